@@ -1,0 +1,1 @@
+"""Images, what is missing from them, and the batches that networks take."""

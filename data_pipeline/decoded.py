@@ -1,0 +1,227 @@
+"""A split, decoded once: every image cropped, resized and kept as uint8.
+
+Training reads from here, in memory or from one file on disk, so that only the first
+epoch decodes and no Python runs between a stored pixel and the network.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import sys
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from data_pipeline import pixels
+from data_pipeline.sources import Source
+
+OPTIONAL_FIELDS = ("attributes", "landmarks", "face_mask")
+_AHEAD = 64  # images being decoded at once
+_NAMED_SKIPPED = 10  # unreadable images that are named on the screen
+
+
+@dataclasses.dataclass(frozen=True)
+class DecodedSplit:
+    """The readable images of one split.
+
+    Attributes:
+      source: Where they come from.
+      names: Of the images, in order.
+      images: uint8 [N, S, S, 3], in memory or mapped from `path`.
+      fields: Whatever of attributes [N, A], landmarks [N, 5, 2] and face_mask
+        [N, S, S, 1] the source has.
+      skipped: What was said of each image that could not be read.
+      path: The file of a disk cache, or None.
+    """
+
+    source: Source
+    names: tuple[str, ...]
+    images: np.ndarray
+    fields: dict[str, np.ndarray]
+    skipped: tuple[str, ...] = ()
+    path: pathlib.Path | None = None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def subset(self, positions: slice | np.ndarray) -> DecodedSplit:
+        """Some of the images, kept in memory."""
+        names = np.array(self.names, dtype=object)[positions]
+        return dataclasses.replace(
+            self,
+            names=tuple(names),
+            images=np.asarray(self.images[positions]),
+            fields={key: value[positions] for key, value in self.fields.items()},
+            path=None,
+        )
+
+    def lookup(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        """Position -> uint8 [S, S, 3], in TensorFlow operations."""
+        if self.path is None:
+            images = tf.convert_to_tensor(self.images)
+            return lambda position: tf.gather(images, position)
+        # The file, mapped into memory as a tensor: gathering reads only its own pages.
+        images = tf.raw_ops.ImmutableConst(
+            dtype=tf.uint8,
+            shape=self.images.shape,
+            memory_region_name=str(self.path.resolve()),
+        )
+        return lambda position: tf.gather(images, position)
+
+    def mean_image(self) -> np.ndarray:
+        """The average image, float32 [S, S, 3] in [0, 1]."""
+        total = np.zeros(self.images.shape[1:], np.float64)
+        for start in range(0, len(self), 256):
+            total += self.images[start : start + 256].sum(axis=0, dtype=np.float64)
+        return (total / len(self) / 255.0).astype(np.float32)
+
+
+def decode(
+    source: Source, *, size: int, crop: str, cache_dir: str = ""
+) -> DecodedSplit:
+    """Decodes a split, or finds it decoded in the cache.
+
+    An unreadable image is named, counted and left out.
+
+    Args:
+      source: From `sources.load`.
+      size: Side of the decoded images, pixels.
+      crop: See `pixels.crop_box`.
+      cache_dir: A folder for decoded images, for sets larger than memory and for
+        starting again without decoding. Empty keeps them in memory.
+
+    Returns:
+      The split.
+
+    Raises:
+      ValueError: If no image can be read, or if memory cannot hold them.
+    """
+    if not len(source):
+        raise ValueError(f"The {source.split} split of {source.info.name} is empty.")
+    folder = None
+    if cache_dir:
+        folder = pathlib.Path(cache_dir).expanduser() / _key(source, size, crop)
+        if (folder / "meta.json").exists():
+            return _load(source, folder)
+    else:
+        _check_memory(len(source), size)
+    return _decode_all(source, size, crop, folder)
+
+
+def _key(source: Source, size: int, crop: str) -> str:
+    """A folder name that changes with anything the decoded pixels depend on."""
+    parts = [source.info.name, source.info.notes, source.split, str(size), crop]
+    digest = hashlib.sha256("\n".join([*parts, *source.names]).encode())
+    return f"{source.info.name}-{source.split}-{size}-{digest.hexdigest()[:12]}"
+
+
+def _check_memory(count: int, size: int) -> None:
+    needed = count * size * size * 3
+    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+    if needed > available * 0.8:
+        raise ValueError(
+            f"{count} images of {size} px take {needed / 1e9:.1f} GB, and "
+            f"{available / 1e9:.1f} GB of memory are free. Pass --cache_dir=DIR to "
+            "keep them on disk, or --limit=N to use fewer."
+        )
+
+
+def _decode_all(
+    source: Source, size: int, crop: str, folder: pathlib.Path | None
+) -> DecodedSplit:
+    shape = (len(source), size, size, 3)
+    if folder is None:
+        images = np.empty(shape, np.uint8)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = folder / f"images.u8.{os.getpid()}.partial"
+        images = np.memmap(partial, np.uint8, "w+", shape=shape)
+
+    names, skipped = [], []
+    fields: dict[str, list[np.ndarray]] = {}
+    for name, element in _fitted_elements(source, size, crop):
+        if isinstance(element, pixels.UnreadableImageError):
+            skipped.append(str(element))
+            if len(skipped) <= _NAMED_SKIPPED:
+                print(f"skipped {element}", file=sys.stderr)
+            continue
+        images[len(names)] = element["image"]
+        for key in OPTIONAL_FIELDS:
+            if key in element:
+                fields.setdefault(key, []).append(element[key])
+        names.append(name)
+    if skipped:
+        print(
+            f"{len(skipped)} of {len(source)} images of the {source.split} split could "
+            "not be read and were skipped.",
+            file=sys.stderr,
+        )
+    if not names:
+        raise ValueError(
+            f"None of the {len(source)} images of {source.info.name} could be read; "
+            f"the first: {skipped[0]}"
+        )
+    arrays = {key: np.stack(values) for key, values in fields.items()}
+    if folder is None:
+        kept = images[: len(names)]
+        return DecodedSplit(source, tuple(names), kept, arrays, tuple(skipped))
+
+    images.flush()
+    del images
+    os.truncate(partial, len(names) * size * size * 3)
+    os.replace(partial, folder / "images.u8")
+    with open(folder / "fields.npz.partial", "wb") as file:
+        np.savez(file, **arrays)
+    os.replace(folder / "fields.npz.partial", folder / "fields.npz")
+    # Written last: its presence says that the cache is whole.
+    meta = {"size": size, "names": names, "skipped": skipped}
+    pixels.write_bytes(folder / "meta.json", json.dumps(meta).encode())
+    return _load(source, folder)
+
+
+def _fitted_elements(
+    source: Source, size: int, crop: str
+) -> Iterator[tuple[str, dict | pixels.UnreadableImageError]]:
+    """(name, element or what went wrong), in order, decoded by a pool of threads."""
+
+    def run(thunk: Callable[[], dict]) -> dict | pixels.UnreadableImageError:
+        try:
+            return pixels.fit(thunk(), size=size, crop=crop)
+        except pixels.UnreadableImageError as error:
+            return error
+
+    thunks = iter(source.readers(range(len(source))))
+    progress = tqdm.tqdm(
+        total=len(source),
+        desc=f"{source.info.name} {source.split}",
+        unit="img",
+        mininterval=0.5,
+        leave=False,
+    )
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool, progress:
+        waiting: list[concurrent.futures.Future] = []
+        for name in source.names:
+            while len(waiting) < _AHEAD:
+                thunk = next(thunks, None)
+                if thunk is None:
+                    break
+                waiting.append(pool.submit(run, thunk))
+            yield name, waiting.pop(0).result()
+            progress.update()
+
+
+def _load(source: Source, folder: pathlib.Path) -> DecodedSplit:
+    meta = json.loads((folder / "meta.json").read_text())
+    names, size = tuple(meta["names"]), meta["size"]
+    with np.load(folder / "fields.npz") as stored:
+        fields = dict(stored)
+    path = folder / "images.u8"
+    images = np.memmap(path, np.uint8, "r", shape=(len(names), size, size, 3))
+    return DecodedSplit(source, names, images, fields, tuple(meta["skipped"]), path)

@@ -1,0 +1,144 @@
+"""Elements, and the sources that give them.
+
+An element is a dict with "image", uint8 [H, W, 3] in the size of the file, and
+"name", a str. Where the set has them it also holds "attributes", bool [A];
+"landmarks", float32 [5, 2] (x and y in pixels counted from 0, of the left eye, right
+eye, nose, left and right corner of the mouth, left meaning left in the picture);
+and "face_mask", uint8 [H, W, 1], 1 on the face.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from data_pipeline import pixels
+
+# Positions -> one (what errors call the image, function giving its bytes) each.
+Fetch = Callable[[Sequence[int]], Iterator[tuple[str, Callable[[], bytes]]]]
+
+
+@dataclasses.dataclass(frozen=True)
+class SourceInfo:
+    """What is known of a data set.
+
+    Attributes:
+      name: As `load` takes it.
+      title: As people write it.
+      split_counts: Images per split, before any `limit`.
+      licence: Terms, in a sentence.
+      citation: Whom to cite.
+      homepage: Where it comes from.
+      attribute_names: Of the columns of "attributes"; empty without attributes.
+      notes: How it was split, which files were read, and what is missing.
+    """
+
+    name: str
+    title: str
+    split_counts: Mapping[str, int]
+    licence: str
+    citation: str
+    homepage: str
+    attribute_names: tuple[str, ...] = ()
+    notes: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Images of one split in a fixed order, read on demand.
+
+    Attributes:
+      info: Of the whole set.
+      split: "train", "validation" or "test".
+      names: Unique and stable, one an image.
+      readers: Takes ascending positions into `names` and yields, in that order, one
+        function per position. Iterating does the sequential reading; calling a
+        function, from any thread, decodes and returns the element or raises
+        `pixels.UnreadableImageError`.
+      fields: The optional keys that every element has.
+    """
+
+    info: SourceInfo
+    split: str
+    names: tuple[str, ...]
+    readers: Callable[[Sequence[int]], Iterator[Callable[[], dict]]]
+    fields: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __iter__(self) -> Iterator[dict]:
+        for reader in self.readers(range(len(self))):
+            yield reader()
+
+    def __getitem__(self, position: int) -> dict:
+        """One element. An archive is read up to it: iterate to get many."""
+        (reader,) = self.readers([range(len(self))[position]])
+        return reader()
+
+    def take(self, count: int) -> Source:
+        """The first `count` images, or all where there are fewer."""
+        return dataclasses.replace(self, names=self.names[:count])
+
+    def skip(self, count: int) -> Source:
+        """All but the first `count` images."""
+
+        def readers(positions: Sequence[int]) -> Iterator[Callable[[], dict]]:
+            return self.readers([position + count for position in positions])
+
+        return dataclasses.replace(self, names=self.names[count:], readers=readers)
+
+
+def no_such_split(name: str, split: str, known: Sequence[str]) -> ValueError:
+    """The error for a split that a set does not have."""
+    return ValueError(f"{name} has the splits {', '.join(known)}; got {split!r}.")
+
+
+def shuffled_split(count: int, seed: int) -> dict[str, np.ndarray]:
+    """80/20 by seeded shuffle: 0..count-1 -> {"train": int [T], "test": int [C - T]}.
+
+    Train gets floor(0.8 count). Both keep the shuffled order, so that the first n
+    images of a split are a random sample of it.
+    """
+    order = np.random.default_rng(seed).permutation(count)
+    return {"train": order[: count * 4 // 5], "test": order[count * 4 // 5 :]}
+
+
+def from_files(
+    info: SourceInfo,
+    split: str,
+    names: Sequence[str],
+    fetch: Fetch,
+    annotations: Mapping[str, np.ndarray] | None = None,
+) -> Source:
+    """A source of encoded images.
+
+    Args:
+      info: Of the set.
+      split: Of the source.
+      names: One an image.
+      fetch: Takes ascending positions into `names`; see `Fetch`.
+      annotations: Optional keys of the elements -> arrays whose rows follow `names`.
+    """
+    names, annotations = tuple(names), dict(annotations or {})
+
+    def readers(positions: Sequence[int]) -> Iterator[Callable[[], dict]]:
+        for position, (label, read) in zip(positions, fetch(positions)):
+            element = {key: rows[position] for key, rows in annotations.items()}
+            element["name"] = names[position]
+            yield functools.partial(decode, element, label, read)
+
+    return Source(info, split, names, readers, tuple(annotations))
+
+
+def decode(element: dict, label: str, read: Callable[[], bytes]) -> dict:
+    """Adds "image" to an element; see `Fetch` and `pixels.decode`."""
+    try:
+        data = read()
+    except OSError as error:
+        reason = error.strerror or error
+        raise pixels.UnreadableImageError(f"{label}: {reason}.") from error
+    return {"image": pixels.decode(data, label), **element}

@@ -1,0 +1,188 @@
+"""Anti-aliased shapes on a picture, in coordinates from 0 to 1.
+
+OpenCV draws the polygons with sub-pixel corners; soft edges are blurred masks. A
+canvas also keeps two masks up to date: `face` (bare face) and `figure` (person).
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+import cv2
+import numpy as np
+
+_SHIFT = 4  # OpenCV takes corners as integers in 1/16 pixel
+_PARTS = 1 << _SHIFT
+UNIT = 150  # the value that stands for "times 1" in an 8-bit map of factors
+# Coverage to lost light, [256, 1, 3]. Shadows on skin are warm: blue goes first.
+_SHADE = np.arange(256.0)[:, None, None] * (0.87, 1.0, 1.0)
+
+
+class Canvas:
+    """A picture under construction.
+
+    Wherever a method takes `points`, it takes one polygon, [N, 2], or a list of
+    them; a polygon inside another one is a hole in it.
+
+    Attributes:
+      side: Pixels along each side.
+      image: uint8 [side, side, 3], RGB.
+      face: uint8 [side, side], 255 where the face is seen.
+      figure: uint8 [side, side], 255 where the person is.
+    """
+
+    def __init__(self, image: np.ndarray):
+        self.image = image
+        self.side = len(image)
+        self.face = np.zeros(image.shape[:2], np.uint8)
+        self.figure = np.zeros(image.shape[:2], np.uint8)
+
+    def _corners(self, points) -> list:
+        """Corners in 1/16 pixel, int32. A pixel's center is whole for OpenCV."""
+        polygons = points if isinstance(points, list) else [points]
+        scale = self.side * _PARTS
+        return [
+            (polygon * scale + (0.5 - _PARTS / 2)).astype(np.int32)
+            for polygon in polygons
+        ]
+
+    def _box(self, corners, margin: int):
+        """(top, bottom, left, right) in pixels around the corners, or None."""
+        together = corners[0] if len(corners) == 1 else np.concatenate(corners)
+        left, top, width, height = cv2.boundingRect(together)
+        right, bottom = (left + width) // _PARTS, (top + height) // _PARTS
+        left, top = left // _PARTS - 1 - margin, top // _PARTS - 1 - margin
+        right, bottom = right + 3 + margin, bottom + 3 + margin
+        left, top = max(left, 0), max(top, 0)
+        right, bottom = min(right, self.side), min(bottom, self.side)
+        return (top, bottom, left, right) if top < bottom and left < right else None
+
+    def _coverage(self, points, blur: float):
+        """The pixels around a shape and how much of each it covers.
+
+        Returns:
+          (rows and columns, uint8 mask of them, the corners), or None outside the
+          picture; blur is in picture widths.
+        """
+        corners = self._corners(points)
+        sigma = blur * self.side
+        box = self._box(corners, int(2.5 * sigma))
+        if box is None:
+            return None
+        top, bottom, left, right = box
+        height, width = bottom - top, right - left
+        # A soft mask needs few pixels: draw it small and enlarge it.
+        shrink = 4 if sigma > 4 else 2 if sigma > 1.6 else 1
+        small = (-(-height // shrink), -(-width // shrink))
+        mask = np.zeros(small, np.uint8)
+        origin = np.array([left, top], np.int32) * _PARTS
+        local = [polygon - origin for polygon in corners]
+        if shrink > 1:
+            center = _PARTS // 2
+            local = [(p + center) // shrink - center for p in local]
+        cv2.fillPoly(mask, local, 255, cv2.LINE_AA, _SHIFT)
+        if sigma > 0.3:
+            mask = cv2.GaussianBlur(
+                mask, (0, 0), sigma / shrink, borderType=cv2.BORDER_REPLICATE
+            )
+        if shrink > 1:
+            mask = cv2.resize(mask, (small[1] * shrink, small[0] * shrink))
+            mask = mask[:height, :width]
+        return (slice(top, bottom), slice(left, right)), mask, corners
+
+    def fill(self, points, color, *, role: str = "") -> None:
+        """Fills polygons.
+
+        Args:
+          points: What to fill.
+          color: RGB, 0 to 255.
+          role: "face" (becomes visible face), "cover" (hides the face), "figure"
+            (belongs to the person), or "" (changes neither mask).
+        """
+        corners = self._corners(points)
+        color = tuple(float(c) for c in color)
+        cv2.fillPoly(self.image, corners, color, cv2.LINE_AA, _SHIFT)
+        self._mark(corners, role)
+
+    def _mark(self, corners, role):
+        if role:
+            cv2.fillPoly(self.figure, corners, 255, cv2.LINE_AA, _SHIFT)
+        if role in ("face", "cover"):
+            value = 255 if role == "face" else 0
+            cv2.fillPoly(self.face, corners, value, cv2.LINE_AA, _SHIFT)
+
+    def blend(
+        self, points, paint, opacity: float = 1.0, *, blur: float = 0.0, role: str = ""
+    ) -> None:
+        """Lays a color or a picture over polygons.
+
+        Args:
+          points: Where.
+          paint: RGB, or uint8 [side, side, 3], of which the area is taken.
+          opacity: 0 to 1.
+          blur: Sigma of the soft edge, in picture widths.
+          role: As in `fill`; the masks get the hard edge.
+        """
+        covered = self._coverage(points, blur)
+        if covered is None:
+            return
+        box, mask, corners = covered
+        weight = mask * np.float32(opacity / 255.0)
+        target = self.image[box]
+        if isinstance(paint, np.ndarray) and paint.ndim == 3:
+            layer = paint[box]
+        else:
+            layer = np.empty(target.shape, np.uint8)
+            layer[:] = np.minimum(paint, 255)
+        self.image[box] = cv2.blendLinear(target, layer, 1.0 - weight, weight)
+        if role:
+            self._mark(corners, role)
+
+    def shade(self, points, strength: float, *, blur: float) -> None:
+        """Casts a soft shadow: takes away `strength` (0 to 1) of the light."""
+        covered = self._coverage(points, blur)
+        if covered is None:
+            return
+        box, mask, _ = covered
+        left = cv2.applyColorMap(mask, (255.5 - strength * _SHADE).astype(np.uint8))
+        self.image[box] = cv2.multiply(self.image[box], left, scale=1 / 255)
+
+    @contextlib.contextmanager
+    def clipped(self, points):
+        """What is drawn inside this context shows only inside the polygons."""
+        covered = self._coverage(points, 0.0)
+        if covered is None:
+            yield
+            return
+        box, mask, _ = covered
+        before = self.image
+        self.image = before.copy()
+        yield
+        weight = mask * np.float32(1 / 255)
+        before[box] = cv2.blendLinear(
+            before[box], self.image[box], 1.0 - weight, weight
+        )
+        self.image = before
+
+    def multiply(self, factors: np.ndarray) -> None:
+        """Multiplies the picture by uint8 factors [side, side, 3]; UNIT means 1."""
+        self.image = cv2.multiply(self.image, factors, scale=1 / UNIT)
+
+    def multiply_figure(self, factors: np.ndarray) -> None:
+        """As `multiply`, but only where the person is."""
+        weight = self.figure * np.float32(1 / 255)
+        before = self.image
+        self.multiply(factors)
+        self.image = cv2.blendLinear(before, self.image, 1.0 - weight, weight)
+
+    def resized(self, side: int) -> Canvas:
+        """The same picture and masks with `side` pixels, averaged."""
+        if side == self.side:
+            return self
+
+        def shrunk(picture):
+            return cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
+
+        canvas = Canvas(shrunk(self.image))
+        canvas.face, canvas.figure = shrunk(self.face), shrunk(self.figure)
+        return canvas

@@ -1,0 +1,222 @@
+"""What is missing from an image: float32 masks [S, S, 1], 1 = missing.
+
+Each kind is a function of a stateless key (int32 [2]) and the image's position in its
+set, in TensorFlow operations only, so that a mask depends on nothing but its key.
+`build` makes one from a specification such as "random_square".
+"""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from data_pipeline import pixels
+
+KINDS = ("center", "random_square", "random_rectangle", "free_form", "border")
+
+# key [2] int32, index [] int64 -> mask [S, S, 1]
+MaskFn = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+STROKES = 3  # of a free-form hole
+STROKE_POINTS = 5  # of each stroke
+
+
+def build(
+    kind: str,
+    *,
+    image_size: int,
+    hole_size: int,
+    hole_ratio: tuple[float, float] = (0.1, 0.4),
+    names: Sequence[str] = (),
+    missing_is_black: bool = False,
+) -> MaskFn:
+    """Makes a mask function.
+
+    Args:
+      kind: One of `KINDS`, or the path of a mask picture or of a folder of them.
+      image_size: S in pixels.
+      hole_size: Side of a square hole; the longest side of a random rectangle (the
+        shortest is 3/4 of it); of what stays known under "border".
+      hole_ratio: Smallest and largest share of the image that a free-form hole takes.
+      names: Of the images, in order; a folder's mask that has an image's name (without
+        its suffix) is that image's, the others are drawn at random.
+      missing_is_black: Of mask pictures: black marks what is missing, not white.
+
+    Returns:
+      (key, index) -> float32 [S, S, 1].
+
+    Raises:
+      ValueError: If the kind is unknown or the hole does not fit.
+      FileNotFoundError: If a folder holds no mask.
+    """
+    if kind in KINDS and not 0 < hole_size <= image_size:
+        raise ValueError(
+            f"--hole_size must be in 1..{image_size}, the side of the image; "
+            f"got {hole_size}."
+        )
+    if kind == "center":
+        return lambda key, index: center(image_size, hole_size)
+    if kind == "border":
+        return lambda key, index: 1.0 - center(image_size, hole_size)
+    if kind == "random_square":
+        return lambda key, index: random_rectangle(
+            key, image_size, hole_size, hole_size
+        )
+    if kind == "random_rectangle":
+        shortest = max(hole_size * 3 // 4, 1)
+        return lambda key, index: random_rectangle(key, image_size, shortest, hole_size)
+    if kind == "free_form":
+        low, high = hole_ratio
+        if not 0 < low <= high < 1:
+            raise ValueError(
+                "--hole_ratio must be two numbers 0 < low <= high < 1, the share of "
+                f"the image that is missing; got {low}, {high}."
+            )
+        return lambda key, index: free_form(key, image_size, low, high)
+    path = pathlib.Path(kind)
+    if not path.exists():
+        raise ValueError(
+            f"--mask must be one of {', '.join(KINDS)} or the path of a mask picture "
+            f"or of a folder of them; got {kind!r}."
+        )
+    return from_files(path, image_size, names, missing_is_black)
+
+
+def rectangle(size: int, top, left, height, width) -> tf.Tensor:
+    """A rectangular hole. All in pixels; returns float32 [size, size, 1]."""
+    position = tf.range(size)
+    rows = (position >= top) & (position < top + height)
+    columns = (position >= left) & (position < left + width)
+    return tf.cast(rows[:, None] & columns[None, :], tf.float32)[..., None]
+
+
+def center(size: int, hole_size: int) -> tf.Tensor:
+    """A square hole in the middle. [size, size, 1]."""
+    start = (size - hole_size) // 2
+    return rectangle(size, start, start, hole_size, hole_size)
+
+
+def random_rectangle(
+    key: tf.Tensor, size: int, shortest: int, longest: int
+) -> tf.Tensor:
+    """A rectangle with sides uniform in shortest..longest, anywhere inside the image.
+
+    A square of `shortest` where both are equal. [size, size, 1].
+    """
+    keys = tf.random.experimental.stateless_split(key, 2)
+    sides = tf.random.stateless_uniform(
+        [2], keys[0], shortest, longest + 1, dtype=tf.int32
+    )
+    corner = _uniform_below(keys[1], size - sides + 1)
+    return rectangle(size, corner[0], corner[1], sides[0], sides[1])
+
+
+def _uniform_below(key: tf.Tensor, limits: tf.Tensor) -> tf.Tensor:
+    """Integers uniform in 0..limit-1, one for each limit."""
+    drawn = tf.random.stateless_uniform(tf.shape(limits), key)
+    below = tf.cast(tf.floor(drawn * tf.cast(limits, tf.float32)), tf.int32)
+    return tf.minimum(below, limits - 1)
+
+
+def free_form(key: tf.Tensor, size: int, low: float, high: float) -> tf.Tensor:
+    """Brush strokes that cover a share of the image uniform in low..high.
+
+    Each stroke is a random walk of straight pieces. The brush is as wide as the share
+    needs, so the share is met to a pixel: the pixels nearest to the strokes' lines are
+    missing. [size, size, 1].
+    """
+    keys = tf.random.experimental.stateless_split(key, 4)
+    start = tf.random.stateless_uniform([STROKES, 1, 2], keys[0], 0.1, 0.9)
+    turn = tf.random.stateless_normal([STROKES, STROKE_POINTS, 1], keys[1])
+    # A direction that wanders by about 60 degrees a piece.
+    heading = tf.cumsum(turn, axis=1) + 6.28 * start[..., :1]
+    length = tf.random.stateless_uniform(
+        [STROKES, STROKE_POINTS, 1], keys[2], 0.05, 0.2
+    )
+    step = length * tf.concat([tf.cos(heading), tf.sin(heading)], axis=-1)
+    points = tf.clip_by_value(start + tf.cumsum(step, axis=1), 0.0, 1.0)
+    points = tf.concat([start, points], axis=1) * size
+    distance = _squared_distance(points[:, :-1], points[:, 1:], size)
+
+    share = tf.random.stateless_uniform([], keys[3], low, high)
+    count = tf.cast(tf.round(share * size * size), tf.int32)
+    widest = tf.sort(tf.reshape(distance, [-1]))[count - 1]
+    return tf.cast(distance <= widest, tf.float32)[..., None]
+
+
+def _squared_distance(start: tf.Tensor, end: tf.Tensor, size: int) -> tf.Tensor:
+    """Of each pixel's center to the nearest line piece, in pixels. [size, size].
+
+    With p a pixel relative to a piece's start, d its direction and t its position
+    along the piece, |p - t d|^2 = |p|^2 + t (t |d|^2 - 2 p.d); |p|^2 and p.d are sums
+    of a term of the row and one of the column, which keeps the work per pixel small.
+    """
+    start, end = tf.reshape(start, [-1, 2]), tf.reshape(end, [-1, 2])
+    along = end - start  # [P, 2]
+    length = tf.reduce_sum(along**2, axis=-1)[:, None, None] + 1e-6
+    center = tf.range(size, dtype=tf.float32) + 0.5
+    offset = center - start[..., None]  # [P, 2, S]
+    product = offset * along[..., None]
+    dot = product[:, 0, :, None] + product[:, 1, None, :]  # [P, S, S]
+    norm = offset[:, 0, :, None] ** 2 + offset[:, 1, None, :] ** 2
+    position = tf.clip_by_value(dot / length, 0.0, 1.0)
+    return tf.reduce_min(norm + position * (position * length - 2.0 * dot), axis=0)
+
+
+def from_files(
+    path: pathlib.Path, size: int, names: Sequence[str], missing_is_black: bool
+) -> MaskFn:
+    """Masks from pictures of any size, thresholded at half; see `build`."""
+    if path.is_dir():
+        files = sorted(
+            file
+            for file in path.rglob("*")
+            if file.suffix.lower() in pixels.IMAGE_SUFFIXES
+        )
+    else:
+        files = [path]
+    if not files:
+        raise FileNotFoundError(
+            f"{path} holds no mask pictures ({', '.join(pixels.IMAGE_SUFFIXES)})."
+        )
+    masks = np.stack([read_mask(file, size, missing_is_black) for file in files])
+    masks = tf.constant(masks)
+    position = {file.stem: i for i, file in enumerate(files)}
+    own = [position.get(pathlib.PurePosixPath(name).stem, -1) for name in names]
+    own = tf.constant(own or [-1], tf.int32)
+
+    def pick(key: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+        drawn = tf.random.stateless_uniform([], key, 0, len(files), dtype=tf.int32)
+        matched = own[tf.minimum(index, len(own) - 1)]
+        chosen = tf.where(matched >= 0, matched, drawn)
+        return tf.cast(masks[chosen], tf.float32)
+
+    return pick
+
+
+def read_mask(
+    path: str | pathlib.Path,
+    size: int | tuple[int, int],
+    missing_is_black: bool = False,
+) -> np.ndarray:
+    """Reads a mask picture: brighter than half = missing.
+
+    Args:
+      path: Of any picture `pixels.read` takes.
+      size: What to resize it to: a side, or (height, width), pixels.
+      missing_is_black: Darker than half = missing instead.
+
+    Returns:
+      uint8 [height, width, 1], 1 = missing.
+
+    Raises:
+      UnreadableImageError: If it is no picture.
+    """
+    height, width = (size, size) if isinstance(size, int) else size
+    gray = pixels.read(path).mean(axis=-1)
+    missing = (gray < 128) if missing_is_black else (gray >= 128)
+    resized = pixels.resize(missing.astype(np.uint8) * 255, height, width)
+    return (resized >= 128).astype(np.uint8)[..., None]

@@ -1,0 +1,133 @@
+"""Decoded split + task -> batches of (inputs, target).
+
+Randomness is stateless: the image at step s, its mask and its augmentation depend on
+(seed, epoch, index) and nothing else. So the same seed gives the same batches whatever
+the parallelism, and a run that starts at step s sees what it would have seen anyway.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from data_pipeline import pixels
+from data_pipeline.decoded import DecodedSplit
+from data_pipeline.masks import MaskFn
+
+# image uint8 [S, S, 3], key int32 [2], index [] -> (inputs, target)
+TaskFn = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple]
+
+# What a key is for; a new use takes a new number.
+_ORDER, _TASK = 1, 2
+
+
+def inpainting(mask_fn: MaskFn, *, fill: float = 1.0) -> TaskFn:
+    """The task of filling a hole.
+
+    Args:
+      mask_fn: From `masks.build`.
+      fill: What stands in the hole, in [-1, 1].
+
+    Returns:
+      A task whose inputs are {"image": [S, S, 3] in [-1, 1] with the hole filled,
+      "mask": [S, S, 1], 1 = missing} and whose target is the image in [-1, 1].
+    """
+
+    def task(image: tf.Tensor, key: tf.Tensor, index: tf.Tensor) -> tuple:
+        target = pixels.bytes_to_signed(image)
+        mask = mask_fn(key, index)
+        # An exact fill: 0 * pixel + fill would leave -0.0 or rounding behind.
+        filled = tf.where(mask > 0.5, fill, target)
+        return {"image": filled, "mask": mask}, target
+
+    return task
+
+
+def steps_per_epoch(split: DecodedSplit, batch_size: int) -> int:
+    """Full batches in an epoch; the remainder differs each epoch and is dropped.
+
+    Raises:
+      ValueError: If there are fewer images than one batch takes.
+    """
+    if len(split) < batch_size:
+        raise ValueError(
+            f"--batch_size={batch_size} is more than the {len(split)} readable "
+            f"training images of {split.source.info.name}; lower it."
+        )
+    return len(split) // batch_size
+
+
+def training_batches(
+    split: DecodedSplit,
+    task: TaskFn,
+    *,
+    batch_size: int,
+    seed: int,
+    start_step: int = 0,
+) -> tf.data.Dataset:
+    """Shuffled batches from a step on, without end.
+
+    Args:
+      split: From `decoded.decode`.
+      task: Such as `inpainting(...)`.
+      batch_size: B, over all replicas.
+      seed: Of the order and of the task's randomness.
+      start_step: Batches to leave out, at no cost: where a run resumes.
+
+    Returns:
+      Batches of (inputs, target), every epoch a new permutation of the images.
+    """
+    count = len(split)
+    used = steps_per_epoch(split, batch_size) * batch_size
+    lookup = split.lookup()
+
+    def make(position: tf.Tensor) -> tuple:
+        epoch, offset = position // used, position % used
+        index = tf.random.experimental.index_shuffle(
+            offset, _fold(seed, _ORDER, epoch), tf.cast(count - 1, tf.int64)
+        )
+        key = _fold(seed, _TASK, epoch, index)
+        return task(lookup(index), key, index)
+
+    # Not `count`: a dataset that knows its end would make Keras stop an epoch early.
+    positions = tf.data.Dataset.range(start_step * batch_size, tf.int64.max)
+    dataset = positions.map(make, num_parallel_calls=tf.data.AUTOTUNE)
+    dataset = dataset.batch(batch_size, drop_remainder=True)
+    return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+def evaluation_batches(
+    split: DecodedSplit, task: TaskFn, *, batch_size: int, seed: int
+) -> tf.data.Dataset:
+    """Every image once, in order; its mask depends on (seed, image name) alone.
+
+    So an image has the same mask whatever else is in the set. The last batch may be
+    smaller.
+    """
+    hashes = tf.constant([_hash(name) for name in split.names], tf.int32)
+    lookup = split.lookup()
+
+    def make(index: tf.Tensor) -> tuple:
+        key = tf.stack([seed, hashes[index]])
+        return task(lookup(index), key, index)
+
+    dataset = tf.data.Dataset.range(len(split))
+    dataset = dataset.map(make, num_parallel_calls=tf.data.AUTOTUNE)
+    return dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+
+
+def _fold(seed: int, use: int, *numbers: tf.Tensor) -> tf.Tensor:
+    """A key, int32 [2], for each combination of its arguments."""
+    key = tf.constant([seed, use], tf.int32)
+    for number in numbers:
+        key = tf.random.experimental.stateless_fold_in(key, number)
+    return key
+
+
+def _hash(name: str) -> int:
+    """31 bits of a name, the same on every machine."""
+    digest = hashlib.sha256(name.encode()).digest()
+    return int(np.frombuffer(digest[:4], ">u4")[0] >> 1)

@@ -1,0 +1,242 @@
+"""Pixels: decoding, cropping, resizing and the three ranges images live in.
+
+  bytes   uint8 [H, W, 3] in 0..255: files, sources, caches
+  unit    float32 in [0, 1]: restorers, metrics, exported models
+  signed  float32 in [-1, 1]: networks that end in tanh
+
+This is the only module in which one becomes another.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pathlib
+import tempfile
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image, ImageOps
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+CROPS = ("center", "none")
+
+# A decompression bomb is an error, not a warning; 24-megapixel photographs pass.
+MAX_PIXELS = 120_000_000
+
+
+class UnreadableImageError(ValueError):
+    """An image that cannot be decoded; the message names it and says why."""
+
+
+def decode(data: bytes, name: str) -> np.ndarray:
+    """Decodes JPEG, PNG, WebP or BMP as it would be looked at.
+
+    The EXIF orientation is applied; gray, palette, CMYK and 16-bit images become
+    8-bit RGB; transparency is laid over white.
+
+    Args:
+      data: The file's bytes.
+      name: What error messages call the image.
+
+    Returns:
+      uint8 [H, W, 3].
+
+    Raises:
+      UnreadableImageError: If Pillow cannot decode it.
+    """
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise UnreadableImageError(
+                    f"{name}: {image.width}x{image.height} is over the limit of "
+                    f"{MAX_PIXELS // 1_000_000} megapixels; make it smaller first."
+                )
+            image.load()
+            return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
+    except UnreadableImageError:
+        raise
+    # Pillow's plugins raise a dozen kinds of errors on damaged files; none of them
+    # may end a run over thousands of images.
+    except Exception as error:
+        raise UnreadableImageError(
+            f"{name}: not a readable image ({type(error).__name__}: {error})."
+        ) from error
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Any Pillow mode -> RGB. 16-bit gray is scaled; Pillow alone would clip it."""
+    if image.mode.startswith(("I", "F")):
+        values = np.asarray(image, np.float32)
+        # "I" holds PNG's 16 bits in 32; "F" has no agreed range, so it is stretched.
+        top = 65535.0 if image.mode.startswith("I") else max(float(values.max()), 1e-9)
+        values = np.clip(np.rint(values / top * 255.0), 0, 255)
+        image = Image.fromarray(values.astype(np.uint8), mode="L")
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(white, image)
+    return image.convert("RGB")
+
+
+def read(path: str | os.PathLike) -> np.ndarray:
+    """Reads an image file; see `decode`."""
+    try:
+        data = pathlib.Path(path).read_bytes()
+    except OSError as error:
+        raise UnreadableImageError(f"{path}: {error.strerror or error}.") from error
+    return decode(data, str(path))
+
+
+def encode_png(image: np.ndarray) -> bytes:
+    """uint8 [H, W, 3] or [H, W] -> the bytes of a PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def write_bytes(path: str | os.PathLike, data: bytes) -> None:
+    """Writes a file under a temporary name and renames it, so it is whole or absent."""
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes files private
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def crop_box(height: int, width: int, crop: str) -> tuple[int, int, int, int]:
+    """(left, top, right, bottom) of a crop.
+
+    Args:
+      height: Of the image, pixels.
+      width: Of the image, pixels.
+      crop: "center", the largest centered square; "none", everything; or the side
+        of a centered square in pixels, such as "178" for aligned CelebA.
+
+    Raises:
+      ValueError: If `crop` is none of these.
+    """
+    if crop == "none":
+        return 0, 0, width, height
+    if crop == "center":
+        side = min(height, width)
+    elif crop.isdigit() and int(crop) > 0:
+        side = min(int(crop), height, width)
+    else:
+        raise ValueError(
+            f"--crop must be one of {', '.join(CROPS)} or the side of a centered "
+            f"square in pixels, such as 178; got {crop!r}."
+        )
+    left, top = (width - side) // 2, (height - side) // 2
+    return left, top, left + side, top + side
+
+
+def fit(element: dict, *, size: int, crop: str) -> dict:
+    """Crops and resizes an element of a source; landmarks and face mask follow.
+
+    The resize is antialiased bicubic to size x size whatever the shape, so that
+    `crop="none"` distorts an image that is not square, as published pipelines do.
+
+    Args:
+      element: With "image" uint8 [H, W, 3]; see `data_pipeline.sources`.
+      size: Side of the result in pixels.
+      crop: See `crop_box`.
+
+    Returns:
+      The element with "image" uint8 [size, size, 3].
+    """
+    image = element["image"]
+    box = crop_box(image.shape[0], image.shape[1], crop)
+    fitted = dict(element, image=resize(image, size, size, box=box))
+    if "landmarks" in element:
+        # Pixel centers lie at half integers; the resize maps edges to edges.
+        scale = np.array([size / (box[2] - box[0]), size / (box[3] - box[1])])
+        points = (element["landmarks"] + 0.5 - np.array(box[:2])) * scale - 0.5
+        fitted["landmarks"] = points.astype(np.float32)
+    if "face_mask" in element:
+        mask = element["face_mask"][..., 0] * np.uint8(255)
+        mask = resize(mask, size, size, box=box) >= 128
+        fitted["face_mask"] = mask.astype(np.uint8)[..., None]
+    return fitted
+
+
+def resize(
+    image: np.ndarray,
+    height: int,
+    width: int,
+    *,
+    box: tuple[int, int, int, int] | None = None,
+) -> np.ndarray:
+    """Antialiased bicubic resize of uint8 [H, W, 3] or [H, W], optionally of a box."""
+    box = box or (0, 0, image.shape[1], image.shape[0])
+    if (height, width) == (box[3] - box[1], box[2] - box[0]):
+        return np.ascontiguousarray(image[box[1] : box[3], box[0] : box[2]])
+    resized = Image.fromarray(image).resize(
+        (width, height), Image.Resampling.BICUBIC, box=box
+    )
+    return np.asarray(resized)
+
+
+def bytes_to_unit(image: tf.Tensor | np.ndarray) -> tf.Tensor:
+    """uint8 -> float32 in [0, 1]."""
+    return tf.cast(image, tf.float32) / 255.0
+
+
+def bytes_to_signed(image: tf.Tensor | np.ndarray) -> tf.Tensor:
+    """uint8 -> float32 in [-1, 1]."""
+    return unit_to_signed(bytes_to_unit(image))
+
+
+def unit_to_signed(image: tf.Tensor) -> tf.Tensor:
+    """[0, 1] -> [-1, 1]."""
+    return image * 2.0 - 1.0
+
+
+def signed_to_unit(image: tf.Tensor) -> tf.Tensor:
+    """[-1, 1] -> [0, 1], clipped."""
+    return tf.clip_by_value((image + 1.0) * 0.5, 0.0, 1.0)
+
+
+def unit_to_bytes(image: tf.Tensor) -> tf.Tensor:
+    """[0, 1] -> uint8, clipped and rounded; the inverse of `bytes_to_unit`."""
+    image = tf.clip_by_value(image, 0.0, 1.0)
+    return tf.cast(tf.round(image * 255.0), tf.uint8)
+
+
+def tile(rows: list[np.ndarray], *, gap: int = 2) -> np.ndarray:
+    """A picture of pictures.
+
+    Args:
+      rows: Each uint8 [N, S, S, 3].
+      gap: White pixels between pictures.
+
+    Returns:
+      uint8 [H, W, 3], one line of pictures for each row.
+    """
+    padding = ((0, 0), (0, gap), (0, gap), (0, 0))
+    rows = [np.pad(row, padding, constant_values=255) for row in rows]
+    tiled = np.concatenate([np.concatenate(list(row), axis=1) for row in rows])
+    return tiled[:-gap, :-gap]
+
+
+def decode_in_graph(data: tf.Tensor, *, channels: int = 3) -> tf.Tensor:
+    """Bytes of a JPEG, PNG or BMP -> uint8 [H, W, channels], in TensorFlow ops.
+
+    For exported models, which have no Pillow: no EXIF orientation and no WebP. The
+    accurate DCT equals Pillow's bit for bit; TensorFlow's default does not.
+    """
+    image = tf.cond(
+        tf.io.is_jpeg(data),
+        lambda: tf.io.decode_jpeg(data, channels, dct_method="INTEGER_ACCURATE"),
+        lambda: tf.io.decode_image(data, channels, expand_animations=False),
+    )
+    image.set_shape([None, None, channels])
+    return image

@@ -1,0 +1,127 @@
+"""Sources of face images: one call, `load`, whatever the set.
+
+What they give, and what is known of them, is in `data_pipeline.elements`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Callable, Iterator, Sequence
+
+from data_pipeline import celeba, celeba_hq, elements, folder, lfw, synthetic_faces
+from data_pipeline.elements import Source, SourceInfo
+
+__all__ = ["DATASETS", "Source", "SourceInfo", "load", "splits"]
+
+_SPLITS = {
+    "faces": ("train", "validation", "test"),
+    "lfw": ("train", "test"),
+    "celeb_a": ("train", "validation", "test"),
+    "celeb_a_hq": ("train", "test"),
+    "folder": ("train", "test"),
+}
+DATASETS = tuple(_SPLITS)
+
+# Drawn faces of each split, as ranges of the index. Training comes last, so that it
+# can grow without changing what is tested on.
+_FACES = {"test": range(1000), "validation": range(1000, 1512)}
+_FACES["train"] = range(1512, 9512)
+
+
+def splits(name: str) -> tuple[str, ...]:
+    """Splits of a data set. A folder may bring a "validation" of its own."""
+    if name not in _SPLITS:
+        close = difflib.get_close_matches(name, DATASETS, n=1)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        raise ValueError(
+            f"--dataset must be one of {', '.join(DATASETS)}; got {name!r}.{hint}"
+        )
+    return _SPLITS[name]
+
+
+def load(
+    name: str,
+    split: str,
+    *,
+    data_dir: str = "",
+    seed: int = 0,
+    split_by: str = "image",
+    limit: int = 0,
+    size: int = 128,
+) -> Source:
+    """Opens one split of a data set. Nothing is ever downloaded.
+
+    Args:
+      name: One of `DATASETS`.
+      split: One of `splits(name)`.
+      data_dir: Where the files are; "faces" needs none.
+      seed: Of the shuffle that splits sets without an official partition, and of
+        the drawn faces.
+      split_by: "image", or for lfw "person": nobody is in both splits.
+      limit: At most so many images; 0 means all.
+      size: Side in pixels at which "faces" are drawn, clamped to 32..512. Of several
+        prepared resolutions of celeb_a_hq the smallest that reaches it is read.
+
+    Raises:
+      ValueError: If an argument is none of the above, or a file is malformed.
+      FileNotFoundError: If the data is not there; the message says which files to
+        fetch from where and where to put them.
+    """
+    known = splits(name)
+    if split not in ("train", "validation", "test") or (
+        split not in known and name != "folder"
+    ):
+        raise elements.no_such_split(name, split, known)
+    if split_by not in ("image", "person"):
+        raise ValueError(f"split_by must be image or person; got {split_by!r}.")
+    if split_by == "person" and name != "lfw":
+        raise ValueError(
+            f"split_by=person needs to know who is in each image, which only lfw "
+            f"says; for {name} use split_by=image."
+        )
+    if limit < 0:
+        raise ValueError(f"limit must be at least 0 (0 means all); got {limit}.")
+    if name == "faces":
+        source = _faces(split, seed=seed, size=size)
+    elif name == "lfw":
+        source = lfw.load(split, data_dir=data_dir, seed=seed, split_by=split_by)
+    elif name == "celeb_a":
+        source = celeba.load(split, data_dir=data_dir)
+    elif name == "celeb_a_hq":
+        source = celeba_hq.load(split, data_dir=data_dir, seed=seed, size=size)
+    else:
+        source = folder.load(split, data_dir=data_dir, seed=seed)
+    if not source.names:
+        raise ValueError(
+            f"the {split} split of {name} has no images ({source.info.notes}); more "
+            f"images are needed."
+        )
+    return source.take(limit) if limit else source
+
+
+def _faces(split: str, *, seed: int, size: int) -> Source:
+    indices = _FACES[split]
+    names = tuple(f"face_{index:06d}" for index in indices)
+    draw = functools.partial(
+        synthetic_faces.draw, seed=seed, size=min(max(size, 32), 512)
+    )
+
+    def element(position: int) -> dict:
+        return dict(draw(indices[position]), name=names[position])
+
+    def readers(positions: Sequence[int]) -> Iterator[Callable[[], dict]]:
+        for position in positions:
+            yield functools.partial(element, position)
+
+    info = SourceInfo(
+        name="faces",
+        title="Drawn faces",
+        split_counts={name: len(_FACES[name]) for name in splits("faces")},
+        licence="Apache-2.0, like the program that draws them",
+        citation="",
+        homepage="",
+        attribute_names=tuple(synthetic_faces.ATTRIBUTES),
+        notes=f"drawn with seed {seed}; the splits are disjoint",
+    )
+    return Source(info, split, names, readers, ("attributes", "landmarks", "face_mask"))

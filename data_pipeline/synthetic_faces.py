@@ -1,0 +1,150 @@
+"""Drawn faces: a data set that needs no download and knows everything about itself.
+
+Face number `index` of a seed is always the same person in the same pose, light and
+place, at any size. Each comes with attributes (names as in CelebA), five landmarks
+and a mask of the face, all taken from the numbers that drew it.
+
+  element = synthetic_faces.draw(7, seed=0, size=128)
+  sheet = synthetic_faces.contact_sheet(4, 8)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from data_pipeline import (
+    face_features,
+    face_hair,
+    face_light,
+    face_palette,
+    face_scene,
+    face_traits,
+    face_wear,
+)
+from data_pipeline.face_canvas import Canvas
+from data_pipeline.face_geometry import Head
+
+ATTRIBUTES: tuple[str, ...] = face_traits.ATTRIBUTES
+MIN_SIZE, MAX_SIZE = 32, 512  # pixels
+
+
+def draw(index: int, *, seed: int = 0, size: int = 128) -> dict:
+    """Draws one face.
+
+    Args:
+      index: Which face; not negative.
+      seed: Which data set; not negative.
+      size: Side S of the picture in pixels, 32 to 512.
+
+    Returns:
+      An element:
+        image: uint8 [S, S, 3], RGB.
+        name: "face_000007" for index 7.
+        attributes: bool [len(ATTRIBUTES)].
+        landmarks: float32 [5, 2], x and y in pixels from the picture's upper left
+          corner (the first pixel's center is at 0.5): left eye, right eye, nose, left
+          and right corner of the mouth, where left is left in the picture.
+        face_mask: uint8 [S, S, 1], 1 where the face is: skin and features from the
+          hairline to the chin; not ears, neck, hair or hat.
+
+    Raises:
+      ValueError: if index or seed is negative, or size out of range.
+    """
+    for name, value in (("index", index), ("seed", seed)):
+        if value < 0:
+            raise ValueError(f"{name} must not be negative; got {value}.")
+    traits = face_traits.sample(int(seed), int(index))
+    return {"name": f"face_{index:06d}", **render(traits, size)}
+
+
+def render(traits: face_traits.Traits, size: int) -> dict:
+    """Draws the face of these traits; an element as from `draw`, without a name."""
+    if not MIN_SIZE <= size <= MAX_SIZE:
+        nearest = min(max(size, MIN_SIZE), MAX_SIZE)
+        raise ValueError(
+            f"size must be from {MIN_SIZE} to {MAX_SIZE} pixels, because the drawing's "
+            f"lines are made for these; got {size}. Try {nearest} and resize."
+        )
+    head = Head(traits)
+    layout = face_features.Layout(traits, head)
+    canvas = _paint(traits, head, layout, _working_side(size)).resized(size)
+    canvas.multiply_figure(face_light.light(head, traits, size))
+    grain = _noise(traits, "grain").standard_normal((size, size, 1), np.float32) * traits.grain
+    image = np.clip(np.rint(canvas.image + grain), 0, 255).astype(np.uint8)
+    return {
+        "image": image,
+        "attributes": face_traits.attributes(traits),
+        "landmarks": layout.landmarks(head) * np.float32(size),
+        "face_mask": (canvas.face > 127).astype(np.uint8)[:, :, None],
+    }
+
+
+def _working_side(size: int) -> int:
+    """Small pictures are drawn larger and shrunk: lines cannot be thinner than 1."""
+    return size if size >= 256 else int(size * max(2, -(-160 // size)))
+
+
+def _noise(traits, purpose: str) -> np.random.Generator:
+    """A stream of its own for each purpose: no trait moves another one's texture."""
+    key = ("background", "hair", "beard", "freckles", "grain").index(purpose)
+    return np.random.Generator(np.random.PCG64([traits.texture, key]))
+
+
+def _paint(traits, head, layout, side):
+    t = traits
+    skin = face_palette.skin(t.skin_tone, t.undertone)
+    hair = face_palette.hair(t.hair_color, t.hair_lightness)
+    canvas = Canvas(face_scene.background(t, _noise(t, "background"), side))
+    kind = face_hair.kind_of_strands(t)
+    layer = face_hair.strands(head, t, _noise(t, "hair"), side, hair, kind=kind)
+
+    face_hair.draw_behind(canvas, head, t, layer)
+    face_scene.draw_body(canvas, head, t, skin)
+    if has_necklace(t):
+        face_wear.draw_necklace(canvas, head, t)
+    face_features.draw_ears(canvas, head, t, skin)
+    canvas.fill(head.outline, skin, role="face")
+    canvas.multiply(face_light.skin_relief(head, t, side))
+    if t.freckles:
+        face_hair.draw_freckles(canvas, head, _noise(t, "freckles"), skin)
+    if t.beard != "none" or t.mustache:
+        rng = _noise(t, "beard")
+        beard = face_hair.strands(head, t, rng, side, 0.95 * hair, kind="short")
+    if t.beard != "none":
+        face_hair.draw_beard(canvas, head, t, layout, beard, skin)
+    face_features.draw_mouth(canvas, head, t, layout, skin)
+    face_features.draw_nose(canvas, head, t, layout, skin)
+    if t.mustache:
+        face_hair.draw_mustache(canvas, head, t, layout, beard)
+    face_features.draw_eyes(canvas, head, t, layout, skin)
+    brow = face_palette.mix(hair, skin * 0.35, 0.35)
+    face_features.draw_brows(canvas, head, t, layout, brow)
+    if t.glasses != "none":
+        face_wear.draw_glasses(canvas, head, t, layout)
+    if t.hair_style != "bald":
+        face_hair.draw_hair(canvas, head, t, layer)
+    if t.hat != "none":
+        face_wear.draw_hat(canvas, head, t)
+    if t.earrings:
+        face_wear.draw_earrings(canvas, head, t)
+    return canvas
+
+
+has_necklace = face_traits.has_necklace
+
+
+def contact_sheet(
+    rows: int, columns: int, *, seed: int = 0, size: int = 128
+) -> np.ndarray:
+    """The first rows * columns faces, uint8 [rows * size, columns * size, 3]."""
+    lines = [
+        np.concatenate(
+            [
+                draw(row * columns + column, seed=seed, size=size)["image"]
+                for column in range(columns)
+            ],
+            axis=1,
+        )
+        for row in range(rows)
+    ]
+    return np.concatenate(lines)

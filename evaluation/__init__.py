@@ -1,0 +1,1 @@
+"""Metrics, baselines, evaluation and reports; knows restorers only as callables."""

@@ -1,0 +1,130 @@
+"""Means with percentile bootstrap intervals over images.
+
+Images are drawn with replacement, the same draw for all restorers and metrics, so a
+difference of two restorers keeps their pairing. An image on which a metric is
+undefined (NaN) is left out of that metric; `count` says how many were used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from evaluation.record import Evaluation
+
+# Draws held at once, a bound on memory: 4 million floats.
+CHUNK = 4_000_000
+
+
+def summarize(
+    evaluation: Evaluation,
+    *,
+    keys: Sequence[str] | None = None,
+    where: np.ndarray | None = None,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Mean and interval of each metric of each restorer.
+
+    Args:
+      evaluation: The values.
+      keys: Such as "hole/l1_percent"; all by default.
+      where: bool [N], the images to use; all by default.
+      confidence: Of the interval.
+      resamples: Bootstrap draws.
+      seed: The same seed and images give the same intervals.
+
+    Returns:
+      {restorer: {key: {"mean", "low", "high", "count"}}}; low and high are NaN where
+      fewer than two images have a value.
+    """
+    index = [
+        (restorer, key)
+        for restorer, values in evaluation.values.items()
+        for key in values
+        if keys is None or key in keys
+    ]
+    columns = [evaluation.values[restorer][key] for restorer, key in index]
+    table = np.reshape(columns, [len(index), len(evaluation.names)]).T
+    if where is not None:
+        table = table[np.asarray(where, bool)]
+    result = {restorer: {} for restorer in evaluation.values}
+    intervals = _intervals(table, confidence, resamples, seed)
+    for (restorer, key), interval in zip(index, intervals):
+        result[restorer][key] = interval
+    return result
+
+
+def compare(
+    evaluation: Evaluation,
+    a: str,
+    b: str,
+    key: str,
+    *,
+    where: np.ndarray | None = None,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> dict[str, float]:
+    """The mean of a - b over the images on which both are defined, with its interval.
+
+    Returns:
+      {"mean", "low", "high", "count"}. The interval without 0 is the evidence that
+      the restorers differ.
+
+    Raises:
+      ValueError: If a restorer or a key is not in the evaluation.
+    """
+    for restorer in (a, b):
+        if key not in evaluation.values.get(restorer, {}):
+            raise ValueError(
+                f"The evaluation has no {key!r} of {restorer!r}; it has "
+                f"{', '.join(evaluation.values)}."
+            )
+    difference = evaluation.values[a][key] - evaluation.values[b][key]
+    if where is not None:
+        difference = difference[np.asarray(where, bool)]
+    return _intervals(difference[:, None], confidence, resamples, seed)[0]
+
+
+def _intervals(table: np.ndarray, confidence: float, resamples: int, seed: int) -> list:
+    """[N, K] with NaN -> K dictionaries of mean, low, high, count."""
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1; got {confidence}.")
+    table = np.asarray(table, np.float64)
+    defined = np.isfinite(table)
+    filled, counts = np.where(defined, table, 0.0), defined.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = filled.sum(axis=0) / counts
+        # A draw that hits no defined image gives 0/0 and is left out below.
+        draws = np.concatenate(
+            [
+                (weights @ filled) / (weights @ defined)
+                for weights in _weights(len(table), resamples, seed)
+            ]
+        )
+    tail = (1 - confidence) / 2
+    intervals = []
+    for mean, count, drawn in zip(means, counts, draws.T):
+        low = high = float("nan")
+        if count >= 2:
+            low, high = np.nanquantile(drawn, [tail, 1 - tail])
+        intervals.append(
+            {"mean": float(mean), "low": float(low), "high": float(high)}
+            | {"count": int(count)}
+        )
+    return intervals
+
+
+def _weights(images: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """How often each draw takes each image: float64 [R', N], in chunks."""
+    generator = np.random.default_rng(seed)
+    rows = max(1, CHUNK // max(images, 1))
+    for start in range(0, resamples, rows):
+        size = min(rows, resamples - start)
+        drawn = generator.integers(0, max(images, 1), (size, images))
+        drawn += np.arange(size)[:, None] * images
+        counts = np.bincount(drawn.ravel(), minlength=size * images)
+        yield counts.reshape(size, images).astype(np.float64)

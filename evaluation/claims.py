@@ -1,0 +1,116 @@
+"""A paper's claims, checked image by image: holds, does not hold, not measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from evaluation import tables
+from evaluation.bootstrap import compare
+from evaluation.record import Evaluation
+
+HOLDS, FAILS, UNKNOWN = "holds", "does not hold", "not measured"
+
+
+def not_measured(claim: str, why: str) -> dict[str, str]:
+    """A claim that this run says nothing about."""
+    return {"claim": claim, "verdict": UNKNOWN, "evidence": why}
+
+
+def beats(
+    evaluation: Evaluation,
+    a: str,
+    b: str,
+    key: str,
+    *,
+    claim: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    **bootstrap_options,
+) -> dict[str, str]:
+    """Checks that `a` is better than `b`: the paired interval must exclude 0.
+
+    Args:
+      evaluation: Of both restorers.
+      a: The restorer that is claimed to be better.
+      b: The other.
+      key: Such as "hole/l1_percent"; its metric says which direction is better.
+      claim: The sentence; by default "a beats b on ...".
+      labels: Display names of restorers.
+      **bootstrap_options: See `compare`.
+
+    Returns:
+      {"claim", "verdict", "evidence"}.
+    """
+    metric = tables.metric_of(key)
+    labels = {a: a, b: b, **(labels or {})}
+    claim = claim or f"{labels[a]} beats {labels[b]} on {tables.key_label(key)}"
+    found = _measured(claim, evaluation, a, b, key, bootstrap_options)
+    if "verdict" in found:
+        return found
+    gain = found["low"] if metric.higher_is_better else -found["high"]
+    evidence = _evidence(evaluation, a, b, key, found, labels)
+    if found["low"] <= 0 <= found["high"]:
+        evidence += "; the interval includes 0"
+    # `gain > 0` is False for NaN: a single image proves nothing.
+    return {
+        "claim": claim,
+        "verdict": HOLDS if gain > 0 else FAILS,
+        "evidence": f"{evidence}.",
+    }
+
+
+def alike(
+    evaluation: Evaluation,
+    a: str,
+    b: str,
+    key: str,
+    *,
+    within: float,
+    claim: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    **bootstrap_options,
+) -> dict[str, str]:
+    """Checks that `a` and `b` differ by less than `within`, in the metric's unit.
+
+    The whole interval must lie within; an interval that merely includes 0 would
+    "hold" for any set that is small enough.
+    """
+    labels = {a: a, b: b, **(labels or {})}
+    claim = claim or f"{labels[a]} is like {labels[b]} on {tables.key_label(key)}"
+    found = _measured(claim, evaluation, a, b, key, bootstrap_options)
+    if "verdict" in found:
+        return found
+    holds = -within < found["low"] and found["high"] < within
+    evidence = _evidence(evaluation, a, b, key, found, labels)
+    return {
+        "claim": claim,
+        "verdict": HOLDS if holds else FAILS,
+        "evidence": f"{evidence}; alike means within ±{within:g}.",
+    }
+
+
+def _measured(claim, evaluation, a, b, key, options) -> dict:
+    """The paired difference, or a claim that was not measured."""
+    for restorer in (a, b):
+        if key not in evaluation.values.get(restorer, {}):
+            why = f"There is no {tables.key_label(key)} of {restorer} in this run."
+            return not_measured(claim, why)
+    found = compare(evaluation, a, b, key, **options)
+    if not found["count"]:
+        why = f"{tables.key_title(key)} is undefined on every image."
+        return not_measured(claim, why)
+    return found
+
+
+def _evidence(evaluation, a, b, key, found, labels) -> str:
+    digits = tables.metric_of(key).digits
+    used = np.isfinite(evaluation.values[a][key] + evaluation.values[b][key])
+    means = [
+        tables.number(evaluation.values[r][key][used].mean(), digits) for r in (a, b)
+    ]
+    difference = tables.with_interval(found, digits, signed=True)
+    return (
+        f"{tables.key_title(key)}: {labels[a]} {means[0]}, {labels[b]} {means[1]}, "
+        f"difference {difference} over {found['count']} images"
+    )

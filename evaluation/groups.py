@@ -1,0 +1,178 @@
+"""Parts of an evaluation set: attributes, yaw, a user's own groups, hole size."""
+
+from __future__ import annotations
+
+import csv
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from evaluation import bootstrap
+from evaluation.record import Evaluation
+
+# Nose offset over eye distance. With the nose tip about 0.6 eye distances in front
+# of the eyes, these are turns of roughly 15 and 30 degrees.
+YAW_CUTS = (0.15, 0.35)
+
+
+def by_group(
+    evaluation: Evaluation,
+    groups: Mapping[str, np.ndarray],
+    *,
+    keys: Sequence[str] | None = None,
+    minimum: int = 10,
+    **bootstrap_options,
+) -> dict:
+    """A summary for each group of images.
+
+    Args:
+      evaluation: The values of N images.
+      groups: {group: bool [N]}; groups may overlap and need not cover the set.
+      keys: As in `summarize`.
+      minimum: Smaller groups are left out, and named.
+      **bootstrap_options: confidence, resamples, seed.
+
+    Returns:
+      {"groups": {group: {"count": images, "summary": as `summarize`}},
+       "left_out": {group: images}, "minimum": minimum}.
+
+    Raises:
+      ValueError: If a group is not as long as the evaluation.
+    """
+    result = {"groups": {}, "left_out": {}, "minimum": minimum}
+    for group, where in groups.items():
+        where = np.asarray(where, bool)
+        if where.shape != (len(evaluation.names),):
+            raise ValueError(
+                f"Group {group!r} has shape {list(where.shape)}; the evaluation has "
+                f"{len(evaluation.names)} images."
+            )
+        count = int(where.sum())
+        if count < minimum:
+            result["left_out"][group] = count
+            continue
+        summary = bootstrap.summarize(
+            evaluation, keys=keys, where=where, **bootstrap_options
+        )
+        result["groups"][group] = {"count": count, "summary": summary}
+    return result
+
+
+def by_hole_size(
+    evaluation: Evaluation,
+    key: str,
+    *,
+    bins: int = 5,
+    minimum: int = 10,
+    **bootstrap_options,
+) -> list[dict] | None:
+    """Error against hole size, in bins of equally many images.
+
+    Returns:
+      None where all holes are of one size, else for each bin {"low", "high",
+      "hole_ratio": its mean, "count", "restorers": {restorer: mean and interval}}.
+    """
+    ratio = np.asarray(evaluation.hole_ratio)
+    if np.ptp(ratio) < 1e-6:
+        return None
+    bins = max(1, min(bins, len(ratio) // minimum))
+    edges = np.unique(np.quantile(ratio, np.linspace(0, 1, bins + 1)))
+    if len(edges) < 3:  # few distinct sizes, or few images: one bin is no curve
+        return None
+    # The last edge is the maximum itself, which belongs to the last bin.
+    place = np.clip(np.searchsorted(edges, ratio, side="right") - 1, 0, len(edges) - 2)
+    rows = []
+    for position in range(len(edges) - 1):
+        where = place == position
+        if not where.any():
+            continue
+        summary = bootstrap.summarize(
+            evaluation, keys=[key], where=where, **bootstrap_options
+        )
+        rows.append(
+            {
+                "low": float(edges[position]),
+                "high": float(edges[position + 1]),
+                "hole_ratio": float(ratio[where].mean()),
+                "count": int(where.sum()),
+                "restorers": {r: s[key] for r, s in summary.items() if key in s},
+            }
+        )
+    return rows
+
+
+def yaw_groups(landmarks: np.ndarray) -> dict[str, np.ndarray]:
+    """Groups faces by how far they are turned to a side.
+
+    The measure is the nose's distance from the middle between the eyes, along the
+    line through the eyes (so that a tilted head does not count as turned), over the
+    distance between the eyes.
+
+    Args:
+      landmarks: float [N, 5, 2]; left eye, right eye, nose, mouth corners. NaN, or
+        eyes in one place, put an image into no group.
+
+    Returns:
+      {label with its cut points: bool [N]}.
+    """
+    points = np.asarray(landmarks, np.float64)
+    eyes = points[:, 1] - points[:, 0]
+    distance = np.hypot(eyes[:, 0], eyes[:, 1])
+    nose = points[:, 2] - (points[:, 0] + points[:, 1]) / 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        yaw = np.abs((nose * eyes).sum(axis=1) / distance**2)
+    near, far = YAW_CUTS
+    return {
+        f"frontal (below {near:g})": yaw < near,
+        f"turned ({near:g} to {far:g})": (yaw >= near) & (yaw <= far),
+        f"strongly turned (above {far:g})": yaw > far,
+    }
+
+
+def read_groups(path: str | os.PathLike, names: Sequence[str]) -> dict:
+    """Reads a user's own groups: a CSV file with the columns name and group.
+
+    A name may stand in several rows; names that are not in the evaluation set are
+    passed over, so that one file serves every split.
+
+    Returns:
+      {group: bool [N]}, in the order in which the groups first appear.
+
+    Raises:
+      ValueError: If the file is missing or unreadable, lacks a column, has an empty
+        field, or names no image of the set.
+    """
+    path = pathlib.Path(path)
+    try:
+        # utf-8-sig: spreadsheets put a byte order mark before the first column.
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: cannot be read as UTF-8 text ({error}).") from error
+    reader = csv.DictReader(text.splitlines())
+    columns = [column.strip() for column in reader.fieldnames or []]
+    if not {"name", "group"} <= set(columns):
+        raise ValueError(
+            f"{path}: the first line must name the columns name and group, separated "
+            f"by a comma; it has {', '.join(map(repr, columns)) or 'nothing'}."
+        )
+    reader.fieldnames = columns
+    position = {name: index for index, name in enumerate(names)}
+    groups, matched = {}, 0
+    for row in reader:
+        name, group = ((row[column] or "").strip() for column in ("name", "group"))
+        if not name or not group:
+            raise ValueError(
+                f"{path}, line {reader.line_num}: name and group must not be empty."
+            )
+        where = groups.setdefault(group, np.zeros(len(names), bool))
+        if name in position:
+            where[position[name]] = True
+            matched += 1
+    if not matched:
+        raise ValueError(
+            f"{path}: none of its names is in the evaluation set, whose names look "
+            f"like {names[0]!r}."
+        )
+    return groups

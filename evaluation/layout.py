@@ -1,0 +1,242 @@
+"""What the two templates show, computed once from a report."""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from evaluation import charts, history, tables
+
+if TYPE_CHECKING:
+    from evaluation.report import Report
+
+VERDICT_STYLES = {"holds": "good", "does not hold": "bad"}
+LONG_TABLE = 14  # rows; longer ones are folded
+
+
+def view(report: Report, columns: Mapping) -> dict:
+    """The variables of report.html.j2 and report.md.j2, pictures apart."""
+    labels = {r: report.labels.get(r, r) for r in report.summary}
+    headline = list(report.headline) or _default_headline(report)
+    group_key = report.group_key or (headline[0] if headline else "")
+    dots = charts.headline(report.summary, headline, labels, report.ours)
+    sizes = []
+    if report.hole_size:
+        sizes = [charts.hole_size(report.hole_size, group_key, labels, report.ours)]
+    learning = history.learning(columns)
+    return {
+        "report": report,
+        "labels": labels,
+        "our_labels": [labels[r] for r in report.ours],
+        "cards": [card for key in headline if (card := _card(report, key, labels))],
+        "claims": [
+            {"style": VERDICT_STYLES.get(claim["verdict"], "open"), **claim}
+            for claim in report.claims
+        ],
+        "regions": _regions(report, labels),
+        "published": [_table(table) for table in report.published],
+        "epochs": _table(report.epochs) if report.epochs else None,
+        "groups": [
+            _group_table(title, result, report, group_key, labels)
+            for title, result in report.groups.items()
+        ],
+        "dots": dots,
+        "sizes": sizes,
+        "learning": learning,
+        "curves": list(report.curves),
+        "charts": [*dots, *sizes, *learning, *report.curves],
+        "footnotes": _footnotes(report, labels),
+        "facts": _facts(report.environment),
+        "citation_url": _web_address(report.citation_url),
+    }
+
+
+def _keys(report: Report) -> list[str]:
+    found = [key for values in report.summary.values() for key in values]
+    return list(dict.fromkeys(found))
+
+
+def _default_headline(report: Report) -> list[str]:
+    keys = _keys(report)
+    region = tables.region_of(keys[0]) if keys else ""
+    wanted = [f"{region}/{metric}" for metric in report.metrics]
+    return [key for key in wanted if key in keys]
+
+
+def _card(report: Report, key: str, labels: Mapping) -> dict | None:
+    """A large number: ours, and the best of the others."""
+    metric = tables.metric_of(key)
+    mean = {
+        restorer: values[key]["mean"]
+        for restorer, values in report.summary.items()
+        if tables.number(values.get(key, {}).get("mean"), 1) != tables.DASH
+    }
+    first = report.ours[0] if report.ours else next(iter(mean), None)
+    if first not in mean:
+        return None
+    entry = report.summary[first][key]
+    others = [restorer for restorer in mean if restorer not in report.ours]
+    rival = ""
+    if others and report.ours and metric.higher_is_better is not None:
+        best = (max if metric.higher_is_better else min)(others, key=mean.get)
+        standing = _standing(entry, report.summary[best][key], metric.higher_is_better)
+        rival = f"{standing} {labels[best]}, {tables.number(mean[best], metric.digits)}"
+    return {
+        "label": tables.key_title(key),
+        "arrow": tables.arrow(key),
+        "value": tables.number(entry["mean"], metric.digits),
+        "interval": tables.interval(entry, metric.digits),
+        "rival": rival,
+    }
+
+
+def _standing(ours: Mapping, rival: Mapping, higher_is_better: bool) -> str:
+    """Says "better" only of intervals that do not overlap."""
+    (low, high), (rival_low, rival_high) = (
+        [entry.get(end) for end in ("low", "high")] for entry in (ours, rival)
+    )
+    if tables.DASH in map(
+        lambda end: tables.number(end, 1), (low, high, rival_low, rival_high)
+    ):
+        return "beside"
+    if low > rival_high or high < rival_low:
+        return "better than" if (low > rival_high) == higher_is_better else "behind"
+    return "about like"
+
+
+def _regions(report: Report, labels: Mapping) -> list[dict]:
+    """Main and complete tables of each region."""
+    keys, restorers = _keys(report), list(report.summary)
+    regions = []
+    for region in dict.fromkeys(tables.region_of(key) for key in keys):
+        inside = [key for key in keys if tables.region_of(key) == region]
+        wanted = [f"{region}/{name}".lstrip("/") for name in report.metrics]
+        main = [key for key in wanted if key in inside] or inside
+        rest = [key for key in inside if key not in main]
+        regions.append(
+            {
+                "title": tables.REGION_LABELS.get(region, region) or "Results",
+                "note": tables.REGION_NOTES.get(region, ""),
+                "main": _result_table(report, restorers, main, labels),
+                "rest": _result_table(report, restorers, rest, labels),
+            }
+        )
+    return regions
+
+
+def _result_table(report, restorers, keys, labels) -> dict | None:
+    if not keys:
+        return None
+    cells = tables.result_cells(report.summary, restorers, keys)
+    rows = [
+        {"label": labels[r], "kind": "ours" if r in report.ours else "", "cells": c}
+        for r, c in zip(restorers, cells)
+    ]
+    columns = [tables.metric_of(key).label + tables.arrow(key) for key in keys]
+    markdown = tables.results_table(report.summary, restorers, keys, labels=labels)
+    return {"columns": columns, "rows": rows, "markdown": markdown}
+
+
+def _table(given: tables.Table | Mapping) -> dict:
+    table = given if isinstance(given, tables.Table) else tables.Table(**given)
+    kinds = list(table.kinds) or [""] * len(table.rows)
+    return {
+        "caption": table.caption,
+        "columns": list(table.columns),
+        "numeric": tables.numeric_columns(table.columns, table.rows),
+        "rows": [
+            {"kind": kind, "cells": row}
+            for kind, row in zip(kinds, tables.aligned(table.rows, table.digits))
+        ],
+        "note": table.note,
+        "markdown": tables.markdown_table(
+            table.columns, table.rows, digits=table.digits
+        ),
+    }
+
+
+def _group_table(title, result, report, key, labels) -> dict:
+    """Groups by restorers for one metric; all images first, to compare with."""
+    restorers = [r for r in report.summary if key in report.summary[r]]
+    digits = tables.metric_of(key).digits
+    everything = [report.summary[r][key].get("count", 0) for r in restorers]
+    parts = [("All images", max(everything, default=0), report.summary)]
+    parts += [(g, v["count"], v["summary"]) for g, v in result["groups"].items()]
+    rows, plain = [], []
+    for name, count, summary in parts:
+        entries = [summary.get(r, {}).get(key) or {} for r in restorers]
+        cells = [
+            tables.Cell(
+                tables.number(entry.get("mean"), digits), tables.interval(entry, digits)
+            )
+            for entry in entries
+        ]
+        rows.append({"label": name, "count": count, "cells": cells})
+        shown = [tables.with_interval(entry, digits) for entry in entries]
+        plain.append([name, count, *map(tables.Markdown, shown)])
+    columns = ["Group", "Images", *(labels[r] for r in restorers)]
+    left_out = [f"{name} ({count})" for name, count in result["left_out"].items()]
+    note = ""
+    if left_out:
+        note = (
+            f"Left out, with fewer than {result.get('minimum', 10)} images: "
+            f"{', '.join(left_out)}."
+        )
+    return {
+        "title": title,
+        "metric": tables.key_title(key) + tables.arrow(key),
+        "columns": columns,
+        "rows": rows,
+        "note": note,
+        "folded": len(rows) > LONG_TABLE,
+        "markdown": tables.markdown_table(columns, plain),
+    }
+
+
+def _footnotes(report: Report, labels: Mapping) -> list[str]:
+    """The report's own notes, and which values rest on fewer images."""
+    notes = list(report.notes)
+    for key in _keys(report):
+        counts = {
+            labels[restorer]: values[key]["count"]
+            for restorer, values in report.summary.items()
+            if values.get(key, {}).get("count") is not None
+        }
+        everything = max(
+            v.get("count", 0)
+            for values in report.summary.values()
+            for v in values.values()
+        )
+        fewer = {label: count for label, count in counts.items() if count < everything}
+        if fewer and len(set(fewer.values())) == 1 and len(fewer) == len(counts):
+            fewer = {"every row": next(iter(fewer.values()))}
+        if fewer:
+            shown = ", ".join(f"{label} {count}" for label, count in fewer.items())
+            notes.append(
+                f"{tables.key_title(key)} is undefined on some of the "
+                f"{everything} images and averaged over fewer: {shown}."
+            )
+    return notes
+
+
+def _facts(environment: Mapping) -> dict:
+    """Plain facts first, then each nested part under its own name."""
+    plain = {k: v for k, v in environment.items() if not isinstance(v, Mapping)}
+    nested = {k: v for k, v in environment.items() if isinstance(v, Mapping)}
+    return {
+        "plain": {k: _fact(v) for k, v in plain.items()},
+        "nested": {k: {n: _fact(v) for n, v in p.items()} for k, p in nested.items()},
+    }
+
+
+def _fact(value) -> str:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(tables.text(item) for item in value) or tables.DASH
+    return tables.text(value)
+
+
+def _web_address(address: str) -> str:
+    """The address if a browser may follow it; "javascript:" is one too."""
+    scheme = urllib.parse.urlsplit(address).scheme
+    return address if scheme in ("http", "https") else ""

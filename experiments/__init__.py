@@ -1,0 +1,1 @@
+"""The command lines: one a paper, and those that use what they trained."""

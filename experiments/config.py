@@ -1,0 +1,174 @@
+"""A frozen dataclass is a table of hyper-parameters; each field is an absl flag.
+
+  @dataclasses.dataclass(frozen=True)
+  class Config(RunConfig):
+      image_size: int = hp(128, "Side of the image, pixels.", published="128")
+
+A preset is a dict of fields that differ from the defaults; a flag given on the command
+line overrides both.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from absl import flags
+
+from data_pipeline import sources
+from training import strategy
+
+STAGES = ("train", "evaluate", "export")
+
+
+def hp(default: Any, meaning: str, *, published: str = "") -> Any:
+    """A hyper-parameter: its default, what it means, and what the paper says."""
+    text = f"{meaning} Published: {published}." if published else meaning
+    return dataclasses.field(default=default, metadata={"help": text})
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """The flags that mean the same for every paper."""
+
+    dataset: str = hp("faces", f"One of {', '.join(sources.DATASETS)}.")
+    data_dir: str = hp("", "Where the data set's files are; faces needs none.")
+    workdir: str = hp("", "Run folder; empty takes runs/<paper>/<preset>-<dataset>.")
+    stages: tuple[str, ...] = hp(STAGES, f"Which of {', '.join(STAGES)} to run.")
+    seed: int = hp(0, "Of weights, order, masks and the split.")
+    limit: int = hp(0, "At most so many images of each split; 0 takes all.")
+    crop: str = hp("center", "center, none, or the side of a centered square, pixels.")
+    split_by: str = hp("image", "image, or for lfw person: nobody is in both splits.")
+    cache_dir: str = hp(
+        "",
+        "Folder that keeps decoded images, for sets larger than memory. Delete it when "
+        "the files it was made from change. Empty keeps them in memory.",
+    )
+    validation_images: int = hp(
+        256,
+        "Images measured after every epoch: of the official validation split, or taken "
+        "out of the training split where there is none.",
+    )
+    precision: str = hp("float32", f"One of {', '.join(strategy.PRECISIONS)}.")
+    num_replicas: int = hp(
+        0, "Devices: 0 takes every GPU or the CPU, N takes N GPUs or N logical CPUs."
+    )
+    jit_compile: bool = hp(False, "Compiles the training step with XLA.")
+    checkpoint_steps: int = hp(
+        500, "Steps between checkpoints within an epoch; 0 saves after epochs only."
+    )
+    lpips_weights: str = hp(
+        "", "LPIPS weights, .npz; `python -m evaluation.lpips --help` makes them."
+    )
+    groups: str = hp(
+        "", "CSV of name,group: the report gives the error of each group as well."
+    )
+
+    def __post_init__(self):
+        sources.splits(self.dataset)  # Says what there is when it does not know it.
+        check_choice("precision", self.precision, strategy.PRECISIONS)
+        for stage in self.stages:
+            check_choice("stages", stage, STAGES)
+        for name in ("limit", "validation_images", "num_replicas", "checkpoint_steps"):
+            check_at_least(name, getattr(self, name), 0)
+        for name in ("image_size", "batch_size", "epochs", "steps"):
+            if hasattr(self, name):
+                check_at_least(name, getattr(self, name), 1)
+
+
+def check_choice(flag: str, value: Any, choices: Sequence[Any]) -> None:
+    """Raises a ValueError with a suggestion unless `value` is one of `choices`."""
+    if value in choices:
+        return
+    close = difflib.get_close_matches(str(value), [str(c) for c in choices], n=1)
+    hint = f" Did you mean: {close[0]} ?" if close else ""
+    raise ValueError(
+        f"--{flag} must be one of {', '.join(map(str, choices))}; got {value!r}.{hint}"
+    )
+
+
+def check_at_least(flag: str, value: float, lowest: float) -> None:
+    """Raises a ValueError unless `value` is at least `lowest`."""
+    if value < lowest:
+        raise ValueError(f"--{flag} must be at least {lowest}; got {value}.")
+
+
+ConfigT = TypeVar("ConfigT", bound=RunConfig)
+Presets = Mapping[str, Mapping[str, Any]]
+
+
+def define_flags(
+    config_class: type[RunConfig],
+    presets: Presets,
+    flag_values: flags.FlagValues = flags.FLAGS,
+) -> None:
+    """Defines --preset and a flag for each field, as key flags of the caller."""
+    summary = ", ".join(presets)
+    flags.DEFINE_string(
+        "preset", "paper", f"One of {summary}.", flag_values=flag_values
+    )
+    types = typing.get_type_hints(config_class)
+    for field in dataclasses.fields(config_class):
+        define = _definer(types[field.name])
+        default = field.default
+        default = list(default) if isinstance(default, tuple) else default
+        define(field.name, default, field.metadata["help"], flag_values=flag_values)
+    if flag_values is flags.FLAGS:
+        for name in ("preset", *(f.name for f in dataclasses.fields(config_class))):
+            flags.declare_key_flag(name)
+
+
+def _definer(kind: type):
+    plain = {
+        bool: flags.DEFINE_boolean,
+        int: flags.DEFINE_integer,
+        float: flags.DEFINE_float,
+        str: flags.DEFINE_string,
+    }
+    return plain.get(kind, flags.DEFINE_list)
+
+
+def from_flags(
+    config_class: type[ConfigT],
+    presets: Presets,
+    flag_values: flags.FlagValues = flags.FLAGS,
+) -> ConfigT:
+    """The configuration: defaults, then the preset, then what was typed.
+
+    Raises:
+      ValueError: If the preset is unknown or a value breaks a rule.
+    """
+    typed = {
+        field.name: flag_values[field.name].value
+        for field in dataclasses.fields(config_class)
+        if flag_values[field.name].present
+    }
+    return make(config_class, presets, flag_values["preset"].value, **typed)
+
+
+def make(
+    config_class: type[ConfigT], presets: Presets, preset: str, **typed: Any
+) -> ConfigT:
+    """The configuration of a preset with some fields set otherwise."""
+    check_choice("preset", preset, list(presets))
+    types = typing.get_type_hints(config_class)
+    values = {**presets[preset], **typed}
+    for name, value in values.items():
+        if isinstance(value, list):
+            values[name] = _parse_tuple(name, value, types[name])
+    return config_class(**values)
+
+
+def _parse_tuple(name: str, texts: Sequence[str], kind: Any) -> tuple:
+    """["64", "128"] -> (64, 128), for a field of type tuple[int, ...]."""
+    item = typing.get_args(kind)[0]
+    try:
+        return tuple(item(text) for text in texts)
+    except ValueError as error:
+        raise ValueError(
+            f"--{name} takes {item.__name__}s separated by commas; got "
+            f"{','.join(texts)!r}."
+        ) from error

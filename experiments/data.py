@@ -1,0 +1,71 @@
+"""The splits of a run, decoded once and only when a stage needs them."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from data_pipeline import decoded, sources
+from experiments.config import RunConfig
+
+
+class RunData:
+    """Training, validation and test images of a configuration.
+
+    Args:
+      config: Says which data set, how cropped, and how large.
+    """
+
+    def __init__(self, config: RunConfig):
+        self._config = config
+
+    @functools.cached_property
+    def train(self) -> decoded.DecodedSplit:
+        """The training split, less what validation takes from it."""
+        if "validation" in sources.splits(self._config.dataset):
+            return self._train
+        return self._train.subset(slice(self._taken, None))
+
+    @functools.cached_property
+    def validation(self) -> decoded.DecodedSplit:
+        """The official validation split, or images held out of the training split."""
+        if "validation" in sources.splits(self._config.dataset):
+            return self._decode("validation", self._config.validation_images)
+        return self._train.subset(slice(self._taken))
+
+    @functools.cached_property
+    def test(self) -> decoded.DecodedSplit:
+        """The test split."""
+        return self._decode("test", self._config.limit)
+
+    @functools.cached_property
+    def _train(self) -> decoded.DecodedSplit:
+        return self._decode("train", self._config.limit)
+
+    @property
+    def _taken(self) -> int:
+        # Both splits are in shuffled order, so the first are a random sample.
+        return min(self._config.validation_images, len(self._train) // 5)
+
+    def _decode(self, split: str, limit: int) -> decoded.DecodedSplit:
+        config = self._config
+        source = sources.load(
+            config.dataset,
+            split,
+            data_dir=config.data_dir,
+            seed=config.seed,
+            split_by=config.split_by,
+            limit=limit,
+            size=config.image_size,
+        )
+        return decoded.decode(
+            source,
+            size=config.image_size,
+            crop=config.crop,
+            cache_dir=config.cache_dir,
+        )
+
+    def mean_image(self) -> np.ndarray:
+        """The mean training image, float32 [S, S, 3] in [0, 1]."""
+        return self.train.mean_image()

@@ -1,0 +1,122 @@
+"""What the systems that fill holes have in common: masks, watching, measuring."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from data_pipeline import decoded, masks, pipeline, pixels
+from evaluation import metrics
+from experiments.config import RunConfig, hp
+from experiments.training_stage import Watch
+
+_WATCHED = 8  # images of the pictures that are drawn as training goes
+_MASK_KINDS = ", ".join(masks.KINDS)
+
+
+@dataclasses.dataclass(frozen=True)
+class InpaintingConfig(RunConfig):
+    """The flags of every system that fills holes."""
+
+    image_size: int = hp(128, "Side of the image, pixels.")
+    hole_size: int = hp(64, "Side of a square hole, pixels.")
+    hole_fill: float = hp(1.0, "What stands in the hole, in [-1, 1].")
+    train_mask: str = hp(
+        "random_square", f"Hole in training: {_MASK_KINDS}, or a file or folder."
+    )
+    test_mask: str = hp(
+        "center", f"Hole in validation and test: {_MASK_KINDS}, or a file or folder."
+    )
+    hole_ratio: tuple[float, ...] = hp(
+        (0.1, 0.4), "Smallest and largest share of the image a free-form hole takes."
+    )
+    missing_is_black: bool = hp(
+        False, "In mask files black marks what is missing, instead of white."
+    )
+    batch_size: int = hp(64, "Images a step, over all replicas.")
+    ema_decay: float = hp(
+        0.0,
+        "Decay of the moving average of the generator's weights that is evaluated and "
+        "exported instead of the last weights; 0 switches it off.",
+    )
+    clip_norm: float = hp(0.0, "Largest norm of a gradient; 0 does not clip.")
+
+    def task(self, kind: str, names: Sequence[str]) -> pipeline.TaskFn:
+        """The task of filling holes of a kind in the named images."""
+        mask_fn = masks.build(
+            kind,
+            image_size=self.image_size,
+            hole_size=self.hole_size,
+            hole_ratio=tuple(self.hole_ratio),
+            names=names,
+            missing_is_black=self.missing_is_black,
+        )
+        return pipeline.inpainting(mask_fn, fill=self.hole_fill)
+
+    def fixed_batches(self, split: decoded.DecodedSplit) -> tf.data.Dataset:
+        """Every image of a split once, with the hole it always has."""
+        return pipeline.evaluation_batches(
+            split,
+            self.task(self.test_mask, split.names),
+            batch_size=min(self.batch_size, 64),
+            seed=self.seed,
+        )
+
+
+def restorer(network: tf.keras.Model) -> Callable[[dict], tf.Tensor]:
+    """A network in [-1, 1] as a restorer: inputs -> image in [0, 1]."""
+
+    @tf.function(reduce_retracing=True)
+    def restore(inputs: dict) -> tf.Tensor:
+        return pixels.signed_to_unit(network(inputs, training=False))
+
+    return restore
+
+
+def watch(
+    network: Callable[[], tf.keras.Model],
+    split: decoded.DecodedSplit,
+    config: InpaintingConfig,
+    lpips: Callable | None,
+) -> Watch:
+    """Measures and draws a network on validation images.
+
+    Args:
+      network: Returns the network as it is now, averaged if the run averages.
+      split: Validation images.
+      config: Of the run.
+      lpips: From `evaluation.lpips.load`, or None.
+    """
+    batches = config.fixed_batches(split).cache()
+    restore = restorer(network())
+
+    def measure() -> dict[str, float]:
+        network()
+        parts = []
+        for inputs, target in batches:
+            parts.append(
+                metrics.measure(
+                    pixels.signed_to_unit(target).numpy(),
+                    restore(inputs).numpy(),
+                    inputs["mask"].numpy(),
+                    lpips=lpips,
+                )
+            )
+        values = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+        return {key: float(np.nanmean(value)) for key, value in values.items()}
+
+    def draw() -> np.ndarray:
+        network()
+        inputs, target = next(iter(batches))
+        inputs = {key: value[:_WATCHED] for key, value in inputs.items()}
+        raw = restore(inputs)
+        target = pixels.signed_to_unit(target[:_WATCHED])
+        given = pixels.signed_to_unit(inputs["image"])
+        pasted = tf.where(inputs["mask"] > 0.5, raw, target)
+        rows = [given, raw, pasted, target]
+        return pixels.tile([pixels.unit_to_bytes(row).numpy() for row in rows])
+
+    return Watch(measure, draw, best="hole/l1_percent")

@@ -1,0 +1,139 @@
+"""The run folder: where things are, what made them, and whether they may be resumed."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import subprocess
+from typing import Any
+
+from data_pipeline import pixels
+from experiments.config import RunConfig
+
+# Fields that may change between two starts of the same run: they say where things are,
+# how far to go and how to measure, not what the network learns.
+_FREE = {
+    "cache_dir", "checkpoint_steps", "data_dir", "epochs", "steps", "groups",
+    "lpips_weights", "stages", "workdir", "evaluation_images", "test_mask",
+    "hole_ratio",
+}  # fmt: skip
+
+_PACKAGES = (
+    "tensorflow", "keras", "tensorflow-addons", "tensorflow-datasets", "numpy",
+    "opencv-python-headless", "pillow",
+)  # fmt: skip
+
+
+class RunFolder:
+    """Paths of a run, and its config.json.
+
+    Args:
+      path: The run folder; made if it is not there.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = pathlib.Path(path).expanduser()
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.checkpoints = self.path / "checkpoints"
+        self.logs = self.path / "logs"
+        self.history = self.path / "history.csv"
+        self.samples = self.path / "samples"
+        self.export = self.path / "export" / "1"
+        self.report = self.path / "report"
+        self._config = self.path / "config.json"
+
+    def record(self, paper: str, preset: str, config: RunConfig) -> dict[str, Any]:
+        """Writes config.json, unless the folder holds a run of another configuration.
+
+        Returns:
+          What was written: paper, preset, config, and the environment it was first
+          trained in.
+
+        Raises:
+          ValueError: If a field that shapes the network or its training differs from
+            what the folder was trained with.
+        """
+        values = json.loads(json.dumps(dataclasses.asdict(config)))
+        record = {
+            "paper": paper,
+            "preset": preset,
+            "config": values,
+            "environment": environment(),
+        }
+        if self._config.exists():
+            before = json.loads(self._config.read_text())
+            self._check_same(before, record)
+            if any(self.checkpoints.glob("last/ckpt*")):
+                record["environment"] = before["environment"]
+        text = json.dumps(record, indent=2) + "\n"
+        pixels.write_bytes(self._config, text.encode())
+        return record
+
+    def _check_same(self, before: dict, now: dict) -> None:
+        changed = [
+            f"{name} was {before['config'].get(name)!r} and is now {value!r}"
+            for name, value in now["config"].items()
+            if name not in _FREE and before["config"].get(name) != value
+        ]
+        if before["paper"] != now["paper"]:
+            changed.insert(0, f"it is a run of {before['paper']}")
+        if changed and any(self.checkpoints.glob("last/ckpt*")):
+            raise ValueError(
+                f"{self.path} holds a run with other settings: {'; '.join(changed)}. "
+                "Pass the settings it was started with to resume it, or another "
+                "--workdir."
+            )
+
+
+def environment() -> dict[str, Any]:
+    """Versions, commit and hardware, for results to name."""
+    return {
+        "commit": commit(),
+        "hardware": hardware(),
+        "python": platform.python_version(),
+        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+    }
+
+
+def commit() -> str:
+    """The commit of the code, "+" appended where files differ from it."""
+    here = pathlib.Path(__file__).parent
+
+    def git(*words: str) -> str:
+        result = subprocess.run(
+            ["git", "-C", str(here), *words], capture_output=True, text=True, check=True
+        )
+        return result.stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no")
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown (not a git checkout)"
+
+
+def hardware() -> str:
+    """Processor, cores, memory and GPUs, in a line."""
+    import tensorflow as tf
+
+    gpus = [
+        tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
+        for gpu in tf.config.list_physical_devices("GPU")
+    ]
+    gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    parts = [f"{os.cpu_count()} CPU cores ({_processor()})", f"{gigabytes:.0f} GiB"]
+    return ", ".join(parts + (gpus or ["no GPU"]))
+
+
+def _processor() -> str:
+    try:
+        for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -1,0 +1,1 @@
+"""The networks: Keras functional models, one file a paper."""

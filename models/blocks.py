@@ -1,0 +1,76 @@
+"""Layers and blocks that two networks or more are built from.
+
+Every block is a function of a Keras tensor, NHWC. Normalization computes in float32
+whatever the precision policy: in bfloat16 the moving statistics of BatchNorm drift
+away from those of the batches, and inference becomes worse than training.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import tensorflow as tf
+
+with warnings.catch_warnings():
+    # tensorflow-addons announces its end of life on every import.
+    warnings.simplefilter("ignore")
+    import tensorflow_addons as tfa
+
+LEAKY_SLOPE = 0.2
+
+
+def normal_init() -> tf.keras.initializers.Initializer:
+    """N(0, 0.02), the initialization of DCGAN and its descendants."""
+    return tf.keras.initializers.RandomNormal(stddev=0.02)
+
+
+def batch_norm(x, *, name: str):
+    """BatchNorm in float32, momentum 0.9, epsilon 1e-5. Shape unchanged."""
+    return tf.keras.layers.BatchNormalization(
+        momentum=0.9, epsilon=1e-5, dtype="float32", name=name
+    )(x)
+
+
+def instance_norm(x, *, name: str):
+    """InstanceNorm in float32 with scale and offset. Shape unchanged."""
+    return tfa.layers.InstanceNormalization(dtype="float32", name=name)(x)
+
+
+def relu(x, *, name: str):
+    """ReLU. Shape unchanged."""
+    return tf.keras.layers.ReLU(name=name)(x)
+
+
+def leaky_relu(x, *, name: str):
+    """LeakyReLU of slope 0.2. Shape unchanged."""
+    return tf.keras.layers.LeakyReLU(LEAKY_SLOPE, name=name)(x)
+
+
+def conv(x, filters: int, kernel: int, *, strides: int = 1, name: str):
+    """Convolution, SAME, with a bias. [B, H, W, C] -> [B, H/strides, W/strides, F]."""
+    return tf.keras.layers.Conv2D(
+        filters,
+        kernel,
+        strides=strides,
+        padding="same",
+        kernel_initializer=normal_init(),
+        name=name,
+    )(x)
+
+
+def conv_transpose(x, filters: int, kernel: int, *, strides: int, name: str):
+    """Transposed convolution. [B, H, W, C] -> [B, H*strides, W*strides, F]."""
+    return tf.keras.layers.Conv2DTranspose(
+        filters,
+        kernel,
+        strides=strides,
+        padding="same",
+        kernel_initializer=normal_init(),
+        name=name,
+    )(x)
+
+
+def tanh_image(x, *, name: str):
+    """Convolution 3x3 to RGB, then tanh in float32. [B, H, W, C] -> [B, H, W, 3]."""
+    x = conv(x, 3, 3, name=f"{name}_conv")
+    return tf.keras.layers.Activation("tanh", dtype="float32", name=name)(x)

@@ -1,0 +1,36 @@
+"""What a network costs: multiply-adds, counted from its layers."""
+
+from __future__ import annotations
+
+import math
+
+import tensorflow as tf
+
+_TRANSPOSED = tf.keras.layers.Conv2DTranspose
+_CONVOLUTIONS = (tf.keras.layers.Conv2D, tf.keras.layers.Dense)
+
+
+def multiply_adds(model: tf.keras.Model) -> int:
+    """Multiply-adds per image of one forward pass: convolutions and dense layers.
+
+    Biases, normalization, activations and resizing are left out, as the literature
+    leaves them out.
+    """
+    total = 0
+    for layer in model.layers:
+        if isinstance(layer, tf.keras.Model):
+            total += multiply_adds(layer)
+        elif isinstance(layer, _TRANSPOSED):
+            # Every input position meets the whole kernel.
+            positions = math.prod(layer.input_shape[1:3])
+            total += positions * math.prod(layer.kernel.shape)
+        elif isinstance(layer, tf.keras.layers.SeparableConv2D):
+            positions = math.prod(layer.output_shape[1:3])
+            total += positions * math.prod(layer.depthwise_kernel.shape)
+            total += positions * math.prod(layer.pointwise_kernel.shape)
+        elif isinstance(layer, _CONVOLUTIONS):
+            positions = math.prod(layer.output_shape[1:-1])
+            total += positions * math.prod(layer.kernel.shape)
+        elif isinstance(layer, tf.keras.layers.EinsumDense):
+            total += math.prod(layer.kernel.shape)
+    return total

@@ -1,0 +1,67 @@
+"""Cutting the patch under each image's hole, and putting one back.
+
+Both follow the hole wherever it is, on any batch, with stock gather operations.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+
+def hole_corner(mask: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Top and left of each hole, clamped so that a size x size window fits inside.
+
+    Args:
+      mask: [B, H, W, 1], 1 = missing.
+      size: Side of the window, pixels.
+
+    Returns:
+      (top, left), each int32 [B]; 0 where nothing is missing.
+    """
+    rows = tf.reduce_max(mask, axis=[2, 3])  # [B, H]
+    columns = tf.reduce_max(mask, axis=[1, 3])  # [B, W]
+    top = tf.argmax(rows, axis=1, output_type=tf.int32)
+    left = tf.argmax(columns, axis=1, output_type=tf.int32)
+    return (
+        tf.minimum(top, tf.shape(mask)[1] - size),
+        tf.minimum(left, tf.shape(mask)[2] - size),
+    )
+
+
+def crop_hole(image: tf.Tensor, mask: tf.Tensor, size: int) -> tf.Tensor:
+    """The window whose top left corner is the hole's.
+
+    Args:
+      image: [B, H, W, C].
+      mask: [B, H, W, 1], 1 = missing.
+      size: Side of the window, pixels.
+
+    Returns:
+      [B, size, size, C].
+    """
+    top, left = hole_corner(mask, size)
+    window = tf.range(size)
+    rows = tf.gather(image, top[:, None] + window, axis=1, batch_dims=1)
+    return tf.gather(rows, left[:, None] + window, axis=2, batch_dims=1)
+
+
+def paste_hole(patch: tf.Tensor, image: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """The image with its missing pixels taken from the patch; undoes `crop_hole`.
+
+    Args:
+      patch: [B, size, size, C], whose corner is the hole's.
+      image: [B, H, W, C].
+      mask: [B, H, W, 1], 1 = missing. Missing pixels outside the patch repeat its
+        edge.
+
+    Returns:
+      [B, H, W, C].
+    """
+    size = patch.shape[1]
+    top, left = hole_corner(mask, size)
+    height, width = tf.shape(image)[1], tf.shape(image)[2]
+    rows = tf.clip_by_value(tf.range(height) - top[:, None], 0, size - 1)  # [B, H]
+    columns = tf.clip_by_value(tf.range(width) - left[:, None], 0, size - 1)
+    spread = tf.gather(patch, rows, axis=1, batch_dims=1)  # [B, H, size, C]
+    spread = tf.gather(spread, columns, axis=2, batch_dims=1)  # [B, H, W, C]
+    return tf.where(mask > 0.5, spread, image)

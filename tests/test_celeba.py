@@ -1,0 +1,232 @@
+"""CelebA and CelebA-HQ in the layouts in which they are published."""
+
+import io
+import os
+import pathlib
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data_pipeline import celeba, pixels, sources
+from data_pipeline import celeba_annotations as annotations
+
+PARTITION = [0, 0, 1, 0, 2, 2, 0]
+NAMES = [f"{number:06d}.jpg" for number in range(1, 8)]
+SIGNS = np.random.default_rng(0).choice([-1, 1], (7, 40))
+POINTS = np.random.default_rng(1).integers(1, 178, (7, 10))
+
+
+def jpeg(value):
+    buffer = io.BytesIO()
+    Image.new("RGB", (178, 218), (value, 0, 0)).save(buffer, format="JPEG")
+    return buffer.getvalue()
+
+
+def table(header, rows, width):
+    """As published: count, names with a trailing blank, columns padded with blanks."""
+    lines = [str(len(rows)), " ".join(header) + " "]
+    for name, row in zip(NAMES, rows):
+        lines.append(name + " " + " ".join(f"{value:>{width}d}" for value in row))
+    return "\n".join(lines) + "\n"
+
+
+TEXTS = {
+    "list_eval_partition.txt": "".join(
+        f"{name} {part}\n" for name, part in zip(NAMES, PARTITION)
+    ),
+    "list_attr_celeba.txt": table(annotations.ATTRIBUTES, SIGNS, 2),
+    "list_landmarks_align_celeba.txt": table(annotations.LANDMARKS, POINTS, 3),
+}
+FOLDERS = {
+    "list_eval_partition.txt": "Eval",
+    "list_attr_celeba.txt": "Anno",
+    "list_landmarks_align_celeba.txt": "Anno",
+}
+
+
+def write(root, *, zipped=False, folders=False, texts=TEXTS):
+    images = {name: jpeg(30 * number) for number, name in enumerate(NAMES)}
+    root.mkdir(exist_ok=True)
+    for file, text in texts.items():
+        path = root / (FOLDERS[file] if folders else "") / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    base = root / ("Img" if folders else "")
+    (base / "img_align_celeba").mkdir(parents=True)
+    if zipped:
+        (base / "img_align_celeba").rmdir()
+        with zipfile.ZipFile(base / "img_align_celeba.zip", "w") as archive:
+            for name, data in images.items():
+                archive.writestr(f"img_align_celeba/{name}", data)
+    else:
+        for name, data in images.items():
+            (base / "img_align_celeba" / name).write_bytes(data)
+    return root
+
+
+def load(data_dir, split, **options):
+    return sources.load("celeb_a", split, data_dir=str(data_dir), **options)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize("folders", [False, True])
+def test_official_files_give_images_partition_and_annotations(
+    tmp_path, zipped, folders
+):
+    write(tmp_path, zipped=zipped, folders=folders)
+    for number, split in enumerate(("train", "validation", "test")):
+        source = load(tmp_path, split)
+        rows = [row for row, part in enumerate(PARTITION) if part == number]
+        assert source.names == tuple(NAMES[row] for row in rows)
+        assert source.fields == ("attributes", "landmarks")
+        for row, element in zip(rows, source):
+            assert element["name"] == NAMES[row]
+            assert element["image"].shape == (218, 178, 3)
+            assert abs(element["image"][..., 0].mean() - 30 * row) < 4
+            np.testing.assert_array_equal(element["attributes"], SIGNS[row] == 1)
+            assert element["attributes"].dtype == bool
+            # Published from 1, here from 0.
+            np.testing.assert_array_equal(
+                element["landmarks"], POINTS[row].reshape(5, 2) - 1
+            )
+            assert element["landmarks"].dtype == np.float32
+    assert source.info.split_counts == {"train": 4, "validation": 1, "test": 2}
+    assert source.info.attribute_names == celeba.ATTRIBUTES
+    assert len(source.info.attribute_names) == 40
+    assert "published set 202,599" in source.info.notes
+
+
+def test_data_dir_may_be_the_images_themselves(tmp_path):
+    write(tmp_path / "loose")
+    assert load(tmp_path / "loose" / "img_align_celeba", "test").names == (*NAMES[4:6],)
+    write(tmp_path / "zip", zipped=True, folders=True)
+    archive = tmp_path / "zip" / "Img" / "img_align_celeba.zip"
+    assert load(archive, "test").names == (*NAMES[4:6],)
+
+
+def test_sub_selection_keeps_annotations_with_their_images(tmp_path):
+    write(tmp_path)
+    (element,) = load(tmp_path, "train").skip(2).take(1)
+    assert element["name"] == NAMES[3]
+    np.testing.assert_array_equal(element["attributes"], SIGNS[3] == 1)
+
+
+def test_without_attribute_files_elements_lack_them_and_notes_say_so(tmp_path):
+    only = "list_eval_partition.txt"
+    write(tmp_path, texts={only: TEXTS[only]})
+    source = load(tmp_path, "test")
+    assert set(source[0]) == {"image", "name"}
+    assert source.fields == ()
+    assert source.info.attribute_names == ()
+    assert "no attributes, because list_attr_celeba.txt" in source.info.notes
+    assert "no landmarks, because list_landmarks" in source.info.notes
+
+
+def test_half_a_download_is_an_error_that_says_what_is_missing(tmp_path):
+    write(tmp_path)
+    (tmp_path / "list_eval_partition.txt").unlink()
+    with pytest.raises(FileNotFoundError, match="list_eval_partition.txt not"):
+        load(tmp_path, "train")
+    write(tmp_path / "other")
+    (tmp_path / "other" / "img_align_celeba").rename(tmp_path / "other" / "faces")
+    with pytest.raises(FileNotFoundError, match="the images not"):
+        load(tmp_path / "other", "train")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        ("attr", "Bald", "Bold", r"line 2: .*column 5 must be Bald, got Bold"),
+        ("attr", " Young", "", r"line 2: .*column 40 must be Young, got nothing"),
+        ("attr", "7\n", "8\n", r"announces 8 rows, 7 follow"),
+        ("attr", "7\n", "<!DOCTYPE html>\n", r"line 1: expected the number of rows"),
+        ("attr", "000003.jpg", "000003.jpg 1", r"line 5: expected a file name and 40"),
+        ("attr", "000003.jpg -1", "000003.jpg  0", r"line 5: expected .* 1 or -1"),
+        ("attr", "000001.jpg", "000011.jpg", r"has no row for 000001.jpg"),
+        ("landmarks", "000002.jpg ", "000002.jpg x", r"line 4: expected .*10 numbers"),
+        ("eval", "000004.jpg 0", "000004.jpg 3", r"line 4: expected .*0, 1 or 2"),
+    ],
+)
+def test_malformed_annotation_names_file_and_line(tmp_path, file, old, new, message):
+    (name,) = (name for name in TEXTS if file in name)
+    text = TEXTS[name].replace("000003.jpg  1", "000003.jpg -1").replace(old, new, 1)
+    assert text != TEXTS[name]
+    write(tmp_path, texts={**TEXTS, name: text})
+    with pytest.raises(ValueError, match=message) as caught:
+        load(tmp_path, "train")
+    assert str(tmp_path / name) in str(caught.value)
+
+
+def test_line_endings_of_other_systems_are_read(tmp_path):
+    texts = {name: text.replace("\n", "\r\n") for name, text in TEXTS.items()}
+    write(tmp_path, texts=texts)
+    np.testing.assert_array_equal(
+        load(tmp_path, "train")[0]["attributes"], SIGNS[0] == 1
+    )
+
+
+def test_damaged_member_of_a_zip_is_named_and_the_others_are_read(tmp_path):
+    write(tmp_path, zipped=True)
+    path = tmp_path / "img_align_celeba.zip"
+    data = bytearray(path.read_bytes())
+    data[data.index(jpeg(30)) + 300] ^= 255  # 000002.jpg, the second of train
+    path.write_bytes(data)
+    first, second, *rest = load(tmp_path, "train").readers(range(4))
+    with pytest.raises(pixels.UnreadableImageError, match=r"000002\.jpg in .*zip"):
+        second()
+    names = [reader()["name"] for reader in (first, *rest)]
+    assert names == [NAMES[0], NAMES[3], NAMES[6]]
+
+
+def test_incomplete_zip_is_an_error_that_names_it(tmp_path):
+    write(tmp_path, zipped=True)
+    path = tmp_path / "img_align_celeba.zip"
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(ValueError, match=r"img_align_celeba\.zip .* is damaged"):
+        load(tmp_path, "train")
+
+
+def test_celeb_a_hq_is_a_folder_split_80_20(tmp_path):
+    (tmp_path / "celeba_hq").mkdir()
+    for number in range(10):
+        path = tmp_path / "celeba_hq" / f"{number:05d}.jpg"
+        path.write_bytes(jpeg(number * 20))
+    parts = [
+        sources.load("celeb_a_hq", split, data_dir=str(tmp_path), seed=2)
+        for split in sources.splits("celeb_a_hq")
+    ]
+    assert [len(part) for part in parts] == [8, 2]
+    assert len({name for part in parts for name in part.names}) == 10
+    assert "published set 30,000" in parts[0].info.notes
+
+
+@pytest.mark.skipif(
+    not os.environ.get("FACEMEND_DATA"),
+    reason="FACEMEND_DATA does not name a folder with celeba/",
+)
+def test_first_rows_of_the_published_files(tmp_path):
+    folder = pathlib.Path(os.environ["FACEMEND_DATA"], "celeba")
+    read = {
+        "list_attr_celeba": annotations.read_attributes,
+        "list_landmarks_align_celeba": annotations.read_landmarks,
+    }
+    values = {}
+    for name, parse in read.items():
+        whole, cut = folder / f"{name}.head.txt", tmp_path / f"{name}.txt"
+        with pytest.raises(ValueError, match="announces 202,599 rows"):
+            parse(whole)
+        lines = whole.read_text().splitlines()
+        cut.write_text("\n".join([str(len(lines) - 2), *lines[1:]]))
+        names, values[name] = parse(cut)
+        assert names[0] == "000001.jpg"
+    smiling = values["list_attr_celeba"][:, annotations.ATTRIBUTES.index("Smiling")]
+    assert smiling.tolist() == [True, True, False, False, False, False]
+    np.testing.assert_array_equal(
+        values["list_landmarks_align_celeba"][0],
+        [[68, 108], [105, 112], [76, 141], [72, 151], [107, 153]],
+    )
+    parts = annotations.read_partition(folder / "list_eval_partition.sample.txt")
+    assert parts["train"][-1] == "162770.jpg"  # the published sizes follow from these
+    assert (parts["validation"][0], parts["test"][0]) == ("162771.jpg", "182638.jpg")

@@ -1,0 +1,1 @@
+"""Trainers, losses and what accompanies a run. Data is handed in, never fetched."""

@@ -1,0 +1,231 @@
+"""What accompanies a run: progress, history, validation, checkpoints, pictures."""
+
+from __future__ import annotations
+
+import math
+import pathlib
+import sys
+import time
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from training.checkpoints import Checkpoints
+from training.history import History
+
+
+class DivergenceError(FloatingPointError):
+    """A loss is no longer finite; the message names it, the step and the way back."""
+
+
+class StopWhenNotFinite(tf.keras.callbacks.Callback):
+    """Ends the run at the first step whose losses are NaN or infinite."""
+
+    def __init__(self, checkpoints: Checkpoints):
+        super().__init__()
+        self._checkpoints = checkpoints
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Raises DivergenceError if a term is not finite."""
+        bad = [name for name, value in logs.items() if not math.isfinite(value)]
+        if bad:
+            good = self._checkpoints.last or "none yet"
+            raise DivergenceError(
+                f"{', '.join(bad)} became {logs[bad[0]]} at step "
+                f"{self._checkpoints.steps}; the last good checkpoint is {good}. "
+                "Lower --learning_rate, or pass --clip_norm=1, and start again: the "
+                "run resumes from there."
+            )
+
+
+class Validate(tf.keras.callbacks.Callback):
+    """Adds `val_*` to the logs after every epoch, and a row before the first one.
+
+    Args:
+      measure: Restores the validation images and returns metric -> mean.
+      history: Takes the row of epoch 0.
+    """
+
+    def __init__(self, measure: Callable[[], Mapping[str, float]], history: History):
+        super().__init__()
+        self._measure = measure
+        self._history = history
+
+    def on_train_begin(self, logs=None):
+        """Measures the untrained network."""
+        if not self._history.rows:
+            self._history.add({"epoch": 0, "step": 0, **self._prefixed()})
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Measures the network, where later callbacks see it."""
+        logs.update(self._prefixed())
+
+    def _prefixed(self) -> dict[str, float]:
+        return {f"val_{key}": value for key, value in self._measure().items()}
+
+
+class WriteHistory(tf.keras.callbacks.Callback):
+    """One row of history.csv an epoch, and one line on the screen.
+
+    Args:
+      history: Where rows go.
+      checkpoints: Knows the step.
+      batch_size: Over all replicas, for images a second.
+      headline: The logged value that the line on the screen ends with.
+    """
+
+    def __init__(
+        self,
+        history: History,
+        checkpoints: Checkpoints,
+        *,
+        batch_size: int,
+        headline: str,
+    ):
+        super().__init__()
+        self._history = history
+        self._checkpoints = checkpoints
+        self._batch_size = batch_size
+        self._headline = headline
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Starts the clock."""
+        self._started = time.monotonic()
+        self._trained_seconds = 0.0
+        self._batches = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Stops the clock: what follows the last batch is not training."""
+        self._batches += 1
+        self._trained_seconds = time.monotonic() - self._started
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Adds the row."""
+        speed = self._batches * self._batch_size / max(self._trained_seconds, 1e-9)
+        row = {
+            "epoch": epoch + 1,
+            "step": self._checkpoints.steps,
+            "seconds": round(self._trained_seconds, 1),
+            "images_per_second": round(speed, 2),
+            **logs,
+        }
+        self._history.add(row)
+        if self._headline in logs:
+            tqdm.tqdm.write(
+                f"epoch {epoch + 1}: {self._headline} {logs[self._headline]:.3f}",
+                file=sys.stderr,
+            )
+
+
+class SaveCheckpoints(tf.keras.callbacks.Callback):
+    """Saves the last checkpoint every so many steps and epochs, and the best one.
+
+    Args:
+      checkpoints: What saves.
+      history: Knows the best value so far, also after a resume.
+      every_steps: Steps between checkpoints within an epoch; 0 saves after epochs only.
+      best: Column of the history whose lowest value is best.
+    """
+
+    def __init__(
+        self, checkpoints: Checkpoints, history: History, *, every_steps: int, best: str
+    ):
+        super().__init__()
+        self._checkpoints = checkpoints
+        self._history = history
+        self._every_steps = every_steps
+        self._best = best
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Saves within an epoch."""
+        if self._every_steps and self._checkpoints.steps % self._every_steps == 0:
+            self._checkpoints.save()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Saves after an epoch; the best first, so that a resume can redo it."""
+        trained = [row for row in self._history.rows if row["epoch"] > 0]
+        values = [row[self._best] for row in trained if self._best in row]
+        if values and values[-1] == min(values):
+            self._checkpoints.save_best()
+        self._checkpoints.save()
+
+
+class SamplePictures(tf.keras.callbacks.Callback):
+    """Draws the same images after every epoch: samples/*.png and TensorBoard.
+
+    Args:
+      draw: Returns a grid, uint8 [H, W, 3].
+      folder: For the PNGs.
+      log_dir: For TensorBoard.
+    """
+
+    def __init__(
+        self, draw: Callable[[], np.ndarray], folder: pathlib.Path, log_dir: pathlib.Path
+    ):
+        super().__init__()
+        self._draw = draw
+        self._folder = folder
+        self._writer = tf.summary.create_file_writer(str(log_dir / "samples"))
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Draws."""
+        grid = self._draw()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"epoch_{epoch + 1:04d}.png"
+        tf.io.write_file(str(path), tf.io.encode_png(grid))
+        with self._writer.as_default():
+            tf.summary.image("restored", grid[None], step=epoch)
+        self._writer.flush()
+
+
+class Progress(tf.keras.callbacks.Callback):
+    """One bar for the whole run: images a second, time left, the first losses.
+
+    Args:
+      checkpoints: Knows the step.
+      total_steps: Of the run.
+      steps_per_epoch: For the number of the epoch.
+      batch_size: Over all replicas.
+    """
+
+    def __init__(
+        self,
+        checkpoints: Checkpoints,
+        *,
+        total_steps: int,
+        steps_per_epoch: int,
+        batch_size: int,
+    ):
+        super().__init__()
+        self._checkpoints = checkpoints
+        self._epochs = math.ceil(total_steps / steps_per_epoch)
+        self._batch_size = batch_size
+        # A log file wants a line a minute, a person a moving bar.
+        interval = 0.5 if sys.stderr.isatty() else 60.0
+        self._bar = tqdm.tqdm(
+            total=total_steps * batch_size,
+            initial=checkpoints.steps * batch_size,
+            unit="img",
+            unit_scale=True,
+            mininterval=interval,
+            maxinterval=max(interval, 10.0),
+            smoothing=0.05,
+            dynamic_ncols=True,
+        )
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Names the epoch."""
+        self._bar.set_description(f"epoch {epoch + 1}/{self._epochs}", refresh=False)
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Moves the bar."""
+        shown = {name: f"{value:.4f}" for name, value in list(logs.items())[:2]}
+        self._bar.set_postfix(shown, refresh=False)
+        self._bar.update(self._batch_size)
+
+    def on_train_end(self, logs=None):
+        """Leaves the bar standing when the run is complete."""
+        if self._bar.n >= self._bar.total:
+            self._bar.close()

@@ -1,0 +1,54 @@
+"""The history of a run: a row of numbers an epoch, kept in a CSV file."""
+
+from __future__ import annotations
+
+import csv
+import os
+import pathlib
+from collections.abc import Mapping
+
+
+class History:
+    """Rows of history.csv, written anew and renamed at every change.
+
+    Attributes:
+      rows: Column -> number. A row holds only what was measured.
+
+    Args:
+      path: Of the file; rows that are there are read.
+    """
+
+    def __init__(self, path: pathlib.Path):
+        self._path = path
+        self.rows: list[dict[str, float]] = []
+        if path.exists():
+            with path.open(newline="") as file:
+                for row in csv.DictReader(file):
+                    self.rows.append(
+                        {key: float(value) for key, value in row.items() if value}
+                    )
+
+    def forget_after(self, step: int) -> None:
+        """Drops rows later than the checkpoint that a run resumes from."""
+        kept = [row for row in self.rows if row["step"] <= step]
+        if len(kept) < len(self.rows):
+            self.rows = kept
+            self._write()
+
+    def add(self, row: Mapping[str, float]) -> None:
+        """Appends a row."""
+        self.rows.append({key: float(value) for key, value in row.items()})
+        self._write()
+
+    def _write(self) -> None:
+        columns = list(dict.fromkeys(key for row in self.rows for key in row))
+        # The first row is of the untrained network, which has no losses; they still
+        # come before the validation metrics.
+        columns.sort(key=lambda name: name.startswith("val_"))
+        temporary = self._path.with_suffix(".partial")
+        with temporary.open("w", newline="") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            for row in self.rows:
+                writer.writerow({key: f"{value:.8g}" for key, value in row.items()})
+        os.replace(temporary, self._path)

@@ -1,0 +1,33 @@
+"""Losses per example: [B, ...] -> [B], float32, named after the papers' equations.
+
+Sums over terms, weights and the mean over the global batch are the trainers' business.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+
+def _mean_per_example(values: tf.Tensor) -> tf.Tensor:
+    """[B, ...] -> [B]."""
+    return tf.reduce_mean(values, axis=list(range(1, values.shape.rank)))
+
+
+def l1(target: tf.Tensor, restored: tf.Tensor) -> tf.Tensor:
+    """Mean absolute difference."""
+    return _mean_per_example(tf.abs(target - restored))
+
+
+def l2(target: tf.Tensor, restored: tf.Tensor) -> tf.Tensor:
+    """Mean squared difference."""
+    return _mean_per_example(tf.math.squared_difference(target, restored))
+
+
+def l1_to(score: tf.Tensor, label: float) -> tf.Tensor:
+    """Mean absolute difference of a discriminator's map to a constant map."""
+    return _mean_per_example(tf.abs(score - label))
+
+
+def l2_to(score: tf.Tensor, label: float) -> tf.Tensor:
+    """Mean squared difference of a discriminator's map to a constant map."""
+    return _mean_per_example(tf.square(score - label))

@@ -1,0 +1,61 @@
+"""Devices: all GPUs, or several logical CPUs that stand in for them."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+PRECISIONS = ("float32", "mixed_bfloat16")
+
+
+def make(num_replicas: int = 0) -> tf.distribute.Strategy:
+    """One strategy for the process.
+
+    Args:
+      num_replicas: 0 takes every GPU, or the CPU where there is none. N takes N GPUs,
+        or N logical CPUs.
+
+    Returns:
+      The default strategy for one device, MirroredStrategy for several.
+
+    Raises:
+      ValueError: If there are fewer devices than replicas.
+    """
+    gpus = tf.config.list_logical_devices("GPU")
+    wanted = num_replicas or max(len(gpus), 1)
+    if wanted == 1:
+        return tf.distribute.get_strategy()
+    devices = gpus or _logical_cpus(wanted)
+    if len(devices) < wanted:
+        raise ValueError(
+            f"--num_replicas={wanted} needs as many devices; this machine has "
+            f"{len(devices)} {devices[0].device_type}(s)."
+        )
+    return tf.distribute.MirroredStrategy([device.name for device in devices[:wanted]])
+
+
+def _logical_cpus(count: int) -> list:
+    """Splits the CPU into logical devices, if TensorFlow has not started yet."""
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    try:
+        configured = tf.config.get_logical_device_configuration(cpu)
+        if not configured or len(configured) < count:
+            tf.config.set_logical_device_configuration(
+                cpu, [tf.config.LogicalDeviceConfiguration()] * count
+            )
+    except RuntimeError:
+        pass  # TensorFlow has started: the devices are what they are.
+    return tf.config.list_logical_devices("CPU")
+
+
+def check_batch_size(batch_size: int, strategy: tf.distribute.Strategy) -> None:
+    """The global batch must split evenly.
+
+    Raises:
+      ValueError: If it does not.
+    """
+    replicas = strategy.num_replicas_in_sync
+    if batch_size % replicas:
+        raise ValueError(
+            f"--batch_size={batch_size} must be a multiple of the {replicas} replicas, "
+            f"which each take an equal share. Try {batch_size // replicas * replicas}."
+        )
