@@ -1,4 +1,4 @@
-"""Ears, eyes, brows, nose and mouth of a drawn face, and where its landmarks are."""
+"""Ears, eyes, brows, nose, mouth and freckles of a drawn face, and its landmarks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from data_pipeline import face_palette
 from data_pipeline.face_canvas import Canvas
-from data_pipeline.face_geometry import Head, ellipse, ribbon, smooth
+from data_pipeline.face_geometry import Head, ellipse, moved, ribbon, smooth
 
 _LINE = np.linspace(-1.0, 1.0, 13)
 _ARC = 1.0 - _LINE**2
@@ -48,6 +48,28 @@ class Layout:
         return head.on(spots, np.array([0, 0, 0.16, 0, 0])).astype(np.float32)
 
 
+# x beyond the edge of the head, y, z
+_EAR = np.array(
+    [
+        (-0.06, -0.16, 0.0),
+        (0.12, -0.21, -0.1),
+        (0.20, -0.06, -0.1),
+        (0.16, 0.20, -0.1),
+        (0.08, 0.40, -0.05),
+        (-0.08, 0.36, 0.0),
+    ]
+)
+_EAR_HOLLOW = np.array(
+    [
+        (0.0, -0.07, 0.0),
+        (0.11, -0.11, -0.1),
+        (0.14, 0.0, -0.1),
+        (0.10, 0.14, -0.1),
+        (0.03, 0.26, -0.1),
+    ]
+)
+
+
 def draw_ears(canvas: Canvas, head: Head, traits, skin) -> None:
     """Both ears, before the head; the one that is turned away shrinks."""
     tall, shells, hollows = traits.ear_size, [], []
@@ -59,17 +81,6 @@ def draw_ears(canvas: Canvas, head: Head, traits, skin) -> None:
         hollows.append(head.rim(smooth((hollow + place) * (side, 1, 1), steps=4)))
     canvas.fill(shells, skin * (0.93, 0.87, 0.86), role="figure")
     canvas.blend(hollows, skin * (0.76, 0.62, 0.60), 0.8, blur=0.003)
-
-
-# x beyond the edge of the head, y, z
-_EAR = np.array(
-    [(-0.06, -0.16, 0), (0.12, -0.21, -0.1), (0.20, -0.06, -0.1), (0.16, 0.20, -0.1)]
-    + [(0.08, 0.40, -0.05), (-0.08, 0.36, 0)]
-)
-_EAR_HOLLOW = np.array(
-    [(0.0, -0.07, 0), (0.11, -0.11, -0.1), (0.14, 0.0, -0.1), (0.10, 0.14, -0.1)]
-    + [(0.03, 0.26, -0.1)]
-)
 
 
 def draw_eyes(canvas: Canvas, head: Head, traits, layout: Layout, skin) -> None:
@@ -97,10 +108,12 @@ def draw_eyes(canvas: Canvas, head: Head, traits, layout: Layout, skin) -> None:
         canvas.fill(disks(radius), iris * 0.5)
         canvas.fill(disks(0.84 * radius), iris)
         bright = iris * 1.35 + 12
-        canvas.blend(disks(0.55 * radius, dy=0.035, squeeze=0.7), bright, 0.8, blur=0.004)
+        canvas.blend(
+            disks(0.55 * radius, dy=0.035, squeeze=0.7), bright, 0.8, blur=0.004
+        )
         canvas.fill(disks(0.45 * radius), (14, 11, 12))
         # The upper lid's shadow on the ball.
-        shadow = np.concatenate([upper_lid, (upper_lid + (0, 0.055))[::-1]])
+        shadow = np.concatenate([upper_lid, moved(upper_lid, 0.0, 0.055)[::-1]])
         canvas.blend(head.pair(shadow), (58, 44, 44), 0.5, blur=0.006)
         corner = ellipse(layout.eye_x - 0.93 * wide, 0.01, 0.035, 0.03, 10)
         canvas.fill(head.pair(corner), (206, 146, 138))
@@ -204,3 +217,14 @@ def draw_mouth(canvas: Canvas, head: Head, traits, layout: Layout, skin) -> None
         ]
         folds = head.strokes(fold, 0.02, 0.0, 0.9)
         canvas.blend(folds, skin * (0.60, 0.49, 0.46), 0.55, blur=0.006)
+
+
+def draw_freckles(canvas: Canvas, head: Head, rng, skin) -> None:
+    """Freckles over nose and cheeks."""
+    spots = rng.random((34, 3)) * (1.3, 0.5, 1.0) + (-0.65, 0.16, 0.0)
+    radii = head.scale * (0.013 + 0.013 * spots[:, 2])
+    dots = [
+        ellipse(x, y, radius, radius, 8)
+        for (x, y), radius in zip(head.on(spots[:, :2], 0.03), radii)
+    ]
+    canvas.blend(dots, skin * (0.74, 0.60, 0.50), 0.65)

@@ -18,13 +18,17 @@ import math
 import numpy as np
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _spline_basis(count: int, steps: int, closed: bool) -> np.ndarray:
     """Catmull–Rom weights, [points on the curve, count]; the rows sum to 1."""
     t = np.arange(steps)[:, None] / steps
     weights = 0.5 * np.concatenate(
-        [-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3]
-        + [t**3 - t**2],
+        [
+            -t + 2 * t**2 - t**3,
+            2 - 5 * t**2 + 3 * t**3,
+            t + 4 * t**2 - 3 * t**3,
+            t**3 - t**2,
+        ],
         axis=1,
     )
     spans = count if closed else count - 1
@@ -46,7 +50,7 @@ def smooth(points, *, closed: bool = True, steps: int = 6) -> np.ndarray:
     return _spline_basis(len(points), steps, closed) @ points
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _circle(count: int) -> np.ndarray:
     angle = np.arange(count) * (2 * np.pi / count)
     circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
@@ -57,6 +61,23 @@ def _circle(count: int) -> np.ndarray:
 def ellipse(x: float, y: float, rx: float, ry: float, count: int = 24) -> np.ndarray:
     """Points around an ellipse, [count, 2], in the system of its center."""
     return _circle(count) * (rx, ry) + (x, y)
+
+
+def moved(points, x: float, y: float) -> np.ndarray:
+    """Points [N, 2], moved."""
+    return np.asarray(points) + np.array([x, y])
+
+
+def mirrored(half) -> np.ndarray:
+    """A right half [N, 2], top first, and its mirror image before or after it.
+
+    The half's points at x = 0 stand once. The result runs from the left over the
+    right half's first point to its last, and where that has x = 0, around to the
+    start.
+    """
+    half = np.asarray(half, np.float64)
+    left = half[::-1] * (-1.0, 1.0)
+    return np.concatenate([left[left[:, 0] != 0], half])
 
 
 def ribbon(points: np.ndarray, half_width) -> np.ndarray:

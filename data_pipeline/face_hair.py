@@ -1,4 +1,4 @@
-"""Hair and beards of drawn faces: where they grow, and their strands."""
+"""Hair of drawn faces: its strands, its outline, and what it leaves free."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import functools
 import cv2
 import numpy as np
 
-from data_pipeline import face_traits
+from data_pipeline import face_attributes
 from data_pipeline.face_canvas import UNIT, Canvas
-from data_pipeline.face_features import Layout
-from data_pipeline.face_geometry import Head, ellipse, smooth
+from data_pipeline.face_geometry import Head, moved, smooth
 
 _LOW, _HIGH = np.array([-1.9, -2.0]), np.array([1.9, 2.6])  # of the strands, flat head
 _CROWN = (0.0, -1.62)  # strands run away from here
@@ -57,9 +56,9 @@ def strands(head: Head, traits, rng, side: int, color, *, kind: str) -> np.ndarr
         noise = rng.random(cells[::-1]).astype(np.float32)
         noise = cv2.resize(noise, (columns, rows), interpolation=cv2.INTER_CUBIC)
         # The ridges of noise wind like curls do.
-        level = 0.14 - 0.65 * np.abs(noise - 0.5)
+        level = 0.11 - 0.48 * np.abs(noise - 0.5)
         if kind == "short":
-            level = 0.3 * (noise - 0.5)
+            level = 0.24 * (noise - 0.5)
     else:
         table = 0.09 * _noise_around(rng, 40) + 0.12 * _noise_around(rng, 230)
         at = angle
@@ -107,7 +106,9 @@ _STYLES = {
 
 def _volume(traits) -> float:
     grow = _STYLES[traits.hair_style][0]
-    return grow * (0.75 + 0.6 * traits.hair_volume) * (0.3 if traits.hat != "none" else 1)
+    return (
+        grow * (0.75 + 0.6 * traits.hair_volume) * (0.3 if traits.hat != "none" else 1)
+    )
 
 
 def _shell(head: Head, traits, grow: float, bottom: float) -> np.ndarray:
@@ -124,7 +125,7 @@ def _shell(head: Head, traits, grow: float, bottom: float) -> np.ndarray:
         "long": [(0.04, 0.45), (0.10, 1.2), (0.16, 0.9 * bottom), (0.06, bottom)],
         "afro": [(-0.02, 0.25), (-0.14, 0.52), (-0.34, bottom)],
     }.get(traits.hair_style, [(-0.05, bottom)])
-    right = np.concatenate([right, np.array(tail) + (side_x, 0.0)])
+    right = np.concatenate([right, moved(tail, side_x, 0.0)])
     left = right[:0:-1] * (-1.0, 1.0)
     curve = smooth(np.concatenate([left, right]), closed=False)
     return _ruffle(curve, traits, grow)
@@ -168,11 +169,11 @@ def _hairline(traits) -> np.ndarray:
     t = traits
     x = np.array([0.94, 0.88, 0.84, 0.68, 0.42, 0.16])
     y = np.array([0.12, -0.22, -0.50, -0.80, -0.96, -1.01])
-    if face_traits.has_receding_hairline(t):
+    if face_attributes.has_receding_hairline(t):
         y = np.array([0.12, -0.30, -0.68, -1.12, -1.22, -1.00])
     right = np.stack([x, y], 1)
     line = np.concatenate([right, right[::-1] * (-1.0, 1.0)])
-    if face_traits.has_bangs(t):
+    if face_attributes.has_bangs(t):
         teeth = np.linspace(0.74, -0.74, 15)
         ragged = 0.045 * np.sin(2.6 * np.arange(15) + t.texture % 100)
         ragged *= 0.3 if t.hair_style == "bob" else 1.0
@@ -181,7 +182,7 @@ def _hairline(traits) -> np.ndarray:
         sides = right[:3]
         line = np.concatenate([sides, fringe, sides[::-1] * (-1.0, 1.0)])
     elif t.hair_style in ("short", "bob", "long", "tied", "quiff"):
-        if not face_traits.has_receding_hairline(t):
+        if not face_attributes.has_receding_hairline(t):
             # Parted: the hair rises at the parting and falls to both sides.
             off = line[:, 0] - 0.45 * t.parting
             lift = 0.16 * np.exp(-((off / 0.22) ** 2)) - 0.10 * np.exp(
@@ -198,12 +199,16 @@ def draw_hair(canvas: Canvas, head: Head, traits, layer) -> None:
     shell = _shell(head, t, _volume(t), bottom)
     outer = head.rim(np.concatenate([shell, np.zeros((len(shell), 1))], axis=1))
     line = _hairline(t)
-    ragged = face_traits.has_bangs(t)
+    ragged = face_attributes.has_bangs(t)
     inner = smooth(line, closed=False, steps=2 if ragged else 5)
     # In front of the ears hair grows lower than the surface of the face reaches.
     flat = head.flat(inner, -0.38 * np.clip((np.abs(inner[:, 0]) - 0.7) / 0.22, 0, 1))
-    limit = 0.985 * head.width  # the far temple lies behind the edge of the head
-    flat[:, 0] = np.clip(flat[:, 0], -limit, limit)
+    # The far temple lies behind the edge of the head, so its hair only frames it.
+    far = _far_side(head)
+    hidden = (far * inner[:, 0] > 0.75) * min(2.2 * abs(head.sin_yaw), 1.0)
+    edge = 0.985 * head.width
+    flat[:, 0] += hidden * (far * edge - flat[:, 0])
+    flat[:, 0] = np.clip(flat[:, 0], -edge, edge)
     parts = [outer]
     if bottom > 1:
         parts.append(_curtain(head, t, bottom, 1))
@@ -212,10 +217,15 @@ def draw_hair(canvas: Canvas, head: Head, traits, layer) -> None:
         parts.append(_curtain(head, t, bottom, -1)[::-1])
     shape = np.concatenate(parts)
     with_shadow = 0.42 if t.hair_style != "buzz" else 0.15
-    canvas.shade(shape + (0.0, 0.008), with_shadow, blur=0.009)
+    canvas.shade(moved(shape, 0.0, 0.008), with_shadow, blur=0.009)
     soft = 0.010 if t.hair_style == "buzz" else 0.0025
     opacity = 0.82 if t.hair_style == "buzz" else 1.0
     canvas.blend(shape, layer, opacity, blur=soft, role="cover")
+
+
+def _far_side(head) -> int:
+    """The side that the head turns to, 1 for right, and so hides."""
+    return 1 if head.sin_yaw > 0 else -1
 
 
 def _curtain(head, traits, bottom, side):
@@ -231,66 +241,8 @@ def _curtain(head, traits, bottom, side):
         closed=False,
     )
     edge[:, 0] *= head.width
+    if side == _far_side(head):
+        # It hangs behind the cheek's edge; the other one in front of the cheek.
+        edge[:, 0] += side * (0.10 * abs(head.sin_yaw))
+        edge[:, 2] *= 1.0 - min(2.2 * abs(head.sin_yaw), 1.0)
     return head.rim(edge)
-
-
-def draw_beard(canvas: Canvas, head: Head, traits, layout: Layout, layer, skin) -> None:
-    """Stubble, goatee or full beard, before the mouth."""
-    t = traits
-    under_lip = layout.mouth_y + 0.65 * layout.mouth_gap + layout.lower_lip + 0.04
-    if t.beard == "goatee":
-        chin = head.chin
-        half = [(0.24, under_lip + 0.03), (0.33, 0.5 * (under_lip + chin))]
-        half += [(0.22, chin + 0.02)]
-        left = [(-x, y) for x, y in half[::-1]]
-        shape = smooth([(0.0, under_lip), *half, (0.0, chin + 0.09), *left])
-        points = head.on(shape)
-        canvas.blend(points, layer, 0.75, blur=0.008, role="figure")
-        canvas.blend(points, layer, 0.6, blur=0.003)
-        return
-    wide = layout.mouth_half_width
-    cheek = [(0.93, 0.05), (0.86, 0.42), (0.70, 0.74), (wide + 0.10, layout.mouth_y)]
-    cheek += [(wide - 0.04, under_lip - 0.02), (0.16, under_lip + 0.03)]
-    inner = np.array(cheek + [(-x, y) for x, y in cheek[::-1]])
-    flat = head.flat(smooth(inner, closed=False, steps=4))
-    limit = 0.96 * head.width
-    flat[:, 0] = np.clip(flat[:, 0], -limit, limit)
-    grow = 0.0 if t.beard == "stubble" else 1.0
-    right = head.half_outline[4:].copy()
-    right[:, 0] += grow * np.array([0.0, 0.03, 0.05, 0.06, 0.0])
-    right[:, 1] += grow * np.array([-0.05, 0.0, 0.05, 0.10, 0.13])
-    rim = smooth(np.concatenate([right[:-1] * (-1, 1, 1), right[::-1]]), closed=False)
-    shape = np.concatenate([head.place(flat), head.rim(rim)])
-    if t.beard == "stubble":
-        dark = 0.55 * skin + 0.25 * np.array((40, 44, 52))
-        canvas.blend(shape, dark, 0.42, blur=0.02)
-        area = smooth([(-0.4, 0.92), (-0.2, 0.79), (0.2, 0.79), (0.4, 0.92), (0, 0.9)])
-        canvas.blend(head.on(area), dark, 0.42, blur=0.012)
-        return
-    canvas.blend(shape, layer, 0.7, blur=0.012, role="figure")
-    canvas.blend(shape, layer, 0.65, blur=0.004)
-
-
-def draw_mustache(canvas: Canvas, head: Head, traits, layout: Layout, layer) -> None:
-    """A mustache, over the mouth's upper edge."""
-    top, lip = layout.nose_y + 0.16, layout.mouth_y - 0.5 * layout.upper_lip
-    lip = lip - 0.35 * layout.mouth_gap
-    wide = layout.mouth_half_width
-    half = [(0.17, top), (0.85 * wide, lip - 0.03), (wide + 0.08, layout.corner_y + 0.03)]
-    half += [(0.7 * wide, lip + 0.045), (0.10, lip + 0.02)]
-    left = [(-x, y) for x, y in half[::-1]]
-    shape = smooth([(0.0, top + 0.03), *half, (0.0, lip - 0.02), *left])
-    points = head.on(shape, 0.05)
-    canvas.shade(points + (0.0, 0.004), 0.25, blur=0.005)
-    canvas.blend(points, layer, 0.95, blur=0.003)
-
-
-def draw_freckles(canvas: Canvas, head: Head, rng, skin) -> None:
-    """Freckles over nose and cheeks."""
-    spots = rng.random((34, 3)) * (1.3, 0.5, 1.0) + (-0.65, 0.16, 0.0)
-    radii = head.scale * (0.013 + 0.013 * spots[:, 2])
-    dots = [
-        ellipse(x, y, radius, radius, 8)
-        for (x, y), radius in zip(head.on(spots[:, :2], 0.03), radii)
-    ]
-    canvas.blend(dots, skin * (0.74, 0.60, 0.50), 0.65)

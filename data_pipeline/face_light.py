@@ -22,7 +22,7 @@ _V = np.arange(_LOW[1], _HIGH[1], _STEP, dtype=np.float32)
 
 def _warp(factors: np.ndarray, head: face_geometry.Head, side: int) -> np.ndarray:
     """Factors float [V, U, 3] on the grid -> uint8 [side, side, 3] in the picture."""
-    if side >= 192:  # soft as they are, half as many pixels hold them
+    if side > 128:  # soft as they are, half as many pixels hold them
         half = _warp(factors, head, side // 2)
         return cv2.resize(half, (side, side), interpolation=cv2.INTER_LINEAR)
     linear, shift = head.affine[:, :2], head.affine[:, 2]
@@ -114,7 +114,7 @@ def light(head: face_geometry.Head, traits, side: int) -> np.ndarray:
     # Wrapped a little around the head, as light from a window is.
     lambert = np.maximum((lambert + 0.25) / 1.25, 0.0)
     level = (1.0 - t.light_strength) + t.light_strength * lambert
-    level = level * (1.12 / level.max())
+    level = level * (1.17 / level.max())
     if t.cast_shadow:
         angle = math.radians(t.cast_angle)
         edge = _U[None, :] * math.cos(angle) + _V[:, None] * math.sin(angle)

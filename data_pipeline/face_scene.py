@@ -1,13 +1,15 @@
-"""What is around a drawn face: the background, the neck and the clothes."""
+"""The place behind a drawn face, out of focus."""
 
 from __future__ import annotations
+
+import math
 
 import cv2
 import numpy as np
 
 from data_pipeline import face_palette
 from data_pipeline.face_canvas import Canvas
-from data_pipeline.face_geometry import Head, ellipse, ribbon, smooth
+from data_pipeline.face_geometry import ellipse, moved
 
 
 def background(traits, rng: np.random.Generator, side: int) -> np.ndarray:
@@ -48,33 +50,29 @@ def _leaves(canvas, traits, rng, near, far):
     """Foliage: many small leaves, lighter and darker."""
     for x, y, size, turn, shade in rng.random((46, 5)):
         leaf = ellipse(0.0, 0.0, 0.04 + 0.06 * size, 0.02 + 0.025 * size, 10)
-        angle = turn * np.pi
-        spin = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+        cos, sin = math.cos(turn * math.pi), math.sin(turn * math.pi)
+        leaf = moved(leaf @ np.array([[cos, sin], [-sin, cos]]), x, y)
         green = face_palette.cloth(0.24 + 0.12 * shade, 0.45, 0.25 + 0.5 * shade)
-        canvas.fill(leaf @ spin + (x, y), face_palette.mix(green, near, 0.35))
+        canvas.fill(leaf, face_palette.mix(green, near, 0.35))
 
 
 def _wall(canvas, traits, rng, near, far):
     """Bricks or tiles with joints."""
-    rows = 7
-    joint = np.clip(near * 0.6 + 70, 0, 255)
-    canvas.image[:] = joint
-    shades = rng.random((rows, 7))
-    for row in range(rows):
-        for column in range(7):
-            x, y = (column - 0.5 * (row % 2)) / 6, row / rows
-            brick = np.array([(x, y), (x + 0.15, y), (x + 0.15, y + 0.12), (x, y + 0.12)])
-            canvas.fill(brick, face_palette.mix(near, far, shades[row, column]))
+    canvas.image[:] = np.clip(near * 0.6 + 70, 0, 255)
+    brick = [(0.0, 0.0), (0.15, 0.0), (0.15, 0.12), (0.0, 0.12)]
+    for row, shades in enumerate(rng.random((7, 7))):
+        for column, shade in enumerate(shades):
+            place = moved(brick, (column - 0.5 * (row % 2)) / 6, row / 7)
+            canvas.fill(place, face_palette.mix(near, far, shade))
 
 
 def _stripes(canvas, traits, rng, near, far):
     """A curtain or a paneled wall."""
-    count = int(rng.integers(5, 12))
-    slant = 0.25 * (rng.random() - 0.5)
-    for stripe in range(-1, count + 1):
-        x = stripe / count
-        band = [(x, 0), (x + 0.5 / count, 0), (x + 0.5 / count + slant, 1), (x + slant, 1)]
-        canvas.blend(np.array(band), far, 0.75)
+    count = 5 + int(7 * rng.random())
+    slant, wide = 0.25 * (rng.random() - 0.5), 0.5 / count
+    band = [(0.0, 0.0), (wide, 0.0), (wide + slant, 1.0), (slant, 1.0)]
+    bands = [moved(band, stripe / count, 0.0) for stripe in range(-1, count + 1)]
+    canvas.blend(bands, far, 0.75)
 
 
 _PATTERNS = {
@@ -83,73 +81,3 @@ _PATTERNS = {
     "wall": _wall,
     "stripes": _stripes,
 }
-
-
-def draw_body(canvas: Canvas, head: Head, traits, skin) -> None:
-    """Neck, shoulders and clothes, before the head."""
-    t = traits
-    cloth = face_palette.cloth(t.top_hue, t.top_saturation, t.top_value)
-    half = 0.56 * head.width
-    shoulders = head.body(
-        smooth(
-            [(-3.2, 3.6), (-2.3, 2.55), (-1.5, 2.22), (-half - 0.1, 1.86)]
-            + [(half + 0.1, 1.86), (1.5, 2.22), (2.3, 2.55), (3.2, 3.6)]
-        )
-    )
-    canvas.fill(shoulders, cloth, role="figure")
-    chest = {"crew": 2.16, "vneck": 2.75, "shirt": 2.45, "tie": 2.3, "turtleneck": 1.9}
-    low = chest[t.top]
-    upper = head.rim([(-half, 0.9, 0.0), (half, 0.9, 0.0)])
-    pointed = t.top in ("vneck", "shirt", "tie")
-    bend = 0.25 if pointed else 0.75
-    lower = head.body(
-        [(half + 0.02, 1.72), (half + 0.12, 1.92), (half * bend, 0.4 * 1.9 + 0.6 * low)]
-        + [(0.0, low)]
-        + [(-half * bend, 0.4 * 1.9 + 0.6 * low), (-half - 0.12, 1.92)]
-        + [(-half - 0.02, 1.72)]
-    )
-    neck = np.concatenate([upper[:1], upper[1:], lower])
-    canvas.fill(smooth(neck, steps=4), skin * (0.90, 0.87, 0.86), role="figure")
-    _draw_collar(canvas, head, t, cloth, half, low)
-    _draw_neck_shadow(canvas, head, t)
-
-
-def _draw_neck_shadow(canvas, head, traits):
-    jaw = head.outline
-    down = head.body([(0.0, 0.24)]) - head.body([(0.0, 0.0)])
-    sideways = -np.sign(traits.light_azimuth) * 0.10 * head.scale
-    canvas.shade(jaw + down + (sideways, 0.0), 0.5, blur=0.018)
-
-
-def _draw_collar(canvas, head, traits, cloth, half, low):
-    t = traits
-    dark, pale = cloth * 0.72, np.minimum(cloth * 1.15 + 8, 255)
-    if t.top == "turtleneck":
-        roll = [(-half - 0.06, 1.55), (0.0, 1.66), (half + 0.06, 1.55)]
-        roll += [(half + 0.16, 2.0), (0.0, 2.12), (-half - 0.16, 2.0)]
-        canvas.fill(head.body(smooth(roll)), cloth * 0.92, role="figure")
-        fold = smooth([(-half - 0.1, 1.98), (0, 2.1), (half + 0.1, 1.98)], closed=False)
-        canvas.fill(ribbon(head.body(fold), 0.02 * head.scale), dark)
-        return
-    if t.top in ("crew", "vneck"):
-        reach = 0.25 if t.top == "vneck" else 0.75
-        edge = [(-half - 0.13, 1.9), (-half * reach, 0.4 * 1.9 + 0.6 * low), (0, low)]
-        edge += [(half * reach, 0.4 * 1.9 + 0.6 * low), (half + 0.13, 1.9)]
-        curve = head.body(smooth(edge, closed=False))
-        canvas.fill(ribbon(curve, 0.045 * head.scale), dark)
-        return
-    shirt = face_palette.mix(pale, (250, 250, 250), 0.6)
-    if t.top == "tie":
-        tie = face_palette.cloth(t.top_hue + 0.45, 0.75, 0.3 + 0.4 * (1 - t.top_value))
-        inset = [(-half - 0.1, 1.9), (half + 0.1, 1.9), (0.55, 3.4), (-0.55, 3.4)]
-        canvas.fill(head.body(inset), shirt * 0.96)
-        blade = [(-0.13, 2.1), (0.13, 2.1), (0.26, 3.4), (-0.26, 3.4)]
-        canvas.fill(head.body(blade), tie * 0.85)
-        knot = [(-0.19, 1.84), (0.19, 1.84), (0.12, 2.16), (-0.12, 2.16)]
-        canvas.fill(head.body(knot), tie)
-    for side in (-1, 1):
-        flap = [(side * (half + 0.02), 1.62), (side * 0.14, 1.96), (side * 0.42, 2.36)]
-        flap += [(side * (half + 0.30), 1.98)]
-        points = head.body(flap)
-        canvas.shade(points + (0.0, 0.008), 0.3, blur=0.006)
-        canvas.fill(points, shirt if t.top == "tie" else pale, role="figure")

@@ -1,4 +1,4 @@
-"""What a drawn face is like: its random factors and their CelebA attribute names.
+"""What a drawn face is like: its random factors.
 
 Each factor takes one number of a stream keyed by (seed, index), so the factors are
 independent of each other and of the size. What follows from several of them, such as
@@ -11,45 +11,6 @@ import dataclasses
 import statistics
 
 import numpy as np
-
-# Names of CelebA (Liu et al., 2015, https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html)
-# in its order. Judgements on people (Attractive, Male, Young, ...) are left out: a
-# drawing could not make them true.
-ATTRIBUTES: tuple[str, ...] = (
-    "5_o_Clock_Shadow",
-    "Arched_Eyebrows",
-    "Bags_Under_Eyes",
-    "Bald",
-    "Bangs",
-    "Big_Lips",
-    "Big_Nose",
-    "Black_Hair",
-    "Blond_Hair",
-    "Brown_Hair",
-    "Bushy_Eyebrows",
-    "Eyeglasses",
-    "Goatee",
-    "Gray_Hair",
-    "Mouth_Slightly_Open",
-    "Mustache",
-    "Narrow_Eyes",
-    "No_Beard",
-    "Oval_Face",
-    "Pale_Skin",
-    "Receding_Hairline",
-    "Rosy_Cheeks",
-    "Smiling",
-    "Straight_Hair",
-    "Wavy_Hair",
-    "Wearing_Earrings",
-    "Wearing_Hat",
-    "Wearing_Lipstick",
-    "Wearing_Necklace",
-    "Wearing_Necktie",
-)
-
-COVERS_EARS = ("bob", "long", "afro")  # hair styles
-_PALE = 0.16  # skin tones below this are Pale_Skin
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,7 +131,7 @@ def sample(seed: int, index: int) -> Traits:
         yaw=bell(14, 30),
         pitch=bell(5, 12),
         roll=bell(5.5, 16),
-        scale=between(0.228, 0.252),
+        scale=between(0.246, 0.274),
         center_x=0.5 + bell(0.008, 0.02),
         center_y=0.415 + bell(0.008, 0.02),
         head_shape=choice(oval=4, round=2, square=2, heart=2, long=1.5),
@@ -184,7 +145,15 @@ def sample(seed: int, index: int) -> Traits:
         freckles=chance(0.14),
         bags=chance(0.2),
         hair_style=choice(
-            bald=1, buzz=1.2, short=3, quiff=1.8, curly=1.6, afro=1, bob=2, long=3, tied=1.4
+            bald=1,
+            buzz=1.2,
+            short=3,
+            quiff=1.8,
+            curly=1.6,
+            afro=1,
+            bob=2,
+            long=3,
+            tied=1.4,
         ),
         hair_color=choice(black=3, brown=3.2, blond=2, gray=1.6, red=1.1),
         hair_lightness=between(-1, 1),
@@ -246,63 +215,3 @@ def sample(seed: int, index: int) -> Traits:
         grain=between(0.3, 2.2),
         texture=int(next(stream) * 2**31),
     )
-
-
-def attributes(traits: Traits) -> np.ndarray:
-    """bool [len(ATTRIBUTES)]: what the drawing of these traits shows."""
-    t = traits
-    hat, hairy = t.hat != "none", t.hair_style != "bald"
-    # A hat leaves hair to see at the temples, but its texture only where it is long.
-    textured = hairy and t.hair_style != "buzz"
-    textured = textured and (not hat or t.hair_style in COVERS_EARS)
-    curly = t.hair_style in ("curly", "afro")
-    shown = {
-        "5_o_Clock_Shadow": t.beard == "stubble",
-        "Arched_Eyebrows": t.arched_brows,
-        "Bags_Under_Eyes": t.bags,
-        "Bald": not hairy and not hat,
-        "Bangs": has_bangs(t),
-        "Big_Lips": t.big_lips,
-        "Big_Nose": t.big_nose,
-        "Black_Hair": hairy and t.hair_color == "black",
-        "Blond_Hair": hairy and t.hair_color == "blond",
-        "Brown_Hair": hairy and t.hair_color == "brown",
-        "Bushy_Eyebrows": t.bushy_brows,
-        "Eyeglasses": t.glasses != "none",
-        "Goatee": t.beard == "goatee",
-        "Gray_Hair": hairy and t.hair_color == "gray",
-        "Mouth_Slightly_Open": t.mouth_open,
-        "Mustache": t.mustache,
-        "Narrow_Eyes": t.narrow_eyes,
-        "No_Beard": t.beard == "none",
-        "Oval_Face": t.head_shape == "oval",
-        "Pale_Skin": t.skin_tone < _PALE,
-        "Receding_Hairline": has_receding_hairline(t),
-        "Rosy_Cheeks": t.rosy,
-        "Smiling": t.smiling,
-        "Straight_Hair": textured and not (curly or t.hair_wave),
-        "Wavy_Hair": textured and (curly or t.hair_wave),
-        "Wearing_Earrings": t.earrings,
-        "Wearing_Hat": hat,
-        "Wearing_Lipstick": t.lipstick,
-        "Wearing_Necklace": has_necklace(t),
-        "Wearing_Necktie": t.top == "tie",
-    }
-    return np.array([shown[name] for name in ATTRIBUTES], dtype=bool)
-
-
-def has_bangs(traits: Traits) -> bool:
-    """Whether hair falls over the forehead; not under a hat."""
-    fitting = traits.hair_style in ("short", "curly", "bob", "long")
-    return traits.bangs and fitting and traits.hat == "none"
-
-
-def has_receding_hairline(traits: Traits) -> bool:
-    """Whether the hairline is drawn receding; bangs and hats would hide it."""
-    fitting = traits.hair_style in ("buzz", "short", "quiff", "tied")
-    return traits.receding and fitting and traits.hat == "none" and not has_bangs(traits)
-
-
-def has_necklace(traits: Traits) -> bool:
-    """Whether a necklace is drawn; it needs a bare neck."""
-    return traits.necklace and traits.top in ("crew", "vneck")

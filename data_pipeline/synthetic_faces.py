@@ -13,8 +13,11 @@ from __future__ import annotations
 import numpy as np
 
 from data_pipeline import (
+    face_attributes,
+    face_beard,
     face_features,
     face_hair,
+    face_hats,
     face_light,
     face_palette,
     face_scene,
@@ -24,8 +27,9 @@ from data_pipeline import (
 from data_pipeline.face_canvas import Canvas
 from data_pipeline.face_geometry import Head
 
-ATTRIBUTES: tuple[str, ...] = face_traits.ATTRIBUTES
+ATTRIBUTES: tuple[str, ...] = face_attributes.ATTRIBUTES
 MIN_SIZE, MAX_SIZE = 32, 512  # pixels
+_LEAST_SIDE = 192  # smaller pictures are shrunk from this: no line is thinner than 1
 
 
 def draw(index: int, *, seed: int = 0, size: int = 128) -> dict:
@@ -67,21 +71,16 @@ def render(traits: face_traits.Traits, size: int) -> dict:
         )
     head = Head(traits)
     layout = face_features.Layout(traits, head)
-    canvas = _paint(traits, head, layout, _working_side(size)).resized(size)
+    canvas = _paint(traits, head, layout, max(size, _LEAST_SIDE)).resized(size)
     canvas.multiply_figure(face_light.light(head, traits, size))
-    grain = _noise(traits, "grain").standard_normal((size, size, 1), np.float32) * traits.grain
-    image = np.clip(np.rint(canvas.image + grain), 0, 255).astype(np.uint8)
+    grain = _noise(traits, "grain").standard_normal((size, size, 1), np.float32)
+    image = np.clip(np.rint(canvas.image + traits.grain * grain), 0, 255)
     return {
-        "image": image,
-        "attributes": face_traits.attributes(traits),
+        "image": image.astype(np.uint8),
+        "attributes": face_attributes.attributes(traits),
         "landmarks": layout.landmarks(head) * np.float32(size),
         "face_mask": (canvas.face > 127).astype(np.uint8)[:, :, None],
     }
-
-
-def _working_side(size: int) -> int:
-    """Small pictures are drawn larger and shrunk: lines cannot be thinner than 1."""
-    return size if size >= 256 else int(size * max(2, -(-160 // size)))
 
 
 def _noise(traits, purpose: str) -> np.random.Generator:
@@ -99,23 +98,24 @@ def _paint(traits, head, layout, side):
     layer = face_hair.strands(head, t, _noise(t, "hair"), side, hair, kind=kind)
 
     face_hair.draw_behind(canvas, head, t, layer)
-    face_scene.draw_body(canvas, head, t, skin)
-    if has_necklace(t):
+    face_wear.draw_body(canvas, head, t, skin)
+    if face_attributes.has_necklace(t):
         face_wear.draw_necklace(canvas, head, t)
-    face_features.draw_ears(canvas, head, t, skin)
+    if t.hair_style not in face_attributes.COVERS_EARS:
+        face_features.draw_ears(canvas, head, t, skin)
     canvas.fill(head.outline, skin, role="face")
     canvas.multiply(face_light.skin_relief(head, t, side))
     if t.freckles:
-        face_hair.draw_freckles(canvas, head, _noise(t, "freckles"), skin)
+        face_features.draw_freckles(canvas, head, _noise(t, "freckles"), skin)
     if t.beard != "none" or t.mustache:
         rng = _noise(t, "beard")
         beard = face_hair.strands(head, t, rng, side, 0.95 * hair, kind="short")
     if t.beard != "none":
-        face_hair.draw_beard(canvas, head, t, layout, beard, skin)
+        face_beard.draw_beard(canvas, head, t, layout, beard, skin)
     face_features.draw_mouth(canvas, head, t, layout, skin)
     face_features.draw_nose(canvas, head, t, layout, skin)
     if t.mustache:
-        face_hair.draw_mustache(canvas, head, t, layout, beard)
+        face_beard.draw_mustache(canvas, head, t, layout, beard)
     face_features.draw_eyes(canvas, head, t, layout, skin)
     brow = face_palette.mix(hair, skin * 0.35, 0.35)
     face_features.draw_brows(canvas, head, t, layout, brow)
@@ -124,13 +124,10 @@ def _paint(traits, head, layout, side):
     if t.hair_style != "bald":
         face_hair.draw_hair(canvas, head, t, layer)
     if t.hat != "none":
-        face_wear.draw_hat(canvas, head, t)
+        face_hats.draw_hat(canvas, head, t)
     if t.earrings:
         face_wear.draw_earrings(canvas, head, t)
     return canvas
-
-
-has_necklace = face_traits.has_necklace
 
 
 def contact_sheet(

@@ -96,15 +96,17 @@ def _intervals(table: np.ndarray, confidence: float, resamples: int, seed: int) 
     table = np.asarray(table, np.float64)
     defined = np.isfinite(table)
     filled, counts = np.where(defined, table, 0.0), defined.sum(axis=0)
+    # Only columns with gaps need their own divisor; each draw has N images.
+    gaps = counts < len(table)
+    present, draws = defined[:, gaps].astype(np.float64), []
     with np.errstate(invalid="ignore", divide="ignore"):
         means = filled.sum(axis=0) / counts
-        # A draw that hits no defined image gives 0/0 and is left out below.
-        draws = np.concatenate(
-            [
-                (weights @ filled) / (weights @ defined)
-                for weights in _weights(len(table), resamples, seed)
-            ]
-        )
+        for weights in _weights(len(table), resamples, seed):
+            divisors = np.full([len(weights), len(counts)], float(len(table)))
+            # A draw that hits no defined image gives 0/0 and is left out below.
+            divisors[:, gaps] = weights @ present
+            draws.append(weights @ filled / divisors)
+    draws = np.concatenate(draws)
     tail = (1 - confidence) / 2
     intervals = []
     for mean, count, drawn in zip(means, counts, draws.T):

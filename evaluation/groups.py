@@ -68,23 +68,25 @@ def by_hole_size(
     minimum: int = 10,
     **bootstrap_options,
 ) -> list[dict] | None:
-    """Error against hole size, in bins of equally many images.
+    """Error against hole size, in bins of equally many images, or one bin a size.
 
     Returns:
-      None where all holes are of one size, else for each bin {"low", "high",
-      "hole_ratio": its mean, "count", "restorers": {restorer: mean and interval}}.
+      None where all holes are of one size, or images too few for two bins; else for
+      each bin {"low", "high", "hole_ratio": its mean, "count",
+      "restorers": {restorer: mean and interval}}.
     """
     ratio = np.asarray(evaluation.hole_ratio)
     if np.ptp(ratio) < 1e-6:
         return None
-    bins = max(1, min(bins, len(ratio) // minimum))
-    edges = np.unique(np.quantile(ratio, np.linspace(0, 1, bins + 1)))
-    if len(edges) < 3:  # few distinct sizes, or few images: one bin is no curve
+    sizes, place = np.unique(ratio.round(6), return_inverse=True)
+    if len(sizes) > bins:
+        bins = max(1, min(bins, len(ratio) // minimum))
+        edges = np.unique(np.quantile(ratio, np.linspace(0, 1, bins + 1)))
+        place = np.searchsorted(edges[1:-1], ratio, side="right")
+    if place.max() == 0:  # too few images: one bin is no curve
         return None
-    # The last edge is the maximum itself, which belongs to the last bin.
-    place = np.clip(np.searchsorted(edges, ratio, side="right") - 1, 0, len(edges) - 2)
     rows = []
-    for position in range(len(edges) - 1):
+    for position in range(place.max() + 1):
         where = place == position
         if not where.any():
             continue
@@ -93,8 +95,8 @@ def by_hole_size(
         )
         rows.append(
             {
-                "low": float(edges[position]),
-                "high": float(edges[position + 1]),
+                "low": float(ratio[where].min()),
+                "high": float(ratio[where].max()),
                 "hole_ratio": float(ratio[where].mean()),
                 "count": int(where.sum()),
                 "restorers": {r: s[key] for r, s in summary.items() if key in s},

@@ -93,12 +93,9 @@ def _card(report: Report, key: str, labels: Mapping) -> dict | None:
 
 def _standing(ours: Mapping, rival: Mapping, higher_is_better: bool) -> str:
     """Says "better" only of intervals that do not overlap."""
-    (low, high), (rival_low, rival_high) = (
-        [entry.get(end) for end in ("low", "high")] for entry in (ours, rival)
-    )
-    if tables.DASH in map(
-        lambda end: tables.number(end, 1), (low, high, rival_low, rival_high)
-    ):
+    low, high = ours.get("low"), ours.get("high")
+    rival_low, rival_high = rival.get("low"), rival.get("high")
+    if not (tables.interval(ours, 1) and tables.interval(rival, 1)):
         return "beside"
     if low > rival_high or high < rival_low:
         return "better than" if (low > rival_high) == higher_is_better else "behind"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import pathlib
 import tempfile
@@ -11,6 +12,7 @@ import urllib.request
 import numpy as np
 import tqdm
 
+from data_pipeline import pixels
 from evaluation import torch_files
 
 CACHE = pathlib.Path("~/.cache/facemend/lpips_alex.npz")
@@ -108,11 +110,9 @@ def convert(
         weights[f"lin{layer}"] = head.reshape(-1)
     _check(weights, f"{torchvision_path} with {heads_path}")
     out_path = pathlib.Path(out_path).expanduser()
-    out_path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out_path.parent) as folder:
-        temporary = pathlib.Path(folder) / "weights.npz"
-        np.savez(temporary, **weights)
-        os.replace(temporary, out_path)
+    buffer = io.BytesIO()
+    np.savez(buffer, **weights)
+    pixels.write_bytes(out_path, buffer.getvalue())
     return out_path
 
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping, Sequence
 
 from evaluation import metrics
 
 DASH, MINUS = "–", "−"
+# With its interval, a percent sign; not a version such as 2.14.1.
+NUMBER = re.compile(r"[−+-]?[\d,]*\.?\d+(e[−+-]?\d+)?( ?%)?( \[.*\])?")
 REGION_LABELS = {"hole": "Hole", "composite": "Composite", "raw": "Raw"}
 REGION_NOTES = {
     "hole": "Only the missing pixels; SSIM-like metrics on the hole's bounding box",
@@ -184,8 +187,8 @@ def numeric_columns(columns: Sequence, rows: Sequence[Sequence]) -> list[bool]:
 
 
 def _is_prose(cell) -> bool:
-    plain = text(cell).strip("*+~≈< ")
-    return plain not in ("", DASH) and not (plain[0].isdigit() or plain[0] in MINUS)
+    plain = text(cell).replace("*", "")
+    return plain not in ("", DASH) and not NUMBER.fullmatch(plain)
 
 
 def result_cells(

@@ -64,9 +64,7 @@ def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
             content, storages = _read_zip(path)
         else:
             content, storages = _read_legacy(path)
-        if not isinstance(content, dict):
-            raise ValueError(f"it holds a {type(content).__name__}, not a dictionary")
-        return {str(k): _array(k, v, storages) for k, v in content.items()}
+        return {str(k): _array(v, storages) for k, v in content.items()}
     except FileNotFoundError:
         raise
     # Whatever a damaged or hostile pickle provokes in the reader means the same.
@@ -91,7 +89,9 @@ class _Unpickler(pickle.Unpickler):
         if module in ("torch", "torch.storage") and name in _STORAGES:
             return _STORAGES[name]
         if f"{module}.{name}" not in known:
-            raise ValueError(f"it asks for {module}.{name}, which this reader does not know")
+            raise ValueError(
+                f"it asks for {module}.{name}, which this reader does not know"
+            )
         return known[f"{module}.{name}"]
 
     def persistent_load(self, pid):
@@ -110,7 +110,18 @@ class _Unpickler(pickle.Unpickler):
         return tensor
 
 
-def _read_zip(path) -> tuple[object, dict[str, bytes]]:
+def _load(file) -> dict[str, _Tensor]:
+    content = _Unpickler(file, encoding="utf-8").load()
+    if not isinstance(content, dict):
+        raise ValueError(f"it holds a {type(content).__name__}, not a dictionary")
+    for name, tensor in content.items():
+        if not isinstance(tensor, _Tensor):
+            kind = type(tensor).__name__
+            raise ValueError(f"its {name!r} is of type {kind}, not a tensor")
+    return content
+
+
+def _read_zip(path) -> tuple[dict[str, _Tensor], dict[str, bytes]]:
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         pickles = [n for n in names if n.split("/")[1:] == ["data.pkl"]]
@@ -121,30 +132,26 @@ def _read_zip(path) -> tuple[object, dict[str, bytes]]:
         if order == b"big":
             raise ValueError("it was written on a big-endian machine")
         with archive.open(pickles[0]) as file:
-            content = _Unpickler(file, encoding="utf-8").load()
+            content = _load(file)
         data = f"{root}data/"
         keys = [n[len(data) :] for n in names if n.startswith(data)]
         return content, {key: archive.read(data + key) for key in keys}
 
 
-def _read_legacy(path) -> tuple[object, dict[str, bytes]]:
+def _read_legacy(path) -> tuple[dict[str, _Tensor], dict[str, bytes]]:
     with open(path, "rb") as file:
 
-        def load():
+        def header():
             return _Unpickler(file, encoding="utf-8").load()
 
-        if load() != _LEGACY_MAGIC or load() != _LEGACY_PROTOCOL:
+        if header() != _LEGACY_MAGIC or header() != _LEGACY_PROTOCOL:
             raise ValueError("it is of neither of PyTorch's two layouts")
-        if not load()["little_endian"]:
+        if not header()["little_endian"]:
             raise ValueError("it was written on a big-endian machine")
-        content = load()
-        dtypes = {
-            tensor.storage.key: np.dtype(tensor.storage.dtype)
-            for tensor in content.values()
-            if isinstance(tensor, _Tensor)
-        }
+        content = _load(file)
+        dtypes = {t.storage.key: np.dtype(t.storage.dtype) for t in content.values()}
         storages = {}
-        for key in load():
+        for key in header():
             length = int.from_bytes(file.read(8), "little", signed=True)
             size = length * dtypes[key].itemsize
             # The remaining bytes bound what is asked for, so that a damaged length is
@@ -155,9 +162,7 @@ def _read_legacy(path) -> tuple[object, dict[str, bytes]]:
         return content, storages
 
 
-def _array(name, tensor, storages: dict[str, bytes]) -> np.ndarray:
-    if not isinstance(tensor, _Tensor):
-        raise ValueError(f"{name!r} is a {type(tensor).__name__}, not a tensor")
+def _array(tensor: _Tensor, storages: dict[str, bytes]) -> np.ndarray:
     values = np.frombuffer(storages[tensor.storage.key], tensor.storage.dtype)
     # Shape and strides come from the file: they must stay inside the storage, or the
     # array would show foreign memory.
@@ -168,6 +173,6 @@ def _array(name, tensor, storages: dict[str, bytes]) -> np.ndarray:
     last = offset + sum((n - 1) * step for n, step in zip(shape, strides))
     count = int(np.prod(shape, dtype=object)) if shape else 1
     if not inside or count > len(values) or (count and last >= len(values)):
-        raise ValueError(f"{name!r} reaches beyond its storage")
+        raise ValueError("a tensor reaches beyond its storage")
     steps = [step * values.itemsize for step in strides]
     return np.lib.stride_tricks.as_strided(values[offset:], shape, steps).copy()

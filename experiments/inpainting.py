@@ -106,7 +106,12 @@ def watch(
                 )
             )
         values = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
-        return {key: float(np.nanmean(value)) for key, value in values.items()}
+        # A hole may be too small for a metric; then there is no mean to take.
+        return {
+            key: float(np.nanmean(value))
+            for key, value in values.items()
+            if np.isfinite(value).any()
+        }
 
     def draw() -> np.ndarray:
         network()

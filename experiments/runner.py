@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -13,28 +12,11 @@ from absl import app, flags
 
 from evaluation import lpips
 from experiments import config as configs
-from experiments import inpainting, run_folder, training_stage
+from experiments import evaluation_stage, export_stage, inpainting, training_stage
 from experiments.data import RunData
+from experiments.run_folder import RunFolder
+from experiments.system import System
 from training import checkpoints, strategy
-
-
-@dataclasses.dataclass(frozen=True)
-class System:
-    """A published system that fills holes, as the runner needs it.
-
-    Attributes:
-      name: Of the paper; module, results and card are called so.
-      config_class: Its table of hyper-parameters.
-      presets: Name -> fields that differ.
-      build_network: config -> network, inputs -> image in [-1, 1].
-      build_trainer: config -> compiled trainer around such a network.
-    """
-
-    name: str
-    config_class: type
-    presets: configs.Presets
-    build_network: Callable[[Any], tf.keras.Model]
-    build_trainer: Callable[[Any], tf.keras.Model]
 
 
 def main(system: System) -> None:
@@ -55,16 +37,16 @@ def _main(system: System, argv: list[str]) -> None:
         sys.exit(f"error: {error}\n(--verbosity=1 shows where it came from.)")
 
 
-def run(system: System, config: Any, preset: str) -> run_folder.RunFolder:
+def run(system: System, config: Any, preset: str) -> RunFolder:
     """Runs the stages of a configuration; returns its folder."""
     path = config.workdir or f"runs/{system.name}/{preset}-{config.dataset}"
-    folder = run_folder.RunFolder(path)
+    folder = RunFolder(path)
     data = RunData(config)
     devices = strategy.make(config.num_replicas)
     strategy.check_batch_size(config.batch_size, devices)
-    record = folder.record(system.name, preset, config)
     lpips_path = lpips.resolve(config.lpips_weights)
     perceptual = lpips.load(lpips_path) if lpips_path else None
+    record = folder.record(system.name, preset, config)
 
     tf.keras.utils.set_random_seed(config.seed)
     with devices.scope(), precision(config.precision):
@@ -72,6 +54,7 @@ def run(system: System, config: Any, preset: str) -> run_folder.RunFolder:
         averaged = trainer.average and system.build_network(config)
 
     def current() -> tf.keras.Model:
+        """The network as it is now, averaged if the run averages."""
         if averaged is None:
             return trainer.generator
         trainer.average.copy_to(averaged)
@@ -86,6 +69,22 @@ def run(system: System, config: Any, preset: str) -> run_folder.RunFolder:
             config,
             folder,
         )
+    else:
+        saved = checkpoints.Checkpoints(trainer.checkpoint_items(), folder.checkpoints)
+        if not saved.restore():
+            raise FileNotFoundError(
+                f"{folder.path} holds no checkpoint; put train into --stages first."
+            )
+    # Trained in bfloat16 or not, what is measured and exported computes in float32.
+    network = system.build_network(config)
+    network.set_weights(current().get_weights())
+    if "evaluate" in config.stages:
+        page = evaluation_stage.evaluate(
+            system, config, network, data, folder, record, perceptual
+        )
+        print(f"report: {page}")
+    if "export" in config.stages:
+        print(f"export: {export_stage.export(system, config, network, folder, record)}")
     return folder
 
 

@@ -13,14 +13,17 @@ import dataclasses
 import tensorflow as tf
 
 from experiments import runner
+from experiments import skip_inpainting_facts as facts
 from experiments.config import check_choice, hp
 from experiments.inpainting import InpaintingConfig
+from experiments.system import System
 from models import discriminators, holes, skip_inpainting
 from training import losses
 from training.adversarial import AdversarialTrainer, see_everything
 from training.averaging import WeightAverage
 
 LOSSES = ("paper", "swapped")
+PATCH_MASKS = ("center", "random_square")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,11 +98,11 @@ class Config(InpaintingConfig):
         check_choice("model", self.model, skip_inpainting.MODELS)
         if self.fills_patch:
             for flag in ("train_mask", "test_mask"):
-                check_choice(
-                    f"{flag} of models 0 and 1, which fill a square,"[: len(flag)],
-                    getattr(self, flag),
-                    ("center", "random_square"),
-                )
+                if getattr(self, flag) not in PATCH_MASKS:
+                    raise ValueError(
+                        f"--{flag} must be one of {', '.join(PATCH_MASKS)} for models "
+                        f"0 and 1, which fill one square; got {getattr(self, flag)!r}."
+                    )
             if self.hole_size * 2 != self.image_size:
                 raise ValueError(
                     "--hole_size must be half of --image_size for models 0 and 1, "
@@ -201,12 +204,33 @@ def build_trainer(config: Config) -> AdversarialTrainer:
     return trainer
 
 
-SYSTEM = runner.System(
+def label(config: Config) -> str:
+    """What tables call the network."""
+    name = f"model {config.model}"
+    if config.model == 0 and config.bottleneck == "conv4000":
+        name += " (4000 channels)"
+    return name
+
+
+def patch_size(config: Config) -> int:
+    """Models 0 and 1 fill a square of this side; models 2 and 3 fill anything (0)."""
+    return config.hole_size if config.fills_patch else 0
+
+
+SYSTEM = System(
     name="skip_inpainting",
+    title="End-to-end facial inpainting with skip connections",
+    citation=facts.CITATION,
     config_class=Config,
     presets=PRESETS,
+    published_epochs=40,
     build_network=build_network,
     build_trainer=build_trainer,
+    label=label,
+    patch_size=patch_size,
+    published=facts.PUBLISHED,
+    epochs=lambda config: facts.EPOCHS[config.model],
+    departures=facts.DEPARTURES,
 )
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """CelebA and CelebA-HQ in the layouts in which they are published."""
 
+import concurrent.futures
 import io
 import os
 import pathlib
@@ -178,6 +179,14 @@ def test_damaged_member_of_a_zip_is_named_and_the_others_are_read(tmp_path):
         second()
     names = [reader()["name"] for reader in (first, *rest)]
     assert names == [NAMES[0], NAMES[3], NAMES[6]]
+
+
+def test_one_zip_is_read_from_several_threads(tmp_path):
+    source = load(write(tmp_path, zipped=True), "train")
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        passes = list(pool.map(lambda _: [e["image"] for e in source], range(8)))
+    for images in passes:
+        np.testing.assert_array_equal(images, passes[0])
 
 
 def test_incomplete_zip_is_an_error_that_names_it(tmp_path):

@@ -1,5 +1,6 @@
 """Labeled Faces in the Wild: the archive, its folder, and the published counts."""
 
+import concurrent.futures
 import io
 import os
 import pathlib
@@ -78,6 +79,18 @@ def test_sub_selection_of_an_archive_is_read_in_order(layouts):
         assert element["name"] == source.names[position]
         np.testing.assert_array_equal(element["image"], images[position])
     np.testing.assert_array_equal(source[11]["image"], images[11])
+
+
+def test_readers_may_be_called_from_threads_and_again(layouts):
+    source = load(layouts / "archive", "train")
+    expected = [element["image"] for element in source]
+    readers = list(source.readers(range(len(source))))
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for _ in range(2):
+            elements = list(pool.map(lambda reader: reader(), readers))
+            assert [element["name"] for element in elements] == list(source.names)
+            for element, image in zip(elements, expected):
+                np.testing.assert_array_equal(element["image"], image)
 
 
 def test_same_seed_same_split_and_another_seed_another(layouts):

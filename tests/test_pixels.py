@@ -166,7 +166,7 @@ def test_fit_moves_landmarks_and_face_mask_with_the_picture(crop, size):
         fitted["landmarks"][0], center / weights.sum(), atol=0.06
     )
     bright = fitted["image"][..., :1] > 127
-    assert (bright != fitted["face_mask"]).mean() < 0.01
+    assert (bright != fitted["face_mask"]).sum() <= 0.15 * bright.sum()
 
 
 def test_fit_changes_nothing_where_nothing_changes():

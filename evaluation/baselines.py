@@ -1,0 +1,122 @@
+"""What a trained network must beat: four restorers without a network.
+
+A restorer is a callable `inputs -> images`, float32 [B, H, W, 3] in [0, 1]. Its inputs
+hold "image", float32 [B, H, W, 3] in [-1, 1] with the hole filled with anything, and
+"mask", float32 [B, H, W, 1] with 1 = missing. These return the known pixels as given
+and look at nothing inside the hole, whatever it is filled with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import cv2
+import numpy as np
+
+from data_pipeline import pixels
+
+Restorer = Callable[[Mapping[str, np.ndarray]], np.ndarray]
+
+_GRAY = 0.5  # of an image without any known pixel
+_EDGE = 2  # pixels around the hole whose colors the mean face takes
+
+
+def restorers(mean_image: np.ndarray) -> dict[str, Restorer]:
+    """All baselines under their display names.
+
+    Args:
+      mean_image: float32 [H, W, 3] in [0, 1], the mean of the training set.
+    """
+    return {
+        "mean color": mean_color(),
+        "mean face": mean_face(mean_image),
+        "Telea": telea(),
+        "Navier–Stokes": navier_stokes(),
+    }
+
+
+def mean_color() -> Restorer:
+    """Fills the hole with the mean color of the image's known pixels."""
+    return _restorer(_known_mean)
+
+
+def mean_face(mean_image: np.ndarray) -> Restorer:
+    """Fills the hole with the training set's mean image in the picture's colors.
+
+    Each channel of the mean image is shifted by the offset that fits the known pixels
+    at the hole's edge best (least squares), so that light and skin match the picture.
+    Fitted to all known pixels the background leads it: on LFW (512 faces, center hole,
+    PSNR in the hole) that gives 13.7 dB, with a gain beside the offset 12.9, without
+    any fit 14.2, and at the edge 14.3.
+
+    Args:
+      mean_image: float32 [H, W, 3] in [0, 1].
+
+    Returns:
+      A restorer of images of mean_image's size; others are a ValueError.
+    """
+    mean_image = np.asarray(mean_image, np.float32)
+
+    def fill(image, known):
+        if image.shape != mean_image.shape:
+            raise ValueError(
+                f"The mean face is {mean_image.shape[0]}x{mean_image.shape[1]} and the "
+                f"image {image.shape[0]}x{image.shape[1]}. Compute the mean image from "
+                "training images of the evaluated size."
+            )
+        reach = np.ones([2 * _EDGE + 1, 2 * _EDGE + 1], np.uint8)
+        edge = known & (cv2.dilate((~known).astype(np.uint8), reach) == 1)
+        offset = (image - mean_image)[edge].mean(axis=0) if edge.any() else 0.0
+        return np.clip(mean_image + offset, 0, 1)
+
+    return _restorer(fill)
+
+
+def telea(radius: float = 3) -> Restorer:
+    """OpenCV's fast-marching inpainting (Telea 2004) of the 8-bit image.
+
+    Args:
+      radius: Of the neighborhood that each pixel is made from, in pixels.
+    """
+    return _opencv(radius, cv2.INPAINT_TELEA)
+
+
+def navier_stokes(radius: float = 3) -> Restorer:
+    """OpenCV's Navier–Stokes inpainting (Bertalmio et al. 2001) of the 8-bit image.
+
+    Args:
+      radius: Of the neighborhood that each pixel is made from, in pixels.
+    """
+    return _opencv(radius, cv2.INPAINT_NS)
+
+
+def _opencv(radius: float, method: int) -> Restorer:
+    def fill(image, known):
+        missing = (~known).astype(np.uint8)
+        # Where a hole touches the image's border, OpenCV takes colors from inside the
+        # hole, as if it were known there. So they had better be likely ones.
+        image = np.where(known[..., None], image, _known_mean(image, known))
+        levels = pixels.unit_to_bytes(image).numpy()
+        return cv2.inpaint(levels, missing, radius, method) / np.float32(255)
+
+    return _restorer(fill)
+
+
+def _known_mean(image: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """[H, W, 3] and bool [H, W] -> the mean color [3] of what is known."""
+    return image[known].mean(axis=0) if known.any() else np.full(3, _GRAY, np.float32)
+
+
+def _restorer(fill: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Restorer:
+    """Applies `fill(image [H, W, 3], known bool [H, W])` to each image of a batch."""
+
+    def restore(inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        images = np.asarray(pixels.signed_to_unit(inputs["image"]), np.float32)
+        known = np.asarray(inputs["mask"]) < 0.5
+        # One value for every hole: what it was filled with cannot leak into a result.
+        images = np.where(known, images, np.float32(_GRAY))
+        filled = [fill(image, k[..., 0]) for image, k in zip(images, known)]
+        filled = [np.broadcast_to(f, images.shape[1:]) for f in filled]
+        return np.where(known, images, np.stack(filled)).astype(np.float32)
+
+    return restore

@@ -1,0 +1,190 @@
+"""The evaluation stage of systems that fill holes: measure, compare, report."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from evaluation import baselines, claims, pictures, tables
+from evaluation import evaluate as measuring
+from evaluation.report import Report, write_report
+from experiments.data import RunData
+from experiments.inpainting import InpaintingConfig, restorer
+from experiments.run_folder import RunFolder
+from experiments.system import System
+from training.history import History
+
+HEADLINE = ("hole/l1_percent", "hole/psnr_db", "hole/ssim", "hole/lpips")
+_PICKED = 4  # faces of each kind in the report
+
+
+def evaluate(
+    system: System,
+    config: InpaintingConfig,
+    network: tf.keras.Model,
+    data: RunData,
+    folder: RunFolder,
+    record: Mapping[str, Any],
+    lpips: Callable | None,
+) -> pathlib.Path:
+    """Measures a network beside the baselines and writes the report.
+
+    Args:
+      system: The paper's.
+      config: Of the run.
+      network: Trained, in float32.
+      data: Of the run.
+      folder: Of the run.
+      record: From `RunFolder.record`.
+      lpips: From `evaluation.lpips.load`, or None.
+
+    Returns:
+      The path of report.html.
+    """
+    label = system.label(config)
+    restorers = {label: restorer(network), **baselines.restorers(data.mean_image())}
+    split = data.test
+    batches = config.fixed_batches(split)
+    result = measuring.evaluate(
+        restorers, batches, split.names, lpips=lpips, progress="evaluate"
+    )
+    result.save(folder.report / "evaluation.npz")
+    key = HEADLINE[0]
+    shown = pictures.gather(
+        result,
+        pictures.pick(result, label, key, _PICKED),
+        restorers,
+        batches,
+        key=key,
+        of=label,
+    )
+    history = History(folder.history).rows
+    others = [name for name in restorers if name != label]
+    present = [key for key in HEADLINE if key in result.values[label]]
+    report = Report(
+        title=system.title,
+        subtitle=describe(system, config, data, history),
+        citation=system.citation,
+        summary=measuring.summarize(result),
+        ours=[label],
+        headline=present,
+        statements=_statements(config, data),
+        claims=[
+            claims.beats(result, label, other, key) for key in present for other in others
+        ],
+        published=system.published,
+        epochs=_epoch_table(system.epochs(config), history, label),
+        history=folder.history,
+        pictures=shown,
+        pictures_note="Known pixels are shown as they were; only the hole is restored.",
+        groups=_groups(config, data, result),
+        group_key=key,
+        hole_size=measuring.by_hole_size(result, key),
+        environment=_environment(record, data, result, lpips),
+        departures=system.departures,
+        notes=_notes(data, lpips),
+    )
+    return write_report(folder.report, report)
+
+
+def describe(
+    system: System, config: InpaintingConfig, data: RunData, history: list[dict]
+) -> str:
+    """Such as "LFW, 5 of 40 epochs, CPU": what a reduced run must say of itself."""
+    done = int(history[-1]["epoch"]) if history else 0
+    device = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+    title = data.test.source.info.title
+    return (
+        f"{title}, {config.image_size} px, {done} of {system.published_epochs} epochs "
+        f"over {len(data.train):,} images, {device}"
+    )
+
+
+def _statements(config: InpaintingConfig, data: RunData) -> list[str]:
+    info = data.test.source.info
+    return [
+        f"{len(data.test):,} test images of {info.title}; the network has seen none "
+        "of them.",
+        f"Holes: {config.test_mask.replace('_', ' ')}, "
+        f"{config.hole_size}x{config.hole_size} of "
+        f"{config.image_size}x{config.image_size} pixels."
+        if config.test_mask in ("center", "random_square")
+        else f"Holes: {config.test_mask.replace('_', ' ')}.",
+    ]
+
+
+def _epoch_table(epochs, history: list[dict], label: str) -> tables.Table | None:
+    """Published and ours, side by side, at the published epochs and at our last."""
+    if epochs is None:
+        return None
+    column = f"val_{epochs.key}"
+    ours = {
+        int(row["epoch"]): epochs.scale * row[column] for row in history if column in row
+    }
+    # A run shorter than the paper's shows every epoch it has.
+    short = not ours or max(ours) < max(epochs.published)
+    shown = set(epochs.published) | (set(ours) if short else {max(ours)})
+    rows = [
+        [str(epoch), epochs.published.get(epoch), ours.get(epoch)]
+        for epoch in sorted(shown)
+    ]
+    return tables.Table(
+        caption=f"{epochs.label} by epoch",
+        columns=["Epoch", "Published", f"{label}, validation"],
+        rows=rows,
+        note=epochs.note,
+        digits=2,
+    )
+
+
+def _groups(config: InpaintingConfig, data: RunData, result) -> dict:
+    split, groups = data.test, {}
+    if "landmarks" in split.fields:
+        groups["By yaw"] = measuring.yaw_groups(split.fields["landmarks"])
+    if "attributes" in split.fields:
+        names = split.source.info.attribute_names
+        groups["By attribute"] = {
+            name.replace("_", " "): split.fields["attributes"][:, column]
+            for column, name in enumerate(names)
+        }
+    if config.groups:
+        groups["By group"] = measuring.read_groups(config.groups, split.names)
+    return {
+        title: measuring.by_group(result, members, keys=[HEADLINE[0]])
+        for title, members in groups.items()
+    }
+
+
+def _environment(record, data: RunData, result, lpips) -> dict:
+    info = data.test.source.info
+    return {
+        "preset": record["preset"],
+        **record["environment"],
+        "seed": record["config"]["seed"],
+        "fingerprint of the test set": result.fingerprint,
+        "LPIPS weights": f"sha256 {lpips.sha256_prefix}" if lpips else "none",
+        "data": {
+            "set": info.title,
+            "notes": info.notes,
+            "terms": info.licence,
+            "citation": info.citation,
+            "training images": len(data.train),
+            "test images": len(data.test),
+            "skipped in test": len(data.test.skipped),
+        },
+        "config": record["config"],
+    }
+
+
+def _notes(data: RunData, lpips) -> list[str]:
+    notes = [f"Skipped: {text}" for text in data.test.skipped[:20]]
+    if lpips is None:
+        notes.append(
+            "LPIPS is left out: there are no weights. Pass --lpips_weights=FILE; "
+            "`python -m evaluation.lpips --help` says how to make it."
+        )
+    return notes
+

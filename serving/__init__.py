@@ -1,0 +1,1 @@
+"""Trained networks on their way out: SavedModels, and what runs them."""

@@ -1,0 +1,59 @@
+"""A photograph of any size and format through an exported restorer."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from data_pipeline import pixels
+
+
+class PhotoRestorer:
+    """An exported SavedModel that restores whole photographs.
+
+    Args:
+      folder: Of the SavedModel, such as `<run>/export/1`.
+
+    Raises:
+      FileNotFoundError: If it holds no SavedModel.
+      ValueError: If the SavedModel does not restore pictures.
+    """
+
+    def __init__(self, folder: str | os.PathLike):
+        folder = pathlib.Path(folder)
+        if not (folder / "saved_model.pb").exists():
+            raise FileNotFoundError(
+                f"--model={folder} holds no saved_model.pb. Pass the folder a run "
+                "exported to, such as runs/NAME/export/1."
+            )
+        self._model = tf.saved_model.load(str(folder))
+        if "serving_bytes" not in self._model.signatures:
+            raise ValueError(
+                f"--model={folder} has no signature serving_bytes; it has "
+                f"{', '.join(self._model.signatures) or 'none'}."
+            )
+        self._restore: Callable = self._model.signatures["serving_bytes"]
+
+    def __call__(
+        self, images: Sequence[np.ndarray], masks: Sequence[np.ndarray]
+    ) -> list[np.ndarray]:
+        """Restores a batch.
+
+        Args:
+          images: Each uint8 [H, W, 3], of any size.
+          masks: Each uint8 [H, W, 1] of its image's size, 1 = missing.
+
+        Returns:
+          The images with their missing pixels restored; the others are unchanged.
+        """
+        encoded = self._restore(
+            image_bytes=tf.constant([pixels.encode_png(image) for image in images]),
+            mask_bytes=tf.constant(
+                [pixels.encode_png(mask[..., 0] * np.uint8(255)) for mask in masks]
+            ),
+        )["restored_bytes"]
+        return [pixels.decode(data, "restored") for data in encoded.numpy()]

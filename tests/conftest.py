@@ -1,0 +1,31 @@
+"""Two logical CPUs for every test, so that MirroredStrategy has two devices."""
+
+import os
+import pathlib
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import pytest
+import tensorflow as tf
+
+_CPU = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(
+    _CPU, [tf.config.LogicalDeviceConfiguration()] * 2
+)
+
+
+@pytest.fixture(autouse=True)
+def restore_precision():
+    """A test that fails inside a precision policy leaves none behind."""
+    yield
+    tf.keras.mixed_precision.set_global_policy("float32")
+    tf.keras.backend.clear_session()
+
+
+@pytest.fixture(scope="session")
+def outside_data() -> pathlib.Path:
+    """The folder of real data, if FACEMEND_DATA names one."""
+    folder = os.environ.get("FACEMEND_DATA", "")
+    if not folder:
+        pytest.skip("FACEMEND_DATA is not set: it names a folder with real data.")
+    return pathlib.Path(folder)

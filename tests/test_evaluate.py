@@ -1,0 +1,465 @@
+"""Evaluation: one pass, values per image, intervals, groups, claims, fingerprints."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from evaluation import bootstrap, claims, metrics, pictures
+from evaluation.evaluate import (
+    Evaluation,
+    Fingerprint,
+    by_group,
+    by_hole_size,
+    compare,
+    evaluate,
+    fingerprint,
+    merge,
+    read_groups,
+    summarize,
+    yaw_groups,
+)
+
+L1 = "hole/l1_percent"
+SIZE = 24
+
+
+def make(values: dict, hole_ratio=None, key=L1) -> Evaluation:
+    """An evaluation from {restorer: values of one metric}."""
+    columns = {r: {key: np.asarray(v, np.float64)} for r, v in values.items()}
+    count = len(next(iter(values.values())))
+    ratio = np.full(count, 0.25) if hole_ratio is None else np.asarray(hole_ratio)
+    names = tuple(f"{i}.jpg" for i in range(count))
+    return Evaluation(names, columns, ratio, "0123456789abcdef")
+
+
+@pytest.fixture(scope="module")
+def faces():
+    """Names and batches of 4, 4 and 2 noisy images with holes of several sizes."""
+    generator = np.random.default_rng(0)
+    target = generator.uniform(-1, 1, (10, SIZE, SIZE, 3)).astype(np.float32)
+    mask = np.zeros((10, SIZE, SIZE, 1), np.float32)
+    for index in range(10):
+        mask[index, 4 : 15 + index % 5, 4:18] = 1
+    image = np.where(mask > 0, 1, target).astype(np.float32)
+    cuts = [slice(0, 4), slice(4, 8), slice(8, 10)]
+    batches = [({"image": image[c], "mask": mask[c]}, target[c]) for c in cuts]
+    return [f"face{i}.jpg" for i in range(10)], batches
+
+
+def gray(inputs):
+    return np.full_like(inputs["image"], 0.5)
+
+
+class TestFingerprint:
+    names = ("a", "b", "c")
+    masks = np.zeros((3, 5, 5, 1), np.float32)
+
+    def test_it_is_16_hex_digits_and_the_same_again(self):
+        first = fingerprint(self.names, self.masks)
+        assert len(first) == 16 and int(first, 16) >= 0
+        assert first == fingerprint(iter(self.names), iter(self.masks))
+
+    def test_a_name_a_bit_and_the_order_change_it(self):
+        first = fingerprint(self.names, self.masks)
+        bit, moved = self.masks.copy(), self.masks.copy()
+        bit[2, 4, 4] = moved[2, 4, 3] = 1
+        reordered = fingerprint(("b", "a", "c"), self.masks)
+        seen = {
+            first,
+            reordered,
+            fingerprint(("a", "b", "d"), self.masks),
+            fingerprint(("ab", "", "c"), self.masks),
+            fingerprint(self.names, bit),
+            fingerprint(self.names, moved),
+        }
+        assert len(seen) == 6
+
+    def test_shape_is_part_of_a_mask(self):
+        wide, tall = np.zeros((1, 2, 8)), np.zeros((1, 4, 4))
+        assert fingerprint(["a"], wide) != fingerprint(["a"], tall)
+
+    def test_names_and_masks_must_be_as_many(self):
+        with pytest.raises(ValueError, match="3 names but only 2 masks"):
+            fingerprint(self.names, self.masks[:2])
+        with pytest.raises(ValueError, match="More masks"):
+            fingerprint(self.names[:2], self.masks)
+
+
+class TestEvaluate:
+    def test_each_restorer_is_called_once_a_batch(self, faces):
+        names, batches = faces
+        calls = {"a": [], "b": []}
+
+        def restorer(name):
+            def restore(inputs):
+                calls[name].append(len(inputs["image"]))
+                return gray(inputs)
+
+            return restore
+
+        evaluate({n: restorer(n) for n in calls}, iter(batches), names, progress=None)
+        assert calls == {"a": [4, 4, 2], "b": [4, 4, 2]}
+
+    def test_values_are_those_of_the_metrics_in_order(self, faces):
+        names, batches = faces
+        result = evaluate({"gray": gray}, batches, names, progress=None)
+        target = np.concatenate([(b[1] + 1) / 2 for b in batches])
+        mask = np.concatenate([b[0]["mask"] for b in batches])
+        expected = metrics.measure(target, np.full_like(target, 0.5), mask)
+        assert result.values["gray"].keys() == expected.keys()
+        for key, value in expected.items():
+            np.testing.assert_allclose(result.values["gray"][key], value, rtol=1e-4)
+        np.testing.assert_allclose(result.hole_ratio, mask.mean(axis=(1, 2, 3)))
+        assert result.fingerprint == fingerprint(names, mask)
+        assert result.names == tuple(names)
+
+    def test_batch_size_does_not_matter(self, faces):
+        names, batches = faces
+        joined = (
+            {k: np.concatenate([b[0][k] for b in batches]) for k in ("image", "mask")},
+            np.concatenate([b[1] for b in batches]),
+        )
+        one = evaluate({"gray": gray}, [joined], names, progress=None)
+        many = evaluate({"gray": gray}, batches, names, progress=None)
+        assert one.fingerprint == many.fingerprint
+        np.testing.assert_allclose(one.values["gray"][L1], many.values["gray"][L1])
+
+    def test_without_a_mask_there_is_only_the_whole_image(self, faces):
+        names, batches = faces
+        plain = [({"image": i["image"]}, t) for i, t in batches]
+        result = evaluate({"gray": gray}, plain, names, progress=None)
+        assert {key.split("/")[0] for key in result.values["gray"]} == {"raw"}
+
+    def test_lpips_only_with_weights(self, faces):
+        names, batches = faces
+        result = evaluate({"gray": gray}, batches, names, progress=None)
+        assert not any("lpips" in key for key in result.values["gray"])
+
+        def lpips(target, restored):
+            return np.full(len(target), 0.5, np.float32)
+
+        result = evaluate({"gray": gray}, batches, names, progress=None, lpips=lpips)
+        assert set(result.values["gray"]["raw/lpips"]) == {0.5}
+
+    @pytest.mark.parametrize(
+        ("restore", "message"),
+        [
+            (lambda inputs: inputs["image"][:, :8], "'bad' returned"),
+            (lambda inputs: gray(inputs) * np.nan, r"NaN .* face0\.jpg"),
+            (lambda inputs: -np.ones_like(inputs["image"]), r"\[0, 1\]"),
+            (lambda inputs: gray(inputs) * 255, r"\[0, 1\]"),
+        ],
+    )
+    def test_a_restorer_that_breaks_its_promise_is_named(self, faces, restore, message):
+        names, batches = faces
+        with pytest.raises(ValueError, match=message):
+            evaluate({"bad": restore}, batches, names, progress=None)
+
+    def test_names_and_images_must_be_as_many(self, faces):
+        names, batches = faces
+        with pytest.raises(ValueError, match="more than the 9 names"):
+            evaluate({"gray": gray}, batches, names[:9], progress=None)
+        with pytest.raises(ValueError, match="8 images but there are 10 names"):
+            evaluate({"gray": gray}, batches[:2], names, progress=None)
+        with pytest.raises(ValueError, match="0 images"):
+            evaluate({"gray": gray}, [], [], progress=None)
+
+    def test_progress_is_shown(self, faces, capsys):
+        names, batches = faces
+        evaluate({"gray": gray}, batches, names, progress="measuring")
+        assert "measuring" in capsys.readouterr().err
+
+
+class TestRecord:
+    def test_saved_and_loaded_is_the_same(self, tmp_path):
+        one = make(
+            {"ours": [1.5, np.nan, 3], "Navier–Stokes": [4, 5, 6]}, [0.1, 0.2, 1]
+        )
+        path = tmp_path / "evaluation.npz"
+        one.save(path)
+        two = Evaluation.load(path)
+        assert (two.names, two.fingerprint) == (one.names, one.fingerprint)
+        assert list(two.values) == list(one.values)
+        for restorer in one.values:
+            np.testing.assert_array_equal(
+                two.values[restorer][L1], one.values[restorer][L1]
+            )
+        np.testing.assert_array_equal(two.hole_ratio, one.hole_ratio)
+        assert list(tmp_path.iterdir()) == [path]
+
+    def test_a_damaged_file_is_named(self, tmp_path):
+        path = tmp_path / "evaluation.npz"
+        make({"ours": [1, 2]}).save(path)
+        path.write_bytes(path.read_bytes()[:100])
+        with pytest.raises(ValueError, match=r"evaluation\.npz.*evaluate again"):
+            Evaluation.load(path)
+
+    def test_merging_needs_the_same_set_and_distinct_names(self):
+        a, b = (
+            make({"a": [1, 2], "telea": [3, 4]}),
+            make({"b": [1, 2], "telea": [3, 4]}),
+        )
+        assert list(merge(a, b).values) == ["a", "telea", "b"]
+        with pytest.raises(ValueError, match="'telea'"):
+            merge(a, make({"telea": [3, 5]}))
+        other = Evaluation(b.names, b.values, b.hole_ratio, "f" * 16)
+        with pytest.raises(ValueError, match="Fingerprints"):
+            merge(a, other)
+
+
+class TestIntervals:
+    values = np.random.default_rng(1).gamma(2.0, 3.0, 300)
+
+    def test_interval_equals_scipys(self):
+        ours = summarize(make({"a": self.values}), resamples=5000)["a"][L1]
+        theirs = scipy.stats.bootstrap(
+            (self.values,),
+            np.mean,
+            n_resamples=5000,
+            method="percentile",
+            random_state=np.random.default_rng(2),
+        )
+        error = theirs.standard_error
+        assert ours["mean"] == pytest.approx(self.values.mean())
+        assert ours["low"] == pytest.approx(
+            theirs.confidence_interval.low, abs=0.12 * error
+        )
+        assert ours["high"] == pytest.approx(
+            theirs.confidence_interval.high, abs=0.12 * error
+        )
+
+    def test_interval_is_that_of_the_normal_distribution(self):
+        values = np.random.default_rng(3).normal(10, 2, 2000)
+        entry = summarize(make({"a": values}), confidence=0.9)["a"][L1]
+        error = values.std() / np.sqrt(len(values))
+        assert (entry["high"] - entry["low"]) / error == pytest.approx(
+            2 * scipy.stats.norm.ppf(0.95), rel=0.06
+        )
+
+    def test_same_seed_same_interval_whatever_the_chunks(self, monkeypatch):
+        one = summarize(make({"a": self.values}), resamples=101)
+        monkeypatch.setattr(bootstrap, "CHUNK", 7 * len(self.values))
+        two = summarize(make({"a": self.values}), resamples=101)
+        assert two["a"][L1] == pytest.approx(one["a"][L1])
+        assert summarize(make({"a": self.values}), resamples=101, seed=1) != one
+
+    def test_undefined_images_are_left_out_and_counted(self):
+        holed = self.values.copy()
+        holed[::3] = np.nan
+        entry = summarize(make({"a": self.values, "b": holed}))["b"][L1]
+        rest = holed[np.isfinite(holed)]
+        assert entry["count"] == 200
+        assert entry["mean"] == pytest.approx(rest.mean())
+        error = rest.std() / np.sqrt(len(rest))
+        assert entry["high"] - entry["low"] == pytest.approx(2 * 1.96 * error, rel=0.1)
+
+    def test_too_few_images_have_no_interval(self):
+        entry = summarize(make({"a": [3.0]}))["a"][L1]
+        assert entry["mean"] == 3 and entry["count"] == 1
+        assert np.isnan([entry["low"], entry["high"]]).all()
+        entry = summarize(make({"a": [np.nan, np.nan]}))["a"][L1]
+        assert entry["count"] == 0 and np.isnan(entry["mean"])
+
+    def test_differences_are_paired(self):
+        pair = make({"a": self.values + 0.1, "b": self.values})
+        single = summarize(pair)
+        assert single["a"][L1]["low"] < single["b"][L1]["high"]  # they overlap
+        found = compare(pair, "a", "b", L1)
+        np.testing.assert_allclose(
+            [found["mean"], found["low"], found["high"]], 0.1, rtol=1e-6
+        )
+        back = compare(pair, "b", "a", L1)
+        np.testing.assert_allclose(back["mean"], -found["mean"])
+
+    def test_a_difference_needs_both_values(self):
+        found = compare(make({"a": [1, 2, np.nan], "b": [1, np.nan, 1]}), "a", "b", L1)
+        assert found["count"] == 1
+        with pytest.raises(ValueError, match="no 'hole/l1_percent' of 'c'"):
+            compare(make({"a": [1], "b": [1]}), "a", "c", L1)
+
+    def test_confidence_is_checked(self):
+        with pytest.raises(ValueError, match="between 0 and 1"):
+            summarize(make({"a": [1, 2]}), confidence=95)
+
+
+class TestGroups:
+    def test_groups_are_summarized_and_small_ones_named(self):
+        evaluation = make({"a": np.arange(30.0)})
+        first = np.arange(30) < 12
+        result = by_group(evaluation, {"first": first, "few": np.arange(30) > 26})
+        assert result["left_out"] == {"few": 3}
+        assert result["groups"].keys() == {"first"}
+        entry = result["groups"]["first"]
+        assert entry["count"] == 12
+        assert entry["summary"]["a"][L1]["mean"] == pytest.approx(5.5)
+        with pytest.raises(ValueError, match="30 images"):
+            by_group(evaluation, {"short": first[:5]})
+
+    def test_hole_sizes_are_binned_only_where_they_vary(self):
+        assert by_hole_size(make({"a": np.arange(50.0)}), L1) is None
+        ratio = np.random.default_rng(0).uniform(0.1, 0.5, 100)
+        bins = by_hole_size(make({"a": 10 * ratio}, ratio), L1)
+        assert len(bins) == 5 and sum(b["count"] for b in bins) == 100
+        for row in bins:
+            assert row["low"] <= row["hole_ratio"] <= row["high"]
+            entry = row["restorers"]["a"]
+            assert entry["mean"] == pytest.approx(10 * row["hole_ratio"])
+        # Eight images of eight sizes give no curve.
+        assert by_hole_size(make({"a": ratio[:8]}, ratio[:8]), L1) is None
+
+    def test_a_few_hole_sizes_are_a_bin_each(self):
+        ratio = np.repeat([0.1, 0.25, 0.5], [60, 30, 10])
+        bins = by_hole_size(make({"a": ratio}, ratio), L1)
+        assert [(b["hole_ratio"], b["count"]) for b in bins] == [
+            (pytest.approx(0.1), 60),
+            (pytest.approx(0.25), 30),
+            (pytest.approx(0.5), 10),
+        ]
+
+    def test_yaw_is_seen_from_both_sides_and_not_in_a_tilt(self):
+        def face(nose, turn=0.0):
+            points = np.array(
+                [[40, 50], [80, 50], [nose, 70], [45, 90], [75, 90]], float
+            )
+            c, s = np.cos(turn), np.sin(turn)
+            return points @ np.array([[c, s], [-s, c]])
+
+        upright, tilted = [face(60), face(70), face(50), face(80)], [face(60, 0.5)]
+        nowhere = [np.full((5, 2), np.nan), np.zeros((5, 2))]
+        landmarks = np.stack([*upright, *tilted, face(80, 0.5), *nowhere])
+        frontal, turned, strongly = yaw_groups(landmarks).values()
+        assert list(np.flatnonzero(frontal)) == [0, 4]
+        assert list(np.flatnonzero(turned)) == [1, 2]
+        assert list(np.flatnonzero(strongly)) == [3, 5]
+
+    def test_a_users_groups_are_read(self, tmp_path):
+        path = tmp_path / "groups.csv"
+        path.write_text(
+            "\ufeffname, group\na.jpg,young\nb.jpg,old\na.jpg,outdoors\nz.jpg,old\n",
+            encoding="utf-8",
+        )
+        groups = read_groups(path, ["a.jpg", "b.jpg", "c.jpg"])
+        assert {k: v.tolist() for k, v in groups.items()} == {
+            "young": [True, False, False],
+            "old": [False, True, False],
+            "outdoors": [True, False, False],
+        }
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            ("name;group\na.jpg;x\n", "columns name and group.*'name;group'"),
+            ("", "it has nothing"),
+            ("name,group\na.jpg,\n", "line 2: name and group"),
+            ("name,group\na.jpg\n", "line 2: name and group"),
+            ("name,group\nz.jpg,x\n", "none of its names.*'a.jpg'"),
+            (None, "cannot be read"),
+        ],
+    )
+    def test_a_bad_group_file_is_explained(self, tmp_path, content, message):
+        path = tmp_path / "groups.csv"
+        if content is not None:
+            path.write_text(content, encoding="utf-8")
+        with pytest.raises(ValueError, match=f"groups.csv.*{message}"):
+            read_groups(path, ["a.jpg"])
+
+
+class TestClaims:
+    values = np.random.default_rng(4).uniform(1, 9, 50)
+
+    def test_better_depends_on_the_metric(self):
+        low, high = self.values, self.values + 1
+        error = make({"low": low, "high": high})
+        assert claims.beats(error, "low", "high", L1)["verdict"] == claims.HOLDS
+        assert claims.beats(error, "high", "low", L1)["verdict"] == claims.FAILS
+        quality = make({"low": low, "high": high}, key="hole/psnr_db")
+        found = claims.beats(quality, "high", "low", "hole/psnr_db")
+        assert found["verdict"] == claims.HOLDS
+        assert "50 images" in found["evidence"] and "+1.00" in found["evidence"]
+
+    def test_what_may_be_chance_does_not_hold(self):
+        noise = np.random.default_rng(5).normal(0, 1, 50)
+        pair = make({"a": self.values, "b": self.values + noise - noise.mean() + 0.01})
+        found = claims.beats(pair, "a", "b", L1)
+        assert found["verdict"] == claims.FAILS and "includes 0" in found["evidence"]
+        assert claims.alike(pair, "a", "b", L1, within=1)["verdict"] == claims.HOLDS
+        assert claims.alike(pair, "a", "b", L1, within=0.1)["verdict"] == claims.FAILS
+
+    def test_one_image_proves_nothing(self):
+        one = make({"a": [1.0], "b": [2.0]})
+        assert claims.beats(one, "a", "b", L1)["verdict"] == claims.FAILS
+        assert claims.alike(one, "a", "a", L1, within=1)["verdict"] == claims.FAILS
+
+    def test_what_is_missing_was_not_measured(self):
+        one = make({"a": [1.0, 2.0], "b": [np.nan, np.nan]})
+        assert claims.beats(one, "a", "c", L1)["verdict"] == claims.UNKNOWN
+        assert claims.beats(one, "a", "b", L1)["verdict"] == claims.UNKNOWN
+
+
+class TestPictures:
+    def test_picks_follow_the_metrics_direction(self):
+        values = np.arange(20.0)
+        picked = pictures.pick(make({"a": values}), "a", L1, k=2)
+        assert picked == {"Best": [0, 1], "Median": [9, 10], "Worst": [18, 19]}
+        key = "hole/psnr_db"
+        picked = pictures.pick(make({"a": values}, key=key), "a", key, k=2)
+        assert picked["Best"] == [19, 18] and picked["Worst"] == [1, 0]
+
+    @pytest.mark.parametrize("count", range(1, 12))
+    def test_no_image_is_picked_twice(self, count):
+        values = np.append(np.arange(float(count)), np.nan)
+        picked = pictures.pick(make({"a": values}), "a", L1)
+        every = [index for indices in picked.values() for index in indices]
+        assert len(every) == len(set(every)) == min(count, 9)
+        assert count not in every  # the NaN
+
+    def test_gathered_rows_hold_input_restored_and_original(self, faces):
+        names, batches = faces
+        evaluation = evaluate({"gray": gray}, batches, names, progress=None)
+        calls = []
+
+        def counted(inputs):
+            calls.append(len(inputs["image"]))
+            return gray(inputs)
+
+        rows = pictures.gather(
+            evaluation,
+            {"Best": [5], "Worst": [4, 5]},
+            {"gray": counted},
+            batches,
+            key=L1,
+            labels={"gray": "Gray"},
+        )
+        assert calls == [4]  # only the batch that holds 4 and 5
+        row = rows["Worst"][1]
+        assert row["name"] == "face5.jpg" and "Gray: hole L1" in row["note"]
+        labels, images = zip(*row["images"])
+        assert labels == ("Input", "Gray", "Original")
+        missing = batches[1][0]["mask"][1, ..., 0] > 0
+        assert (images[1][missing] == 128).all()
+        np.testing.assert_array_equal(images[1][~missing], images[2][~missing])
+        assert (images[0][missing] == 255).all()
+
+    def test_raw_pictures_keep_what_the_network_made_of_known_pixels(self, faces):
+        names, batches = faces
+        evaluation = evaluate({"gray": gray}, batches, names, progress=None)
+        rows = pictures.gather(
+            evaluation, {"Best": [0]}, {"gray": gray}, batches, paste=False
+        )
+        assert (rows["Best"][0]["images"][1][1] == 128).all()
+
+    def test_missing_batches_are_reported(self, faces):
+        names, batches = faces
+        evaluation = evaluate({"gray": gray}, batches, names, progress=None)
+        with pytest.raises(ValueError, match="Image 9"):
+            pictures.gather(evaluation, {"x": [9]}, {"gray": gray}, batches[:2])
+
+
+def test_a_streamed_fingerprint_is_that_of_the_whole():
+    masks = np.random.default_rng(0).integers(0, 2, (4, 7, 7, 1))
+    stream = Fingerprint()
+    for name, mask in zip("abcd", masks):
+        stream.update(name, mask)
+    assert stream.hexdigest() == fingerprint("abcd", masks)

@@ -1,0 +1,355 @@
+"""The drawn faces: the same every time, and true to what is said about them."""
+
+from __future__ import annotations
+
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import numpy as np
+import pytest
+
+from data_pipeline import face_attributes, face_palette, face_traits, synthetic_faces
+from data_pipeline.synthetic_faces import ATTRIBUTES, draw, render
+
+CELEBA = """
+5_o_Clock_Shadow Arched_Eyebrows Attractive Bags_Under_Eyes Bald Bangs Big_Lips
+Big_Nose Black_Hair Blond_Hair Blurry Brown_Hair Bushy_Eyebrows Chubby Double_Chin
+Eyeglasses Goatee Gray_Hair Heavy_Makeup High_Cheekbones Male Mouth_Slightly_Open
+Mustache Narrow_Eyes No_Beard Oval_Face Pale_Skin Pointy_Nose Receding_Hairline
+Rosy_Cheeks Sideburns Smiling Straight_Hair Wavy_Hair Wearing_Earrings Wearing_Hat
+Wearing_Lipstick Wearing_Necklace Wearing_Necktie Young
+"""
+
+# A face with nothing on it, looking straight ahead.
+PLAIN = dict(
+    yaw=0.0,
+    pitch=0.0,
+    roll=0.0,
+    head_shape="square",
+    skin_tone=0.35,
+    rosy=False,
+    freckles=False,
+    bags=False,
+    hair_style="short",
+    hair_color="brown",
+    hair_wave=False,
+    bangs=False,
+    receding=False,
+    arched_brows=False,
+    bushy_brows=False,
+    narrow_eyes=False,
+    gaze_x=0.0,
+    gaze_y=0.0,
+    big_nose=False,
+    smiling=False,
+    mouth_open=False,
+    big_lips=False,
+    lipstick=False,
+    beard="none",
+    mustache=False,
+    glasses="none",
+    hat="none",
+    earrings=False,
+    top="crew",
+    necklace=False,
+)
+
+
+def plain(index, **changes):
+    traits = face_traits.sample(0, index)
+    return dataclasses.replace(traits, **{**PLAIN, **changes})
+
+
+def shown(element):
+    return {name for name, on in zip(ATTRIBUTES, element["attributes"]) if on}
+
+
+def changed(one, other, threshold=0):
+    difference = one["image"].astype(int) - other["image"].astype(int)
+    return np.abs(difference).max(axis=2) > threshold
+
+
+@pytest.mark.parametrize("size", [32, 77, 128, 512])
+def test_an_element_keeps_its_contract(size):
+    element = draw(7, size=size)
+    assert sorted(element) == ["attributes", "face_mask", "image", "landmarks", "name"]
+    assert element["name"] == "face_000007"
+    assert element["image"].shape == (size, size, 3)
+    assert element["image"].dtype == np.uint8
+    assert element["attributes"].shape == (len(ATTRIBUTES),)
+    assert element["attributes"].dtype == bool
+    assert element["landmarks"].shape == (5, 2)
+    assert element["landmarks"].dtype == np.float32
+    assert element["face_mask"].shape == (size, size, 1)
+    assert element["face_mask"].dtype == np.uint8
+    assert set(np.unique(element["face_mask"])) == {0, 1}
+
+
+def test_attribute_names_are_celebas_in_its_order():
+    assert len(ATTRIBUTES) >= 15
+    assert list(ATTRIBUTES) == [name for name in CELEBA.split() if name in ATTRIBUTES]
+
+
+def test_a_face_depends_on_nothing_but_seed_and_index():
+    forward = [draw(index, seed=3, size=48) for index in range(12)]
+    with ThreadPoolExecutor(4) as pool:
+        backward = pool.map(lambda i: draw(i, seed=3, size=48), reversed(range(12)))
+    for one, other in zip(forward, reversed(list(backward))):
+        for key, value in one.items():
+            np.testing.assert_array_equal(value, other[key])
+
+
+def test_the_faces_are_the_same_on_every_machine():
+    element = draw(1000, seed=5, size=100)
+    # Rewrite these only when the faces are meant to change.
+    assert shown(element) == {
+        "Bangs",
+        "Big_Nose",
+        "Black_Hair",
+        "Eyeglasses",
+        "No_Beard",
+        "Straight_Hair",
+        "Wearing_Earrings",
+        "Wearing_Lipstick",
+    }
+    landmarks = [(37.93, 41.93), (59.99, 41.02), (49.27, 56.08)]
+    landmarks += [(40.39, 67.04), (59.52, 66.25)]
+    np.testing.assert_allclose(element["landmarks"], landmarks, atol=0.01)
+
+
+def test_the_size_changes_only_the_size():
+    for index in range(8):
+        small, large = draw(index, size=64), draw(index, size=256)
+        np.testing.assert_array_equal(small["attributes"], large["attributes"])
+        np.testing.assert_allclose(
+            4 * small["landmarks"], large["landmarks"], rtol=1e-6
+        )
+        shrunk = cv2.resize(large["image"], (64, 64), interpolation=cv2.INTER_AREA)
+        assert np.abs(shrunk.astype(int) - small["image"]).mean() < 5
+        mask = cv2.resize(255 * large["face_mask"], (64, 64)) > 127
+        assert (mask != (small["face_mask"][:, :, 0] > 0)).mean() < 0.02
+
+
+def test_no_two_faces_are_alike():
+    pictures = [
+        draw(index, seed=seed, size=32)["image"].ravel()
+        for seed in (0, 1)
+        for index in range(100)
+    ]
+    pictures = np.array(pictures, np.float64)
+    square = (pictures**2).mean(1)
+    product = pictures @ pictures.T / pictures.shape[1]
+    apart = np.sqrt(np.maximum(square[:, None] + square[None, :] - 2 * product, 0))
+    np.fill_diagonal(apart, np.inf)
+    assert apart.min() > 8  # levels of 255: not the same face with other noise
+
+
+# change, attribute that it switches on (or off, with a minus), and the only place
+# where the picture may change: left, top, right, bottom around the middle of the
+# eyes, in eye distances.
+TOGGLES = [
+    (dict(glasses="round"), "Eyeglasses", (-1.3, -0.5, 1.3, 0.5)),
+    (dict(glasses="wire"), "Eyeglasses", (-1.3, -0.5, 1.3, 0.5)),
+    (dict(bags=True), "Bags_Under_Eyes", (-1.3, -0.2, 1.3, 0.8)),
+    (dict(arched_brows=True), "Arched_Eyebrows", (-1, -0.8, 1, 0)),
+    (dict(bushy_brows=True), "Bushy_Eyebrows", (-1, -0.8, 1, 0)),
+    (dict(narrow_eyes=True), "Narrow_Eyes", (-1, -0.4, 1, 0.4)),
+    (dict(big_nose=True), "Big_Nose", (-0.6, -0.4, 0.6, 1.1)),
+    (dict(big_lips=True), "Big_Lips", (-0.8, 0.8, 0.8, 1.6)),
+    (dict(lipstick=True), "Wearing_Lipstick", (-0.8, 0.8, 0.8, 1.6)),
+    (dict(mouth_open=True), "Mouth_Slightly_Open", (-0.8, 0.8, 0.8, 1.7)),
+    (dict(smiling=True), "Smiling", (-1.5, -0.1, 1.5, 1.6)),
+    (dict(rosy=True), "Rosy_Cheeks", (-1.8, -0.7, 1.8, 1.9)),
+    (dict(mustache=True), "Mustache", (-0.8, 0.7, 0.8, 1.4)),
+    (dict(beard="goatee"), "Goatee", (-0.7, 1.0, 0.7, 2.2)),
+    (dict(beard="stubble"), "5_o_Clock_Shadow", (-1.5, -0.3, 1.5, 2.2)),
+    (dict(beard="full"), "-No_Beard", (-1.5, -0.3, 1.5, 2.4)),
+    (dict(bangs=True), "Bangs", (-1.3, -1.9, 1.3, 0.3)),
+    (dict(receding=True), "Receding_Hairline", (-1.3, -1.9, 1.3, 0.3)),
+    (dict(hat="cap"), "Wearing_Hat", (-2.2, -2.4, 2.2, 0.4)),
+    (dict(hat="brim"), "Wearing_Hat", (-2.2, -2.4, 2.2, 0.4)),
+    (dict(hat="beanie"), "Wearing_Hat", (-2.2, -2.4, 2.2, 0.4)),
+    (dict(earrings=True), "Wearing_Earrings", (-1.6, 0.2, 1.6, 1.0)),
+    (dict(necklace=True), "Wearing_Necklace", (-1.2, 1.7, 1.2, 2.8)),
+    (dict(top="tie"), "Wearing_Necktie", (-9, 1.2, 9, 9)),
+]
+
+
+@pytest.mark.parametrize(("change", "name", "place"), TOGGLES)
+def test_an_attribute_is_drawn_where_it_belongs_and_nowhere_else(change, name, place):
+    for index in (2, 11):
+        without, having = plain(index), plain(index, **change)
+        without, having = render(without, 256), render(having, 256)
+        switched = shown(without) ^ shown(having)
+        beard = {"No_Beard"} if change.get("beard") in ("goatee", "stubble") else set()
+        hidden = {"Straight_Hair"} if "hat" in change else set()
+        assert switched - beard - hidden == {name.lstrip("-")}
+        assert (name in shown(having)) != name.startswith("-")
+
+        eyes = without["landmarks"][:2]
+        middle, distance = eyes.mean(0), eyes[1, 0] - eyes[0, 0]
+        y, x = np.nonzero(changed(without, having))
+        left, top, right, bottom = (distance * edge for edge in place)
+        assert middle[0] + left < x.min() and x.max() < middle[0] + right
+        assert middle[1] + top < y.min() and y.max() < middle[1] + bottom
+        assert changed(without, having, threshold=12).sum() > 60  # plain to see
+
+
+@pytest.mark.parametrize(
+    ("change", "on", "off"),
+    [
+        (dict(hair_style="bald"), {"Bald"}, {"Brown_Hair", "Straight_Hair"}),
+        (dict(hair_style="bald", hat="cap"), {"Wearing_Hat"}, {"Bald", "Brown_Hair"}),
+        (dict(bangs=True, receding=True), {"Bangs"}, {"Receding_Hairline"}),
+        (dict(bangs=True, hat="beanie"), {"Wearing_Hat"}, {"Bangs", "Straight_Hair"}),
+        (dict(hair_wave=True), {"Wavy_Hair"}, {"Straight_Hair"}),
+        (dict(hair_style="afro"), {"Wavy_Hair"}, {"Straight_Hair"}),
+        (dict(hair_style="buzz"), {"Brown_Hair"}, {"Straight_Hair", "Wavy_Hair"}),
+        (dict(hair_color="red"), set(), {"Brown_Hair", "Blond_Hair"}),
+        (dict(top="tie", necklace=True), {"Wearing_Necktie"}, {"Wearing_Necklace"}),
+    ],
+)
+def test_attributes_that_exclude_each_other(change, on, off):
+    names = shown(render(plain(4, **change), 32))
+    assert on <= names
+    assert not off & names
+
+
+def test_hair_has_the_color_that_it_is_said_to_have():
+    for color, (rgb, _) in face_palette.HAIR.items():
+        having = render(plain(6, hair_color=color, light_strength=0.25), 128)
+        bald = render(plain(6, hair_color=color, hair_style="bald"), 128)
+        mask = having["face_mask"][:, :, 0] < bald["face_mask"][:, :, 0]
+        median = np.median(having["image"][mask], axis=0)
+        apart = {
+            other: np.abs(median - other_rgb).sum()
+            for other, (other_rgb, _) in face_palette.HAIR.items()
+        }
+        assert min(apart, key=apart.get) == color, (median, rgb)
+
+
+def test_the_face_mask_holds_the_skin_and_nothing_behind_it():
+    inner = np.ones((5, 5), np.uint8)
+    for index in range(12):
+        traits = face_traits.sample(1, index)
+        element = render(traits, 128)
+        mask = cv2.erode(element["face_mask"], inner) > 0
+        elsewhere = dataclasses.replace(
+            traits, background="wall", background_hue=(traits.background_hue + 0.5) % 1
+        )
+        other = render(elsewhere, 128)
+        np.testing.assert_array_equal(other["image"][mask], element["image"][mask])
+        assert changed(other, element)[~mask].mean() > 0.2
+
+        tone = 0.9 if traits.skin_tone < 0.5 else 0.1
+        tanned = render(dataclasses.replace(traits, skin_tone=tone), 128)
+        np.testing.assert_array_equal(tanned["face_mask"], element["face_mask"])
+        assert changed(tanned, element)[mask].mean() > 0.7
+
+
+def test_the_skin_has_its_tone():
+    for index in range(6):
+        for tone in (0.05, 0.4, 0.9):
+            traits = plain(index, skin_tone=tone, cast_shadow=False, light_warmth=0.0)
+            element = render(traits, 96)
+            skin = np.median(
+                element["image"][element["face_mask"][:, :, 0] > 0], axis=0
+            )
+            expected = face_palette.skin(tone, traits.undertone)
+            # Whatever the light, the hue is the skin's.
+            np.testing.assert_allclose(
+                skin / skin.sum(), expected / expected.sum(), atol=0.03
+            )
+
+
+def test_landmarks_lie_at_the_drawn_features():
+    for index in range(6):
+        turned = face_traits.sample(2, index)
+        traits = dataclasses.replace(
+            plain(index), yaw=turned.yaw, pitch=turned.pitch, roll=turned.roll
+        )
+        element = render(traits, 256)
+        marks = element["landmarks"]
+        blue = render(dataclasses.replace(traits, iris="blue"), 256)
+        dark = render(dataclasses.replace(traits, iris="dark"), 256)
+        y, x = np.nonzero(changed(blue, dark))
+        right = np.hypot(x - marks[1, 0], y - marks[1, 1]) < np.hypot(
+            x - marks[0, 0], y - marks[0, 1]
+        )
+        for eye, own in zip(marks[:2], (~right, right)):
+            center = np.array([x[own].mean(), y[own].mean()]) + 0.5
+            assert np.hypot(*(center - eye)) < 4  # pixels of 256
+
+        painted = render(dataclasses.replace(traits, lipstick=True), 256)
+        y, x = np.nonzero(changed(element, painted))
+        for corner, end in zip(marks[3:], (x.argmin(), x.argmax())):
+            assert np.hypot(*(corner - (x[end] + 0.5, y[end] + 0.5))) < 5
+
+        big = render(dataclasses.replace(traits, big_nose=True), 256)
+        y, x = np.nonzero(changed(element, big))
+        assert x.min() < marks[2, 0] < x.max()
+        assert y.min() < marks[2, 1] < y.max()
+
+
+def test_features_lie_inside_the_face_and_inside_a_center_hole():
+    inside_face = inside_hole = 0
+    around = []
+    for index in range(150):
+        element = draw(index, seed=9, size=64)
+        x, y = np.floor(element["landmarks"]).astype(int).T
+        inside_face += element["face_mask"][y, x, 0].sum()
+        inside_hole += ((x >= 16) & (x < 48) & (y >= 16) & (y < 48)).sum()
+        mask = element["face_mask"][:, :, 0]
+        around.append(1 - mask[16:48, 16:48].sum() / mask.sum())
+        (left, right, nose, mouth_left, mouth_right) = element["landmarks"]
+        assert left[0] < right[0] and mouth_left[0] < mouth_right[0]
+        assert max(left[1], right[1]) < nose[1] < max(mouth_left[1], mouth_right[1])
+    assert 0.12 < np.mean(around) < 0.4  # enough of the face to go by
+    assert inside_face / 750 > 0.98
+    assert inside_hole / 750 > 0.98
+
+
+def test_factors_are_independent():
+    people = [face_traits.sample(0, index) for index in range(2000)]
+    columns, owners = [], []
+    for field in dataclasses.fields(face_traits.Traits):
+        values = [getattr(person, field.name) for person in people]
+        if isinstance(values[0], str):
+            for word in sorted(set(values)):
+                columns.append([value == word for value in values])
+                owners.append(field.name)
+        else:
+            columns.append(values)
+            owners.append(field.name)
+    correlation = np.abs(np.corrcoef(np.array(columns, np.float64)))
+    owners = np.array(owners)
+    correlation[owners[:, None] == owners[None, :]] = 0.0
+    # The largest of 4,000 correlations of 2,000 independent pairs is about 0.09.
+    assert correlation.max() < 0.11
+
+
+def test_every_attribute_is_seen_both_ways():
+    people = (face_traits.sample(0, index) for index in range(1500))
+    share = np.mean([face_attributes.attributes(person) for person in people], axis=0)
+    assert share.min() > 0.03
+    assert share.max() < 0.9
+
+
+def test_the_contact_sheet_shows_the_first_faces():
+    sheet = synthetic_faces.contact_sheet(2, 3, seed=1, size=40)
+    assert sheet.shape == (80, 120, 3)
+    np.testing.assert_array_equal(sheet[40:, 80:], draw(5, seed=1, size=40)["image"])
+
+
+@pytest.mark.parametrize(("size", "nearest"), [(31, 32), (513, 512)])
+def test_a_size_out_of_range_is_refused(size, nearest):
+    message = f"size must be from 32 to 512 pixels.*got {size}. Try {nearest}"
+    with pytest.raises(ValueError, match=message):
+        draw(0, size=size)
+
+
+@pytest.mark.parametrize("keyword", ["index", "seed"])
+def test_negative_numbers_are_refused(keyword):
+    with pytest.raises(ValueError, match=f"{keyword} must not be negative; got -1"):
+        draw(**{"index": 0, keyword: -1})
