@@ -127,6 +127,14 @@ class Head:
 
     Args:
       traits: A `face_traits.Traits`; only its head shape and pose are read.
+
+    Attributes:
+      affine: Flat to picture, [2, 3].
+      scale: Half a head width in picture widths.
+      sin_yaw: How far the head is turned to the right, -1 to 1.
+      width, chin: Half the head's width and the chin's y, in head units.
+      half_outline: The silhouette's right half, crown first, [9, 3], head units.
+      outline: The whole silhouette in the picture, [N, 2].
     """
 
     def __init__(self, traits):
@@ -140,7 +148,12 @@ class Head:
         # of the way that a turn moves them.
         recenter = np.array([0.55 * self.sin_yaw, 0.55 * self._sin_pitch])
         self._origin = np.array([traits.center_x, traits.center_y])
-        self._affine = self._similarity(roll, recenter)
+        self.affine = self._similarity(roll, recenter)
+        # The same for rows of points: [N, 2] @ linear + shift, [N, 3] @ rim + shift.
+        self._linear = np.ascontiguousarray(self.affine[:, :2].T)
+        self._rim = np.concatenate(
+            [self._linear, [[self.sin_yaw, self._sin_pitch]] @ self._linear]
+        )
         self._body_affine = self._similarity(0.35 * roll, 0.6 * recenter)
         width, jaw, chin, brow = HEAD_SHAPES[traits.head_shape]
         self.width = 1.0 + width + traits.head_width
@@ -150,7 +163,7 @@ class Head:
         half[:, 0] += (jaw + traits.jaw) * _JAW + brow * _BROW
         half[:, 0] *= self.width
         half[:, 1] += (chin + traits.chin) * _CHIN
-        self.half_outline = half  # [9, 3], head coordinates, right side, crown first
+        self.half_outline = half
         left = half[-2:0:-1] * (-1.0, 1.0, 1.0)
         self.outline = self.rim(smooth(np.concatenate([half, left])))
 
@@ -161,14 +174,9 @@ class Head:
         shift = self._origin + self.scale * pivot - matrix @ (recenter + pivot)
         return np.concatenate([matrix, shift[:, None]], axis=1)
 
-    @property
-    def affine(self) -> np.ndarray:
-        """Flat to picture, [2, 3]."""
-        return self._affine
-
     def place(self, flat) -> np.ndarray:
         """Flat points [N, 2] to the picture."""
-        return np.asarray(flat) @ self._affine[:, :2].T + self._affine[:, 2]
+        return np.asarray(flat) @ self._linear + self.affine[:, 2]
 
     def body(self, flat) -> np.ndarray:
         """Points of neck and shoulders [N, 2], which follow the head only partly."""
@@ -176,10 +184,7 @@ class Head:
 
     def rim(self, points) -> np.ndarray:
         """Silhouette points [N, 3]: a skull is as deep as wide, so no narrowing."""
-        points = np.asarray(points)
-        x = points[:, 0] + points[:, 2] * self.sin_yaw
-        y = points[:, 1] + points[:, 2] * self._sin_pitch
-        return self.place(np.stack([x, y], axis=1))
+        return np.asarray(points) @ self._rim + self.affine[:, 2]
 
     def flat(self, points, lift=0.0) -> np.ndarray:
         """Points [N, 2] on the face's surface, raised by lift, after yaw and pitch."""

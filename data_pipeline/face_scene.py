@@ -23,7 +23,7 @@ def background(traits, rng: np.random.Generator, side: int) -> np.ndarray:
         t.background_saturation * 0.8,
         t.background_value * (1.0 - 0.55 * t.background_contrast),
     )
-    coarse = 80  # pixels; backgrounds are out of focus
+    coarse = 64  # pixels; backgrounds are out of focus
     cells = 9 if t.background == "clouds" else 4
     share = 0.8 * rng.random((cells, cells)) + np.linspace(0.0, 0.5, cells)[:, None]
     share = cv2.resize(share, (coarse, coarse), interpolation=cv2.INTER_CUBIC)
@@ -32,7 +32,7 @@ def background(traits, rng: np.random.Generator, side: int) -> np.ndarray:
     if t.background in _PATTERNS:
         _PATTERNS[t.background](canvas, t, rng, near, far)
     image = canvas.image
-    sigma = 0.6 + 2.6 * t.background_blur
+    sigma = 0.5 + 2.0 * t.background_blur
     image = cv2.GaussianBlur(image, (0, 0), sigma)
     return cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR)
 

@@ -73,7 +73,9 @@ def evaluate(
         headline=present,
         statements=_statements(config, data),
         claims=[
-            claims.beats(result, label, other, key) for key in present for other in others
+            claims.beats(result, label, other, key)
+            for key in present
+            for other in others
         ],
         published=system.published,
         epochs=_epoch_table(system.epochs(config), history, label),
@@ -122,7 +124,9 @@ def _epoch_table(epochs, history: list[dict], label: str) -> tables.Table | None
         return None
     column = f"val_{epochs.key}"
     ours = {
-        int(row["epoch"]): epochs.scale * row[column] for row in history if column in row
+        int(row["epoch"]): epochs.scale * row[column]
+        for row in history
+        if column in row
     }
     # A run shorter than the paper's shows every epoch it has.
     short = not ours or max(ours) < max(epochs.published)
@@ -187,4 +191,3 @@ def _notes(data: RunData, lpips) -> list[str]:
             "`python -m evaluation.lpips --help` says how to make it."
         )
     return notes
-

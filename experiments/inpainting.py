@@ -105,7 +105,9 @@ def watch(
                     lpips=lpips,
                 )
             )
-        values = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+        values = {
+            key: np.concatenate([part[key] for part in parts]) for key in parts[0]
+        }
         # A hole may be too small for a metric; then there is no mean to take.
         return {
             key: float(np.nanmean(value))

@@ -19,12 +19,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import tqdm
-from absl import app, flags
+from absl import flags
 
 from data_pipeline import masks, pixels
+from experiments import command
 from serving.photo import PhotoRestorer
 
-FLAGS = flags.FLAGS
 SQUARES = ("center", "random")
 
 _MODEL = flags.DEFINE_string("model", None, "Folder of an exported model.")
@@ -43,21 +43,9 @@ _OVERWRITE = flags.DEFINE_boolean(
 )
 
 
-def main(argv: list[str]) -> None:
-    """Runs the command line."""
-    try:
-        if len(argv) > 1:
-            raise ValueError(f"{argv[1]!r} is not a flag; flags look like --name=value.")
-        restore()
-    except (ValueError, FileNotFoundError) as error:
-        sys.exit(f"error: {error}")
-
-
 def restore() -> None:
     """Restores everything that --input names."""
-    for flag in (_MODEL, _INPUT, _OUTPUT):
-        if not flag.value:
-            raise ValueError(f"--{flag.name} is required; see --help.")
+    command.require(_MODEL, _INPUT, _OUTPUT)
     jobs = find_jobs(pathlib.Path(_INPUT.value), pathlib.Path(_OUTPUT.value))
     if not _OVERWRITE.value:
         done = [job for job in jobs if job[1].exists()]
@@ -178,4 +166,4 @@ def _square(name: str, size: tuple[int, int]) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command.run(restore)

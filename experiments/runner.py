@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
-from absl import app, flags
+from absl import flags
 
 from evaluation import lpips
+from experiments import (
+    command,
+    evaluation_stage,
+    export_stage,
+    inpainting,
+    training_stage,
+)
 from experiments import config as configs
-from experiments import evaluation_stage, export_stage, inpainting, training_stage
 from experiments.data import RunData
 from experiments.run_folder import RunFolder
 from experiments.system import System
@@ -22,19 +27,12 @@ from training import checkpoints, strategy
 def main(system: System) -> None:
     """The command line of a paper: defines its flags and runs it."""
     configs.define_flags(system.config_class, system.presets)
-    app.run(lambda argv: _main(system, argv))
 
-
-def _main(system: System, argv: list[str]) -> None:
-    try:
-        if len(argv) > 1:
-            raise ValueError(f"{argv[1]!r} is not a flag; flags look like --name=value.")
+    def body() -> None:
         config = configs.from_flags(system.config_class, system.presets)
         run(system, config, flags.FLAGS.preset)
-    except (ValueError, FileNotFoundError, FloatingPointError) as error:
-        if flags.FLAGS.verbosity > 0:
-            raise
-        sys.exit(f"error: {error}\n(--verbosity=1 shows where it came from.)")
+
+    command.run(body)
 
 
 def run(system: System, config: Any, preset: str) -> RunFolder:

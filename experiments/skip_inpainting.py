@@ -28,8 +28,7 @@ PATCH_MASKS = ("center", "random_square")
 
 @dataclasses.dataclass(frozen=True)
 class Config(InpaintingConfig):
-    """Section 4.3 unless noted; what the paper leaves open is from the public
-    implementation that it evidently starts from."""
+    """Section 4.3; what it leaves open is from the implementation it starts from."""
 
     model: int = hp(
         3,
@@ -144,7 +143,7 @@ PRESETS = {
 
 
 def build_network(config: Config) -> tf.keras.Model:
-    """inputs -> whole image, in the global precision policy."""
+    """Inputs -> whole image, in the global precision policy."""
     generator = skip_inpainting.build_generator(
         config.model,
         image_size=config.image_size,
@@ -230,6 +229,7 @@ SYSTEM = System(
     patch_size=patch_size,
     published=facts.PUBLISHED,
     epochs=lambda config: facts.EPOCHS[config.model],
+    check_claims=facts.check_claims,
     departures=facts.DEPARTURES,
 )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from evaluation.record import Evaluation
 from evaluation.tables import Table
 from experiments.config import Presets
 
@@ -48,6 +49,7 @@ class System:
       patch_size: config -> side of the largest hole it can fill, 0 = any.
       published: Tables to read beside ours.
       epochs: config -> the paper's table by epoch, if it has one.
+      check_claims: evaluation of several runs -> the paper's claims, checked.
       departures: Sentences: where this differs from the paper, and why.
     """
 
@@ -63,4 +65,5 @@ class System:
     patch_size: Callable[[Any], int]
     published: Sequence[Table]
     epochs: Callable[[Any], EpochTable | None]
+    check_claims: Callable[[Evaluation], list[dict[str, str]]]
     departures: Sequence[str]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from data_pipeline import face_attributes, face_palette, face_traits, synthetic_faces
+from data_pipeline.face_canvas import Canvas
 from data_pipeline.synthetic_faces import ATTRIBUTES, draw, render
 
 CELEBA = """
@@ -327,6 +328,28 @@ def test_factors_are_independent():
     correlation[owners[:, None] == owners[None, :]] = 0.0
     # The largest of 4,000 correlations of 2,000 independent pairs is about 0.09.
     assert correlation.max() < 0.11
+
+
+def test_each_face_has_a_texture_of_its_own():
+    one, other = (render(plain(1, texture=texture), 128) for texture in (5, 6))
+    hair = np.s_[8:24, 48:80]
+    corner = np.s_[:24, :24]
+    for place in (hair, corner):
+        assert changed(one, other)[place].mean() > 0.5
+    np.testing.assert_array_equal(one["face_mask"], other["face_mask"])
+
+
+def test_clipped_drawing_stays_inside():
+    canvas = Canvas(np.full((40, 40, 3), 200, np.uint8))
+    square = np.array([(0.25, 0.25), (0.75, 0.25), (0.75, 0.75), (0.25, 0.75)])
+    with canvas.clipped(square):
+        canvas.fill(
+            np.array([(0.0, 0.0), (1.0, 0.0), (1.0, 0.5), (0.0, 0.5)]), (0, 0, 0)
+        )
+    assert (canvas.image[12:18, 12:28] == 0).all()
+    assert (canvas.image[22:] == 200).all()
+    assert (canvas.image[:8] == 200).all()
+    assert (canvas.image[:, :8] == 200).all()
 
 
 def test_every_attribute_is_seen_both_ways():

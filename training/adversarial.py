@@ -111,9 +111,7 @@ class AdversarialTrainer(tf.keras.Model):
             d_terms = self.discriminator_losses(real_score, fake_score)
             g_terms = self.generator_losses(real, fake, fake_score)
             d_loss, g_loss = _total(d_terms), _total(g_terms)
-        self._update(
-            self.discriminator, self.discriminator_optimizer, tape, d_loss
-        )
+        self._update(self.discriminator, self.discriminator_optimizer, tape, d_loss)
         self._update(self.generator, self.generator_optimizer, tape, g_loss)
         del tape
         self.steps.assign_add(1)

@@ -162,7 +162,10 @@ class SamplePictures(tf.keras.callbacks.Callback):
     """
 
     def __init__(
-        self, draw: Callable[[], np.ndarray], folder: pathlib.Path, log_dir: pathlib.Path
+        self,
+        draw: Callable[[], np.ndarray],
+        folder: pathlib.Path,
+        log_dir: pathlib.Path,
     ):
         super().__init__()
         self._draw = draw

@@ -38,7 +38,8 @@ def of_run(system: System, results: pathlib.Path) -> str:
     )
     return render(
         system,
-        f"{report['subtitle']}. In the hole, mean with 95% interval:\n\n{table}\n\n{made}",
+        f"{report['subtitle']}. In the hole, mean with 95% interval:\n\n"
+        f"{table}\n\n{made}",
     )
 
 

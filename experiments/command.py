@@ -1,0 +1,40 @@
+"""What every command line does with its flags and with its user's mistakes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from absl import app, flags
+
+# What a user can mend; anything else is ours and keeps its traceback.
+_USER_ERRORS = (ValueError, FileNotFoundError, FloatingPointError)
+
+
+def run(body: Callable[[], None]) -> None:
+    """Parses flags, runs a command line, and says in a line what was wrong.
+
+    Args:
+      body: Reads its flags and does the work.
+    """
+
+    def main(argv: list[str]) -> None:
+        try:
+            if len(argv) > 1:
+                raise ValueError(
+                    f"{argv[1]!r} is not a flag; flags look like --name=value."
+                )
+            body()
+        except _USER_ERRORS as error:
+            if flags.FLAGS.verbosity > 0:
+                raise
+            sys.exit(f"error: {error}\n(--verbosity=1 shows where it came from.)")
+
+    app.run(main)
+
+
+def require(*holders: flags.FlagHolder) -> None:
+    """Raises a ValueError for the first flag that was left empty."""
+    for holder in holders:
+        if not holder.value:
+            raise ValueError(f"--{holder.name} is required; see --help.")

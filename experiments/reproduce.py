@@ -1,0 +1,183 @@
+r"""Gathers runs of a paper into results/, the README's table and the model card.
+
+  python -m experiments.reproduce --paper=skip_inpainting --runs=runs/a,runs/b
+
+The runs must have been evaluated on the same images and holes, which their fingerprint
+says. Everything that is written comes from results/<paper>.json; without --runs the
+README and the card are only written again from there.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pathlib
+from collections.abc import Mapping, Sequence
+
+from absl import flags
+
+from data_pipeline import pixels
+from evaluation import evaluate as measuring
+from evaluation import tables
+from evaluation.report import strict
+from experiments import cards, command
+from experiments.config import check_choice
+from experiments.system import System
+
+PAPERS = ("skip_inpainting",)
+ROOT = pathlib.Path(__file__).parent.parent
+KEYS = ("hole/l1_percent", "hole/psnr_db", "hole/ssim", "hole/lpips", "raw/lpips")
+
+_PAPER = flags.DEFINE_string("paper", None, f"One of {', '.join(PAPERS)}.")
+_RUNS = flags.DEFINE_list("runs", [], "Run folders, evaluated on the same images.")
+_OUTPUT = flags.DEFINE_string(
+    "output", str(ROOT), "Folder with results/ and README.md."
+)
+
+
+def reproduce() -> None:
+    """Writes everything."""
+    check_choice("paper", _PAPER.value, PAPERS)
+    system = load_system(_PAPER.value)
+    root = pathlib.Path(_OUTPUT.value)
+    if _RUNS.value:
+        folders = [pathlib.Path(path).expanduser() for path in _RUNS.value]
+        text = json.dumps(gather(system, folders), indent=1) + "\n"
+        pixels.write_bytes(root / "results" / f"{system.name}.json", text.encode())
+        _copy_picture(folders[0], root / "docs" / "pictures" / f"{system.name}.png")
+    for path, text in documents(root).items():
+        pixels.write_bytes(path, text.encode())
+        print(path)
+
+
+def load_system(name: str) -> System:
+    """The `SYSTEM` of a paper's module."""
+    return importlib.import_module(f"experiments.{name}").SYSTEM
+
+
+def gather(system: System, folders: Sequence[pathlib.Path]) -> dict:
+    """The results of several runs, as results/<paper>.json has them.
+
+    Raises:
+      FileNotFoundError: If a run has not been evaluated.
+      ValueError: If runs were evaluated on different images or holes.
+    """
+    evaluations, runs = [], []
+    for folder in folders:
+        path = folder / "report" / "evaluation.npz"
+        if not path.exists():
+            raise FileNotFoundError(
+                f"{folder} has no report; run it with --stages=evaluate first."
+            )
+        evaluations.append(measuring.Evaluation.load(path))
+        report = json.loads((folder / "report" / "results.json").read_text())
+        runs.append(
+            {
+                "label": report["ours"][0],
+                "subtitle": report["subtitle"],
+                "environment": report["environment"],
+                "epochs": report["epochs"],
+                "history": report["history"],
+            }
+        )
+    merged = measuring.merge(*evaluations)
+    ours = [run["label"] for run in runs]
+    order = [*ours, *(name for name in merged.values if name not in ours)]
+    summary = measuring.summarize(merged)
+    return strict(
+        {
+            "paper": system.name,
+            "published": system.published,
+            "runs": runs,
+            "test_images": len(merged.names),
+            "fingerprint": merged.fingerprint,
+            "claims": system.check_claims(merged),
+            "summary": {name: summary[name] for name in order},
+        }
+    )
+
+
+def documents(root: pathlib.Path) -> dict[pathlib.Path, str]:
+    """What is generated from results/*.json: path -> text."""
+    readme = root / "README.md"
+    text, written = readme.read_text(), {}
+    for path in sorted((root / "results").glob("*.json")):
+        results = json.loads(path.read_text())
+        system = load_system(results["paper"])
+        rendered = render(results)
+        written[path.with_suffix(".md")] = cards.render(system, rendered)
+        text = replace_block(text, system.name, table(results))
+    return {readme: text, **written}
+
+
+def replace_block(text: str, name: str, content: str) -> str:
+    """Puts generated text between <!-- name --> and <!-- /name -->."""
+    start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    before, found, rest = text.partition(start)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise ValueError(f"README.md has no lines {start} and {end}.")
+    return f"{before}{start}\n{content}\n{end}{after}"
+
+
+def table(results: Mapping) -> str:
+    """The main table of a paper, and what made it."""
+    summary = results["summary"]
+    keys = [key for key in KEYS if any(key in values for values in summary.values())]
+    first = results["runs"][0]
+    labels = {run["label"]: f"**{run['label']}** (ours)" for run in results["runs"]}
+    labels = {key: tables.Markdown(value) for key, value in labels.items()}
+    lines = [tables.results_table(summary, list(summary), keys, labels=labels), ""]
+    lines += [f"- {run['label']}: {run['subtitle']}." for run in results["runs"]]
+    environment = first["environment"]
+    commits = dict.fromkeys(run["environment"]["commit"] for run in results["runs"])
+    lines.append(
+        f"- {results['test_images']:,} test images, fingerprint "
+        f"`{results['fingerprint']}`; mean with 95% bootstrap interval; seed "
+        f"{environment['seed']}, commit "
+        f"{', '.join(commits)}, {environment['hardware']}."
+    )
+    return "\n".join(lines)
+
+
+def render(results: Mapping) -> str:
+    """Everything a card says of the results."""
+    parts = [table(results)]
+    for published in results["published"]:
+        parts.append(_titled(published))
+    for run in results["runs"]:
+        if run["epochs"]:
+            parts.append(_titled({**run["epochs"], "note": run["subtitle"]}))
+    rows = [
+        [claim["claim"], claim["verdict"], claim["evidence"]]
+        for claim in results["claims"]
+    ]
+    parts.append(
+        "**The paper's claims**\n\n"
+        + tables.markdown_table(["Claim", "In these runs", "Evidence"], rows)
+    )
+    return "\n\n".join(parts)
+
+
+def _titled(published: Mapping) -> str:
+    shown = tables.markdown_table(
+        published["columns"], published["rows"], digits=published["digits"]
+    )
+    return f"**{published['caption']}**\n\n{shown}\n\n{published['note']}".rstrip()
+
+
+def _copy_picture(folder: pathlib.Path, target: pathlib.Path) -> None:
+    """One picture of a run's typical restorations."""
+    report = json.loads((folder / "report" / "results.json").read_text())
+    rows = report["pictures"].get("Median", [])
+    if not rows:
+        return
+    images = [
+        [pixels.read(folder / "report" / file) for file in row["files"].values()]
+        for row in rows
+    ]
+    pixels.write_bytes(target, pixels.encode_png(pixels.tile(images)))
+
+
+if __name__ == "__main__":
+    command.run(reproduce)

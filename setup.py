@@ -1,0 +1,51 @@
+"""Installs the rooms of facemend as top-level packages, without the tests."""
+
+from pathlib import Path
+
+import setuptools
+
+ROOMS = (
+    "data_pipeline",
+    "evaluation",
+    "experiments",
+    "experiments.cards",
+    "models",
+    "serving",
+    "training",
+)
+
+setuptools.setup(
+    name="facemend",
+    version="0.1.0",
+    description="Restores and compresses faces: five published systems in TensorFlow",
+    long_description=(Path(__file__).parent / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.9,<3.12",
+    # A flat layout: without names, setuptools refuses to guess.
+    packages=list(ROOMS),
+    package_data={
+        "evaluation": ["templates/*"],
+        "experiments.cards": ["*.md"],
+    },
+    install_requires=[
+        "absl-py>=1.4",
+        "importlib-resources>=5.0",
+        "jinja2>=3.0",
+        "keras>=2.14,<2.15",
+        "matplotlib>=3.7",
+        "numpy>=1.23,<2",
+        "opencv-python-headless>=4.7,<4.12",
+        "pillow>=9.1",
+        "protobuf>=4.21,<5",
+        "tensorboard>=2.14,<2.15",
+        "tensorflow>=2.14,<2.15",
+        "tensorflow-addons>=0.23,<0.24",
+        "tensorflow-datasets>=4.9",
+        "tensorflow-metadata>=1.13,<1.18",
+        "tqdm>=4.60",
+    ],
+    extras_require={
+        "dev": ["pytest>=8", "ruff>=0.12", "scikit-image>=0.22"],
+    },
+)

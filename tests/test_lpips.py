@@ -1,0 +1,214 @@
+import os
+import pathlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from evaluation import lpips, lpips_weights, torch_files
+
+PUBLISHED = os.environ.get("FACEMEND_DATA") and (
+    pathlib.Path(os.environ["FACEMEND_DATA"]) / "lpips"
+)
+needs_published = pytest.mark.skipif(
+    not (PUBLISHED and PUBLISHED.is_dir()),
+    reason="FACEMEND_DATA names no folder with lpips/, the published LPIPS files",
+)
+SHAPES = [shape for _, shape in lpips_weights.CONVOLUTIONS.values()]
+PLACES = [place for place, _ in lpips_weights.CONVOLUTIONS.values()]
+
+
+@pytest.fixture(scope="module")
+def weights():
+    """Random ones of the right shapes, scaled so that activations stay near 1."""
+    rng = np.random.default_rng(0)
+    made = {}
+    for layer, shape in enumerate(SHAPES, start=1):
+        scale = np.sqrt(2 / np.prod(shape[:3]))
+        made[f"conv{layer}_w"] = scale * rng.standard_normal(shape).astype("f")
+        made[f"conv{layer}_b"] = 0.1 * rng.standard_normal(shape[3]).astype("f")
+        made[f"lin{layer}"] = rng.uniform(0, 1, shape[3]).astype("f")
+    return made
+
+
+@pytest.fixture(scope="module")
+def metric(weights, tmp_path_factory):
+    path = tmp_path_factory.mktemp("lpips") / "weights.npz"
+    np.savez(path, **weights)
+    return lpips.load(path)
+
+
+def state_dicts(weights):
+    """The same weights as torchvision and LPIPS name and lay them out."""
+    alexnet = {"classifier.1.weight": np.zeros([2, 2], "f")}
+    heads = {}
+    for layer, place in enumerate(PLACES, start=1):
+        alexnet[f"features.{place}.weight"] = weights[f"conv{layer}_w"].transpose(
+            3, 2, 0, 1
+        )
+        alexnet[f"features.{place}.bias"] = weights[f"conv{layer}_b"]
+        head = weights[f"lin{layer}"].reshape(1, -1, 1, 1)
+        heads[f"lin{layer - 1}.model.1.weight"] = head
+    return {"alexnet.pth": alexnet, "alex.pth": heads}
+
+
+def numpy_lpips(x, y, weights):
+    """LPIPS of one [H, W, 3] pair by sliding windows, in float64."""
+
+    def features(image):
+        z = (2 * image - 1 - [-0.030, -0.088, -0.188]) / [0.458, 0.448, 0.450]
+        for layer, (stride, pad) in enumerate(
+            [(4, 2), (1, 2), (1, 1), (1, 1), (1, 1)], start=1
+        ):
+            if layer in (2, 3):
+                z = windows(z, 3)[::2, ::2].max(axis=(3, 4))
+            kernel = weights[f"conv{layer}_w"].astype("d")
+            z = np.pad(z, [(pad, pad), (pad, pad), (0, 0)])
+            z = windows(z, len(kernel))[::stride, ::stride]
+            z = np.einsum("hwcij,ijcd->hwd", z, kernel, optimize=True)
+            z = np.maximum(z + weights[f"conv{layer}_b"], 0)
+            yield z / np.sqrt((z**2).sum(axis=-1, keepdims=True))
+
+    def windows(z, size):
+        return np.lib.stride_tricks.sliding_window_view(z, (size, size), (0, 1))
+
+    return sum(
+        (((a - b) ** 2) @ weights[f"lin{layer}"]).mean()
+        for layer, (a, b) in enumerate(zip(features(x), features(y)), start=1)
+    )
+
+
+def images(*shape, seed=0):
+    return np.random.default_rng(seed).uniform(0, 1, shape).astype("f")
+
+
+@needs_published
+def test_the_published_examples_have_the_published_distances():
+    metric = lpips.load(PUBLISHED / "lpips_alex_hwio.npz")
+    reference, *others = (
+        np.asarray(Image.open(PUBLISHED / f"examples/ex_{n}.png").convert("RGB"))
+        for n in ("ref", "p0", "p1")
+    )
+    restored = np.stack(others) / np.float32(255)
+    target = np.stack([reference] * 2) / np.float32(255)
+    np.testing.assert_array_equal(
+        np.round(metric(target, restored), 3), np.float32([0.722, 0.138])
+    )
+    assert metric.sha256_prefix == "79eaf26c0cbb68e7"
+
+
+@needs_published
+def test_the_published_heads_are_read_and_are_the_pinned_file():
+    path = PUBLISHED / "lpips_v0.1_alex_heads.pth"
+    assert lpips_weights._sha256(path) == lpips_weights.HEADS[1]
+    heads = torch_files.read(path)
+    with np.load(PUBLISHED / "lpips_alex_hwio.npz") as expected:
+        for layer in range(1, 6):
+            head = heads[f"lin{layer - 1}.model.1.weight"]
+            np.testing.assert_array_equal(head.ravel(), expected[f"lin{layer}"])
+
+
+@pytest.mark.parametrize("height, width", [(31, 31), (50, 39)])
+def test_equals_a_float64_implementation(metric, weights, height, width):
+    target, restored = images(2, height, width, 3), images(2, height, width, 3, seed=1)
+    expected = [numpy_lpips(x, y, weights) for x, y in zip(target, restored)]
+    assert min(expected) > 0.1
+    np.testing.assert_allclose(metric(target, restored), expected, rtol=1e-4)
+
+
+def test_is_zero_for_equal_images_symmetric_and_clips(metric):
+    target, restored = images(2, 40, 40, 3), images(2, 40, 40, 3, seed=1)
+    np.testing.assert_array_equal(metric(target, target), [0, 0])
+    np.testing.assert_allclose(
+        metric(target, restored), metric(restored, target), rtol=1e-5
+    )
+    bright = restored * 3
+    np.testing.assert_array_equal(
+        metric(target, bright), metric(target, bright.clip(0, 1))
+    )
+
+
+def test_images_without_any_activation_are_finite(weights):
+    silent = {k: np.minimum(v, 0) if "conv" in k else v for k, v in weights.items()}
+    metric = lpips.LPIPS(silent, "")
+    np.testing.assert_array_equal(
+        metric(np.ones([1, 31, 31, 3]), images(1, 31, 31, 3)) >= 0, [True]
+    )
+
+
+def test_images_too_small_or_of_two_shapes_are_an_error(metric):
+    assert metric.minimum_size == 31
+    with pytest.raises(ValueError, match="at least 31 px .* got 30x64"):
+        metric(images(1, 30, 64, 3), images(1, 30, 64, 3))
+    with pytest.raises(ValueError, match="two .* of one shape"):
+        metric(images(1, 32, 32, 3), images(2, 32, 32, 3))
+
+
+def test_other_weights_are_an_error(weights, tmp_path):
+    path = tmp_path / "weights.npz"
+    np.savez(path, **{k: v for k, v in weights.items() if k != "lin3"})
+    with pytest.raises(
+        ValueError, match=r"weights\.npz: lin3 .* \(384,\); got nothing"
+    ):
+        lpips.load(path)
+    np.savez(path, **{**weights, "conv1_w": weights["conv1_w"].transpose(3, 2, 0, 1)})
+    with pytest.raises(ValueError, match=r"conv1_w .* got \(64, 3, 11, 11\)"):
+        lpips.load(path)
+
+
+def test_convert_makes_the_weights_again(weights, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        torch_files, "read", lambda path: state_dicts(weights)[path.name]
+    )
+    paths = [tmp_path / name for name in ("alexnet.pth", "alex.pth")]
+    out = lpips.convert(*paths, tmp_path / "new" / "lpips.npz")
+    assert [p.name for p in out.parent.iterdir()] == ["lpips.npz"]
+    with np.load(out) as made:
+        assert set(made) == set(weights)
+        for key, value in weights.items():
+            np.testing.assert_array_equal(made[key], value)
+    with pytest.raises(ValueError, match=r"alex\.pth has no features\.0\.weight"):
+        lpips.convert(paths[1], paths[0], tmp_path / "swapped.npz")
+    assert not (tmp_path / "swapped.npz").exists()
+
+
+def test_resolve_takes_the_given_file_then_the_cache_then_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert lpips.resolve("") is None
+    with pytest.raises(FileNotFoundError, match=r"--lpips_weights=absent\.npz"):
+        lpips.resolve("absent.npz")
+    given, cached = tmp_path / "given.npz", tmp_path / ".cache/facemend/lpips_alex.npz"
+    cached.parent.mkdir(parents=True)
+    for path in (given, cached):
+        path.write_bytes(b"")
+    assert lpips.resolve("") == cached
+    assert lpips.resolve(str(given)) == given
+
+
+def test_download_fills_the_cache_with_checked_files_only(
+    weights, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    contents = state_dicts(weights)
+    monkeypatch.setattr(torch_files, "read", lambda path: contents[path.name])
+    sources = {}
+    for name in contents:
+        (tmp_path / name).write_text(name)
+        checksum = lpips_weights._sha256(tmp_path / name)
+        sources[name] = ((tmp_path / name).as_uri(), checksum)
+    monkeypatch.setattr(lpips_weights, "ALEXNET", sources["alexnet.pth"])
+
+    monkeypatch.setattr(lpips_weights, "HEADS", (sources["alex.pth"][0], "0" * 64))
+    with pytest.raises(ValueError, match="damaged or replaced"):
+        lpips.download()
+    absent = (tmp_path / "absent").as_uri()
+    monkeypatch.setattr(lpips_weights, "HEADS", (absent, "0" * 64))
+    with pytest.raises(OSError, match=r"could not be fetched .* --alexnet=FILE"):
+        lpips.download()
+    assert lpips.resolve("") is None
+
+    monkeypatch.setattr(lpips_weights, "HEADS", sources["alex.pth"])
+    cached = lpips.download()
+    assert lpips.resolve("") == cached
+    assert [p.name for p in cached.parent.iterdir()] == ["lpips_alex.npz"]
+    lpips.load(cached)
