@@ -117,9 +117,11 @@ def decode(
 
 def _key(source: Source, size: int, crop: str) -> str:
     """A folder name that changes with anything the decoded pixels depend on."""
-    parts = [source.info.name, source.info.notes, source.split, str(size), crop]
+    info = source.info
+    # The title tells folders apart whose images have the same names.
+    parts = [info.name, info.title, info.notes, source.split, str(size), crop]
     digest = hashlib.sha256("\n".join([*parts, *source.names]).encode())
-    return f"{source.info.name}-{source.split}-{size}-{digest.hexdigest()[:12]}"
+    return f"{info.name}-{source.split}-{size}-{digest.hexdigest()[:12]}"
 
 
 def _check_memory(count: int, size: int) -> None:

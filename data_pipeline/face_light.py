@@ -114,7 +114,7 @@ def light(head: face_geometry.Head, traits, side: int) -> np.ndarray:
     # Wrapped a little around the head, as light from a window is.
     lambert = np.maximum((lambert + 0.25) / 1.25, 0.0)
     level = (1.0 - t.light_strength) + t.light_strength * lambert
-    level = level * (1.17 / level.max())
+    level = level * (1.09 / level.max())
     if t.cast_shadow:
         angle = math.radians(t.cast_angle)
         edge = _U[None, :] * math.cos(angle) + _V[:, None] * math.sin(angle)

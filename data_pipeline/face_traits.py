@@ -12,6 +12,8 @@ import statistics
 
 import numpy as np
 
+_NORMAL = statistics.NormalDist()
+
 
 @dataclasses.dataclass(frozen=True)
 class Traits:
@@ -113,7 +115,7 @@ def sample(seed: int, index: int) -> Traits:
         return float(low + (high - low) * next(stream))
 
     def bell(deviation, limit):
-        quantile = statistics.NormalDist().inv_cdf(0.0005 + 0.999 * next(stream))
+        quantile = _NORMAL.inv_cdf(0.0005 + 0.999 * next(stream))
         return float(min(max(deviation * quantile, -limit), limit))
 
     def chance(probability):

@@ -142,9 +142,12 @@ def free_form(key: tf.Tensor, size: int, low: float, high: float) -> tf.Tensor:
     distance = _squared_distance(points[:, :-1], points[:, 1:], size)
 
     share = tf.random.stateless_uniform([], keys[3], low, high)
-    count = tf.cast(tf.round(share * size * size), tf.int32)
-    widest = tf.sort(tf.reshape(distance, [-1]))[count - 1]
-    return tf.cast(distance <= widest, tf.float32)[..., None]
+    count = tf.maximum(tf.cast(tf.round(share * size * size), tf.int32), 1)
+    # Counted, not compared with a distance: many pixels are equally far from a piece
+    # that runs along the border.
+    nearest = tf.argsort(tf.reshape(distance, [-1]))[:count]
+    missing = tf.scatter_nd(nearest[:, None], tf.ones([count]), [size * size])
+    return tf.reshape(missing, [size, size, 1])
 
 
 def _squared_distance(start: tf.Tensor, end: tf.Tensor, size: int) -> tf.Tensor:

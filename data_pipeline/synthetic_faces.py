@@ -10,6 +10,7 @@ and a mask of the face, all taken from the numbers that drew it.
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from data_pipeline import (
@@ -73,10 +74,11 @@ def render(traits: face_traits.Traits, size: int) -> dict:
     layout = face_features.Layout(traits, head)
     canvas = _paint(traits, head, layout, max(size, _LEAST_SIDE)).resized(size)
     canvas.multiply_figure(face_light.light(head, traits, size))
-    grain = _noise(traits, "grain").standard_normal((size, size, 1), np.float32)
-    image = np.clip(np.rint(canvas.image + traits.grain * grain), 0, 255)
+    grain = _noise(traits, "grain").standard_normal((size, size), np.float32)
+    grain = np.rint(traits.grain * grain).astype(np.int16)
+    image = cv2.add(canvas.image, cv2.merge([grain] * 3), dtype=cv2.CV_8U)
     return {
-        "image": image.astype(np.uint8),
+        "image": image,
         "attributes": face_attributes.attributes(traits),
         "landmarks": layout.landmarks(head) * np.float32(size),
         "face_mask": (canvas.face > 127).astype(np.uint8)[:, :, None],

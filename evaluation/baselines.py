@@ -37,7 +37,7 @@ def restorers(mean_image: np.ndarray) -> dict[str, Restorer]:
 
 def mean_color() -> Restorer:
     """Fills the hole with the mean color of the image's known pixels."""
-    return _restorer(_known_mean)
+    return _restorer(lambda image, known: image)
 
 
 def mean_face(mean_image: np.ndarray) -> Restorer:
@@ -93,30 +93,27 @@ def navier_stokes(radius: float = 3) -> Restorer:
 def _opencv(radius: float, method: int) -> Restorer:
     def fill(image, known):
         missing = (~known).astype(np.uint8)
-        # Where a hole touches the image's border, OpenCV takes colors from inside the
-        # hole, as if it were known there. So they had better be likely ones.
-        image = np.where(known[..., None], image, _known_mean(image, known))
         levels = pixels.unit_to_bytes(image).numpy()
         return cv2.inpaint(levels, missing, radius, method) / np.float32(255)
 
     return _restorer(fill)
 
 
-def _known_mean(image: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """[H, W, 3] and bool [H, W] -> the mean color [3] of what is known."""
-    return image[known].mean(axis=0) if known.any() else np.full(3, _GRAY, np.float32)
-
-
 def _restorer(fill: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Restorer:
-    """Applies `fill(image [H, W, 3], known bool [H, W])` to each image of a batch."""
+    """Applies `fill(image [H, W, 3], known bool [H, W])` to each image of a batch.
+
+    What `fill` sees in the hole is the known pixels' mean color, because OpenCV does
+    look inside: where a hole touches the image's border, its content moved results by
+    up to 13 of 255 levels.
+    """
 
     def restore(inputs: Mapping[str, np.ndarray]) -> np.ndarray:
         images = np.asarray(pixels.signed_to_unit(inputs["image"]), np.float32)
         known = np.asarray(inputs["mask"]) < 0.5
-        # One value for every hole: what it was filled with cannot leak into a result.
-        images = np.where(known, images, np.float32(_GRAY))
-        filled = [fill(image, k[..., 0]) for image, k in zip(images, known)]
-        filled = [np.broadcast_to(f, images.shape[1:]) for f in filled]
+        filled = []
+        for image, k in zip(images, known[..., 0]):
+            color = image[k].mean(axis=0) if k.any() else np.float32(_GRAY)
+            filled.append(fill(np.where(k[..., None], image, color), k))
         return np.where(known, images, np.stack(filled)).astype(np.float32)
 
     return restore

@@ -28,6 +28,9 @@ def multiply_adds(model: tf.keras.Model) -> int:
             positions = math.prod(layer.output_shape[1:3])
             total += positions * math.prod(layer.depthwise_kernel.shape)
             total += positions * math.prod(layer.pointwise_kernel.shape)
+        elif isinstance(layer, tf.keras.layers.DepthwiseConv2D):
+            positions = math.prod(layer.output_shape[1:3])
+            total += positions * math.prod(layer.depthwise_kernel.shape)
         elif isinstance(layer, _CONVOLUTIONS):
             positions = math.prod(layer.output_shape[1:-1])
             total += positions * math.prod(layer.kernel.shape)

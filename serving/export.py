@@ -6,14 +6,17 @@ Every signature takes pictures in [0, 1] or as encoded bytes, fills what the mas
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import os
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import tensorflow as tf
+from absl import logging as absl_logging
 
 from data_pipeline import pixels
 from models import holes
@@ -60,6 +63,7 @@ def signatures(restorer: tf.keras.Model, *, patch_size: int = 0) -> dict:
     size = restorer.output_shape[1]
 
     def restore(image: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+        mask = tf.cast(mask > 0.5, tf.float32)
         with tf.control_dependencies(_assert_fits(mask, patch_size)):
             mask = tf.identity(mask)
         return restorer({"image": image, "mask": mask}, training=False)
@@ -115,21 +119,27 @@ def signatures(restorer: tf.keras.Model, *, patch_size: int = 0) -> dict:
 
 
 def _assert_fits(mask: tf.Tensor, patch_size: int) -> list:
-    """Networks that restore a patch cannot fill a larger hole."""
+    """Networks that restore a patch cannot fill a larger hole; mask of 0 and 1."""
     if not patch_size:
         return []
     inside = holes.crop_hole(mask, mask, patch_size)
     rest = tf.reduce_sum(mask) - tf.reduce_sum(inside)
-    message = f"This model fills holes of up to {patch_size}x{patch_size} pixels."
+    size = mask.shape[1]
+    message = (
+        f"This model fills one hole of up to {patch_size}x{patch_size} pixels in a "
+        f"picture of {size}x{size}."
+    )
     return [tf.debugging.assert_less(rest, 0.5, message)]
 
 
 def _decode_pair(image_bytes: tf.Tensor, mask_bytes: tf.Tensor) -> tuple:
     """-> image uint8 [H, W, 3], missing bool [H, W, 1] in the image's size."""
     image = pixels.decode_in_graph(image_bytes)
-    mask = pixels.decode_in_graph(mask_bytes, channels=1)
+    # As color, because TensorFlow reads no BMP as gray.
+    mask = pixels.decode_in_graph(mask_bytes)
     mask = tf.image.resize(mask, tf.shape(image)[:2], "nearest")
-    return image, mask >= 128
+    gray = tf.reduce_mean(tf.cast(mask, tf.float32), axis=-1, keepdims=True)
+    return image, gray >= 128.0
 
 
 def _shrink(image: tf.Tensor, missing: tf.Tensor, size: int) -> tuple:
@@ -190,12 +200,13 @@ def save(
         prefix=".export-", dir=folder.parent.parent
     ) as temporary:
         fresh = pathlib.Path(temporary) / "new"
-        restorer.save(
-            fresh,
-            save_format="tf",
-            include_optimizer=False,
-            signatures=signatures(restorer, patch_size=patch_size),
-        )
+        with _errors_only():
+            restorer.save(
+                fresh,
+                save_format="tf",
+                include_optimizer=False,
+                signatures=signatures(restorer, patch_size=patch_size),
+            )
         for name, text in (extras or {}).items():
             path = fresh / "assets.extra" / name
             path.parent.mkdir(exist_ok=True)
@@ -204,6 +215,20 @@ def save(
             shutil.move(folder, pathlib.Path(temporary) / "old")
         os.replace(fresh, folder)
     return folder
+
+
+@contextlib.contextmanager
+def _errors_only() -> Iterator[None]:
+    """Silences what TensorFlow says about every SavedModel; errors still show."""
+    loggers = (absl_logging.get_absl_logger(), tf.get_logger())
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before):
+            logger.setLevel(level)
 
 
 def read_config(folder: str | os.PathLike) -> dict:

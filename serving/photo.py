@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -49,11 +50,20 @@ class PhotoRestorer:
 
         Returns:
           The images with their missing pixels restored; the others are unchanged.
+
+        Raises:
+          ValueError: If a hole is larger than the model can fill.
         """
-        encoded = self._restore(
-            image_bytes=tf.constant([pixels.encode_png(image) for image in images]),
-            mask_bytes=tf.constant(
-                [pixels.encode_png(mask[..., 0] * np.uint8(255)) for mask in masks]
-            ),
-        )["restored_bytes"]
+        image_bytes = [pixels.encode_png(image) for image in images]
+        mask_bytes = [pixels.encode_png(m[..., 0] * np.uint8(255)) for m in masks]
+        try:
+            encoded = self._restore(
+                image_bytes=tf.constant(image_bytes), mask_bytes=tf.constant(mask_bytes)
+            )["restored_bytes"]
+        except tf.errors.InvalidArgumentError as error:
+            # The bytes are ours, so what the graph refuses is the hole.
+            limit = re.search(r"This model fills [^\]]*", error.message)
+            if limit is None:
+                raise
+            raise ValueError(limit.group()) from error
         return [pixels.decode(data, "restored") for data in encoded.numpy()]

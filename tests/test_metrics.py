@@ -124,10 +124,10 @@ def test_identity_clipping_and_growing_noise(name):
     np.testing.assert_allclose(value(name, target, target), best, atol=1e-4)
 
     overshooting = np.where(target > 0.5, 1.7, -0.4)
-    np.testing.assert_array_equal(
-        value(name, target, overshooting),
-        value(name, target, overshooting.clip(0, 1)),
-    )
+    clipped = overshooting.clip(0, 1)
+    for a, b in ((target, overshooting), (overshooting, target)):
+        x, y = (clipped if image is overshooting else image for image in (a, b))
+        np.testing.assert_array_equal(value(name, a, b), value(name, x, y))
     noisy = [
         value(name, *pair(161, 161, noise=noise)) for noise in (0.02, 0.05, 0.1, 0.3)
     ]

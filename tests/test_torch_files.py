@@ -161,8 +161,10 @@ def test_a_truncated_file_is_an_error(tmp_path, legacy, kept):
     path = tmp_path / "x.pth"
     write(path, {"a": np.zeros(1000, "f4")}, legacy=legacy)
     path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
-    with pytest.raises(ValueError, match=r"x\.pth cannot be read as a PyTorch file"):
+    with pytest.raises(ValueError, match="cannot be read as a PyTorch file") as error:
         torch_files.read(path)
+    if legacy and kept >= 0.5:
+        assert "x.pth" in str(error.value) and "ends before" in str(error.value)
 
 
 def test_other_files_are_an_error(tmp_path):

@@ -45,7 +45,8 @@ class AdversarialTrainer(tf.keras.Model):
         view: Callable[..., tf.Tensor] = see_everything,
         average: WeightAverage | None = None,
     ):
-        super().__init__(name="adversarial_trainer")
+        # The networks cast for themselves: known pixels must not pass bfloat16.
+        super().__init__(name="adversarial_trainer", autocast=False)
         self.generator = generator
         self.discriminator = discriminator
         self.generator_losses = generator_losses

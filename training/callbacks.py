@@ -31,13 +31,27 @@ class StopWhenNotFinite(tf.keras.callbacks.Callback):
         """Raises DivergenceError if a term is not finite."""
         bad = [name for name, value in logs.items() if not math.isfinite(value)]
         if bad:
-            good = self._checkpoints.last or "none yet"
-            raise DivergenceError(
-                f"{', '.join(bad)} became {logs[bad[0]]} at step "
-                f"{self._checkpoints.steps}; the last good checkpoint is {good}. "
-                "Lower --learning_rate, or pass --clip_norm=1, and start again: the "
-                "run resumes from there."
-            )
+            what = f"{', '.join(bad)} became {logs[bad[0]]}"
+            raise _divergence(what, self._checkpoints)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Raises DivergenceError if the last step spoiled a weight."""
+        _check_weights(self.model, self._checkpoints)
+
+
+def _check_weights(model: tf.keras.Model, checkpoints: Checkpoints) -> None:
+    """A finite loss can have a gradient that is not, which only the next loss shows."""
+    for weight in model.weights:
+        if not np.isfinite(weight.numpy()).all():
+            raise _divergence(f"{weight.name} became NaN or infinite", checkpoints)
+
+
+def _divergence(what: str, checkpoints: Checkpoints) -> DivergenceError:
+    return DivergenceError(
+        f"{what} at step {checkpoints.steps}; the last good checkpoint is "
+        f"{checkpoints.last or 'none yet'}. The same settings would lead there again: "
+        "lower --learning_rate, or pass --clip_norm=1, and start in another --workdir."
+    )
 
 
 class Validate(tf.keras.callbacks.Callback):
@@ -113,10 +127,8 @@ class WriteHistory(tf.keras.callbacks.Callback):
         }
         self._history.add(row)
         if self._headline in logs:
-            tqdm.tqdm.write(
-                f"epoch {epoch + 1}: {self._headline} {logs[self._headline]:.3f}",
-                file=sys.stderr,
-            )
+            text = f"epoch {epoch + 1}: {self._headline} {logs[self._headline]:.3f}"
+            tqdm.tqdm.write(text, file=sys.stderr)
 
 
 class SaveCheckpoints(tf.keras.callbacks.Callback):
@@ -139,8 +151,10 @@ class SaveCheckpoints(tf.keras.callbacks.Callback):
         self._best = best
 
     def on_train_batch_end(self, batch, logs=None):
-        """Saves within an epoch."""
-        if self._every_steps and self._checkpoints.steps % self._every_steps == 0:
+        """Saves within an epoch. Its last step waits for its row in the history."""
+        due = self._every_steps and self._checkpoints.steps % self._every_steps == 0
+        if due and batch + 1 < self.params["steps"]:
+            _check_weights(self.model, self._checkpoints)
             self._checkpoints.save()
 
     def on_epoch_end(self, epoch, logs=None):

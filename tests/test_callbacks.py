@@ -1,0 +1,417 @@
+"""History, checkpoints, the stop at NaN, progress, and the loop that drives them."""
+
+import csv
+import pathlib
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+
+from training import callbacks, loop
+from training.checkpoints import Checkpoints
+from training.history import History
+
+PER_EPOCH = 3
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    tf.keras.utils.set_random_seed(0)
+
+
+def fake_trainer(value=0.0, size=2):
+    """What checkpoints need of a trainer, without a network."""
+    trainer = types.SimpleNamespace(
+        steps=tf.Variable(0, dtype=tf.int64),
+        weight=tf.Variable(np.full([size], value, np.float32), name="weight"),
+    )
+    trainer.weights = [trainer.weight]
+    trainer.checkpoint_items = lambda: {"steps": trainer.steps, "net": trainer.weight}
+    return trainer
+
+
+def saved_steps(folder):
+    return sorted(int(path.stem.split("-")[1]) for path in folder.glob("*.index"))
+
+
+# History
+
+
+def test_history_is_a_csv_with_validation_last_and_is_read_back(tmp_path):
+    path = tmp_path / "history.csv"
+    history = History(path)
+    history.add({"epoch": 0, "step": 0, "val_l1": 0.5})
+    history.add({"epoch": 1, "step": 3, "g_loss": np.float32(0.1), "val_l1": 1 / 3})
+    with path.open(newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows[0] == ["epoch", "step", "g_loss", "val_l1"]
+    assert rows[1] == ["0", "0", "", "0.5"]
+    assert len(rows) == 3
+    again = History(path).rows
+    assert again[0] == {"epoch": 0, "step": 0, "val_l1": 0.5}  # no empty cell
+    assert again[1] == pytest.approx(history.rows[1], rel=1e-7)
+
+
+def test_rows_after_the_checkpoint_are_dropped(tmp_path):
+    path = tmp_path / "history.csv"
+    history = History(path)
+    for epoch in range(4):
+        history.add({"epoch": epoch, "step": PER_EPOCH * epoch})
+    history.forget_after(2 * PER_EPOCH)
+    for rows in (history.rows, History(path).rows):
+        assert [row["epoch"] for row in rows] == [0, 1, 2]
+    history.forget_after(100)
+    assert len(History(path).rows) == 3
+
+
+def test_a_crash_while_writing_leaves_the_history_whole(tmp_path, monkeypatch):
+    path = tmp_path / "history.csv"
+    History(path).add({"epoch": 0, "step": 0})
+    before = path.read_bytes()
+
+    def crash(self, row):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(csv.DictWriter, "writerow", crash)
+    with pytest.raises(KeyboardInterrupt):
+        History(path).add({"epoch": 1, "step": 3})
+    assert path.read_bytes() == before
+
+
+# Checkpoints
+
+
+def test_the_last_two_and_the_best_are_kept(tmp_path):
+    trainer = fake_trainer()
+    saved = Checkpoints(trainer.checkpoint_items(), tmp_path)
+    assert saved.last is None
+    assert not saved.restore()
+    assert not saved.restore_best()
+    for step in range(1, 6):
+        trainer.steps.assign(step)
+        trainer.weight.assign([step, step])
+        saved.save()
+        saved.save()  # of a step that is there already
+        if step in (2, 3):
+            saved.save_best()
+    assert saved_steps(tmp_path / "last") == [4, 5]
+    assert saved_steps(tmp_path / "best") == [3]
+
+    other = fake_trainer()
+    again = Checkpoints(other.checkpoint_items(), tmp_path)
+    assert again.last.endswith("-5")
+    assert again.restore()
+    assert (again.steps, other.weight[0].numpy()) == (5, 5)
+    assert again.restore_best()
+    assert (again.steps, other.weight[0].numpy()) == (3, 3)
+
+
+def test_a_step_is_saved_although_a_longer_number_ends_like_it(tmp_path):
+    trainer = fake_trainer()
+    saved = Checkpoints(trainer.checkpoint_items(), tmp_path)
+    for step in (15, 5):
+        trainer.steps.assign(step)
+        saved.save()
+    assert saved_steps(tmp_path / "last") == [5, 15]
+
+
+@pytest.mark.parametrize("change", ["shape", "missing"])
+def test_the_checkpoint_of_another_network_is_a_clear_error(tmp_path, change):
+    trainer = fake_trainer()
+    Checkpoints(trainer.checkpoint_items(), tmp_path).save()
+    items = fake_trainer(size=3).checkpoint_items()
+    if change == "missing":
+        del items["net"]
+    with pytest.raises(ValueError, match="last/ckpt-0 is of another network") as caught:
+        Checkpoints(items, tmp_path).restore()
+    assert "config.json" in str(caught.value)
+    assert "another --workdir" in str(caught.value)
+
+
+def saver(tmp_path, trainer, *, every_steps=0, steps=PER_EPOCH):
+    """The callback in the middle of a run."""
+    history = History(tmp_path / "history.csv")
+    saved = Checkpoints(trainer.checkpoint_items(), tmp_path)
+    save = callbacks.SaveCheckpoints(
+        saved, history, every_steps=every_steps, best="val_l1"
+    )
+    save.set_model(trainer)
+    save.set_params({"steps": steps})
+    return save, history
+
+
+def test_the_best_checkpoint_has_the_lowest_value(tmp_path):
+    trainer = fake_trainer()
+    save, history = saver(tmp_path, trainer)
+    history.add({"epoch": 0, "step": 0, "val_l1": 0.0})  # untrained: never the best
+    best = []
+    for epoch, value in enumerate([5.0, 3.0, 4.0, 2.0, 2.5], start=1):
+        trainer.steps.assign(epoch)
+        history.add({"epoch": epoch, "step": epoch, "val_l1": value})
+        save.on_epoch_end(epoch)
+        best += saved_steps(tmp_path / "best")
+    assert best == [1, 2, 2, 4, 4]
+    # A resumed run knows what it is up against.
+    save, history = saver(tmp_path, trainer)
+    trainer.steps.assign(6)
+    history.add({"epoch": 6, "step": 6, "val_l1": 2.2})
+    save.on_epoch_end(6)
+    assert saved_steps(tmp_path / "best") == [4]
+
+
+@pytest.mark.parametrize(
+    ("every", "expected"), [(0, []), (1, [1, 2, 4, 5]), (2, [2, 4]), (3, []), (4, [4])]
+)
+def test_checkpoints_within_an_epoch_leave_its_last_step_to_its_end(
+    tmp_path, every, expected
+):
+    """A run killed while it validates must not resume past that epoch's row."""
+    trainer = fake_trainer()
+    save, _ = saver(tmp_path, trainer, every_steps=every)
+    saved = []
+    for step in range(1, 2 * PER_EPOCH + 1):
+        trainer.steps.assign(step)
+        save.on_train_batch_end((step - 1) % PER_EPOCH)
+        saved += saved_steps(tmp_path / "last")
+    assert sorted(set(saved)) == expected
+
+
+# Losses and weights that are not finite
+
+
+def divergence(message, step, good):
+    assert f"at step {step};" in message
+    assert f"the last good checkpoint is {good}" in message
+    for way_out in ("--learning_rate", "--clip_norm", "another --workdir"):
+        assert way_out in message
+
+
+def run(trainer, tmp_path, data, *, every_steps=1, total=2 * PER_EPOCH, extra=()):
+    """The callbacks of a run, in its order, on batches given as a list."""
+    history = History(tmp_path / "history.csv")
+    saved = Checkpoints(trainer.checkpoint_items(), tmp_path)
+    saved.restore()
+    history.forget_after(saved.steps)
+    loop.fit(
+        trainer,
+        lambda step: endless(data, step),
+        steps_per_epoch=PER_EPOCH,
+        total_steps=total,
+        callbacks=[
+            callbacks.StopWhenNotFinite(saved),
+            callbacks.Validate(lambda: {"l1": 1 / (1 + saved.steps)}, history),
+            callbacks.WriteHistory(history, saved, batch_size=4, headline="val_l1"),
+            callbacks.SaveCheckpoints(
+                saved, history, every_steps=every_steps, best="val_l1"
+            ),
+            *extra,
+        ],
+    )
+    return history, saved
+
+
+def endless(data, step):
+    inputs, target = tf.nest.map_structure(lambda *parts: np.stack(parts), *data)
+    dataset = tf.data.Dataset.from_tensor_slices((inputs, target))
+    return dataset.repeat().skip(step)
+
+
+def different(count):
+    return [tiny.batch(4, seed=seed) for seed in range(count)]
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, 5])
+def test_a_loss_that_turns_nan_stops_the_run_before_anything_is_saved(tmp_path, at):
+    data = different(6)
+    data[at - 1][1][0, 0, 0, 0] = np.nan  # a pixel of a target
+    with pytest.raises(callbacks.DivergenceError, match="g_reconstruction") as caught:
+        run(tiny.trainer(), tmp_path, data)
+    good = f"{tmp_path}/last/ckpt-{at - 1}" if at > 1 else "none yet"
+    divergence(str(caught.value), at, good)
+    assert "became nan" in str(caught.value)
+    assert all(step < at for step in saved_steps(tmp_path / "last"))
+    for path in tmp_path.glob("*/*.index"):
+        assert tiny.finite(checkpointed(path.with_suffix("")).values())
+    assert "nan" not in (tmp_path / "history.csv").read_text()
+
+
+@pytest.mark.parametrize(("every", "at"), [(1, 2), (1, 3), (0, 3)])
+def test_weights_that_a_finite_loss_spoiled_are_not_saved(tmp_path, every, at):
+    """The loss of a step is that of the weights before it."""
+
+    class Spoil(tf.keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if int(self.model.steps.numpy()) == at - 1:
+                # Half of it is finite, its gradient is not.
+                self.model.generator_optimizer.learning_rate = 1e39
+
+    with pytest.raises(callbacks.DivergenceError, match="NaN or infinite") as caught:
+        run(tiny.trainer(), tmp_path, different(6), every_steps=every, extra=[Spoil()])
+    good = f"{tmp_path}/last/ckpt-{at - 1}" if every else "none yet"
+    divergence(str(caught.value), at, good)
+    for path in tmp_path.glob("*/*.index"):
+        assert tiny.finite(checkpointed(path.with_suffix("")).values())
+    assert [row["epoch"] for row in History(tmp_path / "history.csv").rows] == [0]
+
+
+def checkpointed(path):
+    """Variable -> value, of numbers only."""
+    reader = tf.train.load_checkpoint(str(path))
+    names = [name for name in reader.get_variable_to_shape_map() if "OBJECT" not in name]
+    return {name: reader.get_tensor(name) for name in names}
+
+
+# The loop
+
+
+def weights(trainer):
+    parts = (trainer.generator, trainer.discriminator, trainer.average)
+    found = [value.numpy() for part in parts for value in part.variables]
+    slots = (trainer.generator_optimizer, trainer.discriminator_optimizer)
+    return found + [value.numpy() for part in slots for value in part.variables]
+
+
+def new_trainer():
+    tf.keras.utils.set_random_seed(0)
+    return tiny.trainer(
+        tiny.plain_generator(normalized=True),
+        optimizer=lambda: tf.keras.optimizers.Adam(1e-3),
+        ema=0.5,
+    )
+
+
+class Stop(tf.keras.callbacks.Callback):
+    """Ends the process, as far as the run is concerned, after a step."""
+
+    def __init__(self, step):
+        super().__init__()
+        self.step = step
+
+    def on_train_batch_end(self, batch, logs=None):
+        if int(self.model.steps.numpy()) == self.step:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    tmp_path = tmp_path_factory.mktemp("uninterrupted")
+    trainer = new_trainer()
+    history, _ = run(trainer, tmp_path, different(7), total=7)
+    return weights(trainer), history.rows
+
+
+@pytest.mark.parametrize(
+    ("every", "stop", "resumed"),
+    [(1, 2, 2), (2, 5, 4), (0, 5, 3), (1, 3, 2), (0, 2, 0)],
+)
+def test_a_resumed_run_ends_as_an_uninterrupted_one(
+    tmp_path, uninterrupted, every, stop, resumed
+):
+    data = different(7)
+    with pytest.raises(KeyboardInterrupt):
+        run(new_trainer(), tmp_path, data, every_steps=every, extra=[Stop(stop)])
+    trainer = new_trainer()
+    saved = Checkpoints(trainer.checkpoint_items(), tmp_path)
+    assert saved.restore() == (resumed > 0)
+    assert saved.steps == resumed
+    history, _ = run(trainer, tmp_path, data, every_steps=every, total=7)
+    expected, rows = uninterrupted
+    assert trainer.steps.numpy() == 7
+    for mine, other in zip(weights(trainer), expected):
+        np.testing.assert_array_equal(mine, other)
+    # One row an epoch, each with its step and validation, whatever was cut.
+    for key in ("epoch", "step", "val_l1"):
+        assert [row[key] for row in history.rows] == pytest.approx(
+            [row[key] for row in rows]
+        )
+
+
+@pytest.mark.parametrize(
+    ("start", "total", "expected"),
+    [
+        (0, 6, [(0, 3), (1, 3)]),
+        (0, 7, [(0, 3), (1, 3), (2, 1)]),
+        (1, 7, [(0, 2), (1, 3), (2, 1)]),
+        (4, 5, [(1, 1)]),
+        (3, 6, [(1, 3)]),
+        (6, 6, []),
+    ],
+)
+def test_the_loop_numbers_epochs_and_counts_their_steps(start, total, expected):
+    epochs, starts = [], []
+
+    class Trainer:
+        """Counts what `fit` is asked for."""
+
+        steps = tf.Variable(start)
+
+        def fit(self, data, *, initial_epoch, epochs: int, steps_per_epoch, **_):
+            starts.append((data, int(self.steps.numpy())))
+            for epoch in range(initial_epoch, epochs):
+                record.append((epoch, steps_per_epoch))
+                self.steps.assign_add(steps_per_epoch)
+
+    record = epochs
+    loop.fit(
+        Trainer(),
+        lambda step: step,
+        steps_per_epoch=PER_EPOCH,
+        total_steps=total,
+        callbacks=[],
+    )
+    assert epochs == expected
+    assert all(data == step for data, step in starts)
+
+
+# What is shown
+
+
+def test_history_rows_hold_speed_losses_and_validation(tmp_path, capsys):
+    history, _ = run(tiny.trainer(), tmp_path, different(3))
+    first, *rows = history.rows
+    assert first == {"epoch": 0, "step": 0, "val_l1": 1.0}
+    assert [row["step"] for row in rows] == [3, 6]
+    for row in rows:
+        assert row["val_l1"] == pytest.approx(1 / (1 + row["step"]))
+        assert row["images_per_second"] > 0
+        assert {"g_reconstruction", "g_adversarial", "d_real", "d_fake"} <= row.keys()
+    said = capsys.readouterr().err
+    assert "epoch 1: val_l1 0.250" in said
+    assert "epoch 2: val_l1 0.143" in said
+
+
+def test_progress_counts_the_images_of_the_whole_run(tmp_path, capsys):
+    trainer = fake_trainer()
+    trainer.steps.assign(2)
+    saved = Checkpoints(trainer.checkpoint_items(), tmp_path)
+    progress = callbacks.Progress(
+        saved, total_steps=7, steps_per_epoch=PER_EPOCH, batch_size=4
+    )
+    bar = progress._bar
+    assert (bar.n, bar.total) == (8, 28)
+    for step in range(2, 7):
+        progress.on_epoch_begin(step // PER_EPOCH)
+        progress.on_train_batch_end(step, {"g": 0.25, "d": 2.0, "more": 1.0})
+    progress.on_train_end()
+    assert bar.n == 28
+    shown = capsys.readouterr().err
+    assert "epoch 3/3" in shown
+    assert "g=0.2500, d=2.0000" in shown
+    assert "more" not in shown
+    assert "img/s" in shown
+
+
+def test_sample_pictures_are_drawn_after_every_epoch(tmp_path):
+    grid = tiny.noise(1, 8)[0]
+    pictures = callbacks.SamplePictures(
+        lambda: grid, tmp_path / "samples", tmp_path / "logs"
+    )
+    for epoch in range(2):
+        pictures.on_epoch_end(epoch)
+    paths = sorted((tmp_path / "samples").iterdir())
+    assert [path.name for path in paths] == ["epoch_0001.png", "epoch_0002.png"]
+    drawn = tf.io.decode_png(pathlib.Path(paths[1]).read_bytes())
+    np.testing.assert_array_equal(drawn, grid)
+    assert list((tmp_path / "logs" / "samples").iterdir())

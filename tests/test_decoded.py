@@ -1,0 +1,239 @@
+"""Splits decoded once: what is skipped, what is cached, what does not fit."""
+
+import dataclasses
+import os
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+
+from data_pipeline import decoded, elements, pixels, sources
+
+SIZE = 16
+
+
+def pictures(root, count=6, seed=0):
+    """Fills root/train and root/test with PNGs that are not square."""
+    for split in ("train", "test"):
+        (root / split).mkdir(parents=True)
+        for number, image in enumerate(tiny.noise(count, 24, seed)):
+            data = pixels.encode_png(image[:, :20])
+            (root / split / f"{number:02d}.png").write_bytes(data)
+    return root
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return pictures(tmp_path / "pictures")
+
+
+def load(folder):
+    return sources.load("folder", "train", data_dir=str(folder))
+
+
+def decode(folder, **options):
+    return decoded.decode(load(folder), **{"size": SIZE, "crop": "center", **options})
+
+
+def assert_same(left, right):
+    assert left.names == right.names
+    assert left.skipped == right.skipped
+    np.testing.assert_array_equal(left.images, right.images)
+    assert left.fields.keys() == right.fields.keys()
+    for key, values in left.fields.items():
+        np.testing.assert_array_equal(values, right.fields[key])
+        assert values.dtype == right.fields[key].dtype
+
+
+def gathered(split):
+    """The images as TensorFlow sees them, in reverse order."""
+    positions = tf.data.Dataset.range(len(split) - 1, -1, -1)
+    return np.stack(list(positions.map(split.lookup()).as_numpy_iterator()))
+
+
+@pytest.mark.parametrize("crop", ["center", "none", "8"])
+def test_images_are_cropped_and_resized_in_order(folder, crop):
+    split = decode(folder, crop=crop)
+    assert split.names == tuple(f"train/{number:02d}.png" for number in range(6))
+    assert len(split) == 6
+    for name, image in zip(split.names, split.images):
+        whole = {"image": pixels.read(folder / name)}
+        expected = pixels.fit(whole, size=SIZE, crop=crop)["image"]
+        np.testing.assert_array_equal(image, expected)
+    np.testing.assert_array_equal(gathered(split), split.images[::-1])
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_unreadable_images_are_named_counted_and_skipped(
+    folder, tmp_path, capsys, cached
+):
+    whole = decode(folder)
+    broken = {
+        "train/00.png": b"",
+        "train/03.png": b"not a picture",
+        "train/05.png": (folder / "train/05.png").read_bytes()[:200],
+    }
+    for name, data in broken.items():
+        (folder / name).write_bytes(data)
+    cache = {"cache_dir": str(tmp_path / "cache")} if cached else {}
+    split = decode(folder, **cache)
+    said = capsys.readouterr().err
+    assert "3 of 6 images of the train split could not be read" in said
+    assert len(split.skipped) == 3
+    for name, text in zip(broken, split.skipped):
+        assert name in text
+        assert f"skipped {text}" in said
+    kept = [1, 2, 4]
+    assert split.names == tuple(whole.names[i] for i in kept)
+    np.testing.assert_array_equal(split.images, whole.images[kept])
+    np.testing.assert_array_equal(gathered(split), split.images[::-1])
+
+
+def annotated(count=9, broken=()):
+    """A source with every optional field; some images cannot be decoded."""
+    images = tiny.noise(count, SIZE)
+
+    def readers(positions):
+        for position in positions:
+            yield lambda i=position: element(i)
+
+    def element(i):
+        if i in broken:
+            raise pixels.UnreadableImageError(f"image_{i}: broken.")
+        return {
+            "image": images[i],
+            "name": f"image_{i}",
+            "attributes": np.array([i % 2 == 0, i % 3 == 0]),
+            "landmarks": np.full([5, 2], i, np.float32),
+            "face_mask": np.full([SIZE, SIZE, 1], i % 2, np.uint8),
+        }
+
+    names = tuple(f"image_{i}" for i in range(count))
+    info = elements.SourceInfo("annotated", "", {"train": count}, "", "", "")
+    return elements.Source(info, "train", names, readers, decoded.OPTIONAL_FIELDS)
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_fields_stay_with_their_images(tmp_path, cached):
+    cache_dir = str(tmp_path) if cached else ""
+    source = annotated(150, broken=(0, 70, 149))  # more than are decoded at once
+    split = decoded.decode(source, size=SIZE, crop="none", cache_dir=cache_dir)
+    numbers = np.array([int(name[6:]) for name in split.names])
+    assert len(numbers) == 147
+    np.testing.assert_array_equal(split.images, tiny.noise(150, SIZE)[numbers])
+    fields = split.fields
+    np.testing.assert_array_equal(fields["landmarks"][:, 0, 0], numbers)
+    np.testing.assert_array_equal(fields["attributes"][:, 0], numbers % 2 == 0)
+    np.testing.assert_array_equal(fields["face_mask"][:, 3, 3, 0], numbers % 2)
+    assert fields["attributes"].dtype == bool
+
+
+def test_the_disk_cache_equals_memory_and_is_not_decoded_again(tmp_path, monkeypatch):
+    source = annotated(broken=(4,))
+    options = {"size": SIZE, "crop": "none"}
+    memory = decoded.decode(source, **options)
+    first = decoded.decode(source, **options, cache_dir=str(tmp_path))
+    assert_same(first, memory)
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("decoded again")
+
+    monkeypatch.setattr(pixels, "fit", refuse)
+    unread = dataclasses.replace(source, readers=refuse)
+    second = decoded.decode(unread, **options, cache_dir=str(tmp_path))
+    assert_same(second, memory)
+    for split in (first, second):
+        np.testing.assert_array_equal(gathered(split), gathered(memory))
+    (cache,) = tmp_path.iterdir()
+    left = sorted(path.name for path in cache.iterdir())
+    assert left == ["fields.npz", "images.u8", "meta.json"]
+
+
+def test_an_interrupted_cache_is_done_again(tmp_path):
+    whole = annotated()
+
+    def stops(positions):
+        for position, reader in zip(positions, whole.readers(positions)):
+            if position == 5:
+                raise KeyboardInterrupt
+            yield reader
+
+    options = {"size": SIZE, "crop": "none", "cache_dir": str(tmp_path)}
+    with pytest.raises(KeyboardInterrupt):
+        decoded.decode(dataclasses.replace(whole, readers=stops), **options)
+    memory = decoded.decode(whole, size=SIZE, crop="none")
+    assert_same(decoded.decode(whole, **options), memory)
+    # Killed after the images, before the file that says that all is there.
+    (cache,) = tmp_path.iterdir()
+    (cache / "meta.json").unlink()
+    (cache / "images.u8").write_bytes(b"half")
+    assert_same(decoded.decode(whole, **options), memory)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"size": 8}, {"crop": "none"}, {"folder": "others"}, {"fewer": True}],
+    ids=lambda change: next(iter(change)),
+)
+def test_what_decodes_otherwise_is_cached_apart(folder, tmp_path, changed):
+    cache_dir = str(tmp_path / "cache")
+    decode(folder, cache_dir=cache_dir)
+    if "folder" in changed:  # the same names in another folder
+        folder = pictures(tmp_path / "others", seed=1)
+    if "fewer" in changed:
+        (folder / "train/02.png").unlink()
+    options = {key: changed[key] for key in ("size", "crop") if key in changed}
+    other = decode(folder, **options, cache_dir=cache_dir)
+    assert_same(other, decode(folder, **options))
+    assert len(os.listdir(cache_dir)) == 2
+
+
+def test_too_little_memory_is_an_error_that_says_what_to_do(
+    folder, tmp_path, monkeypatch
+):
+    asked = os.sysconf
+    # 6 images of 16 px take 4,608 bytes; a page and a bit are free.
+    monkeypatch.setattr(
+        os, "sysconf", lambda name: 1 if name == "SC_AVPHYS_PAGES" else asked(name)
+    )
+    with pytest.raises(ValueError, match="6 images of 16 px .* GB.*free") as caught:
+        decode(folder)
+    assert "--cache_dir=DIR" in str(caught.value)
+    assert "--limit=N" in str(caught.value)
+    assert len(decode(folder, cache_dir=str(tmp_path / "cache"))) == 6
+
+
+@pytest.mark.parametrize("cached", [False, True])
+@pytest.mark.parametrize("positions", [slice(2, None), np.array([7, 0, 3])], ids=str)
+def test_a_subset_keeps_images_names_and_fields_together(tmp_path, cached, positions):
+    split = decoded.decode(
+        annotated(), size=SIZE, crop="none", cache_dir=str(tmp_path) if cached else ""
+    )
+    part = split.subset(positions)
+    assert part.names == tuple(f"image_{i}" for i in np.arange(9)[positions])
+    np.testing.assert_array_equal(part.images, split.images[positions])
+    np.testing.assert_array_equal(gathered(part), part.images[::-1])
+    for key, values in split.fields.items():
+        np.testing.assert_array_equal(part.fields[key], values[positions])
+
+
+@pytest.mark.parametrize("count", [1, 300])  # 300 is more than one piece of the sum
+def test_the_mean_image_is_the_average(count):
+    images = tiny.noise(count, 8)
+    mean = tiny.split_of(images).mean_image()
+    assert mean.dtype == np.float32
+    np.testing.assert_allclose(mean, images.mean(axis=0) / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_split_without_a_readable_image_is_an_error(folder, tmp_path, cached):
+    for path in (folder / "train").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(ValueError, match=r"None of the 6 images of folder .*00\.png"):
+        decode(folder, cache_dir=str(tmp_path / "cache") if cached else "")
+
+
+def test_an_empty_split_is_an_error():
+    with pytest.raises(ValueError, match="train split of annotated is empty"):
+        decoded.decode(annotated().take(0), size=SIZE, crop="none")

@@ -1,0 +1,118 @@
+"""Cutting the patch under a hole and putting it back."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models import holes
+
+HEIGHT, WIDTH, SIDE = 9, 12, 4
+PLACES = [
+    (0, 0),
+    (0, WIDTH - SIDE),
+    (HEIGHT - SIDE, 0),
+    (HEIGHT - SIDE, WIDTH - SIDE),
+    (2, 5),
+]
+
+
+def hole(top, left, height=SIDE, width=SIDE):
+    mask = np.zeros((1, HEIGHT, WIDTH, 1), np.float32)
+    mask[:, top : top + height, left : left + width] = 1
+    return mask
+
+
+def random(*shape):
+    return np.random.default_rng(0).uniform(size=shape).astype(np.float32)
+
+
+IMAGE, PATCH = random(1, HEIGHT, WIDTH, 3), random(1, SIDE, SIDE, 3) + 1
+
+
+@pytest.mark.parametrize("top, left", PLACES)
+class TestEveryPlace:
+    def test_the_corner_is_the_holes(self, top, left):
+        assert [int(x) for x in holes.hole_corner(hole(top, left), SIDE)] == [top, left]
+
+    def test_cropping_is_slicing(self, top, left):
+        patch = holes.crop_hole(IMAGE, hole(top, left), SIDE)
+        expected = IMAGE[:, top : top + SIDE, left : left + SIDE]
+        np.testing.assert_array_equal(patch, expected)
+
+    def test_what_is_pasted_is_what_is_cropped(self, top, left):
+        mask = hole(top, left)
+        pasted = holes.paste_hole(PATCH, IMAGE, mask)
+        np.testing.assert_array_equal(holes.crop_hole(pasted, mask, SIDE), PATCH)
+
+    def test_pasting_leaves_known_pixels_alone(self, top, left):
+        mask = hole(top, left)
+        pasted = holes.paste_hole(PATCH, IMAGE, mask).numpy()
+        np.testing.assert_array_equal(np.where(mask, 0, pasted), IMAGE * (1 - mask))
+
+    def test_the_gradient_reaches_the_patch_and_the_known_pixels(self, top, left):
+        mask, weight = hole(top, left), random(1, HEIGHT, WIDTH, 3)
+        patch, image = tf.constant(PATCH), tf.constant(IMAGE)
+        with tf.GradientTape() as tape:
+            tape.watch([patch, image])
+            pasted = holes.paste_hole(patch, image, mask)
+            total = tf.reduce_sum(weight * pasted)
+        to_patch, to_image = tape.gradient(total, [patch, image])
+        under = weight[:, top : top + SIDE, left : left + SIDE]
+        np.testing.assert_allclose(tf.convert_to_tensor(to_patch), under)
+        np.testing.assert_allclose(to_image, weight * (1 - mask))
+
+
+def test_a_batch_may_have_its_holes_anywhere():
+    mask = np.concatenate([hole(*place) for place in PLACES])
+    images = random(len(PLACES), HEIGHT, WIDTH, 3)
+    patches = random(len(PLACES), SIDE, SIDE, 3) + 1
+    cropped = holes.crop_hole(images, mask, SIDE)
+    pasted = holes.paste_hole(patches, images, mask)
+    for i in range(len(PLACES)):
+        one = slice(i, i + 1)
+        alone = holes.crop_hole(images[one], mask[one], SIDE)
+        np.testing.assert_array_equal(cropped[one], alone)
+        alone = holes.paste_hole(patches[one], images[one], mask[one])
+        np.testing.assert_array_equal(pasted[one], alone)
+
+
+@pytest.mark.parametrize(
+    "top, left, height, width, corner",
+    [
+        (HEIGHT - 1, WIDTH - 2, 1, 2, (HEIGHT - SIDE, WIDTH - SIDE)),
+        (HEIGHT - 3, 1, 2, 2, (HEIGHT - SIDE, 1)),
+        (0, 3, 1, 1, (0, 3)),
+    ],
+)
+def test_the_window_of_a_small_hole_stays_inside(top, left, height, width, corner):
+    mask = hole(top, left, height, width)
+    assert tuple(int(x) for x in holes.hole_corner(mask, SIDE)) == corner
+    window = holes.crop_hole(IMAGE, mask, SIDE)
+    assert window.shape == (1, SIDE, SIDE, 3)
+    # Cropping and pasting agree on where the window is.
+    pasted = holes.paste_hole(window, IMAGE, mask)
+    np.testing.assert_array_equal(pasted, IMAGE)
+
+
+@pytest.mark.parametrize("patch", [PATCH, PATCH * np.nan], ids=["patch", "nan"])
+def test_without_a_hole_the_image_comes_back(patch):
+    mask = np.zeros((1, HEIGHT, WIDTH, 1), np.float32)
+    np.testing.assert_array_equal(holes.paste_hole(patch, IMAGE, mask), IMAGE)
+
+
+def test_beyond_the_patch_its_edge_is_repeated():
+    mask = hole(1, 2, SIDE + 2, SIDE + 3)
+    pasted = holes.paste_hole(PATCH, IMAGE, mask)[0].numpy()
+    inside = np.pad(PATCH[0], ((0, 2), (0, 3), (0, 0)), mode="edge")
+    np.testing.assert_array_equal(pasted[1 : SIDE + 3, 2 : SIDE + 5], inside)
+
+
+def test_sizes_may_be_unknown_when_the_graph_is_built():
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, None])] * 2)
+    def round_trip(image, mask):
+        return holes.paste_hole(holes.crop_hole(image, mask, SIDE), image, mask)
+
+    for image in (IMAGE, random(2, 5, 4, 1)):
+        mask = np.zeros((*image.shape[:3], 1), np.float32)
+        mask[:, 1:4, 0:3] = 1
+        np.testing.assert_array_equal(round_trip(image, mask), image)

@@ -1,0 +1,170 @@
+"""Batches: the same ones for the same seed, wherever a run starts."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+
+from data_pipeline import masks, pipeline, pixels
+
+COUNT, BATCH = 11, 4
+STEPS = COUNT // BATCH  # in an epoch
+
+
+def inpainting(kind="random_square", size=8, hole=4, fill=1.0):
+    mask_fn = masks.build(kind, image_size=size, hole_size=hole)
+    return pipeline.inpainting(mask_fn, fill=fill)
+
+
+def indices(image, key, index):
+    """A task that shows what tasks are given."""
+    return {"value": image[0, 0, 0], "key": key}, index
+
+
+def numbered(count):
+    """Images whose pixels say their number."""
+    rows = np.arange(count, dtype=np.uint8)[:, None, None, None]
+    return tiny.split_of(np.tile(rows, [1, 8, 8, 3]))
+
+
+def batches(count=5, *, split=None, task=None, seed=3, start_step=0, size=BATCH):
+    split = split or tiny.split_of(tiny.noise(COUNT, 8))
+    dataset = pipeline.training_batches(
+        split, task or inpainting(), batch_size=size, seed=seed, start_step=start_step
+    )
+    return list(dataset.take(count).as_numpy_iterator())
+
+
+def assert_same(left, right):
+    assert len(left) == len(right) > 0
+    tf.nest.map_structure(np.testing.assert_array_equal, left, right)
+
+
+def differ(left, right):
+    return not np.array_equal(left[0][0]["image"], right[0][0]["image"])
+
+
+def test_the_same_seed_gives_the_same_batches_and_another_seed_others():
+    assert_same(batches(), batches())
+    assert differ(batches(1), batches(1, seed=4))
+
+
+@pytest.mark.parametrize("start", [1, STEPS, STEPS + 1, 3 * STEPS + 1])
+def test_a_resumed_run_sees_what_an_uninterrupted_one_sees(start):
+    # Three more batches always cross the boundary of an epoch.
+    assert_same(batches(3, start_step=start), batches(start + 3)[start:])
+
+
+@pytest.mark.parametrize(("count", "size"), [(COUNT, BATCH), (12, 4), (5, 5), (3, 1)])
+def test_every_epoch_is_a_permutation(count, size):
+    steps = count // size
+    seen = batches(20 * steps, split=numbered(count), task=indices, size=size)
+    for inputs, index in seen:
+        np.testing.assert_array_equal(inputs["value"], index)  # its own image
+    epochs = np.concatenate([index for _, index in seen]).reshape(20, steps * size)
+    assert all(len(set(epoch)) == steps * size for epoch in epochs)
+    assert set(epochs.flat) == set(range(count))
+    # The order changes, and so does what the remainder leaves out.
+    assert len({tuple(epoch) for epoch in epochs}) > min(4, count)
+    keys = np.concatenate([inputs["key"] for inputs, _ in seen])
+    assert len(np.unique(keys, axis=0)) == epochs.size  # no two draws share a mask
+
+
+def test_an_image_gets_another_hole_in_another_epoch():
+    task = inpainting()
+    one = batches(8, split=tiny.split_of(tiny.noise(1, 8)), task=task, size=1)
+    assert len({inputs["mask"].tobytes() for inputs, _ in one}) > 4
+
+
+def test_the_element_spec_is_that_of_the_task():
+    split = tiny.split_of(tiny.noise(COUNT, 8))
+    image = tf.TensorSpec([None, 8, 8, 3], tf.float32)
+    mask = tf.TensorSpec([None, 8, 8, 1], tf.float32)
+    spec = ({"image": image, "mask": mask}, image)
+    evaluation = pipeline.evaluation_batches(split, inpainting(), batch_size=4, seed=0)
+    assert evaluation.element_spec == spec
+    training = pipeline.training_batches(split, inpainting(), batch_size=4, seed=0)
+    assert training.element_spec == tf.nest.map_structure(
+        lambda part: tf.TensorSpec([4, *part.shape[1:]], part.dtype), spec
+    )
+
+
+@pytest.mark.parametrize("fill", [1.0, 0.0, -1.0, 0.3])
+@pytest.mark.parametrize("kind", masks.KINDS)
+def test_the_hole_holds_the_fill_and_known_pixels_are_exact(kind, fill):
+    images = tiny.noise(COUNT, 8)
+    seen = batches(3, split=tiny.split_of(images), task=inpainting(kind, fill=fill))
+    exact = {pixels.bytes_to_signed(image).numpy().tobytes() for image in images}
+    for inputs, target in seen:
+        missing = np.broadcast_to(inputs["mask"] > 0.5, target.shape)
+        assert missing.any()
+        assert (inputs["image"][missing] == np.float32(fill)).all()
+        assert not np.signbit(inputs["image"][missing]).any() or fill < 0
+        np.testing.assert_array_equal(inputs["image"][~missing], target[~missing])
+        assert all(image.tobytes() in exact for image in target)
+        assert target.min() >= -1
+        assert target.max() <= 1
+
+
+def test_no_pixel_of_the_hole_is_visible_in_the_input():
+    images = tiny.noise(COUNT, 8)
+    others = images.copy()
+    others[:, 2:6, 2:6] = tiny.noise(COUNT, 4, seed=1)
+    task = inpainting("center")
+    (inputs, target), (changed, other) = (
+        batches(1, split=tiny.split_of(pictures), task=task)[0]
+        for pictures in (images, others)
+    )
+    assert (target != other).any()
+    assert_same(inputs, changed)
+
+
+def evaluated(positions, *, seed=0, size=3, kind="random_square"):
+    """name -> (image, mask) of some of ten named images."""
+    images = tiny.noise(10, 8)[positions]
+    names = [f"person/{i}.jpg" for i in positions]
+    seen = pipeline.evaluation_batches(
+        tiny.split_of(images, names), inpainting(kind), batch_size=size, seed=seed
+    )
+    rows = list(seen.unbatch().as_numpy_iterator())
+    assert len(rows) == len(names)
+    return {name: (row[1], row[0]["mask"]) for name, row in zip(names, rows)}
+
+
+@pytest.mark.parametrize("kind", ["random_square", "random_rectangle", "free_form"])
+@pytest.mark.parametrize("positions", [[4, 5, 6, 7], [9, 0, 5], list(range(10))[::-1]])
+def test_an_evaluation_mask_depends_on_the_seed_and_the_name_alone(kind, positions):
+    everything = evaluated(list(range(10)), kind=kind)
+    part = evaluated(positions, size=2, kind=kind)
+    for name, row in part.items():
+        assert_same(row, everything[name])
+    assert len({mask.tobytes() for _, mask in everything.values()}) > 4
+    other = evaluated(positions, seed=1, kind=kind)
+    assert any((other[name][1] != part[name][1]).any() for name in part)
+
+
+def test_evaluation_masks_are_the_same_on_every_machine_and_in_every_version():
+    # Published numbers belong to these holes: a change here changes fingerprints.
+    split = tiny.split_of(np.zeros([3, 32, 32, 3], np.uint8), ["a", "b", "Ä/c.jpg"])
+    task = inpainting("random_square", 32, 8)
+    ((inputs, _),) = pipeline.evaluation_batches(split, task, batch_size=3, seed=0)
+    corners = [np.argwhere(mask[..., 0])[0].tolist() for mask in inputs["mask"].numpy()]
+    assert corners == [[14, 12], [6, 2], [14, 3]]
+
+
+def test_evaluation_gives_every_image_once_and_in_order():
+    split = numbered(COUNT)
+    seen = pipeline.evaluation_batches(split, indices, batch_size=4, seed=0)
+    seen = list(seen.as_numpy_iterator())
+    assert [len(index) for _, index in seen] == [4, 4, 3]
+    order = np.concatenate([inputs["value"] for inputs, _ in seen])
+    np.testing.assert_array_equal(order, range(COUNT))
+
+
+def test_a_batch_larger_than_the_set_is_an_error():
+    split = tiny.split_of(tiny.noise(3, 8))
+    assert pipeline.steps_per_epoch(split, 3) == 1
+    with pytest.raises(ValueError, match=r"--batch_size=4 .* 3 readable .* of tiny"):
+        pipeline.steps_per_epoch(split, 4)
+    with pytest.raises(ValueError, match="--batch_size=4"):
+        pipeline.training_batches(split, inpainting(), batch_size=4, seed=0)

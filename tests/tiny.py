@@ -1,0 +1,104 @@
+"""Small stand-ins that several test files share: splits without files, trainers."""
+
+import numpy as np
+import tensorflow as tf
+
+from data_pipeline import elements
+from data_pipeline.decoded import DecodedSplit
+from models import discriminators, skip_inpainting
+from training import losses
+from training.adversarial import AdversarialTrainer
+from training.averaging import WeightAverage
+
+SIZE = 32
+
+
+def split_of(images, names=None):
+    """A decoded split of these images, uint8 [N, S, S, 3]."""
+    names = tuple(names or (f"image_{i}" for i in range(len(images))))
+    info = elements.SourceInfo("tiny", "Tiny", {"train": len(names)}, "", "", "")
+    source = elements.Source(info, "train", names, lambda positions: iter(()))
+    return DecodedSplit(source, names, np.asarray(images), {})
+
+
+def noise(count, size=SIZE, seed=0):
+    """Random images, uint8 [count, size, size, 3]."""
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 256, [count, size, size, 3], np.uint8)
+
+
+def smooth(count, size=SIZE, seed=0):
+    """Random images that a network can learn, float32 in [-1, 1]."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.uniform(-0.8, 0.8, [count, 4, 4, 3]).astype(np.float32)
+    return tf.image.resize(coarse, [size, size], "bilinear").numpy()
+
+
+def batch(count=4, size=SIZE, seed=0):
+    """(inputs, target) with a hole in the center."""
+    target = smooth(count, size, seed)
+    mask = np.zeros([count, size, size, 1], np.float32)
+    mask[:, size // 4 : -size // 4, size // 4 : -size // 4] = 1
+    return {"image": np.where(mask > 0, np.float32(1), target), "mask": mask}, target
+
+
+def plain_generator(size=SIZE, *, normalized=False):
+    """Two convolutions; without BatchNorm replicas have everything in common."""
+    image = tf.keras.Input((size, size, 3), name="image")
+    mask = tf.keras.Input((size, size, 1), name="mask")
+    x = tf.keras.layers.Conv2D(6, 3, padding="same", activation="relu")(image)
+    if normalized:
+        x = tf.keras.layers.BatchNormalization(momentum=0.5)(x)
+    x = tf.keras.layers.Conv2D(3, 3, padding="same", activation="tanh")(x)
+    return tf.keras.Model({"image": image, "mask": mask}, x)
+
+
+def published_generator(size=SIZE):
+    """Model 3, with BatchNorm, cut to three narrow levels."""
+    generator = skip_inpainting.build_generator(3, image_size=size, widths=(8, 8, 16))
+    return skip_inpainting.build_inpainter(generator)
+
+
+def sgd(learning_rate=0.1, **options):
+    return tf.keras.optimizers.SGD(learning_rate, **options)
+
+
+def trainer(
+    generator=None,
+    discriminator=None,
+    *,
+    optimizer=sgd,
+    reconstruction=1.0,
+    adversarial=0.1,
+    judging=0.5,
+    ema=0.0,
+):
+    """A compiled trainer; the three numbers are weights of its losses."""
+
+    def generator_losses(real, fake, fake_score):
+        return {
+            "g_reconstruction": reconstruction * losses.l2(real, fake),
+            "g_adversarial": adversarial * losses.l2_to(fake_score, 1.0),
+        }
+
+    def discriminator_losses(real_score, fake_score):
+        return {
+            "d_real": judging * losses.l2_to(real_score, 1.0),
+            "d_fake": judging * losses.l2_to(fake_score, 0.0),
+        }
+
+    generator = generator or plain_generator()
+    built = AdversarialTrainer(
+        generator,
+        discriminator or discriminators.build_patch_discriminator(SIZE, (6, 8)),
+        generator_losses=generator_losses,
+        discriminator_losses=discriminator_losses,
+        average=WeightAverage(generator, ema) if ema else None,
+    )
+    built.compile(optimizer(), optimizer())
+    return built
+
+
+def finite(weights):
+    """Whether no weight is NaN or infinite."""
+    return all(np.isfinite(np.asarray(weight)).all() for weight in weights)
