@@ -46,9 +46,9 @@ def draw(index: int, *, seed: int = 0, size: int = 128) -> dict:
         image: uint8 [S, S, 3], RGB.
         name: "face_000007" for index 7.
         attributes: bool [len(ATTRIBUTES)].
-        landmarks: float32 [5, 2], x and y in pixels from the picture's upper left
-          corner (the first pixel's center is at 0.5): left eye, right eye, nose, left
-          and right corner of the mouth, where left is left in the picture.
+        landmarks: float32 [5, 2], x and y in pixels, counted from 0 at the center of
+          the first: left eye, right eye, nose, left and right corner of the mouth,
+          where left is left in the picture.
         face_mask: uint8 [S, S, 1], 1 where the face is: skin and features from the
           hairline to the chin; not ears, neck, hair or hat.
 
@@ -80,7 +80,8 @@ def render(traits: face_traits.Traits, size: int) -> dict:
     return {
         "image": image,
         "attributes": face_attributes.attributes(traits),
-        "landmarks": layout.landmarks(head) * np.float32(size),
+        # A pixel's number is that of its center, as in the other data sets.
+        "landmarks": layout.landmarks(head) * np.float32(size) - np.float32(0.5),
         "face_mask": (canvas.face > 127).astype(np.uint8)[:, :, None],
     }
 

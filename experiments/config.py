@@ -21,7 +21,11 @@ from absl import flags
 from data_pipeline import sources
 from training import strategy
 
+# Flags defined here belong to the paper's module, whose --help lists them.
+flags.disclaim_key_flags()
+
 STAGES = ("train", "evaluate", "export")
+CHECKPOINTS = ("last", "best")
 
 
 def hp(default: Any, meaning: str, *, published: str = "") -> Any:
@@ -57,6 +61,9 @@ class RunConfig:
         0, "Devices: 0 takes every GPU or the CPU, N takes N GPUs or N logical CPUs."
     )
     jit_compile: bool = hp(False, "Compiles the training step with XLA.")
+    checkpoint: str = hp(
+        "last", f"Which is evaluated and exported: {' or '.join(CHECKPOINTS)}."
+    )
     checkpoint_steps: int = hp(
         500, "Steps between checkpoints within an epoch; 0 saves after epochs only."
     )
@@ -70,11 +77,14 @@ class RunConfig:
     def __post_init__(self):
         sources.splits(self.dataset)  # Says what there is when it does not know it.
         check_choice("precision", self.precision, strategy.PRECISIONS)
+        check_choice("checkpoint", self.checkpoint, CHECKPOINTS)
         for stage in self.stages:
             check_choice("stages", stage, STAGES)
-        for name in ("limit", "validation_images", "num_replicas", "checkpoint_steps"):
+        for name in ("limit", "num_replicas", "checkpoint_steps"):
             check_at_least(name, getattr(self, name), 0)
-        for name in ("image_size", "batch_size", "epochs", "steps"):
+        for name in (
+            "image_size", "batch_size", "epochs", "steps", "validation_images",
+        ):  # fmt: skip
             if hasattr(self, name):
                 check_at_least(name, getattr(self, name), 1)
 
@@ -116,9 +126,6 @@ def define_flags(
         default = field.default
         default = list(default) if isinstance(default, tuple) else default
         define(field.name, default, field.metadata["help"], flag_values=flag_values)
-    if flag_values is flags.FLAGS:
-        for name in ("preset", *(f.name for f in dataclasses.fields(config_class))):
-            flags.declare_key_flag(name)
 
 
 def _definer(kind: type):

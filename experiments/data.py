@@ -46,7 +46,7 @@ class RunData:
     @property
     def _taken(self) -> int:
         # Both splits are in shuffled order, so the first are a random sample.
-        return min(self._config.validation_images, len(self._train) // 5)
+        return min(self._config.validation_images, max(len(self._train) // 5, 1))
 
     def _decode(self, split: str, limit: int) -> decoded.DecodedSplit:
         config = self._config

@@ -44,6 +44,14 @@ class InpaintingConfig(RunConfig):
     )
     clip_norm: float = hp(0.0, "Largest norm of a gradient; 0 does not clip.")
 
+    def __post_init__(self):
+        super().__post_init__()
+        if len(self.hole_ratio) != 2:
+            raise ValueError(
+                "--hole_ratio takes two numbers, the smallest and the largest share, "
+                f"such as 0.1,0.4; got {','.join(map(str, self.hole_ratio))!r}."
+            )
+
     def task(self, kind: str, names: Sequence[str]) -> pipeline.TaskFn:
         """The task of filling holes of a kind in the named images."""
         mask_fn = masks.build(

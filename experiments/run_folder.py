@@ -17,9 +17,8 @@ from experiments.config import RunConfig
 # Fields that may change between two starts of the same run: they say where things are,
 # how far to go and how to measure, not what the network learns.
 _FREE = {
-    "cache_dir", "checkpoint_steps", "data_dir", "epochs", "steps", "groups",
-    "lpips_weights", "stages", "workdir", "evaluation_images", "test_mask",
-    "hole_ratio",
+    "cache_dir", "checkpoint", "checkpoint_steps", "data_dir", "epochs", "groups",
+    "lpips_weights", "stages", "steps", "test_mask", "workdir",
 }  # fmt: skip
 
 _PACKAGES = (

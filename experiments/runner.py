@@ -23,6 +23,9 @@ from experiments.run_folder import RunFolder
 from experiments.system import System
 from training import checkpoints, strategy
 
+# Nor are the flags of a paper this module's.
+flags.disclaim_key_flags()
+
 
 def main(system: System) -> None:
     """The command line of a paper: defines its flags and runs it."""
@@ -67,12 +70,11 @@ def run(system: System, config: Any, preset: str) -> RunFolder:
             config,
             folder,
         )
-    else:
-        saved = checkpoints.Checkpoints(trainer.checkpoint_items(), folder.checkpoints)
-        if not saved.restore():
-            raise FileNotFoundError(
-                f"{folder.path} holds no checkpoint; put train into --stages first."
-            )
+    saved = checkpoints.Checkpoints(trainer.checkpoint_items(), folder.checkpoints)
+    if not (saved.restore_best if config.checkpoint == "best" else saved.restore)():
+        raise FileNotFoundError(
+            f"{folder.path} holds no checkpoint; put train into --stages first."
+        )
     # Trained in bfloat16 or not, what is measured and exported computes in float32.
     network = system.build_network(config)
     network.set_weights(current().get_weights())

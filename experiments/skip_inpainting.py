@@ -44,7 +44,7 @@ class Config(InpaintingConfig):
     image_size: int = hp(128, "Side of the image, pixels.", published="128")
     hole_size: int = hp(64, "Side of the square hole, pixels.", published="64")
     hole_fill: float = hp(
-        1.0, "What stands in the hole, in [-1, 1].", published="white, by its figures"
+        1.0, "What stands in the hole, in [-1, 1].", published="not stated"
     )
     train_mask: str = hp(
         "random_square",
@@ -59,7 +59,7 @@ class Config(InpaintingConfig):
     crop: str = hp(
         "none",
         "center, none, or the side of a centered square, pixels.",
-        published="none: the whole 178x218 image resized to 128x128",
+        published="not stated",
     )
     widths: tuple[int, ...] = hp(
         skip_inpainting.WIDTHS,

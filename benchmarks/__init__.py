@@ -1,0 +1,1 @@
+"""Measurements of speed: ratios, each from one run."""

@@ -1,0 +1,127 @@
+"""A run killed by SIGKILL in mid-epoch ends with the weights of one that was not."""
+
+import csv
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+STEPS_PER_EPOCH, EPOCHS = 8, 2
+TOTAL = STEPS_PER_EPOCH * EPOCHS
+KILL_AT = STEPS_PER_EPOCH + 2  # in the second epoch
+LONGEST_SECONDS = 300
+
+
+def start(workdir):
+    """Starts the smallest run that has two epochs."""
+    command = [
+        sys.executable,
+        "-m",
+        "experiments.skip_inpainting",
+        "--preset=smoke",
+        "--dataset=faces",
+        "--stages=train",
+        "--checkpoint_steps=1",
+        "--batch_size=4",
+        f"--limit={4 * STEPS_PER_EPOCH}",
+        f"--epochs={EPOCHS}",
+        "--validation_images=4",
+        "--ema_decay=0.9",
+        f"--workdir={workdir}",
+    ]
+    output = (workdir.parent / f"{workdir.name}.txt").open("a")
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, env=dict(os.environ)
+    )
+
+
+def finish(process, workdir):
+    """Waits for the end; returns what the run said."""
+    try:
+        code = process.wait(LONGEST_SECONDS)
+    finally:
+        process.kill()
+    said = (workdir.parent / f"{workdir.name}.txt").read_text()
+    assert code == 0, said
+    return said
+
+
+def kill_in_mid_epoch(process, workdir):
+    """Returns the step of the newest whole checkpoint that is left."""
+    folder = workdir / "checkpoints" / "last"
+    deadline = time.monotonic() + LONGEST_SECONDS
+    try:
+        # As soon as its file is there, perhaps before it counts as the newest.
+        while not (folder / f"ckpt-{KILL_AT}.index").exists():
+            assert process.poll() is None, "the run ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+    finally:
+        process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    step = int(tf.train.latest_checkpoint(str(folder)).rsplit("-", 1)[1])
+    assert STEPS_PER_EPOCH < step < TOTAL, "not killed in mid-epoch"
+    return step
+
+
+def variables(workdir, kind):
+    path = tf.train.latest_checkpoint(str(workdir / "checkpoints" / kind))
+    reader = tf.train.load_checkpoint(path)
+    # Object graph and save counter tell how often it was saved, not what it learned.
+    names = [
+        name
+        for name in reader.get_variable_to_shape_map()
+        if "OBJECT" not in name and "save_counter" not in name
+    ]
+    return {name: reader.get_tensor(name) for name in names}
+
+
+def history(workdir):
+    with (workdir / "history.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """(work folder of a killed and resumed run, of an uninterrupted one)."""
+    killed = tmp_path_factory.mktemp("runs") / "killed"
+    process = start(killed)
+    step = kill_in_mid_epoch(process, killed)
+    whole = killed.with_name("whole")
+    resumed, process = start(killed), start(whole)
+    said = finish(resumed, killed)
+    finish(process, whole)
+    assert f"Resuming from step {step} of {TOTAL}." in said
+    return killed, whole
+
+
+@pytest.mark.parametrize("kind", ["last", "best"])
+def test_killed_and_resumed_equals_uninterrupted(runs, kind):
+    killed, whole = (variables(workdir, kind) for workdir in runs)
+    assert killed.keys() == whole.keys()
+    for part in ("generator/", "discriminator/", "average/"):
+        assert any(name.startswith(part) for name in whole)
+    slots = [name for name in whole if name.split("/")[0].endswith("_optimizer")]
+    assert len(slots) > 20  # the moments of Adam, for each weight
+    for name, value in whole.items():
+        np.testing.assert_array_equal(killed[name], value, err_msg=name)
+    if kind == "last":
+        (steps,) = (value for name, value in whole.items() if name.startswith("steps"))
+        assert steps == TOTAL
+
+
+def test_the_history_has_every_epoch_once(runs):
+    killed, whole = (history(workdir) for workdir in runs)
+    assert [int(row["epoch"]) for row in killed] == list(range(EPOCHS + 1))
+    assert killed[0].keys() == whole[0].keys()
+    for mine, other in zip(killed, whole):
+        for column in other:
+            if column == "step" or column.startswith("val_"):
+                assert mine[column] == other[column], column

@@ -1,0 +1,159 @@
+"""The run folder: what it records, and what may be resumed in it."""
+
+import dataclasses
+import json
+import platform
+import re
+
+import pytest
+
+from experiments import run_folder
+from experiments.run_folder import RunFolder
+from experiments.skip_inpainting import Config
+
+PAPER = "skip_inpainting"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Git and hardware are asked for in their own tests."""
+    monkeypatch.setattr(run_folder, "commit", lambda: "0123456789ab")
+    monkeypatch.setattr(run_folder, "hardware", lambda: "2 CPU cores")
+
+
+def train(folder):
+    """Leaves a checkpoint, as training does."""
+    path = folder.checkpoints / "last" / "ckpt-1.index"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+
+
+def written(folder):
+    return json.loads((folder.path / "config.json").read_text())
+
+
+def test_paths_are_those_of_the_readme(tmp_path):
+    folder = RunFolder(tmp_path / "runs" / "a")
+    assert folder.path.is_dir()
+    names = ("checkpoints", "logs", "history", "samples", "export", "report")
+    paths = [getattr(folder, name) for name in names]
+    assert [path.relative_to(folder.path).as_posix() for path in paths] == [
+        "checkpoints",
+        "logs",
+        "history.csv",
+        "samples",
+        "export/1",
+        "report",
+    ]
+
+
+def test_the_home_folder_may_be_abbreviated(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert RunFolder("~/run").path == tmp_path / "run"
+
+
+def test_the_record_holds_every_resolved_value(tmp_path):
+    folder, config = (
+        RunFolder(tmp_path),
+        Config(epochs=3, widths=(8, 16), image_size=32),
+    )
+    record = folder.record(PAPER, "paper", config)
+    assert record == written(folder)
+    assert (record["paper"], record["preset"]) == (PAPER, "paper")
+    expected = json.loads(json.dumps(dataclasses.asdict(config)))
+    assert record["config"] == expected
+    assert expected["widths"] == [8, 16] and expected["seed"] == 0
+
+
+def test_the_record_names_the_environment(tmp_path):
+    environment = RunFolder(tmp_path).record(PAPER, "paper", Config())["environment"]
+    assert environment["commit"] == "0123456789ab"
+    assert environment["hardware"] == "2 CPU cores"
+    assert environment["python"] == platform.python_version()
+    versions = environment["versions"]
+    assert {"tensorflow", "tensorflow-addons", "numpy"} <= versions.keys()
+    assert all(re.match(r"\d+\.\d+", version) for version in versions.values())
+
+
+class TestResuming:
+    @pytest.fixture
+    def trained(self, tmp_path):
+        folder = RunFolder(tmp_path / "run")
+        folder.record(PAPER, "paper", Config())
+        train(folder)
+        return folder
+
+    def test_the_same_settings_are_accepted(self, trained):
+        before = written(trained)
+        assert trained.record(PAPER, "paper", Config()) == before
+
+    @pytest.mark.parametrize(
+        "changes, text",
+        [
+            ({"learning_rate": 1e-3}, "learning_rate was 0.0002 and is now 0.001"),
+            ({"model": 2}, "model was 3 and is now 2"),
+            ({"widths": (8, 16)}, "widths was [64, 64, 128, 256, 512] and is now [8,"),
+            ({"seed": 1}, "seed was 0 and is now 1"),
+            ({"dataset": "lfw"}, "dataset was 'faces' and is now 'lfw'"),
+            ({"limit": 7}, "limit was 0 and is now 7"),
+            ({"train_mask": "center"}, "train_mask was 'random_square' and is now"),
+            ({"precision": "mixed_bfloat16"}, "precision was 'float32' and is now"),
+            ({"seed": 1, "crop": "none", "batch_size": 4}, "batch_size was 64"),
+        ],
+    )
+    def test_other_settings_are_an_error_that_names_them(self, trained, changes, text):
+        before = written(trained)
+        with pytest.raises(ValueError, match=re.escape(text)) as caught:
+            trained.record(PAPER, "paper", Config(**changes))
+        message = str(caught.value)
+        assert message.startswith(f"{trained.path} holds a run with other settings: ")
+        assert "another --workdir" in message
+        assert written(trained) == before
+
+    def test_another_paper_is_an_error(self, trained):
+        with pytest.raises(ValueError, match="it is a run of skip_inpainting"):
+            trained.record("pyramid_cgan", "paper", Config())
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"epochs": 80},
+            {"stages": ("evaluate",)},
+            {"data_dir": "elsewhere", "cache_dir": "there"},
+            {"test_mask": "free_form", "hole_ratio": (0.2, 0.3)},
+            {"lpips_weights": "weights.npz", "groups": "groups.csv"},
+            {"checkpoint_steps": 10, "workdir": "moved"},
+        ],
+        ids=lambda changes: "-".join(changes),
+    )
+    def test_where_how_far_and_how_to_measure_may_change(self, trained, changes):
+        config = Config(**changes)
+        assert trained.record(PAPER, "paper", config) == written(trained)
+        expected = json.loads(json.dumps(dataclasses.asdict(config)))
+        assert written(trained)["config"] == expected
+
+    def test_the_environment_stays_that_of_the_training(self, trained, monkeypatch):
+        monkeypatch.setattr(run_folder, "commit", lambda: "another")
+        record = trained.record(PAPER, "paper", Config(epochs=50))
+        assert record["environment"]["commit"] == "0123456789ab"
+        assert written(trained) == record
+
+    def test_before_the_first_checkpoint_anything_may_change(self, tmp_path):
+        folder = RunFolder(tmp_path)
+        folder.record(PAPER, "paper", Config())
+        folder.record(PAPER, "model2", Config(model=2))
+        assert written(folder)["config"]["model"] == 2
+
+
+class TestEnvironment:
+    def test_outside_a_checkout_the_commit_is_unknown(self, monkeypatch, tmp_path):
+        monkeypatch.undo()
+        monkeypatch.setattr(run_folder, "__file__", str(tmp_path / "run_folder.py"))
+        assert run_folder.commit() == "unknown (not a git checkout)"
+        monkeypatch.setenv("PATH", str(tmp_path))
+        assert run_folder.commit() == "unknown (not a git checkout)"
+
+    def test_hardware_is_a_line(self, monkeypatch):
+        monkeypatch.undo()
+        line = run_folder.hardware()
+        assert re.fullmatch(r"\d+ CPU cores \(.+\), \d+ GiB, .+", line)
