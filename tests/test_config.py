@@ -93,6 +93,7 @@ class TestErrors:
             ("--stages=train,exprot", "--stages must be one of train, evaluate"),
             ("--precision=bfloat16", "--precision must be one of float32"),
             ("--precision=bfloat16", "Did you mean: mixed_bfloat16 ?"),
+            ("--checkpoint=lst", "--checkpoint must be one of last, best"),
             ("--losses=papers", "--losses must be one of paper, swapped"),
             ("--model=4", "--model must be one of 0, 1, 2, 3; got 4."),
             ("--widths=8,x", "--widths takes ints separated by commas; got '8,x'."),

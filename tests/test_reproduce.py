@@ -1,0 +1,81 @@
+import json
+import pathlib
+
+import numpy as np
+import pytest
+
+from evaluation.evaluate import Evaluation
+from experiments import reproduce
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+def fake_run(folder, label, error, fingerprint="f" * 16):
+    """A run folder with what `gather` reads: two images, one baseline."""
+    values = {
+        label: {"hole/lpips": np.array([error, error]), "raw/lpips": np.full(2, error)},
+        "Telea": {"hole/lpips": np.array([0.5, 0.5]), "raw/lpips": np.full(2, 0.1)},
+    }
+    evaluation = Evaluation(("a", "b"), values, np.full(2, 0.25), fingerprint)
+    evaluation.save(folder / "report" / "evaluation.npz")
+    report = {
+        "ours": [label],
+        "subtitle": "Two faces, 1 of 40 epochs, CPU",
+        "environment": {"seed": 0, "commit": f"c-{label}", "hardware": "a machine"},
+        "epochs": None,
+        "history": {},
+        "pictures": {},
+    }
+    (folder / "report" / "results.json").write_text(json.dumps(report))
+    return folder
+
+
+@pytest.fixture
+def system():
+    return reproduce.load_system("skip_inpainting")
+
+
+def test_generated_documents_are_not_stale():
+    for path, text in reproduce.documents(ROOT).items():
+        assert path.read_text() == text, (
+            f"{path.name} is stale: run "
+            "`python -m experiments.reproduce --paper=skip_inpainting`"
+        )
+
+
+def test_runs_are_gathered_ours_first_with_claims_checked(system, tmp_path):
+    runs = [
+        fake_run(tmp_path / "3", "model 3", 0.2),
+        fake_run(tmp_path / "2", "model 2", 0.3),
+    ]
+    results = reproduce.gather(system, runs)
+    assert list(results["summary"]) == ["model 3", "model 2", "Telea"]
+    assert results["summary"]["model 2"]["hole/lpips"]["mean"] == 0.3
+    verdicts = [claim["verdict"] for claim in results["claims"]]
+    assert verdicts == ["not measured", "not measured", "holds", "holds"]
+    shown = reproduce.table(results)
+    assert "**model 3** (ours)" in shown
+    assert "c-model 3, c-model 2" in shown
+    assert "Two faces, 1 of 40 epochs, CPU" in shown
+
+
+def test_runs_on_other_images_are_refused(system, tmp_path):
+    runs = [
+        fake_run(tmp_path / "3", "model 3", 0.2),
+        fake_run(tmp_path / "2", "model 2", 0.3, fingerprint="0" * 16),
+    ]
+    with pytest.raises(ValueError, match="Evaluate both on one set"):
+        reproduce.gather(system, runs)
+
+
+def test_a_run_without_a_report_is_named(system, tmp_path):
+    with pytest.raises(FileNotFoundError, match="run it with --stages=evaluate"):
+        reproduce.gather(system, [tmp_path])
+
+
+def test_a_block_is_replaced_and_nothing_else():
+    text = "a\n<!-- x -->\nold\n<!-- /x -->\nb"
+    replaced = reproduce.replace_block(text, "x", "new")
+    assert replaced == "a\n<!-- x -->\nnew\n<!-- /x -->\nb"
+    with pytest.raises(ValueError, match="no lines <!-- y -->"):
+        reproduce.replace_block(text, "y", "new")

@@ -1,0 +1,368 @@
+"""Restoring files: names, masks, what is skipped, and what is never touched."""
+
+import importlib
+import sys
+
+import numpy as np
+import pytest
+from absl import flags
+from absl.testing import flagsaver
+from PIL import Image
+
+from data_pipeline import pixels
+from models import skip_inpainting
+from serving import export, photo
+
+RED = (255, 0, 0)
+_FLAGS = (
+    "model",
+    "input",
+    "output",
+    "mask",
+    "missing_is_black",
+    "batch_size",
+    "seed",
+    "overwrite",
+)
+
+
+@pytest.fixture(scope="module")
+def command():
+    """experiments.restore; its flags are gone afterwards, as other programs have some."""
+    name = "experiments.restore"
+    if name in sys.modules:
+        yield sys.modules[name]
+        return
+    others = {key: flags.FLAGS[key] for key in _FLAGS if key in flags.FLAGS}
+    for key in others:
+        delattr(flags.FLAGS, key)
+    yield importlib.import_module(name)
+    for key in _FLAGS:
+        delattr(flags.FLAGS, key)
+    for key, flag in others.items():
+        flags.FLAGS[key] = flag
+    del sys.modules[name]
+
+
+class Painter:
+    """Stands in for a model: paints what is missing red and counts its batches."""
+
+    sizes: list
+
+    def __init__(self, folder):
+        Painter.sizes = []
+
+    def __call__(self, images, masks):
+        Painter.sizes.append(len(images))
+        assert all(mask.dtype == np.uint8 and mask.max() <= 1 for mask in masks)
+        red = np.array(RED, np.uint8)
+        return [np.where(mask, red, image) for image, mask in zip(images, masks)]
+
+
+@pytest.fixture
+def run(command, tmp_path, monkeypatch):
+    """Runs the command with flags; by default photos/ -> out/ and the painter."""
+
+    def run(*, model=None, **options):
+        if model is None:
+            monkeypatch.setattr(command, "PhotoRestorer", Painter)
+        else:
+            monkeypatch.setattr(command, "PhotoRestorer", photo.PhotoRestorer)
+        options.setdefault("input", tmp_path / "photos")
+        options.setdefault("output", tmp_path / "out")
+        arguments = [f"--{key}={value}" for key, value in options.items()]
+        with flagsaver.flagsaver():
+            flags.FLAGS(["restore", f"--model={model or 'any'}", *arguments])
+            command.restore()
+        flags.FLAGS.unparse_flags()
+
+    return run
+
+
+def blue(height=20, width=30):
+    image = np.zeros((height, width, 3), np.uint8)
+    image[..., 2] = np.arange(width) * 5
+    image[..., 1] = np.arange(height)[:, None] * 5
+    return image
+
+
+def write(path, image=None, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(blue() if image is None else image).save(path, **options)
+    return path
+
+
+def red(path):
+    """Where a result is red, bool [H, W]."""
+    return (pixels.read(path) == RED).all(axis=-1)
+
+
+def files(folder):
+    return sorted(
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file()
+    )
+
+
+def snapshot(folder):
+    return {name: (folder / name).read_bytes() for name in files(folder)}
+
+
+class TestNames:
+    def test_they_are_kept_in_nested_folders(self, run, tmp_path, capsys):
+        photos = tmp_path / "photos"
+        for name in ("b.png", "a.jpg", "one/two/c.WEBP", "one/d.e.bmp"):
+            write(photos / name)
+        (photos / "notes.txt").write_text("no picture")
+        before = snapshot(photos)
+        run()
+        expected = ["a.png", "b.png", "one/d.e.png", "one/two/c.png"]
+        assert files(tmp_path / "out") == expected
+        assert snapshot(photos) == before
+        assert "4 pictures restored: " in capsys.readouterr().out
+
+    def test_pictures_of_one_name_keep_their_suffix(self, run, tmp_path):
+        photos = tmp_path / "photos"
+        shades = {"a.jpg": 10, "a.png": 90, "b.png": 170, "in/a.png": 250}
+        for name, shade in shades.items():
+            write(photos / name, np.full((20, 20, 3), shade, np.uint8))
+        run()
+        found = {
+            name: int(pixels.read(tmp_path / "out" / name)[0, 0, 0])
+            for name in files(tmp_path / "out")
+        }
+        assert found == pytest.approx(
+            {"a.jpg.png": 10, "a.png.png": 90, "b.png": 170, "in/a.png": 250}, abs=1
+        )
+
+    def test_no_two_results_share_a_name(self, command, tmp_path):
+        names = ("a.jpg", "a.png", "a.jpg.png", "a.jpg.webp", "b.png")
+        for name in names:
+            write(tmp_path / "photos" / name)
+        jobs = command.find_jobs(tmp_path / "photos", tmp_path / "out")
+        assert len({target for _, target in jobs}) == len(jobs) == len(names)
+
+    def test_one_picture_is_enough(self, run, tmp_path):
+        run(input=write(tmp_path / "face.jpg"))
+        assert files(tmp_path / "out") == ["face.png"]
+
+    def test_batches_do_not_mix_pictures(self, run, tmp_path):
+        for index in range(5):
+            image = np.full((20 + index, 30, 3), 40 * index, np.uint8)
+            write(tmp_path / "photos" / f"{index}.png", image)
+        run(batch_size=2)
+        assert Painter.sizes == [2, 2, 1]
+        for index in range(5):
+            restored = pixels.read(tmp_path / "out" / f"{index}.png")
+            assert restored.shape == (20 + index, 30, 3)
+            assert (restored[0, 0] == 40 * index).all()
+
+    @pytest.mark.parametrize("contents", [[], ["notes.txt"]])
+    def test_no_picture_is_an_error(self, run, tmp_path, contents):
+        (tmp_path / "photos").mkdir()
+        for name in contents:
+            (tmp_path / "photos" / name).touch()
+        with pytest.raises(FileNotFoundError, match="--input=.* is neither a picture"):
+            run()
+
+    @pytest.mark.parametrize("missing", ["model", "input", "output"])
+    def test_required_flags_are_named(self, command, missing):
+        given = [f"--{key}=x" for key in ("model", "input", "output") if key != missing]
+        with (
+            flagsaver.flagsaver(),
+            pytest.raises(ValueError, match=f"--{missing} is required"),
+        ):
+            flags.FLAGS(["restore", *given])
+            command.restore()
+
+
+class TestNothingIsLost:
+    def test_an_input_is_never_replaced(self, run, tmp_path):
+        photos = tmp_path / "photos"
+        write(photos / "a.png"), write(photos / "b.jpg")
+        before = snapshot(photos)
+        for overwrite in (False, True):
+            with pytest.raises(ValueError, match="would replace the input .*a.png"):
+                run(output=photos, overwrite=overwrite)
+        assert snapshot(photos) == before
+
+    def test_nor_through_a_link(self, run, tmp_path):
+        photos = tmp_path / "photos"
+        write(photos / "a.png")
+        (tmp_path / "link").symlink_to(photos)
+        with pytest.raises(ValueError, match="would replace the input"):
+            run(output=tmp_path / "link", overwrite=True)
+
+    def test_a_result_is_left_alone_unless_told_otherwise(self, run, tmp_path, capsys):
+        write(tmp_path / "photos" / "a.png"), write(tmp_path / "photos" / "b.png")
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "a.png").write_bytes(b"mine")
+        run()
+        assert (tmp_path / "out" / "a.png").read_bytes() == b"mine"
+        assert red(tmp_path / "out" / "b.png").any()
+        assert "1 results are there already" in capsys.readouterr().err
+        run(overwrite=True)
+        assert red(tmp_path / "out" / "a.png").any()
+
+    def test_results_may_lie_within_the_inputs(self, run, tmp_path):
+        photos = tmp_path / "photos"
+        write(photos / "a.png")
+        for _ in range(2):
+            run(output=photos / "restored")
+            assert files(photos) == ["a.png", "restored/a.png"]
+
+    def test_a_second_run_does_nothing(self, run, tmp_path, capsys):
+        write(tmp_path / "photos" / "a.png")
+        run()
+        before = (tmp_path / "out" / "a.png").stat().st_mtime_ns
+        run()
+        assert (tmp_path / "out" / "a.png").stat().st_mtime_ns == before
+        assert Painter.sizes == []
+
+
+class TestUnreadable:
+    def test_it_is_skipped_and_named(self, run, tmp_path, capsys):
+        photos = tmp_path / "photos"
+        write(photos / "a.png"), write(photos / "c.png")
+        (photos / "b.png").write_bytes(b"no picture")
+        run()
+        assert files(tmp_path / "out") == ["a.png", "c.png"]
+        out, err = capsys.readouterr()
+        assert f"skipped {photos / 'b.png'}: " in err
+        assert "2 pictures restored, 1 skipped" in out
+
+    def test_none_readable_is_an_error(self, run, tmp_path):
+        (tmp_path / "photos").mkdir()
+        (tmp_path / "photos" / "b.png").write_bytes(b"no picture")
+        with pytest.raises(ValueError, match="none of the pictures could be read"):
+            run()
+        assert not (tmp_path / "out").exists()
+
+
+class TestMasks:
+    @pytest.fixture
+    def picture(self, tmp_path):
+        return write(tmp_path / "photos" / "a.jpg")
+
+    @pytest.fixture
+    def result(self, tmp_path, picture):
+        return tmp_path / "out" / "a.png"
+
+    missing = np.zeros((20, 30), bool)
+    missing[3:9, 10:25] = True
+
+    def write_mask(self, path, missing=missing):
+        return write(path, missing.astype(np.uint8) * 255)
+
+    def test_the_default_is_the_center(self, run, result):
+        run()
+        expected = np.zeros((20, 30), bool)
+        expected[5:15, 10:20] = True
+        np.testing.assert_array_equal(red(result), expected)
+
+    def test_random_squares_depend_on_name_and_seed_alone(self, run, tmp_path):
+        for index in range(4):
+            write(tmp_path / "photos" / f"{index}.png")
+
+        def places(seed):
+            run(mask="random", seed=seed, overwrite=True)
+            holes = [red(path) for path in sorted((tmp_path / "out").iterdir())]
+            for hole in holes:
+                rows, columns = np.nonzero(hole)
+                assert len(rows) == 100
+                assert np.ptp(rows) == np.ptp(columns) == 9
+            return [tuple(np.argwhere(hole)[0]) for hole in holes]
+
+        first = places(0)
+        assert places(0) == first
+        assert len(set(first)) > 1
+        assert places(1) != first
+        (tmp_path / "photos" / "0.png").unlink()
+        (tmp_path / "out" / "0.png").unlink()
+        assert places(0) == first[1:]
+
+    def test_a_file_is_everybodys_mask(self, run, result, tmp_path):
+        run(mask=self.write_mask(tmp_path / "mask.png"))
+        np.testing.assert_array_equal(red(result), self.missing)
+
+    def test_black_may_mark_what_is_missing(self, run, result, tmp_path):
+        mask = self.write_mask(tmp_path / "mask.png", ~self.missing)
+        run(mask=mask, missing_is_black=True)
+        np.testing.assert_array_equal(red(result), self.missing)
+
+    def test_it_is_fitted_to_the_picture(self, run, result, tmp_path):
+        large = self.missing.repeat(3, axis=0).repeat(3, axis=1)
+        run(mask=self.write_mask(tmp_path / "mask.png", large))
+        np.testing.assert_array_equal(red(result), self.missing)
+
+    @pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.jpg"])
+    def test_a_folder_has_one_of_each_name(self, run, result, tmp_path, name):
+        self.write_mask(tmp_path / "masks" / "z.png", ~self.missing)
+        self.write_mask(tmp_path / "masks" / name)
+        run(mask=tmp_path / "masks")
+        np.testing.assert_array_equal(red(result), self.missing)
+
+    def test_a_folder_may_have_the_pictures_own_folders(self, run, tmp_path):
+        for folder in ("one", "two"):
+            write(tmp_path / "photos" / folder / "a.png")
+        self.write_mask(tmp_path / "masks" / "one" / "a.png")
+        self.write_mask(tmp_path / "masks" / "two" / "a.png", ~self.missing)
+        run(mask=tmp_path / "masks")
+        one, two = (red(tmp_path / "out" / f / "a.png") for f in ("one", "two"))
+        np.testing.assert_array_equal(one, self.missing)
+        np.testing.assert_array_equal(two, ~self.missing)
+
+    def test_a_picture_without_a_mask_is_skipped_and_named(
+        self, run, result, tmp_path, capsys
+    ):
+        write(tmp_path / "photos" / "b.png")
+        self.write_mask(tmp_path / "masks" / "a.png")
+        run(mask=tmp_path / "masks")
+        assert files(tmp_path / "out") == ["a.png"]
+        assert "has no mask called b" in capsys.readouterr().err
+
+    def test_a_mask_that_is_not_there_is_an_error(self, run, result):
+        with pytest.raises(ValueError, match="--mask must be center, random"):
+            run(mask="centre")
+
+
+class TestModel:
+    @pytest.fixture(scope="class")
+    def model(self, tmp_path_factory):
+        generator = skip_inpainting.build_generator(3, image_size=16, widths=(8, 8))
+        network = skip_inpainting.build_inpainter(generator)
+        restorer = export.build_restorer(network, fill=1.0)
+        return export.save(restorer, tmp_path_factory.mktemp("run") / "export" / "1")
+
+    def test_known_pixels_are_those_that_are_looked_at(self, run, model, tmp_path):
+        """Also of a photograph that is stored lying on its side."""
+        sideways = Image.Exif()
+        sideways[0x0112] = 6  # Orientation: to be turned by 90 degrees clockwise
+        photos = tmp_path / "photos"
+        paths = [
+            write(photos / "upright.jpg", quality=90),
+            write(photos / "turned.jpg", quality=90, exif=sideways),
+            write(photos / "large.png", blue(50, 45)),
+            write(photos / "gray.png", blue()[..., 2]),
+        ]
+        run(model=model, mask="center")
+        for path in paths:
+            with Image.open(path) as stored:
+                height, width = stored.size[::-1]
+            seen = pixels.read(path)
+            if path.stem == "turned":
+                assert seen.shape == (width, height, 3)
+            restored = pixels.read(tmp_path / "out" / f"{path.stem}.png")
+            assert restored.shape == seen.shape
+            side = min(seen.shape[:2]) // 2
+            top, left = ((length - side) // 2 for length in seen.shape[:2])
+            known = np.ones(seen.shape[:2], bool)
+            known[top : top + side, left : left + side] = False
+            np.testing.assert_array_equal(restored[known], seen[known])
+            assert not np.array_equal(restored, seen)
+
+    def test_a_model_that_is_not_there_is_an_error(self, run, tmp_path):
+        write(tmp_path / "photos" / "a.png")
+        with pytest.raises(FileNotFoundError, match="holds no saved_model.pb"):
+            run(model=tmp_path)
