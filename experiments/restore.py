@@ -11,6 +11,7 @@ names of their inputs.
 
 from __future__ import annotations
 
+import collections
 import hashlib
 import os
 import pathlib
@@ -80,7 +81,8 @@ def find_jobs(
     """Pictures and where their results go.
 
     A result has its picture's name with .png; where two pictures would share one, the
-    picture's own suffix stays in it (a.jpg.png, a.webp.png).
+    picture's own suffix stays in it (a.jpg.png, a.webp.png). An output folder within
+    the input folder is not searched.
 
     Raises:
       FileNotFoundError: If there are no pictures.
@@ -90,21 +92,19 @@ def find_jobs(
         pictures, root = [source], source.parent
     else:
         root = source
-        pictures = sorted(
-            pathlib.Path(folder, name)
-            for folder, _, names in os.walk(source)
-            for name in names
-            if name.lower().endswith(pixels.IMAGE_SUFFIXES)
-        )
+        pictures = sorted(_pictures(source, output))
     if not pictures:
         raise FileNotFoundError(
             f"--input={source} is neither a picture nor a folder with any "
             f"({', '.join(pixels.IMAGE_SUFFIXES)})."
         )
-    stems = [picture.with_suffix("") for picture in pictures]
-    jobs = []
-    for picture, stem in zip(pictures, stems):
-        name = picture.name if stems.count(stem) > 1 else picture.stem
+    stems = collections.Counter(picture.with_suffix("") for picture in pictures)
+    inputs, jobs = set(pictures), []
+    for picture in pictures:
+        stem = picture.with_suffix("")
+        # Of a.jpg, a.png and a.jpg.png the first becomes what the last would be.
+        shared = stems[stem] > 1 or stem in inputs
+        name = picture.name if shared else picture.stem
         target = output / picture.relative_to(root).with_name(f"{name}.png")
         jobs.append((picture, target))
     inputs = {picture.resolve() for picture in pictures}
@@ -115,6 +115,17 @@ def find_jobs(
                 "folder."
             )
     return jobs
+
+
+def _pictures(source: pathlib.Path, output: pathlib.Path) -> Iterator[pathlib.Path]:
+    """The pictures below a folder, but for the results of an earlier run."""
+    results = output.resolve()
+    for folder, inner, names in os.walk(source):
+        here = pathlib.Path(folder)
+        inner[:] = [name for name in inner if (here / name).resolve() != results]
+        for name in names:
+            if name.lower().endswith(pixels.IMAGE_SUFFIXES):
+                yield here / name
 
 
 def _read(batch: list) -> Iterator[tuple[pathlib.Path, np.ndarray, np.ndarray]]:
@@ -143,11 +154,18 @@ def _mask(picture: pathlib.Path, size: tuple[int, int]) -> np.ndarray:
 
 
 def _mask_of(picture: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
-    """The mask with a picture's name, whatever its suffix."""
-    for suffix in pixels.IMAGE_SUFFIXES:
-        for path in (folder / f"{picture.stem}{suffix}", folder / picture.name):
-            if path.exists():
-                return path
+    """The mask with a picture's name, whatever its suffix.
+
+    It is looked for in the folder's own copy of the inputs' folders, then in itself.
+    """
+    root, places = pathlib.Path(_INPUT.value), [folder]
+    if root.is_dir():
+        places.insert(0, folder / picture.parent.relative_to(root))
+    for place in places:
+        for suffix in pixels.IMAGE_SUFFIXES:
+            for path in (place / f"{picture.stem}{suffix}", place / picture.name):
+                if path.exists():
+                    return path
     raise FileNotFoundError(f"{folder} has no mask called {picture.stem}.")
 
 

@@ -123,11 +123,15 @@ PRESETS = {
     "model3": {"model": 3},
     "bottleneck4000": {"model": 0, "bottleneck": "conv4000"},
     "cpu": {
+        "image_size": 96,
+        "hole_size": 48,
         "widths": (32, 32, 64, 128, 256),
         "discriminator_widths": (32, 64, 128),
         "batch_size": 16,
-        "epochs": 1,
+        "epochs": 2,
+        "learning_rate": 1e-3,
         "ema_decay": 0.99,
+        "limit": 5000,
     },
     "smoke": {
         "image_size": 32,

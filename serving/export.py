@@ -220,15 +220,16 @@ def save(
 @contextlib.contextmanager
 def _errors_only() -> Iterator[None]:
     """Silences what TensorFlow says about every SavedModel; errors still show."""
-    loggers = (absl_logging.get_absl_logger(), tf.get_logger())
-    before = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
+    # absl's verbosity and not its logger's level, which saving itself sets anew.
+    verbosity = absl_logging.get_verbosity()
+    level = tf.get_logger().level
+    absl_logging.set_verbosity(absl_logging.ERROR)
+    tf.get_logger().setLevel(logging.ERROR)
     try:
         yield
     finally:
-        for logger, level in zip(loggers, before):
-            logger.setLevel(level)
+        absl_logging.set_verbosity(verbosity)
+        tf.get_logger().setLevel(level)
 
 
 def read_config(folder: str | os.PathLike) -> dict:

@@ -436,16 +436,18 @@ class TestFolder:
         assert [path.name for path in folder.parent.iterdir()] == ["1"]
 
     def test_saving_says_nothing_and_leaves_the_loggers_alone(self, tmp_path, capfd):
-        loggers = (absl_logging.get_absl_logger(), tf.get_logger())
-        before = [logger.level for logger in loggers]
+        before = absl_logging.get_verbosity(), tf.get_logger().level
+        absl_logging.use_absl_handler()
         try:
-            for logger in loggers:
-                logger.setLevel(logging.INFO)
+            absl_logging.set_verbosity(absl_logging.INFO)
+            tf.get_logger().setLevel(logging.INFO)
             export.save(build(1), tmp_path / "run" / "export" / "1")
-            assert [logger.level for logger in loggers] == [logging.INFO] * 2
+            assert absl_logging.get_verbosity() == absl_logging.INFO
+            assert tf.get_logger().level == logging.INFO
         finally:
-            for logger, level in zip(loggers, before):
-                logger.setLevel(level)
+            logging.root.removeHandler(absl_logging.get_absl_handler())
+            absl_logging.set_verbosity(before[0])
+            tf.get_logger().setLevel(before[1])
         out, err = capfd.readouterr()
         assert (out, err) == ("", "")
 

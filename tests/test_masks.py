@@ -61,9 +61,7 @@ def test_center_is_centered_and_border_is_the_rest(size, hole):
     assert (height, width) == (hole, hole)
     # An odd margin cannot be halved: one pixel more below and to the right.
     assert top == left == (size - hole) // 2
-    np.testing.assert_array_equal(
-        drawn("border", 1, size=size, hole=hole), ~center
-    )
+    np.testing.assert_array_equal(drawn("border", 1, size=size, hole=hole), ~center)
 
 
 def test_random_square_is_uniform_over_all_offsets():
@@ -76,9 +74,7 @@ def test_random_square_is_uniform_over_all_offsets():
     assert scipy.stats.chisquare(cells).pvalue > 1e-3
 
 
-@pytest.mark.parametrize(
-    ("hole", "shortest"), [(16, 12), (9, 6), (1, 1), (32, 24)]
-)
+@pytest.mark.parametrize(("hole", "shortest"), [(16, 12), (9, 6), (1, 1), (32, 24)])
 def test_random_rectangle_has_sides_between_three_quarters_and_all(hole, shortest):
     found = sides(drawn("random_rectangle", 400, hole=hole))
     for side in (2, 3):

@@ -28,7 +28,7 @@ _FLAGS = (
 
 @pytest.fixture(scope="module")
 def command():
-    """experiments.restore; its flags are gone afterwards, as other programs have some."""
+    """experiments.restore; its flags are gone afterwards: other programs have some."""
     name = "experiments.restore"
     if name in sys.modules:
         yield sys.modules[name]
@@ -64,19 +64,18 @@ def run(command, tmp_path, monkeypatch):
     """Runs the command with flags; by default photos/ -> out/ and the painter."""
 
     def run(*, model=None, **options):
-        if model is None:
-            monkeypatch.setattr(command, "PhotoRestorer", Painter)
-        else:
-            monkeypatch.setattr(command, "PhotoRestorer", photo.PhotoRestorer)
-        options.setdefault("input", tmp_path / "photos")
-        options.setdefault("output", tmp_path / "out")
-        arguments = [f"--{key}={value}" for key, value in options.items()]
+        painted = model is None
+        model = "any" if painted else model
+        restorer = Painter if painted else photo.PhotoRestorer
+        monkeypatch.setattr(command, "PhotoRestorer", restorer)
+        given = {"input": tmp_path / "photos", "output": tmp_path / "out", **options}
+        arguments = [f"--{key}={value}" for key, value in given.items()]
         with flagsaver.flagsaver():
-            flags.FLAGS(["restore", f"--model={model or 'any'}", *arguments])
+            flags.FLAGS(["restore", f"--model={model}", *arguments])
             command.restore()
-        flags.FLAGS.unparse_flags()
 
-    return run
+    yield run
+    flags.FLAGS.unparse_flags()
 
 
 def blue(height=20, width=30):
@@ -136,8 +135,16 @@ class TestNames:
             {"a.jpg.png": 10, "a.png.png": 90, "b.png": 170, "in/a.png": 250}, abs=1
         )
 
-    def test_no_two_results_share_a_name(self, command, tmp_path):
-        names = ("a.jpg", "a.png", "a.jpg.png", "a.jpg.webp", "b.png")
+    @pytest.mark.parametrize(
+        "names",
+        [
+            ("a.jpg", "a.png", "a.jpg.png"),
+            ("a.jpg", "a.png", "a.jpg.png", "a.jpg.webp"),
+            ("a.jpg", "a.jpg.png", "a.jpg.png.png"),
+            ("a.JPG", "a.jpg", "a.jpeg"),
+        ],
+    )
+    def test_no_two_results_share_a_name(self, command, tmp_path, names):
         for name in names:
             write(tmp_path / "photos" / name)
         jobs = command.find_jobs(tmp_path / "photos", tmp_path / "out")
@@ -167,14 +174,9 @@ class TestNames:
             run()
 
     @pytest.mark.parametrize("missing", ["model", "input", "output"])
-    def test_required_flags_are_named(self, command, missing):
-        given = [f"--{key}=x" for key in ("model", "input", "output") if key != missing]
-        with (
-            flagsaver.flagsaver(),
-            pytest.raises(ValueError, match=f"--{missing} is required"),
-        ):
-            flags.FLAGS(["restore", *given])
-            command.restore()
+    def test_required_flags_are_named(self, run, missing):
+        with pytest.raises(ValueError, match=f"--{missing} is required"):
+            run(**{missing: ""})
 
 
 class TestNothingIsLost:
