@@ -64,15 +64,18 @@ class DecodedSplit:
 
     def lookup(self) -> Callable[[tf.Tensor], tf.Tensor]:
         """Position -> uint8 [S, S, 3], in TensorFlow operations."""
-        if self.path is None:
-            images = tf.convert_to_tensor(self.images)
-            return lambda position: tf.gather(images, position)
-        # The file, mapped into memory as a tensor: gathering reads only its own pages.
-        images = tf.raw_ops.ImmutableConst(
-            dtype=tf.uint8,
-            shape=self.images.shape,
-            memory_region_name=str(self.path.resolve()),
-        )
+        # Where the input is made, which is never a GPU: its memory is for networks.
+        with tf.device("CPU:0"):
+            if self.path is None:
+                images = tf.convert_to_tensor(self.images)
+            else:
+                # The file, mapped into memory as a tensor: gathering reads only the
+                # pages it needs.
+                images = tf.raw_ops.ImmutableConst(
+                    dtype=tf.uint8,
+                    shape=self.images.shape,
+                    memory_region_name=str(self.path.resolve()),
+                )
         return lambda position: tf.gather(images, position)
 
     def mean_image(self) -> np.ndarray:
