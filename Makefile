@@ -16,8 +16,8 @@ setup: $(VENV)/.installed  ## Make .venv with the tested versions (PYTHON=... ch
 # The stamp makes a second call do nothing, and a change of the pins install again.
 $(VENV)/.installed: requirements.txt requirements-dev.txt setup.py
 	@set -e; python=$$(scripts/find_python "$(PYTHON)"); \
-	echo "Making $(VENV) with $$($$python --version); this takes a minute or two."; \
-	$$python -m venv --clear $(VENV); \
+	echo "Installing into $(VENV) with $$($$python --version); this takes a minute or two."; \
+	[ -x $(BIN)/python ] || $$python -m venv --clear $(VENV); \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	  -r requirements.txt -r requirements-dev.txt; \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \

@@ -39,6 +39,7 @@ class DecodedSplit:
         [N, S, S, 1] the source has.
       skipped: What was said of each image that could not be read.
       path: The file of a disk cache, or None.
+      first: The row of `path` that is images[0].
     """
 
     source: Source
@@ -47,19 +48,20 @@ class DecodedSplit:
     fields: dict[str, np.ndarray]
     skipped: tuple[str, ...] = ()
     path: pathlib.Path | None = None
+    first: int = 0
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def subset(self, positions: slice | np.ndarray) -> DecodedSplit:
-        """Some of the images, kept in memory."""
-        names = np.array(self.names, dtype=object)[positions]
+    def part(self, start: int, stop: int | None = None) -> DecodedSplit:
+        """Consecutive images, from `start` up to `stop` or the end; copies nothing."""
+        chosen = slice(start, stop)
         return dataclasses.replace(
             self,
-            names=tuple(names),
-            images=np.asarray(self.images[positions]),
-            fields={key: value[positions] for key, value in self.fields.items()},
-            path=None,
+            names=self.names[chosen],
+            images=self.images[chosen],
+            fields={key: value[chosen] for key, value in self.fields.items()},
+            first=self.first + start,
         )
 
     def lookup(self) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -68,15 +70,16 @@ class DecodedSplit:
         with tf.device("CPU:0"):
             if self.path is None:
                 images = tf.convert_to_tensor(self.images)
-            else:
-                # The file, mapped into memory as a tensor: gathering reads only the
-                # pages it needs.
-                images = tf.raw_ops.ImmutableConst(
-                    dtype=tf.uint8,
-                    shape=self.images.shape,
-                    memory_region_name=str(self.path.resolve()),
-                )
-        return lambda position: tf.gather(images, position)
+                return lambda position: tf.gather(images, position)
+            # The file, mapped into memory as a tensor: gathering reads only the pages
+            # it needs.
+            rows = self.first + len(self)
+            images = tf.raw_ops.ImmutableConst(
+                dtype=tf.uint8,
+                shape=(rows, *self.images.shape[1:]),
+                memory_region_name=str(self.path.resolve()),
+            )
+        return lambda position: tf.gather(images, position + self.first)
 
     def mean_image(self) -> np.ndarray:
         """The average image, float32 [S, S, 3] in [0, 1]."""
@@ -146,6 +149,7 @@ def _decode_all(
         images = np.empty(shape, np.uint8)
     else:
         folder.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(folder)
         partial = folder / f"images.u8.{os.getpid()}.partial"
         images = np.memmap(partial, np.uint8, "w+", shape=shape)
 
@@ -189,6 +193,17 @@ def _decode_all(
     meta = {"size": size, "names": names, "skipped": skipped}
     pixels.write_bytes(folder / "meta.json", json.dumps(meta).encode())
     return _load(source, folder)
+
+
+def _remove_abandoned(folder: pathlib.Path) -> None:
+    """Deletes what decoding left behind when it was killed."""
+    for partial in folder.glob("images.u8.*.partial"):
+        try:
+            os.kill(int(partial.name.split(".")[2]), 0)
+        except ProcessLookupError:
+            partial.unlink()
+        except PermissionError:
+            pass  # Somebody else's process is still writing it.
 
 
 def _fitted_elements(

@@ -46,6 +46,7 @@ def load(split: str, *, data_dir: str, seed: int = 0) -> elements.Source:
     else:
         parts = shuffled_names(names, seed)
         notes = f"{len(names):,} images, 80/20 by seeded shuffle, seed {seed}"
+    notes += f"; read {root.resolve()}"
     if split not in parts:
         raise elements.no_such_split("folder", split, tuple(parts))
     info = elements.SourceInfo(

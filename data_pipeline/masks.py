@@ -1,6 +1,6 @@
 """What is missing from an image: float32 masks [S, S, 1], 1 = missing.
 
-Each kind is a function of a stateless key (int32 [2]) and the image's position in its
+Each kind is a function of a stateless key (integer [2]) and the image's position in its
 set, in TensorFlow operations only, so that a mask depends on nothing but its key.
 `build` makes one from a specification such as "random_square".
 """

@@ -17,7 +17,7 @@ from data_pipeline import pixels
 from data_pipeline.decoded import DecodedSplit
 from data_pipeline.masks import MaskFn
 
-# image uint8 [S, S, 3], key int32 [2], index [] -> (inputs, target)
+# image uint8 [S, S, 3], key integer [2], index [] -> (inputs, target)
 TaskFn = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple]
 
 # What a key is for; a new use takes a new number.
@@ -120,7 +120,7 @@ def evaluation_batches(
 
 
 def _fold(seed: int, use: int, *numbers: tf.Tensor) -> tf.Tensor:
-    """A key, int32 [2], for each combination of its arguments."""
+    """A key, integer [2], for each combination of its arguments."""
     key = tf.constant([seed, use], tf.int32)
     for number in numbers:
         key = tf.random.experimental.stateless_fold_in(key, number)

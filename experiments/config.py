@@ -24,6 +24,7 @@ from training import strategy
 # Flags defined here belong to the paper's module, whose --help lists them.
 flags.disclaim_key_flags()
 
+_POSITIVE = ("image_size", "batch_size", "epochs", "steps", "validation_images")
 STAGES = ("train", "evaluate", "export")
 CHECKPOINTS = ("last", "best")
 

@@ -23,16 +23,14 @@ class RunData:
     @functools.cached_property
     def train(self) -> decoded.DecodedSplit:
         """The training split, less what validation takes from it."""
-        if "validation" in sources.splits(self._config.dataset):
-            return self._train
-        return self._train.subset(slice(self._taken, None))
+        return self._train if self._has_validation else self._train.part(self._taken)
 
     @functools.cached_property
     def validation(self) -> decoded.DecodedSplit:
         """The official validation split, or images held out of the training split."""
-        if "validation" in sources.splits(self._config.dataset):
+        if self._has_validation:
             return self._decode("validation", self._config.validation_images)
-        return self._train.subset(slice(self._taken))
+        return self._train.part(0, self._taken)
 
     @functools.cached_property
     def test(self) -> decoded.DecodedSplit:
@@ -42,6 +40,10 @@ class RunData:
     @functools.cached_property
     def _train(self) -> decoded.DecodedSplit:
         return self._decode("train", self._config.limit)
+
+    @property
+    def _has_validation(self) -> bool:
+        return "validation" in self._train.source.info.split_counts
 
     @property
     def _taken(self) -> int:
