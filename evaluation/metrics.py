@@ -137,13 +137,18 @@ def measure(
 def _measure_chunk(target, restored, missing, lpips, regions) -> dict[str, np.ndarray]:
     target, restored = np.clip(target, 0, 1), np.clip(restored, 0, 1)
     composite = np.where(missing, restored, target)
-    values = {}
-    for region in regions:
+    values, images = {}, (composite, restored)
+    for region in sorted(regions, key=REGIONS.index):
         if region == "hole":
             values.update(_hole_pixels(target, restored, missing))
             values.update(_hole_patches(target, composite, missing, lpips))
             continue
         image = composite if region == "composite" else restored
+        # Classical methods return the known pixels: what is pasted is what they gave.
+        if region == "raw" and "composite" in regions and np.array_equal(*images):
+            same = [key for key in values if key.startswith("composite/")]
+            values.update({f"raw/{key[10:]}": values[key] for key in same})
+            continue
         whole = min(target.shape[1:3]) >= minimum_size("ms_ssim")
         scales = ("ms_ssim",) if whole else ("ms_ssim_3", "ms_ssim_5w")
         for name in (*_PIXELS, "ssim", *scales, *_if_given(lpips)):

@@ -13,6 +13,7 @@ from evaluation import metrics
 from experiments.config import RunConfig, hp
 from experiments.training_stage import Watch
 
+_EVALUATED = 64  # images restored and measured at once
 _WATCHED = 8  # images of the pictures that are drawn as training goes
 _MASK_KINDS = ", ".join(masks.KINDS)
 
@@ -69,7 +70,7 @@ class InpaintingConfig(RunConfig):
         return pipeline.evaluation_batches(
             split,
             self.task(self.test_mask, split.names),
-            batch_size=min(self.batch_size, 64),
+            batch_size=_EVALUATED,
             seed=self.seed,
         )
 

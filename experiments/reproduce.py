@@ -1,6 +1,7 @@
 r"""Gathers runs of a paper into results/, the README's table and the model card.
 
-  python -m experiments.reproduce --paper=skip_inpainting --runs=runs/a,runs/b
+  python -m experiments.reproduce --paper=skip_inpainting --runs=runs/a,runs/b \
+      --picture=runs/demo
 
 The runs must have been evaluated on the same images and holes, which their fingerprint
 says. Everything that is written comes from results/<paper>.json; without --runs the
@@ -30,6 +31,9 @@ KEYS = ("hole/l1_percent", "hole/psnr_db", "hole/ssim", "hole/lpips", "raw/lpips
 
 _PAPER = flags.DEFINE_string("paper", None, f"One of {', '.join(PAPERS)}.")
 _RUNS = flags.DEFINE_list("runs", [], "Run folders, evaluated on the same images.")
+_PICTURE = flags.DEFINE_string(
+    "picture", "", "Run folder whose typical restorations the README shows."
+)
 _OUTPUT = flags.DEFINE_string(
     "output", str(ROOT), "Folder with results/ and README.md."
 )
@@ -44,7 +48,9 @@ def reproduce() -> None:
         folders = [pathlib.Path(path).expanduser() for path in _RUNS.value]
         text = json.dumps(gather(system, folders), indent=1) + "\n"
         pixels.write_bytes(root / "results" / f"{system.name}.json", text.encode())
-        _copy_picture(folders[0], root / "docs" / "pictures" / f"{system.name}.png")
+    if _PICTURE.value:
+        target = root / "docs" / "pictures" / f"{system.name}.png"
+        draw_picture(pathlib.Path(_PICTURE.value), target)
     for path, text in documents(root).items():
         pixels.write_bytes(path, text.encode())
         print(path)
@@ -166,12 +172,18 @@ def _titled(published: Mapping) -> str:
     return f"**{published['caption']}**\n\n{shown}\n\n{published['note']}".rstrip()
 
 
-def _copy_picture(folder: pathlib.Path, target: pathlib.Path) -> None:
-    """One picture of a run's typical restorations."""
-    report = json.loads((folder / "report" / "results.json").read_text())
-    rows = report["pictures"].get("Median", [])
-    if not rows:
-        return
+def draw_picture(folder: pathlib.Path, target: pathlib.Path) -> None:
+    """Writes one picture of a run's median restorations, a face a row.
+
+    Raises:
+      FileNotFoundError: If the run has no report.
+    """
+    results = folder / "report" / "results.json"
+    if not results.exists():
+        raise FileNotFoundError(
+            f"--picture={folder} has no report; run it with --stages=evaluate first."
+        )
+    rows = json.loads(results.read_text())["pictures"]["Median"]
     images = [
         [pixels.read(folder / "report" / file) for file in row["files"].values()]
         for row in rows

@@ -414,6 +414,8 @@ class TestFolder:
         (folder / "stale").touch()
 
         def fail(*args, **options):
+            # A server that watches the parent sees versions and nothing else.
+            assert [path.name for path in folder.parent.iterdir()] == ["1"]
             raise RuntimeError("the disk is full")
 
         with monkeypatch.context() as patch:
