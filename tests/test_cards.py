@@ -101,8 +101,7 @@ def test_a_run_brings_its_numbers_and_where_they_are_from(results):
         "Seed 5",
         "0123456789ab",
         "2 CPU cores",
-        "Drawn faces",
-        "feedc0ffee123456",
+        "Test set Drawn faces, fingerprint feedc0ffee123456",
     ):
         assert fact in text
     # Metrics that were not measured, and those of other regions, are left out.
