@@ -13,7 +13,9 @@ from __future__ import annotations
 import importlib
 import json
 import pathlib
+import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from absl import flags
 
@@ -27,6 +29,7 @@ from experiments.system import System
 
 PAPERS = ("skip_inpainting",)
 ROOT = pathlib.Path(__file__).parent.parent
+_PLACES = ("cache_dir", "data_dir", "groups", "lpips_weights", "workdir")
 KEYS = ("hole/l1_percent", "hole/psnr_db", "hole/ssim", "hole/lpips", "raw/lpips")
 
 _PAPER = flags.DEFINE_string("paper", None, f"One of {', '.join(PAPERS)}.")
@@ -81,7 +84,7 @@ def gather(system: System, folders: Sequence[pathlib.Path]) -> dict:
             {
                 "label": report["ours"][0],
                 "subtitle": report["subtitle"],
-                "environment": report["environment"],
+                "environment": without_places(report["environment"]),
                 "epochs": report["epochs"],
                 "history": report["history"],
             }
@@ -101,6 +104,23 @@ def gather(system: System, folders: Sequence[pathlib.Path]) -> dict:
             "summary": {name: summary[name] for name in order},
         }
     )
+
+
+def without_places(value: Any) -> Any:
+    """What made a result, without where its maker keeps files.
+
+    Fields of the configuration that are paths go; a path inside a sentence keeps its
+    last part.
+    """
+    if isinstance(value, Mapping):
+        return {
+            key: without_places(item)
+            for key, item in value.items()
+            if key not in _PLACES
+        }
+    if isinstance(value, str):
+        return re.sub(r"(?<=\s)/\S*/", "", value)
+    return value
 
 
 def documents(root: pathlib.Path) -> dict[pathlib.Path, str]:

@@ -73,6 +73,17 @@ def test_a_run_without_a_report_is_named(system, tmp_path):
         reproduce.gather(system, [tmp_path])
 
 
+def test_results_do_not_say_where_files_were():
+    environment = {
+        "data": {"notes": "80/20, seed 0; read /home/someone/lfw.tgz; the rest"},
+        "config": {"workdir": "/home/someone/runs", "epochs": 3},
+    }
+    assert reproduce.without_places(environment) == {
+        "data": {"notes": "80/20, seed 0; read lfw.tgz; the rest"},
+        "config": {"epochs": 3},
+    }
+
+
 def test_a_block_is_replaced_and_nothing_else():
     text = "a\n<!-- x -->\nold\n<!-- /x -->\nb"
     replaced = reproduce.replace_block(text, "x", "new")
