@@ -8,6 +8,7 @@ import tensorflow as tf
 import tiny
 
 from models import discriminators, holes, skip_inpainting
+from training import strategy
 from training.averaging import WeightAverage
 
 STEPS = 3
@@ -174,7 +175,7 @@ def test_a_step_runs_the_generator_once_and_the_discriminator_twice(monkeypatch)
 
 @pytest.fixture(scope="module")
 def two_devices():
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    return strategy.make(2)
 
 
 @pytest.mark.parametrize("clip", [None, 0.05])
@@ -202,10 +203,10 @@ def test_two_replicas_take_the_step_that_one_would(two_devices, clip):
 
 @pytest.mark.parametrize("replicas", [1, 2])
 def test_the_average_follows_its_recursion(request, replicas):
-    strategy = tf.distribute.get_strategy()
+    devices = tf.distribute.get_strategy()
     if replicas == 2:
-        strategy = request.getfixturevalue("two_devices")
-    with strategy.scope():
+        devices = request.getfixturevalue("two_devices")
+    with devices.scope():
         network = tiny.plain_generator(normalized=True)
         trainer = build(generator=network, ema=0.3)
     expected = network.get_weights()

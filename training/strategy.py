@@ -30,7 +30,14 @@ def make(num_replicas: int = 0) -> tf.distribute.Strategy:
             f"--num_replicas={wanted} needs as many devices; this machine has "
             f"{len(devices)} {devices[0].device_type}(s)."
         )
-    return tf.distribute.MirroredStrategy([device.name for device in devices[:wanted]])
+    names = [device.name for device in devices[:wanted]]
+    if gpus:
+        return tf.distribute.MirroredStrategy(names)
+    # Collective operations outlive their strategy: a second one on the same logical
+    # CPUs would meet the first one's. A plain sum has no memory.
+    return tf.distribute.MirroredStrategy(
+        names, cross_device_ops=tf.distribute.ReductionToOneDevice()
+    )
 
 
 def _logical_cpus(count: int) -> list:
