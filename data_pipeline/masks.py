@@ -186,6 +186,12 @@ def from_files(
             f"{path} holds no mask pictures ({', '.join(pixels.IMAGE_SUFFIXES)})."
         )
     masks = np.stack([read_mask(file, size, missing_is_black) for file in files])
+    for file, mask in zip(files, masks):
+        if not mask.any():
+            raise ValueError(
+                f"{file} has no hole: nothing in it is brighter than half. If black "
+                "marks what is missing, pass --missing_is_black."
+            )
     masks = tf.constant(masks)
     position = {file.stem: i for i, file in enumerate(files)}
     own = [position.get(pathlib.PurePosixPath(name).stem, -1) for name in names]

@@ -16,7 +16,7 @@ import tempfile
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 CROPS = ("center", "none")
@@ -56,6 +56,10 @@ def decode(data: bytes, name: str) -> np.ndarray:
             return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
     except UnreadableImageError:
         raise
+    except UnidentifiedImageError as error:
+        raise UnreadableImageError(
+            f"{name}: not a readable image (damaged, or something else)."
+        ) from error
     # Pillow's plugins raise a dozen kinds of errors on damaged files; none of them
     # may end a run over thousands of images.
     except Exception as error:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from absl import app, flags
 
 # What a user can mend; anything else is ours and keeps its traceback.
-_USER_ERRORS = (ValueError, FileNotFoundError, FloatingPointError)
+_USER_ERRORS = (ValueError, OSError, FloatingPointError)
+_INTERRUPTED = 130  # what shells say of a command that Ctrl-C ended
 
 
 def run(body: Callable[[], None]) -> None:
@@ -25,6 +26,9 @@ def run(body: Callable[[], None]) -> None:
                     f"{argv[1]!r} is not a flag; flags look like --name=value."
                 )
             body()
+        except KeyboardInterrupt:
+            print("\nStopped. The same command goes on from here.", file=sys.stderr)
+            sys.exit(_INTERRUPTED)
         except _USER_ERRORS as error:
             if flags.FLAGS.verbosity > 0:
                 raise

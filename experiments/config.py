@@ -24,7 +24,6 @@ from training import strategy
 # Flags defined here belong to the paper's module, whose --help lists them.
 flags.disclaim_key_flags()
 
-_POSITIVE = ("image_size", "batch_size", "epochs", "steps", "validation_images")
 STAGES = ("train", "evaluate", "export")
 CHECKPOINTS = ("last", "best")
 
@@ -83,6 +82,10 @@ class RunConfig:
             check_choice("stages", stage, STAGES)
         for name in ("limit", "num_replicas", "checkpoint_steps"):
             check_at_least(name, getattr(self, name), 0)
+        if getattr(self, "learning_rate", 1.0) <= 0:
+            raise ValueError(
+                f"--learning_rate must be above 0; got {self.learning_rate}."
+            )
         for name in (
             "image_size", "batch_size", "epochs", "steps", "validation_images",
         ):  # fmt: skip

@@ -64,7 +64,12 @@ def evaluate(
         of=label,
     )
     history = History(folder.history).rows
-    present = [key for key in HEADLINE if key in result.values[label]]
+    # Small holes and missing weights leave a metric without any value.
+    present = [
+        key
+        for key in HEADLINE
+        if np.isfinite(result.values[label].get(key, np.nan)).any()
+    ]
     report = Report(
         title=system.title,
         subtitle=describe(system, config, data, history),

@@ -45,6 +45,8 @@ def export(
         patch_size=patch_size,
         extras={
             "config.json": json.dumps({**facts, **record}, indent=2) + "\n",
-            "model_card.md": cards.of_run(system, folder.report / "results.json"),
+            "model_card.md": cards.of_run(
+                system, folder.report / "results.json", config.image_size
+            ),
         },
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -10,7 +11,7 @@ import tensorflow as tf
 
 from data_pipeline import decoded, masks, pipeline, pixels
 from evaluation import metrics
-from experiments.config import RunConfig, hp
+from experiments.config import RunConfig, check_choice, hp
 from experiments.training_stage import Watch
 
 _EVALUATED = 64  # images restored and measured at once
@@ -47,6 +48,11 @@ class InpaintingConfig(RunConfig):
 
     def __post_init__(self):
         super().__post_init__()
+        # A misspelled kind is said at once, not after the images have been decoded.
+        for flag in ("train_mask", "test_mask"):
+            kind = getattr(self, flag)
+            if not pathlib.Path(kind).exists():
+                check_choice(flag, kind, (*masks.KINDS, "a file or folder"))
         if len(self.hole_ratio) != 2:
             raise ValueError(
                 "--hole_ratio takes two numbers, the smallest and the largest share, "

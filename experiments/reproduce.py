@@ -131,7 +131,11 @@ def documents(root: pathlib.Path) -> dict[pathlib.Path, str]:
         results = json.loads(path.read_text())
         system = load_system(results["paper"])
         rendered = render(results)
-        written[path.with_suffix(".md")] = cards.render(system, rendered)
+        written[path.with_suffix(".md")] = cards.render(
+            system,
+            rendered,
+            results["runs"][0]["environment"]["config"]["image_size"],
+        )
         text = replace_block(text, system.name, table(results))
     return {readme: text, **written}
 

@@ -72,7 +72,7 @@ def restore() -> None:
     note = f", {skipped} skipped" if skipped else ""
     print(f"{len(jobs) - skipped} pictures restored{note}: {_OUTPUT.value}")
     if jobs and skipped == len(jobs):
-        raise ValueError("none of the pictures could be read.")
+        raise ValueError("none of the pictures could be restored; see above.")
 
 
 def find_jobs(

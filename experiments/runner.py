@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import pathlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -45,6 +46,8 @@ def run(system: System, config: Any, preset: str) -> RunFolder:
     data = RunData(config)
     devices = strategy.make(config.num_replicas)
     strategy.check_batch_size(config.batch_size, devices)
+    if config.groups and not pathlib.Path(config.groups).is_file():
+        raise ValueError(f"--groups={config.groups}: there is no such file.")
     lpips_path = lpips.resolve(config.lpips_weights)
     perceptual = lpips.load(lpips_path) if lpips_path else None
     record = folder.record(system.name, preset, config)

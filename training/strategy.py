@@ -20,11 +20,13 @@ def make(num_replicas: int = 0) -> tf.distribute.Strategy:
     Raises:
       ValueError: If there are fewer devices than replicas.
     """
-    gpus = tf.config.list_logical_devices("GPU")
-    wanted = num_replicas or max(len(gpus), 1)
+    # Physical: listing logical devices starts TensorFlow, and then it is too late to
+    # split the CPU.
+    gpus = len(tf.config.list_physical_devices("GPU"))
+    wanted = num_replicas or max(gpus, 1)
     if wanted == 1:
         return tf.distribute.get_strategy()
-    devices = gpus or _logical_cpus(wanted)
+    devices = tf.config.list_logical_devices("GPU") if gpus else _logical_cpus(wanted)
     if len(devices) < wanted:
         raise ValueError(
             f"--num_replicas={wanted} needs as many devices; this machine has "

@@ -17,15 +17,16 @@ from experiments.system import System
 _KEYS = ("hole/l1_percent", "hole/psnr_db", "hole/ssim", "hole/lpips")
 
 
-def of_run(system: System, results: pathlib.Path) -> str:
+def of_run(system: System, results: pathlib.Path, image_size: int = 128) -> str:
     """The card of one run.
 
     Args:
       system: The paper's.
       results: Of the run's report; the card says so where it was not evaluated.
+      image_size: Of the network, pixels.
     """
     if not results.exists():
-        return render(system, "This model was not evaluated.")
+        return render(system, "This model was not evaluated.", image_size)
     report = json.loads(results.read_text())
     summary = report["summary"]
     keys = [key for key in _KEYS if any(key in values for values in summary.values())]
@@ -40,11 +41,12 @@ def of_run(system: System, results: pathlib.Path) -> str:
         system,
         f"{report['subtitle']}. In the hole, mean with 95% interval:\n\n"
         f"{table}\n\n{made}",
+        image_size,
     )
 
 
-def render(system: System, results: str) -> str:
-    """A paper's card with the given results."""
+def render(system: System, results: str, image_size: int = 128) -> str:
+    """A paper's card with the given results, of a network for such images."""
     folder = pathlib.Path(__file__).parent
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
@@ -56,5 +58,6 @@ def render(system: System, results: str) -> str:
         title=system.title,
         citation=system.citation,
         results=results,
+        size=image_size,
         departures="\n".join(f"- {departure}" for departure in system.departures),
     )

@@ -1,0 +1,32 @@
+import subprocess
+import sys
+
+import pytest
+import tensorflow as tf
+
+from training import strategy
+
+# In a process of its own: the others already have logical CPUs.
+SCRIPT = """
+from training import strategy
+devices = strategy.make(2)
+print(type(devices).__name__, devices.num_replicas_in_sync)
+"""
+
+
+def test_one_cpu_is_split_into_as_many_as_there_are_replicas():
+    result = subprocess.run(
+        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.split() == ["MirroredStrategy", "2"]
+
+
+def test_more_replicas_than_devices_is_an_error():
+    tf.config.list_logical_devices()  # starts TensorFlow: devices are what they are
+    with pytest.raises(ValueError, match="--num_replicas=9 needs as many devices"):
+        strategy.make(9)
+
+
+def test_a_batch_that_does_not_split_is_an_error():
+    with pytest.raises(ValueError, match="--batch_size=9 must be a multiple of the 2"):
+        strategy.check_batch_size(9, strategy.make(2))
