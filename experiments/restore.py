@@ -135,7 +135,11 @@ def _read(batch: list) -> Iterator[tuple[pathlib.Path, np.ndarray, np.ndarray]]:
             image = pixels.read(picture)
             yield target, image, _mask(picture, image.shape[:2])
         except (pixels.UnreadableImageError, FileNotFoundError) as error:
-            print(f"skipped {picture}: {error}", file=sys.stderr)
+            # What is wrong with a mask names the mask only.
+            told = str(error)
+            if not told.startswith(str(picture)):
+                told = f"{picture}: {told}"
+            print(f"skipped {told}", file=sys.stderr)
 
 
 def _mask(picture: pathlib.Path, size: tuple[int, int]) -> np.ndarray:

@@ -237,7 +237,7 @@ class TestUnreadable:
     def test_none_readable_is_an_error(self, run, tmp_path):
         (tmp_path / "photos").mkdir()
         (tmp_path / "photos" / "b.png").write_bytes(b"no picture")
-        with pytest.raises(ValueError, match="none of the pictures could be read"):
+        with pytest.raises(ValueError, match="none of the pictures could be restored"):
             run()
         assert not (tmp_path / "out").exists()
 
