@@ -14,12 +14,12 @@ help:  ## List the targets
 setup: $(VENV)/.installed  ## Make .venv with the tested versions (PYTHON=... chooses the Python)
 
 # The stamp makes a second call do nothing, and a change of the pins install again.
-$(VENV)/.installed: requirements.txt requirements-dev.txt setup.py
+$(VENV)/.installed: requirements.txt requirements-dev.txt constraints.txt setup.py
 	@set -e; python=$$(scripts/find_python "$(PYTHON)"); \
 	echo "Installing into $(VENV) with $$($$python --version); this takes a minute or two."; \
 	[ -x $(BIN)/python ] || $$python -m venv --clear $(VENV); \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	  -r requirements.txt -r requirements-dev.txt; \
+	  -r requirements.txt -r requirements-dev.txt -c constraints.txt; \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	  --no-deps --no-build-isolation -e .; \
 	touch $@
