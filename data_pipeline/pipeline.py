@@ -8,12 +8,12 @@ the parallelism, and a run that starts at step s sees what it would have seen an
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from data_pipeline import pixels
+from data_pipeline import augmentation, pixels
 from data_pipeline.decoded import DecodedSplit
 from data_pipeline.masks import MaskFn
 
@@ -21,15 +21,18 @@ from data_pipeline.masks import MaskFn
 TaskFn = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple]
 
 # What a key is for; a new use takes a new number.
-_ORDER, _TASK = 1, 2
+_ORDER, _TASK, _AUGMENT = 1, 2, 3
 
 
-def inpainting(mask_fn: MaskFn, *, fill: float = 1.0) -> TaskFn:
+def inpainting(
+    mask_fn: MaskFn, *, fill: Sequence[float] | float = 1.0, shift: int = 0
+) -> TaskFn:
     """The task of filling a hole.
 
     Args:
       mask_fn: From `masks.build`.
-      fill: What stands in the hole, in [-1, 1].
+      fill: What stands in the hole, in [-1, 1]: one number, or one a channel.
+      shift: Of `augmentation.flip_and_shift`, pixels; 0 leaves images as they are.
 
     Returns:
       A task whose inputs are {"image": [S, S, 3] in [-1, 1] with the hole filled,
@@ -37,6 +40,10 @@ def inpainting(mask_fn: MaskFn, *, fill: float = 1.0) -> TaskFn:
     """
 
     def task(image: tf.Tensor, key: tf.Tensor, index: tf.Tensor) -> tuple:
+        if shift:
+            # Not the mask's own key: hole and shift must not depend on each other.
+            augmentation_key = tf.random.experimental.stateless_fold_in(key, _AUGMENT)
+            image = augmentation.flip_and_shift(image, augmentation_key, shift)
         target = pixels.bytes_to_signed(image)
         mask = mask_fn(key, index)
         # An exact fill: 0 * pixel + fill would leave -0.0 or rounding behind.

@@ -58,6 +58,24 @@ def conv(x, filters: int, kernel: int, *, strides: int = 1, name: str):
     )(x)
 
 
+def separable_conv(x, filters: int, kernel: int, *, strides: int = 1, name: str):
+    """Depthwise, then pointwise convolution; otherwise like `conv`."""
+    return tf.keras.layers.SeparableConv2D(
+        filters,
+        kernel,
+        strides=strides,
+        padding="same",
+        depthwise_initializer=normal_init(),
+        pointwise_initializer=normal_init(),
+        name=name,
+    )(x)
+
+
+def double(x, *, name: str):
+    """Each pixel twice in both directions. [B, H, W, C] -> [B, 2H, 2W, C]."""
+    return tf.keras.layers.UpSampling2D(2, interpolation="nearest", name=name)(x)
+
+
 def conv_transpose(x, filters: int, kernel: int, *, strides: int, name: str):
     """Transposed convolution. [B, H, W, C] -> [B, H*strides, W*strides, F]."""
     return tf.keras.layers.Conv2DTranspose(

@@ -37,3 +37,18 @@ def test_a_score_is_compared_with_a_constant_map(loss, expected, label):
     assert result.shape == [2]
     np.testing.assert_allclose(result, expected, rtol=1e-5)
     np.testing.assert_array_equal(loss(tf.fill([2, 2, 2, 1], label), label), [0, 0])
+
+
+def test_cross_entropy_is_that_of_the_logits_probability():
+    logits = tf.constant([[0.0, 2.0], [-3.0, 3.0]])
+    probability = 1 / (1 + np.exp(-logits.numpy()))
+    real = losses.cross_entropy_to(logits[:, None, :, None], 1.0)
+    fake = losses.cross_entropy_to(logits[:, None, :, None], 0.0)
+    np.testing.assert_allclose(real, -np.log(probability).mean(1), rtol=1e-5)
+    np.testing.assert_allclose(fake, -np.log(1 - probability).mean(1), rtol=1e-5)
+
+
+def test_cross_entropy_stays_finite_at_the_ends():
+    logits = tf.constant([[1e4], [-1e4]])
+    for label in (0.0, 1.0):
+        assert np.isfinite(losses.cross_entropy_to(logits, label)).all()

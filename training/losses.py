@@ -31,3 +31,11 @@ def l1_to(score: tf.Tensor, label: float) -> tf.Tensor:
 def l2_to(score: tf.Tensor, label: float) -> tf.Tensor:
     """Mean squared difference of a discriminator's map to a constant map."""
     return _mean_per_example(tf.square(score - label))
+
+
+def cross_entropy_to(logit: tf.Tensor, label: float) -> tf.Tensor:
+    """Mean binary cross-entropy of a discriminator's logits to a constant label."""
+    labels = tf.fill(tf.shape(logit), label)
+    return _mean_per_example(
+        tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logit)
+    )

@@ -1,0 +1,170 @@
+"""A multi-scale context encoder for facial images (Do, Nguyen & Nguyen).
+
+Sub-encoders look at the image in its full, half and quarter size; their features are
+added or concatenated, and one decoder draws the missing center. With one scale it is
+the context encoder that the paper compares itself with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from models import blocks
+
+WIDTHS = (32, 64, 128, 512)
+DECODER_WIDTHS = (128, 64)
+SCALES = (1, 2, 3)
+AGGREGATIONS = ("add", "concat")
+DOWNSAMPLING = ("pool", "stride")
+
+
+def patch_size(image_size: int, levels: int = len(WIDTHS)) -> int:
+    """Side of the patch that is drawn, pixels: 64 for 250, a quarter of most sizes.
+
+    Every level of the encoder halves and rounds up; the decoder doubles twice.
+    """
+    return 4 * -(-image_size // 2**levels)
+
+
+def build_generator(
+    *,
+    image_size: int = 250,
+    scales: int = 3,
+    aggregation: str = "add",
+    downsampling: str = "pool",
+    separable: bool = False,
+    fill: Sequence[float] = (0.0,),
+    widths: Sequence[int] = WIDTHS,
+    decoder_widths: Sequence[int] = DECODER_WIDTHS,
+) -> tf.keras.Model:
+    """Builds the generator of Do et al., Sec. II, Fig. 1, Tables I and II.
+
+      image    [B, S, S, 3], mask [B, S, S, 1]; halved `scales - 1` times
+      E_k      widths[k:], each conv 3x3 (the last 1x1) -> LeakyReLU -> BatchNorm ->
+               halved; [B, S/2^k, S/2^k, 3] -> [B, S/16, S/16, 512], rounded up
+      joined   [B, S/16, S/16, 512] (add) or [B, S/16, S/16, 512 * scales] (concat)
+      decoder  (doubled -> conv 3x3 -> ReLU -> BatchNorm) x 2 -> conv 3x3 -> tanh
+
+    Each scale has its own mask, and what is under it never counts: the image is pooled
+    as it is, and a pixel of a scale is missing if any pixel that it was pooled from is.
+
+    Args:
+      image_size: S in pixels.
+      scales: Sub-encoders, 1 to 3; 1 is the context encoder.
+      aggregation: "add" (Tables IV and V) or "concat" (Table II).
+      downsampling: "pool", max pooling 2x2 after each level, or "stride", convolutions
+        of stride 2. Shapes and parameters are the same.
+      separable: Makes every 3x3 convolution between features depthwise separable, the
+        paper's future work; those from and to RGB stay.
+      fill: What stands in the hole, in [-1, 1]: one number, or one a channel.
+      widths: Channels of E_0's levels; E_k has all but the first k.
+      decoder_widths: Channels of the decoder's two levels.
+
+    Returns:
+      {"image": [B, S, S, 3] in [-1, 1], "mask": [B, S, S, 1], 1 = missing} -> the
+      center patch [B, P, P, 3] in [-1, 1], P from `patch_size`; 64 for S = 250.
+
+    Raises:
+      ValueError: If an option is none of the above.
+    """
+    for name, value, known in (
+        ("scales", scales, SCALES),
+        ("aggregation", aggregation, AGGREGATIONS),
+        ("downsampling", downsampling, DOWNSAMPLING),
+    ):
+        if value not in known:
+            raise ValueError(f"{name} must be one of {known}; got {value!r}.")
+    image = tf.keras.Input((image_size, image_size, 3), name="image")
+    mask = tf.keras.Input((image_size, image_size, 1), name="mask", dtype="float32")
+    inputs = {"image": image, "mask": mask}
+    features = [
+        _encode(x, widths[k:], downsampling, separable, name=f"scale{k}")
+        for k, x in enumerate(masked_pyramid(image, mask, scales, fill))
+    ]
+    if scales == 1:
+        x = features[0]
+    elif aggregation == "add":
+        x = tf.keras.layers.Add(name="joined")(features)
+    else:
+        x = tf.keras.layers.Concatenate(name="joined")(features)
+    for level, width in enumerate(decoder_widths, start=1):
+        x = blocks.double(x, name=f"up{level}")
+        x = _conv(x, width, 3, separable=separable, name=f"up{level}_conv")
+        x = blocks.relu(x, name=f"up{level}_act")
+        x = blocks.batch_norm(x, name=f"up{level}_norm")
+    patch = blocks.tanh_image(x, name="patch")
+    return tf.keras.Model(inputs, patch, name="multiscale_context_encoder")
+
+
+def masked_pyramid(image, mask, scales: int, fill: Sequence[float]) -> list:
+    """The image at each scale, its hole filled; exactly 250, 125, 63 px for 250.
+
+    Args:
+      image: [B, S, S, 3] in [-1, 1]; what is under the mask has no influence.
+      mask: [B, S, S, 1], 1 = missing.
+      scales: How many.
+      fill: What stands in the hole, in [-1, 1].
+
+    Returns:
+      [B, S, S, 3], [B, S/2, S/2, 3], ...; halves are rounded up.
+    """
+    filled = []
+    for k in range(scales):
+        if k:
+            # In float32 whatever the policy: a picture has more than bfloat16's levels.
+            image = tf.keras.layers.AveragePooling2D(
+                2, padding="same", dtype="float32", name=f"scale{k}_image"
+            )(image)
+            mask = tf.keras.layers.MaxPooling2D(
+                2, padding="same", dtype="float32", name=f"scale{k}_mask"
+            )(mask)
+        filled.append(tf.where(mask > 0.5, tf.constant(fill, tf.float32), image))
+    return filled
+
+
+def _encode(x, widths: Sequence[int], downsampling: str, separable: bool, *, name: str):
+    """A sub-encoder E_k. [B, H, W, 3] -> [B, H/2^n, W/2^n, widths[-1]], rounded up."""
+    strides = 2 if downsampling == "stride" else 1
+    for level, width in enumerate(widths, start=1):
+        label = f"{name}_level{level}"
+        kernel = 1 if level == len(widths) else 3
+        # RGB has nothing to separate, and a 1x1 convolution is separated already.
+        split = separable and level > 1 and kernel == 3
+        x = _conv(x, width, kernel, strides=strides, separable=split, name=label)
+        x = blocks.leaky_relu(x, name=f"{label}_act")
+        x = blocks.batch_norm(x, name=f"{label}_norm")
+        if strides == 1:
+            x = tf.keras.layers.MaxPooling2D(2, padding="same", name=f"{label}_pool")(x)
+    return x
+
+
+def _conv(x, filters: int, kernel: int, *, strides: int = 1, separable: bool, name):
+    """A convolution, depthwise separable or not."""
+    make = blocks.separable_conv if separable else blocks.conv
+    return make(x, filters, kernel, strides=strides, name=name)
+
+
+def build_inpainter(generator: tf.keras.Model) -> tf.keras.Model:
+    """Sets the patch into the image.
+
+    Args:
+      generator: From `build_generator`.
+
+    Returns:
+      {"image": [B, S, S, 3] in [-1, 1], "mask": [B, S, S, 1], 1 = missing} -> whole
+      image [B, S, S, 3] in [-1, 1]: the patch in its center, known pixels elsewhere.
+    """
+    size = generator.input_shape["image"][1]
+    image = tf.keras.Input((size, size, 3), name="image")
+    mask = tf.keras.Input((size, size, 1), name="mask", dtype="float32")
+    patch = generator({"image": image, "mask": mask})
+    side = patch.shape[1]
+    start = (size - side) // 2
+    room = [start, size - side - start]
+    # The center does not move: padding is cheaper than a gather, and so is its
+    # gradient, which is a slice.
+    around = tf.pad(patch, [[0, 0], room, room, [0, 0]])
+    restored = tf.where(mask > 0.5, around, tf.cast(image, tf.float32))
+    return tf.keras.Model({"image": image, "mask": mask}, restored, name="inpainter")
