@@ -8,42 +8,19 @@ from __future__ import annotations
 
 import numpy as np
 
+from data_pipeline import celeba_annotations
 from data_pipeline.face_traits import Traits
 
-# Names of CelebA (Liu et al., 2015, https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html)
-# in its order. Judgements on people (Attractive, Male, Young, ...) are left out: a
-# drawing could not make them true.
-ATTRIBUTES: tuple[str, ...] = (
-    "5_o_Clock_Shadow",
-    "Arched_Eyebrows",
-    "Bags_Under_Eyes",
-    "Bald",
-    "Bangs",
-    "Big_Lips",
-    "Big_Nose",
-    "Black_Hair",
-    "Blond_Hair",
-    "Brown_Hair",
-    "Bushy_Eyebrows",
-    "Eyeglasses",
-    "Goatee",
-    "Gray_Hair",
-    "Mouth_Slightly_Open",
-    "Mustache",
-    "Narrow_Eyes",
-    "No_Beard",
-    "Oval_Face",
-    "Pale_Skin",
-    "Receding_Hairline",
-    "Rosy_Cheeks",
-    "Smiling",
-    "Straight_Hair",
-    "Wavy_Hair",
-    "Wearing_Earrings",
-    "Wearing_Hat",
-    "Wearing_Lipstick",
-    "Wearing_Necklace",
-    "Wearing_Necktie",
+# Judgements on people, and what the drawing has no lines for: it could not make them
+# true.
+_NOT_DRAWN = {
+    "Attractive", "Blurry", "Chubby", "Double_Chin", "Heavy_Makeup",
+    "High_Cheekbones", "Male", "Pointy_Nose", "Sideburns", "Young",
+}  # fmt: skip
+
+# In CelebA's order.
+ATTRIBUTES: tuple[str, ...] = tuple(
+    name for name in celeba_annotations.ATTRIBUTES if name not in _NOT_DRAWN
 )
 
 COVERS_EARS = ("bob", "long", "afro")  # hair styles

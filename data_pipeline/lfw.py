@@ -28,7 +28,12 @@ _MEMBER = re.compile(r"(?:.*/)?([^/]+)/(\1_\d{4})\.jpg")
 
 
 def load(
-    split: str, *, data_dir: str, seed: int = 0, split_by: str = "image"
+    split: str,
+    *,
+    data_dir: str,
+    seed: int = 0,
+    split_by: str = "image",
+    subset: int = 0,
 ) -> elements.Source:
     """LFW, 80/20 by seeded shuffle; LFW has no partition of single images.
 
@@ -42,10 +47,11 @@ def load(
         or TFDS's data_dir with prepared data.
       seed: Of the shuffle.
       split_by: "image", or "person": people are shuffled and nobody is in both.
+      subset: So many images, chosen by the seed, are split; 0 = all.
 
     Raises:
       FileNotFoundError: If `data_dir` holds none of these.
-      ValueError: If the archive is damaged.
+      ValueError: If the archive is damaged, or has fewer images than `subset`.
     """
     prepared = prepared_tfds.find(data_dir, "lfw")
     if prepared:
@@ -53,14 +59,19 @@ def load(
     else:
         path, members, fetch_members = _find(data_dir)
         names = sorted(members)
+    used = _choose(len(names), subset, seed)
     if split_by == "image":
-        parts = elements.shuffled_split(len(names), seed)
+        parts = elements.shuffled_split(len(used), seed)
     elif prepared:
         people = prepared_tfds.text_of(prepared, "train", "label")
-        parts = split_by_person(people, seed)
+        parts = split_by_person([people[row] for row in used], seed)
     else:
-        parts = split_by_person([name.rsplit("_", 1)[0] for name in names], seed)
+        people = [names[row].rsplit("_", 1)[0] for row in used]
+        parts = split_by_person(people, seed)
+    parts = {part: used[rows] for part, rows in parts.items()}
     notes = f"80/20 by seeded shuffle of each {split_by}, seed {seed}; read {path}"
+    if subset:
+        notes += f"; {subset:,} of {len(names):,} images, chosen by the seed"
     if len(names) != COUNT:
         notes += f"; it has {len(names):,} images, the published set {COUNT:,}"
         logging.warning("lfw: %s", notes)
@@ -76,6 +87,19 @@ def load(
         chosen,
         fetch_members([members[name] for name in chosen]),
     )
+
+
+def _choose(count: int, subset: int, seed: int) -> np.ndarray:
+    """Rows of the images that are used, in order."""
+    if not subset:
+        return np.arange(count)
+    if not 0 < subset <= count:
+        raise ValueError(
+            f"subset must be in 1..{count}, the images of lfw; got {subset}."
+        )
+    # Not the key of the split: a subset is no part of one.
+    rows = np.random.default_rng([seed, subset]).permutation(count)[:subset]
+    return np.sort(rows)
 
 
 def split_by_person(people: Sequence[str], seed: int) -> dict[str, np.ndarray]:

@@ -229,18 +229,3 @@ def tile(rows: list[np.ndarray], *, gap: int = 2) -> np.ndarray:
     rows = [np.pad(row, padding, constant_values=255) for row in rows]
     tiled = np.concatenate([np.concatenate(list(row), axis=1) for row in rows])
     return tiled[:-gap, :-gap]
-
-
-def decode_in_graph(data: tf.Tensor, *, channels: int = 3) -> tf.Tensor:
-    """Bytes of a JPEG, PNG or BMP -> uint8 [H, W, channels], in TensorFlow ops.
-
-    For exported models, which have no Pillow: no EXIF orientation and no WebP. The
-    accurate DCT equals Pillow's bit for bit; TensorFlow's default does not.
-    """
-    image = tf.cond(
-        tf.io.is_jpeg(data),
-        lambda: tf.io.decode_jpeg(data, channels, dct_method="INTEGER_ACCURATE"),
-        lambda: tf.io.decode_image(data, channels, expand_animations=False),
-    )
-    image.set_shape([None, None, channels])
-    return image

@@ -5,11 +5,11 @@ What they give, and what is known of them, is in `data_pipeline.elements`.
 
 from __future__ import annotations
 
-import difflib
 import functools
 from collections.abc import Callable, Iterator, Sequence
 
 from data_pipeline import celeba, celeba_hq, elements, folder, lfw, synthetic_faces
+from data_pipeline.choices import check_choice
 from data_pipeline.elements import Source, SourceInfo
 
 __all__ = ["DATASETS", "Source", "SourceInfo", "load", "splits"]
@@ -31,12 +31,7 @@ _FACES["train"] = range(1512, 9512)
 
 def splits(name: str) -> tuple[str, ...]:
     """Splits of a data set. A folder may bring a "validation" of its own."""
-    if name not in _SPLITS:
-        close = difflib.get_close_matches(name, DATASETS, n=1)
-        hint = f" Did you mean {close[0]}?" if close else ""
-        raise ValueError(
-            f"--dataset must be one of {', '.join(DATASETS)}; got {name!r}.{hint}"
-        )
+    check_choice("dataset", name, DATASETS)
     return _SPLITS[name]
 
 
@@ -47,6 +42,7 @@ def load(
     data_dir: str = "",
     seed: int = 0,
     split_by: str = "image",
+    subset: int = 0,
     limit: int = 0,
     size: int = 128,
 ) -> Source:
@@ -59,7 +55,8 @@ def load(
       seed: Of the shuffle that splits sets without an official partition, and of
         the drawn faces.
       split_by: "image", or for lfw "person": nobody is in both splits.
-      limit: At most so many images; 0 means all.
+      subset: Of lfw: so many images, chosen by the seed, are split; 0 means all.
+      limit: At most so many images of the split; 0 means all.
       size: Side in pixels at which "faces" are drawn, clamped to 32..512. Of several
         prepared resolutions of celeb_a_hq the smallest that reaches it is read.
 
@@ -80,12 +77,16 @@ def load(
             f"split_by=person needs to know who is in each image, which only lfw "
             f"says; for {name} use split_by=image."
         )
+    if subset and name != "lfw":
+        raise ValueError(f"subset is an option of lfw; {name} takes limit instead.")
     if limit < 0:
         raise ValueError(f"limit must be at least 0 (0 means all); got {limit}.")
     if name == "faces":
         source = _faces(split, seed=seed, size=size)
     elif name == "lfw":
-        source = lfw.load(split, data_dir=data_dir, seed=seed, split_by=split_by)
+        source = lfw.load(
+            split, data_dir=data_dir, seed=seed, split_by=split_by, subset=subset
+        )
     elif name == "celeb_a":
         source = celeba.load(split, data_dir=data_dir)
     elif name == "celeb_a_hq":

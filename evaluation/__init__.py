@@ -1,1 +1,6 @@
 """Metrics, baselines, evaluation and reports; knows restorers only as callables."""
+
+import os
+
+# As in `experiments`: `python -m evaluation.lpips` says nothing of missing GPUs.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

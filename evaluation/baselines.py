@@ -60,8 +60,8 @@ def mean_face(mean_image: np.ndarray) -> Restorer:
     def fill(image, known):
         if image.shape != mean_image.shape:
             raise ValueError(
-                f"The mean face is {mean_image.shape[0]}x{mean_image.shape[1]} and the "
-                f"image {image.shape[0]}x{image.shape[1]}. Compute the mean image from "
+                f"The mean face is {mean_image.shape[0]}×{mean_image.shape[1]} and the "
+                f"image {image.shape[0]}×{image.shape[1]}. Compute the mean image from "
                 "training images of the evaluated size."
             )
         reach = np.ones([2 * _EDGE + 1, 2 * _EDGE + 1], np.uint8)

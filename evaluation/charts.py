@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Collection, Mapping, Sequence
 
-from evaluation import tables
+from evaluation import naming, wording
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +52,7 @@ class Curve:
       series: The lines.
       references: {label: y} of horizontal lines, such as ln 2.
       markers: Whether points are marked; for few points.
+      whole_x: Whether x counts something, such as epochs: no ticks between.
       note: Shown below.
       alt: What a reader who cannot see it is told.
     """
@@ -63,6 +64,7 @@ class Curve:
     series: Sequence[Series]
     references: Mapping[str, float] = dataclasses.field(default_factory=dict)
     markers: bool = False
+    whole_x: bool = False
     note: str = ""
     alt: str = ""
 
@@ -71,9 +73,9 @@ def headline(
     summary: Mapping, keys: Sequence[str], labels: Mapping, ours: Collection[str]
 ) -> list[Dots]:
     """A chart a metric, the best restorer on top."""
-    charts = []
+    charts, images = [], wording.image_count(summary)
     for key in keys:
-        metric = tables.metric_of(key)
+        metric = naming.metric_of(key)
         entries = [
             (restorer, values[key])
             for restorer, values in summary.items()
@@ -86,10 +88,12 @@ def headline(
         )
         rows = [(labels.get(r, r), entry, r in ours) for r, entry in entries]
         shown = [
-            f"{label} {tables.with_interval(entry, metric.digits)}"
+            f"{label} {wording.with_interval(entry, metric.digits)}"
             for label, entry, _ in rows
         ]
-        title = tables.key_title(key) + tables.arrow(key)
+        title = naming.title(key) + naming.arrow(key)
+        if fewer := wording.fewer((entry for _, entry in entries), images):
+            title += f" ({fewer})"
         charts.append(
             Dots(
                 slug=key,
@@ -123,15 +127,16 @@ def hole_size(
                 ours=restorer in ours,
             )
         )
-    title, images = tables.key_title(key), sum(row["count"] for row in bins)
+    title = naming.title(key)
+    images = round(sum(row["count"] for row in bins) / len(bins))
     return Curve(
         slug="hole-size",
         title=f"{title} against hole size",
         x_label="missing part of the image (%)",
-        y_label=tables.metric_of(key).label,
+        y_label=naming.metric_of(key).label,
         series=series,
         markers=True,
-        note=f"{len(bins)} bins of about {images / len(bins):.0f} images each.",
+        note=f"{len(bins)} bins of about {wording.counted(images, 'image')} each.",
         alt=f"{title} of {len(series)} restorers over {len(bins)} hole sizes.",
     )
 

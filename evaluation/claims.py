@@ -1,4 +1,7 @@
-"""A paper's claims, checked image by image: holds, does not hold, not measured."""
+"""A paper's claims, checked image by image.
+
+They hold, do not hold, were not measured, or on too few images to say.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from evaluation import tables
-from evaluation.bootstrap import compare
+from evaluation import naming, wording
+from evaluation.bootstrap import ENOUGH, compare
 from evaluation.record import Evaluation
 
 HOLDS, FAILS, UNKNOWN = "holds", "does not hold", "not measured"
+TOO_FEW = "too few images to say"
 
 
 def not_measured(claim: str, why: str) -> dict[str, str]:
@@ -40,11 +44,12 @@ def beats(
       **bootstrap_options: See `compare`.
 
     Returns:
-      {"claim", "verdict", "evidence"}.
+      {"claim", "verdict", "evidence"}; below `bootstrap.ENOUGH` images the verdict
+      is that they are too few to say.
     """
-    metric = tables.metric_of(key)
+    metric = naming.metric_of(key)
     labels = {a: a, b: b, **(labels or {})}
-    claim = claim or f"{labels[a]} beats {labels[b]} on {tables.key_label(key)}"
+    claim = claim or f"{labels[a]} beats {labels[b]} on {naming.label(key)}"
     found = _measured(claim, evaluation, a, b, key, bootstrap_options)
     if "verdict" in found:
         return found
@@ -52,10 +57,9 @@ def beats(
     evidence = _evidence(evaluation, a, b, key, found, labels)
     if found["low"] <= 0 <= found["high"]:
         evidence += "; the interval includes 0"
-    # `gain > 0` is False for NaN: a single image proves nothing.
     return {
         "claim": claim,
-        "verdict": HOLDS if gain > 0 else FAILS,
+        "verdict": _verdict(gain > 0, found),
         "evidence": f"{evidence}.",
     }
 
@@ -77,7 +81,7 @@ def alike(
     "hold" for any set that is small enough.
     """
     labels = {a: a, b: b, **(labels or {})}
-    claim = claim or f"{labels[a]} is like {labels[b]} on {tables.key_label(key)}"
+    claim = claim or f"{labels[a]} is like {labels[b]} on {naming.label(key)}"
     found = _measured(claim, evaluation, a, b, key, bootstrap_options)
     if "verdict" in found:
         return found
@@ -85,7 +89,7 @@ def alike(
     evidence = _evidence(evaluation, a, b, key, found, labels)
     return {
         "claim": claim,
-        "verdict": HOLDS if holds else FAILS,
+        "verdict": _verdict(holds, found),
         "evidence": f"{evidence}; alike means within ±{within:g}.",
     }
 
@@ -94,23 +98,30 @@ def _measured(claim, evaluation, a, b, key, options) -> dict:
     """The paired difference, or a claim that was not measured."""
     for restorer in (a, b):
         if key not in evaluation.values.get(restorer, {}):
-            why = f"There is no {tables.key_label(key)} of {restorer} in this run."
+            why = f"There is no {naming.label(key)} of {restorer} in this run."
             return not_measured(claim, why)
     found = compare(evaluation, a, b, key, **options)
     if not found["count"]:
-        why = f"{tables.key_title(key)} is undefined on every image."
+        why = f"{naming.title(key)} is undefined on every image."
         return not_measured(claim, why)
     return found
 
 
+def _verdict(holds: bool, found: Mapping) -> str:
+    if found["count"] < ENOUGH:
+        return TOO_FEW
+    return HOLDS if holds else FAILS
+
+
 def _evidence(evaluation, a, b, key, found, labels) -> str:
-    digits = tables.metric_of(key).digits
+    digits = naming.metric_of(key).digits
     used = np.isfinite(evaluation.values[a][key] + evaluation.values[b][key])
     means = [
-        tables.number(evaluation.values[r][key][used].mean(), digits) for r in (a, b)
+        wording.number(evaluation.values[r][key][used].mean(), digits) for r in (a, b)
     ]
-    difference = tables.with_interval(found, digits, signed=True)
+    difference = wording.with_interval(found, digits, signed=True)
     return (
-        f"{tables.key_title(key)}: {labels[a]} {means[0]}, {labels[b]} {means[1]}, "
-        f"difference {difference} over {found['count']} images"
+        f"{naming.title(key)}: {labels[a]} {means[0]}, {labels[b]} {means[1]}, "
+        f"difference {difference} over "
+        f"{wording.counted(found['count'], 'image')}"
     )

@@ -17,9 +17,9 @@ import numpy as np
 import tqdm
 
 from data_pipeline import pixels
-from evaluation import metrics
+from evaluation import metrics, wording
 from evaluation.bootstrap import compare, summarize
-from evaluation.groups import by_group, by_hole_size, read_groups, yaw_groups
+from evaluation.groups import by_group, by_hole_size, read_groups
 from evaluation.record import Evaluation, Fingerprint, fingerprint, merge
 
 __all__ = [
@@ -33,7 +33,6 @@ __all__ = [
     "merge",
     "read_groups",
     "summarize",
-    "yaw_groups",
 ]
 
 
@@ -76,7 +75,10 @@ def evaluate(
             here = slice(done, done + len(target))
             batch_names = names[here]
             if len(batch_names) < len(target):
-                raise ValueError(f"The batches hold more than the {len(names)} names.")
+                raise ValueError(
+                    "The batches hold more than the "
+                    f"{wording.counted(len(names), 'name')}."
+                )
             for name, image_mask in zip(batch_names, mask):
                 digest.update(name, image_mask)
             hole_ratio[here] = mask.mean(axis=(1, 2, 3))
@@ -96,8 +98,9 @@ def evaluate(
             bar.update(len(target))
     if done != len(names) or not done:
         raise ValueError(
-            f"The batches hold {done} images but there are {len(names)} names; is the "
-            "last, smaller batch dropped?"
+            f"The batches hold {wording.counted(done, 'image')} but there are "
+            f"{wording.counted(len(names), 'name')}; is the last, smaller batch "
+            "dropped?"
         )
     names = tuple(str(name) for name in names)
     return Evaluation(names, values, hole_ratio, digest.hexdigest())

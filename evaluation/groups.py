@@ -1,4 +1,4 @@
-"""Parts of an evaluation set: attributes, yaw, a user's own groups, hole size."""
+"""Parts of an evaluation set: any groups, a user's own ones, hole size."""
 
 from __future__ import annotations
 
@@ -9,12 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from evaluation import bootstrap
+from evaluation import bootstrap, wording
 from evaluation.record import Evaluation
-
-# Nose offset over eye distance. With the nose tip about 0.6 eye distances in front
-# of the eyes, these are turns of roughly 15 and 30 degrees.
-YAW_CUTS = (0.15, 0.35)
 
 
 def by_group(
@@ -47,7 +43,7 @@ def by_group(
         if where.shape != (len(evaluation.names),):
             raise ValueError(
                 f"Group {group!r} has shape {list(where.shape)}; the evaluation has "
-                f"{len(evaluation.names)} images."
+                f"{wording.counted(len(evaluation.names), 'image')}."
             )
         count = int(where.sum())
         if count < minimum:
@@ -103,34 +99,6 @@ def by_hole_size(
             }
         )
     return rows
-
-
-def yaw_groups(landmarks: np.ndarray) -> dict[str, np.ndarray]:
-    """Groups faces by how far they are turned to a side.
-
-    The measure is the nose's distance from the middle between the eyes, along the
-    line through the eyes (so that a tilted head does not count as turned), over the
-    distance between the eyes.
-
-    Args:
-      landmarks: float [N, 5, 2]; left eye, right eye, nose, mouth corners. NaN, or
-        eyes in one place, put an image into no group.
-
-    Returns:
-      {label with its cut points: bool [N]}.
-    """
-    points = np.asarray(landmarks, np.float64)
-    eyes = points[:, 1] - points[:, 0]
-    distance = np.hypot(eyes[:, 0], eyes[:, 1])
-    nose = points[:, 2] - (points[:, 0] + points[:, 1]) / 2
-    with np.errstate(invalid="ignore", divide="ignore"):
-        yaw = np.abs((nose * eyes).sum(axis=1) / distance**2)
-    near, far = YAW_CUTS
-    return {
-        f"frontal (below {near:g})": yaw < near,
-        f"turned ({near:g} to {far:g})": (yaw >= near) & (yaw <= far),
-        f"strongly turned (above {far:g})": yaw > far,
-    }
 
 
 def read_groups(path: str | os.PathLike, names: Sequence[str]) -> dict:

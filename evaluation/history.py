@@ -8,12 +8,13 @@ import os
 import pathlib
 from collections.abc import Mapping, Sequence
 
-from evaluation import tables
+from evaluation import naming
 from evaluation.charts import Curve, Series
 
 # Columns of history.csv that are no curves of their own.
 BOOKKEEPING = {"epoch", "step", "steps", "seconds", "images_per_second", "time"}
-GROUP_TITLES = {"g": "Generator losses", "d": "Discriminator"}
+# Prefix of a loss -> title of its chart.
+NETWORKS = {"g": "Generator losses", "d": "Discriminator losses"}
 
 
 def read(path: str | os.PathLike | None) -> dict[str, list[float]]:
@@ -37,53 +38,55 @@ def read(path: str | os.PathLike | None) -> dict[str, list[float]]:
     return columns
 
 
-def learning(history: Mapping[str, Sequence[float]]) -> list[Curve]:
-    """One chart a group of terms: the validation metrics, generator, discriminator.
+def learning(
+    history: Mapping[str, Sequence[float]], headline: Sequence[str] = ()
+) -> list[Curve]:
+    """The validation metrics of the headline, and the losses, one chart a network.
 
-    Validation columns are named val_region/metric, losses by a prefix and an
-    underscore (g_l2, d_real); anything else is a chart of its own.
+    Args:
+      history: From `read`. Validation columns are named val_region/metric, losses by
+        a prefix and an underscore (g_l2, d_real); another one is a chart of its own.
+      headline: Keys of the metrics, such as "hole/l1_percent"; those that are not in
+        the history are passed over, and so are all other metrics in it.
     """
     x_name = next((name for name in ("epoch", "step") if name in history), None)
     if x_name is None:
         return []
-    grouped: dict[str, list[str]] = {}
-    for name, values in history.items():
-        if name in BOOKKEEPING or not any(map(math.isfinite, values)):
-            continue
-        if name.startswith("val_"):
-            group = "val_" + name[4:].rpartition("/")[2]
-        else:
+    drawn = {
+        name
+        for name, values in history.items()
+        if name not in BOOKKEEPING and any(map(math.isfinite, values))
+    }
+    curves = []
+    for key in headline:
+        if f"val_{key}" in drawn:
+            title = f"Validation {naming.label(key)}{naming.arrow(key)}"
+            label, names = naming.metric_of(key).label, [f"val_{key}"]
+            curves.append(_curve(key, title, label, names, history, x_name))
+    networks: dict[str, list[str]] = {}
+    for name in history:
+        if name in drawn and not name.startswith("val_"):
             prefix = name.split("_")[0]
-            group = prefix if prefix in GROUP_TITLES and prefix != name else name
-        grouped.setdefault(group, []).append(name)
-    # Validation first: it is what a reader looks for.
-    order = sorted(grouped, key=lambda group: not group.startswith("val_"))
-    return [_learning_curve(g, grouped[g], history, x_name) for g in order]
+            network = prefix if prefix in NETWORKS and prefix != name else name
+            networks.setdefault(network, []).append(name)
+    for network, names in networks.items():
+        title = NETWORKS.get(network, network)
+        curves.append(_curve(network, title, "loss", names, history, x_name))
+    return curves
 
 
-def _learning_curve(group, names, history, x_name) -> Curve:
-    title = y_label = GROUP_TITLES.get(group, group)
-    if group.startswith("val_"):
-        y_label = tables.metric_of(group[4:]).label
-        title = f"Validation {y_label}"
-    elif group in GROUP_TITLES:
-        y_label = "loss"
-    labels = {name: name for name in names}
-    if group.startswith("val_"):
-        regions = {n: n[4:].rpartition("/")[0] or "whole" for n in names}
-        labels = {n: tables.REGION_LABELS.get(r, r).lower() for n, r in regions.items()}
-        if len(names) == 1 and "/" in names[0]:
-            title += f", {labels[names[0]]}"
-    last = {labels[n]: next(filter(math.isfinite, reversed(history[n]))) for n in names}
-    shown = ", ".join(f"{label} {value:.4g}" for label, value in last.items())
+def _curve(slug, title, y_label, names, history, x_name) -> Curve:
+    last = [next(filter(math.isfinite, reversed(history[name]))) for name in names]
+    shown = ", ".join(f"{name} {value:.4g}" for name, value in zip(names, last))
     return Curve(
-        slug=f"learning-{group}",
+        slug=f"learning-{slug}",
         title=title,
         x_label=x_name,
         y_label=y_label,
         series=[
-            Series(labels[n], history[x_name], history[n], ours=n == names[0])
-            for n in names
+            Series(name, history[x_name], history[name], ours=name == names[0])
+            for name in names
         ],
+        whole_x=True,
         alt=f"{title} by {x_name}; last: {shown}.",
     )

@@ -6,13 +6,18 @@ import urllib.parse
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from evaluation import charts, history, tables
+from evaluation import charts, history, naming, standing, tables, wording
+from evaluation.bootstrap import ENOUGH
 
 if TYPE_CHECKING:
     from evaluation.report import Report
 
 VERDICT_STYLES = {"holds": "good", "does not hold": "bad"}
 LONG_TABLE = 14  # rows; longer ones are folded
+FACT_LABELS = {
+    "commit": "trained at commit",
+    "evaluation commit": "evaluated at commit",
+}
 
 
 def view(report: Report, columns: Mapping) -> dict:
@@ -24,16 +29,19 @@ def view(report: Report, columns: Mapping) -> dict:
     sizes = []
     if report.hole_size:
         sizes = [charts.hole_size(report.hole_size, group_key, labels, report.ours)]
-    learning = history.learning(columns)
+    learning = history.learning(columns, headline)
     return {
         "report": report,
         "labels": labels,
         "our_labels": [labels[r] for r in report.ours],
-        "cards": [card for key in headline if (card := _card(report, key, labels))],
+        "cards": [
+            card for key in headline if (card := standing.card(report, key, labels))
+        ],
         "claims": [
             {"style": VERDICT_STYLES.get(claim["verdict"], "open"), **claim}
             for claim in report.claims
         ],
+        "enough": ENOUGH,
         "regions": _regions(report, labels),
         "published": [_table(table) for table in report.published],
         "epochs": _table(report.epochs) if report.epochs else None,
@@ -59,62 +67,24 @@ def _keys(report: Report) -> list[str]:
 
 def _default_headline(report: Report) -> list[str]:
     keys = _keys(report)
-    region = tables.region_of(keys[0]) if keys else ""
+    region = naming.region_of(keys[0]) if keys else ""
     wanted = [f"{region}/{metric}" for metric in report.metrics]
     return [key for key in wanted if key in keys]
-
-
-def _card(report: Report, key: str, labels: Mapping) -> dict | None:
-    """A large number: ours, and the best of the others."""
-    metric = tables.metric_of(key)
-    mean = {
-        restorer: values[key]["mean"]
-        for restorer, values in report.summary.items()
-        if tables.number(values.get(key, {}).get("mean"), 1) != tables.DASH
-    }
-    first = report.ours[0] if report.ours else next(iter(mean), None)
-    if first not in mean:
-        return None
-    entry = report.summary[first][key]
-    others = [restorer for restorer in mean if restorer not in report.ours]
-    rival = ""
-    if others and report.ours and metric.higher_is_better is not None:
-        best = (max if metric.higher_is_better else min)(others, key=mean.get)
-        standing = _standing(entry, report.summary[best][key], metric.higher_is_better)
-        rival = f"{standing} {labels[best]}, {tables.number(mean[best], metric.digits)}"
-    return {
-        "label": tables.key_title(key),
-        "arrow": tables.arrow(key),
-        "value": tables.number(entry["mean"], metric.digits),
-        "interval": tables.interval(entry, metric.digits),
-        "rival": rival,
-    }
-
-
-def _standing(ours: Mapping, rival: Mapping, higher_is_better: bool) -> str:
-    """Says "better" only of intervals that do not overlap."""
-    low, high = ours.get("low"), ours.get("high")
-    rival_low, rival_high = rival.get("low"), rival.get("high")
-    if not (tables.interval(ours, 1) and tables.interval(rival, 1)):
-        return "beside"
-    if low > rival_high or high < rival_low:
-        return "better than" if (low > rival_high) == higher_is_better else "behind"
-    return "about like"
 
 
 def _regions(report: Report, labels: Mapping) -> list[dict]:
     """Main and complete tables of each region."""
     keys, restorers = _keys(report), list(report.summary)
     regions = []
-    for region in dict.fromkeys(tables.region_of(key) for key in keys):
-        inside = [key for key in keys if tables.region_of(key) == region]
+    for region in dict.fromkeys(naming.region_of(key) for key in keys):
+        inside = [key for key in keys if naming.region_of(key) == region]
         wanted = [f"{region}/{name}".lstrip("/") for name in report.metrics]
         main = [key for key in wanted if key in inside] or inside
         rest = [key for key in inside if key not in main]
         regions.append(
             {
-                "title": tables.REGION_LABELS.get(region, region) or "Results",
-                "note": tables.REGION_NOTES.get(region, ""),
+                "title": naming.REGION_LABELS.get(region, region) or "Results",
+                "note": naming.REGION_NOTES.get(region, ""),
                 "main": _result_table(report, restorers, main, labels),
                 "rest": _result_table(report, restorers, rest, labels),
             }
@@ -130,7 +100,7 @@ def _result_table(report, restorers, keys, labels) -> dict | None:
         {"label": labels[r], "kind": "ours" if r in report.ours else "", "cells": c}
         for r, c in zip(restorers, cells)
     ]
-    columns = [tables.metric_of(key).label + tables.arrow(key) for key in keys]
+    columns = [naming.metric_of(key).label + naming.arrow(key) for key in keys]
     markdown = tables.results_table(report.summary, restorers, keys, labels=labels)
     return {"columns": columns, "rows": rows, "markdown": markdown}
 
@@ -156,33 +126,27 @@ def _table(given: tables.Table | Mapping) -> dict:
 def _group_table(title, result, report, key, labels) -> dict:
     """Groups by restorers for one metric; all images first, to compare with."""
     restorers = [r for r in report.summary if key in report.summary[r]]
-    digits = tables.metric_of(key).digits
-    everything = [report.summary[r][key].get("count", 0) for r in restorers]
-    parts = [("All images", max(everything, default=0), report.summary)]
+    digits = naming.metric_of(key).digits
+    parts = [("All images", wording.image_count(report.summary), report.summary)]
     parts += [(g, v["count"], v["summary"]) for g, v in result["groups"].items()]
     rows, plain = [], []
     for name, count, summary in parts:
         entries = [summary.get(r, {}).get(key) or {} for r in restorers]
-        cells = [
-            tables.Cell(
-                tables.number(entry.get("mean"), digits), tables.interval(entry, digits)
-            )
-            for entry in entries
-        ]
-        rows.append({"label": name, "count": count, "cells": cells})
-        shown = [tables.with_interval(entry, digits) for entry in entries]
-        plain.append([name, count, *map(tables.Markdown, shown)])
+        cells = [tables.cell(entry, digits, count) for entry in entries]
+        rows.append({"label": name, "count": f"{count:,}", "cells": cells})
+        plain.append([name, f"{count:,}", *map(tables.cell_markdown, cells)])
     columns = ["Group", "Images", *(labels[r] for r in restorers)]
     left_out = [f"{name} ({count})" for name, count in result["left_out"].items()]
     note = ""
     if left_out:
         note = (
-            f"Left out, with fewer than {result.get('minimum', 10)} images: "
+            f"Left out, with fewer than "
+            f"{wording.counted(result.get('minimum', 10), 'image')}: "
             f"{', '.join(left_out)}."
         )
     return {
         "title": title,
-        "metric": tables.key_title(key) + tables.arrow(key),
+        "metric": naming.title(key) + naming.arrow(key),
         "columns": columns,
         "rows": rows,
         "note": note,
@@ -193,26 +157,22 @@ def _group_table(title, result, report, key, labels) -> dict:
 
 def _footnotes(report: Report, labels: Mapping) -> list[str]:
     """The report's own notes, and which values rest on fewer images."""
-    notes = list(report.notes)
+    notes, everything = list(report.notes), wording.image_count(report.summary)
     for key in _keys(report):
         counts = {
             labels[restorer]: values[key]["count"]
             for restorer, values in report.summary.items()
             if values.get(key, {}).get("count") is not None
         }
-        everything = max(
-            v.get("count", 0)
-            for values in report.summary.values()
-            for v in values.values()
-        )
         fewer = {label: count for label, count in counts.items() if count < everything}
         if fewer and len(set(fewer.values())) == 1 and len(fewer) == len(counts):
             fewer = {"every row": next(iter(fewer.values()))}
         if fewer:
-            shown = ", ".join(f"{label} {count}" for label, count in fewer.items())
+            shown = ", ".join(f"{label} {count:,}" for label, count in fewer.items())
             notes.append(
-                f"{tables.key_title(key)} is undefined on some of the "
-                f"{everything} images and averaged over fewer: {shown}."
+                f"{naming.title(key)} is undefined on some of the "
+                f"{wording.counted(everything, 'image')} and averaged over fewer: "
+                f"{shown}."
             )
     return notes
 
@@ -222,15 +182,15 @@ def _facts(environment: Mapping) -> dict:
     plain = {k: v for k, v in environment.items() if not isinstance(v, Mapping)}
     nested = {k: v for k, v in environment.items() if isinstance(v, Mapping)}
     return {
-        "plain": {k: _fact(v) for k, v in plain.items()},
+        "plain": {FACT_LABELS.get(k, k): _fact(v) for k, v in plain.items()},
         "nested": {k: {n: _fact(v) for n, v in p.items()} for k, p in nested.items()},
     }
 
 
 def _fact(value) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return ", ".join(tables.text(item) for item in value) or tables.DASH
-    return tables.text(value)
+        return ", ".join(wording.text(item) for item in value) or wording.DASH
+    return wording.text(value)
 
 
 def _web_address(address: str) -> str:

@@ -60,7 +60,7 @@ class LPIPS:
             raise ValueError(
                 f"lpips needs images of at least {self.minimum_size} px on the short "
                 "side, because AlexNet's strides leave nothing of smaller ones; got "
-                f"{target.shape[1]}x{target.shape[2]}."
+                f"{target.shape[1]}×{target.shape[2]}."
             )
         return self._compiled(target, restored)
 

@@ -9,7 +9,7 @@ them on
   composite  the restored pixels pasted into the known ones
   raw        the network's whole image, as it is
 
-Sources: SSIM is Wang et al. 2004 (11x11 Gaussian, sigma 1.5, K1 0.01, K2 0.03, per
+Sources: SSIM is Wang et al. 2004 (11×11 Gaussian, sigma 1.5, K1 0.01, K2 0.03, per
 channel, then averaged), MS-SSIM Wang et al. 2003 with their five weights.
 """
 

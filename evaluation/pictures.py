@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 
 from data_pipeline import pixels
-from evaluation import tables
+from evaluation import naming, wording
 from evaluation.record import Evaluation
 
 # The page holds its pictures; larger ones are shown reduced (files keep their size).
@@ -28,7 +28,7 @@ def pick(
       {"Best": [...], "Median": [...], "Worst": [...]}, each from better to worse.
     """
     values = np.asarray(evaluation.values[restorer][key], np.float64)
-    sign = -1.0 if tables.metric_of(key).higher_is_better else 1.0
+    sign = -1.0 if naming.metric_of(key).higher_is_better else 1.0
     order = np.argsort(sign * values, kind="stable")  # NaN goes last
     order = [int(index) for index in order[: np.isfinite(values).sum()]]
     best, worst = order[:k], order[k:][-k:]
@@ -111,8 +111,8 @@ def _note(evaluation, index, key, of, labels) -> str:
     value = evaluation.values.get(of, {}).get(key)
     if value is None:
         return ""
-    shown = tables.number(value[index], tables.metric_of(key).digits)
-    return f"{labels.get(of, of)}: {tables.key_label(key)} {shown}"
+    shown = wording.number(value[index], naming.metric_of(key).digits)
+    return f"{labels.get(of, of)}: {naming.label(key)} {shown}"
 
 
 def slug(text: str) -> str:

@@ -14,6 +14,7 @@ import matplotlib
 import numpy as np
 from matplotlib.backends import backend_svg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from evaluation.charts import Curve, Dots, Series
 
@@ -184,6 +185,10 @@ def _draw_curve(chart: Curve) -> Figure:
         # The default writes powers of ten as mathematics, which is switched off.
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.yaxis.set_minor_formatter("")
+    if chart.whole_x:
+        # It prefers fractions to a single tick, unless one is enough.
+        locator = MaxNLocator("auto", integer=True, min_n_ticks=1)
+        axes.xaxis.set_major_locator(locator)
     axes.grid(axis="y")
     axes.set_xlabel(chart.x_label)
     axes.set_ylabel(chart.y_label)

@@ -18,7 +18,7 @@ import markupsafe
 import numpy as np
 
 from data_pipeline import pixels
-from evaluation import charts, history, layout, pictures, plots, tables
+from evaluation import charts, history, layout, pictures, plots, tables, wording
 
 FORMAT = 1
 TEMPLATES = pathlib.Path(__file__).parent / "templates"
@@ -207,7 +207,7 @@ def _environment(name: str) -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     environment.filters.update(
-        text=tables.text,
+        text=wording.text,
         md=tables.escape,
         uri=pictures.data_uri,
         slug=pictures.slug,

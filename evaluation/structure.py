@@ -4,7 +4,7 @@ The numbers are those of `tf.image.ssim` and `tf.image.ssim_multiscale` (Wang et
 2004 and 2003: K1 0.01, K2 0.03, windows that stay inside the image, each channel for
 itself). Filtering is two products with a banded matrix, one for the rows and one for
 the columns, because a matrix product runs near a CPU's peak and a depthwise
-convolution with one 11x11 filter does not.
+convolution with one 11×11 filter does not.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _IMAGES = tf.TensorSpec([None, None, None, None], tf.float32)
 
 
 def ssim(target, restored) -> tf.Tensor:
-    """SSIM with an 11x11 Gaussian window that stays inside the image; >= 11 px."""
+    """SSIM with an 11×11 Gaussian window that stays inside the image; >= 11 px."""
     return similarity()(*as_images("ssim", target, restored))
 
 
@@ -84,7 +84,7 @@ def as_images(name: str, target, restored) -> tuple[tf.Tensor, tf.Tensor]:
         raise ValueError(
             f"{name} needs images of at least {minimum_size(name)} px on the short "
             "side, because its window must fit the coarsest scale; got "
-            f"{height}x{width}. Smaller images have ms_ssim_3 (from 41 px), ms_ssim_5w "
+            f"{height}×{width}. Smaller images have ms_ssim_3 (from 41 px), ms_ssim_5w "
             "(from 17 px) and ssim (from 11 px)."
         )
     return tf.clip_by_value(target, 0.0, 1.0), tf.clip_by_value(restored, 0.0, 1.0)
@@ -155,7 +155,7 @@ def _band(size, taps: int) -> tf.Tensor:
 
 
 def _halved(x) -> tf.Tensor:
-    """2x2 means of [B, C, H, W]; an odd side is first lengthened by its last line."""
+    """2×2 means of [B, C, H, W]; an odd side is first lengthened by its last line."""
     height, width = tf.shape(x)[2], tf.shape(x)[3]
     padding = [[0, 0], [0, 0], [0, height % 2], [0, width % 2]]
     x = tf.pad(x, padding, mode="SYMMETRIC")

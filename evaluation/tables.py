@@ -1,28 +1,21 @@
-"""Numbers as text: formatting, Markdown tables, and the table of results.
+"""Markdown tables, and the table of results.
 
-The same functions make the tables of reports, README and model cards, so a number
-reads the same everywhere. Values may be NaN, or None as JSON has it; both show as a
-dash.
+The same functions make the tables of reports, README and model cards.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
 from collections.abc import Mapping, Sequence
 
-from evaluation import metrics
+from evaluation.naming import arrow, metric_of, region_of, title
+from evaluation.wording import DASH, counted, image_count, interval, number, text
 
-DASH, MINUS = "–", "−"
-# With its interval, a percent sign; not a version such as 2.14.1.
-NUMBER = re.compile(r"[−+-]?[\d,]*\.?\d+(e[−+-]?\d+)?( ?%)?( \[.*\])?")
-REGION_LABELS = {"hole": "Hole", "composite": "Composite", "raw": "Raw"}
-REGION_NOTES = {
-    "hole": "Only the missing pixels; SSIM-like metrics on the hole's bounding box",
-    "composite": "The restored pixels pasted into the known ones",
-    "raw": "The network's own whole image",
-}
+# With its interval, its count, a percent sign; not a version such as 2.14.1.
+NUMBER = re.compile(
+    r"[−+-]?[\d,]*\.?\d+(e[−+-]?\d+)?( ?%)?( \[.*\])?( \([\d,]+ images?\))?"
+)
 
 
 class Markdown(str):
@@ -65,70 +58,19 @@ class Table:
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """One value of a table of results: "8.31", "[8.10, 8.52]", whether it is best."""
+    """One value of a table of results.
+
+    Attributes:
+      mean: Such as "8.31".
+      interval: Such as "[8.10, 8.52]", or nothing.
+      best: Whether its column has no better one.
+      count: Such as "12 images", where these are fewer than were measured.
+    """
 
     mean: str
     interval: str = ""
     best: bool = False
-
-
-def metric_of(key: str) -> metrics.Metric:
-    """The metric of "region/metric"; an unknown one is shown under its own name."""
-    name = key.rpartition("/")[2]
-    return metrics.METRICS.get(name) or metrics.Metric(name, name, None, 3)
-
-
-def region_of(key: str) -> str:
-    """The region of "region/metric"; "" if there is none."""
-    return key.rpartition("/")[0]
-
-
-def key_label(key: str) -> str:
-    """Turns "hole/l1_percent" into "hole L1 (%)"."""
-    region = REGION_LABELS.get(region_of(key), region_of(key)).lower()
-    return f"{region} {metric_of(key).label}".strip()
-
-
-def key_title(key: str) -> str:
-    """Turns "hole/l1_percent" into "Hole L1 (%)", to begin a line with."""
-    label = key_label(key)
-    return label[:1].upper() + label[1:]
-
-
-def arrow(key: str) -> str:
-    """The better direction: " ↑", " ↓", or nothing where there is none."""
-    return {True: " ↑", False: " ↓"}.get(metric_of(key).higher_is_better, "")
-
-
-def number(value: float | None, digits: int, *, signed: bool = False) -> str:
-    """1.5 -> "1.50"; a real minus sign; a dash for None, NaN and infinity."""
-    if value is None or not math.isfinite(value):
-        return DASH
-    text = f"{value:{'+' if signed else ''}.{digits}f}"
-    return text.replace("-", MINUS)
-
-
-def interval(entry: Mapping, digits: int, *, signed: bool = False) -> str:
-    """Writes "[8.10, 8.52]", or nothing where there is no interval."""
-    low, high = (number(entry.get(k), digits, signed=signed) for k in ("low", "high"))
-    return "" if DASH in (low, high) else f"[{low}, {high}]"
-
-
-def with_interval(entry: Mapping, digits: int, *, signed: bool = False) -> str:
-    """Writes "8.31 [8.10, 8.52]"."""
-    mean = number(entry.get("mean"), digits, signed=signed)
-    return f"{mean} {interval(entry, digits, signed=signed)}".rstrip()
-
-
-def text(value) -> str:
-    """Any cell as plain text; floats keep four significant digits."""
-    if value is None:
-        return DASH
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.4g}".replace("-", MINUS) if math.isfinite(value) else DASH
-    return str(value)
+    count: str = ""
 
 
 def aligned(rows: Sequence[Sequence], digits: int | None = None) -> list[list]:
@@ -198,6 +140,7 @@ def result_cells(
 
     Means that read the same share the mark; a column with one value has none.
     """
+    images = image_count(summary)
     rows = [[Cell(DASH)] * len(keys) for _ in restorers]
     for column, key in enumerate(keys):
         metric = metric_of(key)
@@ -209,8 +152,27 @@ def result_cells(
             chosen = max(means) if metric.higher_is_better else min(means)
             best = number(chosen, metric.digits)
         for row, entry, mean in zip(rows, entries, shown):
-            row[column] = Cell(mean, interval(entry, metric.digits), mean == best)
+            row[column] = cell(entry, metric.digits, images, best=mean == best)
     return rows
+
+
+def cell(entry: Mapping, digits: int, images: int, *, best: bool = False) -> Cell:
+    """The cell of an entry of a summary over so many images."""
+    count = entry.get("count") or 0
+    return Cell(
+        number(entry.get("mean"), digits),
+        interval(entry, digits),
+        best,
+        counted(count, "image") if 0 < count < images else "",
+    )
+
+
+def cell_markdown(cell: Cell) -> Markdown:
+    """Writes "**8.31** [8.10, 8.52] (12 images)"."""
+    # No escape: the brackets cannot make a link without a "(" right after them.
+    parts = [f"**{cell.mean}**" if cell.best else cell.mean, cell.interval]
+    parts.append(f"({cell.count})" if cell.count else "")
+    return Markdown(" ".join(filter(None, parts)))
 
 
 def results_table(
@@ -219,7 +181,6 @@ def results_table(
     keys: Sequence[str],
     *,
     labels: Mapping[str, str] | None = None,
-    intervals: bool = True,
 ) -> Markdown:
     """The Markdown table of results: mean [low, high], best in bold, direction arrows.
 
@@ -228,22 +189,13 @@ def results_table(
       restorers: Rows; one that was not measured shows dashes.
       keys: Columns, such as "hole/l1_percent".
       labels: Display names of restorers.
-      intervals: Whether to show them.
     """
-    labels = labels or {}
-    rows = []
-    cells = result_cells(summary, restorers, keys)
-    for restorer, row in zip(restorers, cells):
-        shown = []
-        for cell in row:
-            mean = f"**{cell.mean}**" if cell.best else cell.mean
-            tail = f" {cell.interval}" if intervals and cell.interval else ""
-            # No escape: the brackets cannot make a link without a "(" after them.
-            shown.append(Markdown(mean + tail))
-        rows.append([labels.get(restorer, restorer), *shown])
+    labels, rows = labels or {}, []
+    for restorer, row in zip(restorers, result_cells(summary, restorers, keys)):
+        rows.append([labels.get(restorer, restorer), *map(cell_markdown, row)])
     regions = {region_of(key) for key in keys}
     titles = [
-        (metric_of(key).label if len(regions) == 1 else key_title(key)) + arrow(key)
+        (metric_of(key).label if len(regions) == 1 else title(key)) + arrow(key)
         for key in keys
     ]
     return markdown_table(["", *titles], rows)

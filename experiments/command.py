@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pathlib
 import sys
 from collections.abc import Callable
 
@@ -37,8 +39,19 @@ def run(body: Callable[[], None]) -> None:
     app.run(main)
 
 
-def require(*holders: flags.FlagHolder) -> None:
-    """Raises a ValueError for the first flag that was left empty."""
-    for holder in holders:
-        if not holder.value:
-            raise ValueError(f"--{holder.name} is required; see --help.")
+def require(**values: str) -> None:
+    """Raises a ValueError for the first flag (name=value) that was left empty."""
+    for name, value in values.items():
+        if not value:
+            raise ValueError(f"--{name} is required; see --help.")
+
+
+def check_folder(flag: str, path: str | os.PathLike) -> None:
+    """Raises a ValueError if no folder can be made at `path`: a file is in the way."""
+    path = pathlib.Path(path)
+    for place in (path, *path.parents):
+        if place.exists() and not place.is_dir():
+            raise ValueError(
+                f"--{flag}={path} must be a folder, but {place} is a file. Pass "
+                "another path, or move the file away."
+            )

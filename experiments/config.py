@@ -5,13 +5,13 @@
       image_size: int = hp(128, "Side of the image, pixels.", published="128")
 
 A preset is a dict of fields that differ from the defaults; a flag given on the command
-line overrides both.
+line overrides both. Flags are defined when a command starts, not when its module is
+imported, so that one process may import several.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import typing
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from absl import flags
 
 from data_pipeline import sources
+from data_pipeline.choices import check_choice
 from training import strategy
 
 # Flags defined here belong to the paper's module, whose --help lists them.
@@ -75,7 +76,7 @@ class RunConfig:
     )
 
     def __post_init__(self):
-        sources.splits(self.dataset)  # Says what there is when it does not know it.
+        check_choice("dataset", self.dataset, sources.DATASETS)
         check_choice("precision", self.precision, strategy.PRECISIONS)
         check_choice("checkpoint", self.checkpoint, CHECKPOINTS)
         for stage in self.stages:
@@ -92,16 +93,9 @@ class RunConfig:
             if hasattr(self, name):
                 check_at_least(name, getattr(self, name), 1)
 
-
-def check_choice(flag: str, value: Any, choices: Sequence[Any]) -> None:
-    """Raises a ValueError with a suggestion unless `value` is one of `choices`."""
-    if value in choices:
-        return
-    close = difflib.get_close_matches(str(value), [str(c) for c in choices], n=1)
-    hint = f" Did you mean: {close[0]} ?" if close else ""
-    raise ValueError(
-        f"--{flag} must be one of {', '.join(map(str, choices))}; got {value!r}.{hint}"
-    )
+    def source_options(self) -> dict[str, Any]:
+        """Arguments of `sources.load` that only some papers have."""
+        return {}
 
 
 def check_at_least(flag: str, value: float, lowest: float) -> None:
@@ -110,20 +104,27 @@ def check_at_least(flag: str, value: float, lowest: float) -> None:
         raise ValueError(f"--{flag} must be at least {lowest}; got {value}.")
 
 
-ConfigT = TypeVar("ConfigT", bound=RunConfig)
+ConfigT = TypeVar("ConfigT")
 Presets = Mapping[str, Mapping[str, Any]]
 
 
 def define_flags(
-    config_class: type[RunConfig],
-    presets: Presets,
+    config_class: type,
+    presets: Presets | None = None,
     flag_values: flags.FlagValues = flags.FLAGS,
 ) -> None:
-    """Defines --preset and a flag for each field, as key flags of the caller."""
-    summary = ", ".join(presets)
-    flags.DEFINE_string(
-        "preset", "paper", f"One of {summary}.", flag_values=flag_values
-    )
+    """Defines a flag for each field, as key flags of the caller.
+
+    Args:
+      config_class: A dataclass whose fields are made by `hp`.
+      presets: If there are any, --preset chooses one.
+      flag_values: Where the flags go.
+    """
+    if presets:
+        summary = ", ".join(presets)
+        flags.DEFINE_string(
+            "preset", "paper", f"One of {summary}.", flag_values=flag_values
+        )
     types = typing.get_type_hints(config_class)
     for field in dataclasses.fields(config_class):
         define = _definer(types[field.name])
@@ -144,7 +145,7 @@ def _definer(kind: type):
 
 def from_flags(
     config_class: type[ConfigT],
-    presets: Presets,
+    presets: Presets | None = None,
     flag_values: flags.FlagValues = flags.FLAGS,
 ) -> ConfigT:
     """The configuration: defaults, then the preset, then what was typed.
@@ -157,6 +158,12 @@ def from_flags(
         for field in dataclasses.fields(config_class)
         if flag_values[field.name].present
     }
+    types = typing.get_type_hints(config_class)
+    for name, value in typed.items():
+        if isinstance(value, list):
+            typed[name] = _parse_tuple(name, value, types[name])
+    if not presets:
+        return config_class(**typed)
     return make(config_class, presets, flag_values["preset"].value, **typed)
 
 
@@ -165,12 +172,7 @@ def make(
 ) -> ConfigT:
     """The configuration of a preset with some fields set otherwise."""
     check_choice("preset", preset, list(presets))
-    types = typing.get_type_hints(config_class)
-    values = {**presets[preset], **typed}
-    for name, value in values.items():
-        if isinstance(value, list):
-            values[name] = _parse_tuple(name, value, types[name])
-    return config_class(**values)
+    return config_class(**{**presets[preset], **typed})
 
 
 def _parse_tuple(name: str, texts: Sequence[str], kind: Any) -> tuple:

@@ -60,6 +60,7 @@ class RunData:
             split_by=config.split_by,
             limit=limit,
             size=config.image_size,
+            **config.source_options(),
         )
         return decoded.decode(
             source,

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from evaluation import baselines, claims, pictures, tables
+from evaluation import baselines, claims, naming, pictures, tables, wording, yaw
 from evaluation import evaluate as measuring
 from evaluation.record import Evaluation
 from evaluation.report import Report, write_report
+from experiments import kept_reports
 from experiments.data import RunData
 from experiments.inpainting import InpaintingConfig, restorer
-from experiments.run_folder import RunFolder
+from experiments.run_folder import RunFolder, commit
 from experiments.system import System
 from training.history import History
 
-HEADLINE = ("hole/l1_percent", "hole/psnr_db", "hole/ssim", "hole/lpips")
 _PICKED = 4  # faces of each kind in the report
 
 
@@ -33,6 +33,8 @@ def evaluate(
     lpips: Callable | None,
 ) -> pathlib.Path:
     """Measures a network beside the baselines and writes the report.
+
+    The report of other images or holes is kept; see `kept_reports`.
 
     Args:
       system: The paper's.
@@ -53,8 +55,9 @@ def evaluate(
     result = measuring.evaluate(
         restorers, batches, split.names, lpips=lpips, progress="evaluate"
     )
+    kept_reports.set_aside(folder.report, result.fingerprint)
     result.save(folder.report / "evaluation.npz")
-    key = HEADLINE[0]
+    key = system.headline[0]
     shown = pictures.gather(
         result,
         pictures.pick(result, label, key, _PICKED),
@@ -67,7 +70,7 @@ def evaluate(
     # Small holes and missing weights leave a metric without any value.
     present = [
         key
-        for key in HEADLINE
+        for key in system.headline
         if np.isfinite(result.values[label].get(key, np.nan)).any()
     ]
     report = Report(
@@ -84,7 +87,7 @@ def evaluate(
         history=folder.history,
         pictures=shown,
         pictures_note="Known pixels are shown as they were; only the hole is restored.",
-        groups=_groups(config, data, result),
+        groups=_groups(config, data, result, key),
         group_key=key,
         hole_size=measuring.by_hole_size(result, key),
         environment=_environment(record, data, result, lpips),
@@ -103,29 +106,29 @@ def describe(
     title = data.test.source.info.title
     return (
         f"{title}, {config.image_size} px, {done} of {system.published_epochs} epochs "
-        f"over {len(data.train):,} images, {device}"
+        f"over {wording.counted(len(data.train), 'image')}, {device}"
     )
 
 
 def _beats_all(result: Evaluation, label: str, key: str) -> dict[str, str]:
     """Whether the network beats every baseline: whether it beats the best of them."""
-    sign = -1.0 if tables.metric_of(key).higher_is_better else 1.0
+    sign = -1.0 if naming.metric_of(key).higher_is_better else 1.0
     best = min(
         (name for name in result.values if name != label),
         key=lambda name: sign * np.nanmean(result.values[name][key]),
     )
-    claim = f"{label} beats every baseline on {tables.key_label(key)}; best is {best}"
+    claim = f"{label} beats every baseline on {naming.label(key)}; best is {best}"
     return claims.beats(result, label, best, key, claim=claim)
 
 
 def _statements(config: InpaintingConfig, data: RunData) -> list[str]:
     info = data.test.source.info
     return [
-        f"{len(data.test):,} test images of {info.title}; the network has seen none "
-        "of them.",
+        f"{wording.counted(len(data.test), 'test image')} of {info.title}; the "
+        "network has seen none of them.",
         f"Holes: {config.test_mask.replace('_', ' ')}, "
-        f"{config.hole_size}x{config.hole_size} of "
-        f"{config.image_size}x{config.image_size} pixels."
+        f"{config.hole_size}×{config.hole_size} of "
+        f"{config.image_size}×{config.image_size} pixels."
         if config.test_mask in ("center", "random_square")
         else f"Holes: {config.test_mask.replace('_', ' ')}.",
     ]
@@ -157,10 +160,11 @@ def _epoch_table(epochs, history: list[dict], label: str) -> tables.Table | None
     )
 
 
-def _groups(config: InpaintingConfig, data: RunData, result) -> dict:
+def _groups(config: InpaintingConfig, data: RunData, result, key: str) -> dict:
     split, groups = data.test, {}
     if "landmarks" in split.fields:
-        groups["By yaw"] = measuring.yaw_groups(split.fields["landmarks"])
+        nose = yaw.NOSE_HEIGHTS.get(split.source.info.name, yaw.NOSE_HEIGHT)
+        groups["By yaw"] = yaw.yaw_groups(split.fields["landmarks"], nose)
     if "attributes" in split.fields:
         names = split.source.info.attribute_names
         groups["By attribute"] = {
@@ -170,7 +174,7 @@ def _groups(config: InpaintingConfig, data: RunData, result) -> dict:
     if config.groups:
         groups["By group"] = measuring.read_groups(config.groups, split.names)
     return {
-        title: measuring.by_group(result, members, keys=[HEADLINE[0]])
+        title: measuring.by_group(result, members, keys=[key])
         for title, members in groups.items()
     }
 
@@ -179,9 +183,11 @@ def _environment(record, data: RunData, result, lpips) -> dict:
     info = data.test.source.info
     return {
         "preset": record["preset"],
+        "commit": record["environment"]["commit"],  # of the training
+        "evaluation commit": commit(),
         **record["environment"],
         "seed": record["config"]["seed"],
-        "fingerprint of the test set": result.fingerprint,
+        kept_reports.FINGERPRINT: result.fingerprint,
         "LPIPS weights": f"sha256 {lpips.sha256_prefix}" if lpips else "none",
         "data": {
             "set": info.title,
@@ -198,6 +204,11 @@ def _environment(record, data: RunData, result, lpips) -> dict:
 
 def _notes(data: RunData, lpips) -> list[str]:
     notes = [f"Skipped: {text}" for text in data.test.skipped[:20]]
+    if "landmarks" in data.test.fields:
+        notes.append(
+            "Yaw is estimated from the nose's distance to the face's midline; left and "
+            "right are the picture's."
+        )
     if lpips is None:
         notes.append(
             "LPIPS is left out: there are no weights. Pass --lpips_weights=FILE; "

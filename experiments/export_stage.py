@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 from collections.abc import Mapping
@@ -33,18 +34,22 @@ def export(
       record: From `RunFolder.record`.
     """
     restorer = saved_models.build_restorer(network, fill=config.hole_fill)
-    patch_size = system.patch_size(config)
+    fillable = system.fillable(config)
     facts = {
         "name": system.label(config),
         "image_size": config.image_size,
-        "patch_size": patch_size,
+        "hole_size": config.hole_size,
+        "fills": dataclasses.asdict(fillable),
+        **record,
+        # Not what the evaluation beside it was told to measure with.
+        "config": folder.trained_with(),
     }
     return saved_models.save(
         restorer,
         folder.export,
-        patch_size=patch_size,
+        fillable=fillable,
         extras={
-            "config.json": json.dumps({**facts, **record}, indent=2) + "\n",
+            "config.json": json.dumps(facts, indent=2) + "\n",
             "model_card.md": cards.of_run(
                 system, folder.report / "results.json", config.image_size
             ),

@@ -59,8 +59,16 @@ class InpaintingConfig(RunConfig):
                 f"such as 0.1,0.4; got {','.join(map(str, self.hole_ratio))!r}."
             )
 
-    def task(self, kind: str, names: Sequence[str]) -> pipeline.TaskFn:
-        """The task of filling holes of a kind in the named images."""
+    def task(
+        self, kind: str, names: Sequence[str], *, shift: int = 0
+    ) -> pipeline.TaskFn:
+        """The task of filling holes of a kind in the named images.
+
+        Args:
+          kind: See `masks.build`.
+          names: Of the images.
+          shift: See `pipeline.inpainting`.
+        """
         mask_fn = masks.build(
             kind,
             image_size=self.image_size,
@@ -69,7 +77,11 @@ class InpaintingConfig(RunConfig):
             names=names,
             missing_is_black=self.missing_is_black,
         )
-        return pipeline.inpainting(mask_fn, fill=self.hole_fill)
+        return pipeline.inpainting(mask_fn, fill=self.hole_fill, shift=shift)
+
+    def training_task(self, names: Sequence[str]) -> pipeline.TaskFn:
+        """The task of the training images, which have these names."""
+        return self.task(self.train_mask, names)
 
     def fixed_batches(self, split: decoded.DecodedSplit) -> tf.data.Dataset:
         """Every image of a split once, with the hole it always has."""
@@ -96,6 +108,8 @@ def watch(
     split: decoded.DecodedSplit,
     config: InpaintingConfig,
     lpips: Callable | None,
+    *,
+    best: str,
 ) -> Watch:
     """Measures and draws a network on validation images.
 
@@ -104,6 +118,7 @@ def watch(
       split: Validation images.
       config: Of the run.
       lpips: From `evaluation.lpips.load`, or None.
+      best: The metric whose lowest value makes the best checkpoint.
     """
     batches = config.fixed_batches(split).cache()
     restore = restorer(network())
@@ -141,4 +156,4 @@ def watch(
         rows = [given, raw, pasted, target]
         return pixels.tile([pixels.unit_to_bytes(row).numpy() for row in rows])
 
-    return Watch(measure, draw, best="hole/l1_percent")
+    return Watch(measure, draw, best=best)

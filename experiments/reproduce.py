@@ -21,39 +21,42 @@ from absl import flags
 
 from data_pipeline import pixels
 from evaluation import evaluate as measuring
-from evaluation import tables
+from evaluation import tables, wording
 from evaluation.report import strict
-from experiments import cards, command
+from experiments import cards, command, cost_table
 from experiments.config import check_choice
 from experiments.system import System
 
-PAPERS = ("skip_inpainting",)
+PAPERS = ("skip_inpainting", "multiscale_context_encoder")
 ROOT = pathlib.Path(__file__).parent.parent
 _PLACES = ("cache_dir", "data_dir", "groups", "lpips_weights", "workdir")
-KEYS = ("hole/l1_percent", "hole/psnr_db", "hole/ssim", "hole/lpips", "raw/lpips")
 
-_PAPER = flags.DEFINE_string("paper", None, f"One of {', '.join(PAPERS)}.")
-_RUNS = flags.DEFINE_list("runs", [], "Run folders, evaluated on the same images.")
-_PICTURE = flags.DEFINE_string(
-    "picture", "", "Run folder whose typical restorations the README shows."
-)
-_OUTPUT = flags.DEFINE_string(
-    "output", str(ROOT), "Folder with results/ and README.md."
-)
+
+def main() -> None:
+    """The command line."""
+    flags.DEFINE_string("paper", None, f"One of {', '.join(PAPERS)}.")
+    flags.DEFINE_list("runs", [], "Run folders, evaluated on the same images.")
+    flags.DEFINE_string(
+        "picture", "", "Run folder whose typical restorations the README shows."
+    )
+    flags.DEFINE_string("output", str(ROOT), "Folder with results/ and README.md.")
+    command.run(reproduce)
 
 
 def reproduce() -> None:
     """Writes everything."""
-    check_choice("paper", _PAPER.value, PAPERS)
-    system = load_system(_PAPER.value)
-    root = pathlib.Path(_OUTPUT.value)
-    if _RUNS.value:
-        folders = [pathlib.Path(path).expanduser() for path in _RUNS.value]
+    given = flags.FLAGS
+    check_choice("paper", given.paper, PAPERS)
+    command.check_folder("output", given.output)
+    system = load_system(given.paper)
+    root = pathlib.Path(given.output)
+    if given.runs:
+        folders = [pathlib.Path(path).expanduser() for path in given.runs]
         text = json.dumps(gather(system, folders), indent=1) + "\n"
         pixels.write_bytes(root / "results" / f"{system.name}.json", text.encode())
-    if _PICTURE.value:
+    if given.picture:
         target = root / "docs" / "pictures" / f"{system.name}.png"
-        draw_picture(pathlib.Path(_PICTURE.value), target)
+        draw_picture(pathlib.Path(given.picture), target)
     for path, text in documents(root).items():
         pixels.write_bytes(path, text.encode())
         print(path)
@@ -101,6 +104,7 @@ def gather(system: System, folders: Sequence[pathlib.Path]) -> dict:
             "test_images": len(merged.names),
             "fingerprint": merged.fingerprint,
             "claims": system.check_claims(merged),
+            "cost": cost_table.make(system, runs, ROOT / "benchmarks"),
             "summary": {name: summary[name] for name in order},
         }
     )
@@ -153,21 +157,36 @@ def replace_block(text: str, name: str, content: str) -> str:
 def table(results: Mapping) -> str:
     """The main table of a paper, and what made it."""
     summary = results["summary"]
-    keys = [key for key in KEYS if any(key in values for values in summary.values())]
+    # The whole image too: what a network does to the pixels it was given.
+    keys = dict.fromkeys([*load_system(results["paper"]).headline, "raw/lpips"])
+    keys = [key for key in keys if any(key in values for values in summary.values())]
     first = results["runs"][0]
     labels = {run["label"]: f"**{run['label']}** (ours)" for run in results["runs"]}
     labels = {key: tables.Markdown(value) for key, value in labels.items()}
     lines = [tables.results_table(summary, list(summary), keys, labels=labels), ""]
     lines += [f"- {run['label']}: {run['subtitle']}." for run in results["runs"]]
     environment = first["environment"]
-    commits = dict.fromkeys(run["environment"]["commit"] for run in results["runs"])
     lines.append(
-        f"- {results['test_images']:,} test images, fingerprint "
+        f"- {wording.counted(results['test_images'], 'test image')}, fingerprint "
         f"`{results['fingerprint']}`; mean with 95% bootstrap interval; seed "
-        f"{environment['seed']}, commit "
-        f"{', '.join(commits)}, {environment['hardware']}."
+        f"{environment['seed']}, {_commits(results['runs'])}, "
+        f"{environment['hardware']}."
     )
     return "\n".join(lines)
+
+
+def _commits(runs: Sequence[Mapping]) -> str:
+    """Such as "trained at commit a, b, evaluated at commit c"."""
+    trained, evaluated = (
+        ", ".join(
+            dict.fromkeys(filter(None, (run["environment"].get(key) for run in runs)))
+        )
+        for key in ("commit", "evaluation commit")
+    )
+    # Results from before evaluations named theirs.
+    if not evaluated:
+        return f"commit {trained}"
+    return f"trained at commit {trained}, evaluated at commit {evaluated}"
 
 
 def render(results: Mapping) -> str:
@@ -178,6 +197,7 @@ def render(results: Mapping) -> str:
     for run in results["runs"]:
         if run["epochs"]:
             parts.append(_titled({**run["epochs"], "note": run["subtitle"]}))
+    parts.append(_titled(results["cost"]))
     rows = [
         [claim["claim"], claim["verdict"], claim["evidence"]]
         for claim in results["claims"]
@@ -216,4 +236,4 @@ def draw_picture(folder: pathlib.Path, target: pathlib.Path) -> None:
 
 
 if __name__ == "__main__":
-    command.run(reproduce)
+    main()

@@ -5,14 +5,15 @@ r"""Restores pictures with an exported model.
 
 --input is a picture or a folder of them (searched recursively); --mask says what is
 missing: a picture (white = missing), a folder with a mask of each picture's name, or
-center or random, a square of half the picture's side. Results are PNGs that keep the
-names of their inputs.
+center or random, as large a part of the picture as the model was trained on. Results
+are PNGs that keep the names of their inputs. What cannot be restored is named and
+skipped; the command then ends with an error after the last picture.
 """
 
 from __future__ import annotations
 
 import collections
-import hashlib
+import dataclasses
 import os
 import pathlib
 import sys
@@ -20,59 +21,75 @@ from collections.abc import Iterator
 
 import numpy as np
 import tqdm
-from absl import flags
 
-from data_pipeline import masks, pixels
-from experiments import command
-from serving.photo import PhotoRestorer
-
-SQUARES = ("center", "random")
-
-_MODEL = flags.DEFINE_string("model", None, "Folder of an exported model.")
-_INPUT = flags.DEFINE_string("input", None, "A picture, or a folder of pictures.")
-_OUTPUT = flags.DEFINE_string("output", None, "Folder for the restored pictures.")
-_MASK = flags.DEFINE_string(
-    "mask", "center", "A mask picture, a folder of them, center, or random."
-)
-_MISSING_IS_BLACK = flags.DEFINE_boolean(
-    "missing_is_black", False, "In mask pictures black marks what is missing."
-)
-_BATCH_SIZE = flags.DEFINE_integer("batch_size", 8, "Pictures at once.", lower_bound=1)
-_SEED = flags.DEFINE_integer("seed", 0, "Of --mask=random.")
-_OVERWRITE = flags.DEFINE_boolean(
-    "overwrite", False, "Replace results that are there; inputs are never replaced."
-)
+from data_pipeline import pixels
+from evaluation.wording import counted
+from experiments import command, restore_masks
+from experiments import config as configs
+from experiments.config import hp
+from serving.photo import PhotoRestorer, UnfillableHoleError
 
 
-def restore() -> None:
-    """Restores everything that --input names."""
-    command.require(_MODEL, _INPUT, _OUTPUT)
-    jobs = find_jobs(pathlib.Path(_INPUT.value), pathlib.Path(_OUTPUT.value))
-    if not _OVERWRITE.value:
-        done = [job for job in jobs if job[1].exists()]
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What to restore, and how."""
+
+    model: str = hp("", "Folder of an exported model.")
+    input: str = hp("", "A picture, or a folder of pictures.")
+    output: str = hp("", "Folder for the restored pictures.")
+    mask: str = hp("center", "A mask picture, a folder of them, center, or random.")
+    missing_is_black: bool = hp(False, "In mask pictures black marks what is missing.")
+    batch_size: int = hp(8, "Pictures at once.")
+    seed: int = hp(0, "Of --mask=random.")
+    overwrite: bool = hp(
+        False, "Replace results that are there; inputs are never replaced."
+    )
+
+    def __post_init__(self):
+        command.require(model=self.model, input=self.input, output=self.output)
+        command.check_folder("output", self.output)
+        configs.check_at_least("batch_size", self.batch_size, 1)
+
+
+def main() -> None:
+    """The command line."""
+    configs.define_flags(Options)
+    command.run(lambda: restore(configs.from_flags(Options)))
+
+
+def restore(options: Options) -> None:
+    """Restores everything that --input names.
+
+    Raises:
+      FileNotFoundError: If there is no picture, or no model.
+      ValueError: If a result would replace an input, or pictures were skipped.
+    """
+    jobs = find_jobs(pathlib.Path(options.input), pathlib.Path(options.output))
+    if not options.overwrite:
+        done = sum(target.exists() for _, target in jobs)
         if done:
             print(
-                f"{len(done)} results are there already and are left alone "
-                "(--overwrite replaces them).",
+                f"{counted(done, 'result')} already there, left alone "
+                "(--overwrite replaces).",
                 file=sys.stderr,
             )
         jobs = [job for job in jobs if not job[1].exists()]
-    model = PhotoRestorer(_MODEL.value)
-    skipped = 0
+    model = PhotoRestorer(options.model)
+    restored = 0
     with tqdm.tqdm(total=len(jobs), unit="img", desc="restore") as progress:
-        for start in range(0, len(jobs), _BATCH_SIZE.value):
-            batch = jobs[start : start + _BATCH_SIZE.value]
-            ready = list(_read(batch))
-            if ready:
-                outputs, images, holes = zip(*ready)
-                for output, restored in zip(outputs, model(images, holes)):
-                    pixels.write_bytes(output, pixels.encode_png(restored))
-            skipped += len(batch) - len(ready)
+        for start in range(0, len(jobs), options.batch_size):
+            batch = jobs[start : start + options.batch_size]
+            for target, image in _fill(model, list(_read(batch, options, model.hole))):
+                pixels.write_bytes(target, pixels.encode_png(image))
+                restored += 1
             progress.update(len(batch))
+    skipped = len(jobs) - restored
     note = f", {skipped} skipped" if skipped else ""
-    print(f"{len(jobs) - skipped} pictures restored{note}: {_OUTPUT.value}")
-    if jobs and skipped == len(jobs):
-        raise ValueError("none of the pictures could be restored; see above.")
+    print(f"{counted(restored, 'picture')} restored{note}: {options.output}")
+    if skipped:
+        raise ValueError(
+            f"{counted(skipped, 'picture')} could not be restored; see above."
+        )
 
 
 def find_jobs(
@@ -128,64 +145,67 @@ def _pictures(source: pathlib.Path, output: pathlib.Path) -> Iterator[pathlib.Pa
                 yield here / name
 
 
-def _read(batch: list) -> Iterator[tuple[pathlib.Path, np.ndarray, np.ndarray]]:
-    """(output, image, mask) of the pictures that can be read."""
+@dataclasses.dataclass(frozen=True)
+class _Ready:
+    """A picture that has been read: image uint8 [H, W, 3], mask uint8 [H, W, 1]."""
+
+    picture: pathlib.Path
+    target: pathlib.Path
+    image: np.ndarray
+    mask: np.ndarray
+
+
+def _read(batch: list, options: Options, hole: tuple[float, float]) -> Iterator[_Ready]:
+    """The pictures of a batch that can be read."""
     for picture, target in batch:
         try:
             image = pixels.read(picture)
-            yield target, image, _mask(picture, image.shape[:2])
+            mask = restore_masks.mask_for(
+                picture,
+                image.shape[:2],
+                mask=options.mask,
+                root=pathlib.Path(options.input),
+                hole=hole,
+                seed=options.seed,
+                missing_is_black=options.missing_is_black,
+            )
         except (pixels.UnreadableImageError, FileNotFoundError) as error:
-            # What is wrong with a mask names the mask only.
-            told = str(error)
-            if not told.startswith(str(picture)):
-                told = f"{picture}: {told}"
-            print(f"skipped {told}", file=sys.stderr)
+            _skip(picture, str(error))
+        else:
+            yield _Ready(picture, target, image, mask)
 
 
-def _mask(picture: pathlib.Path, size: tuple[int, int]) -> np.ndarray:
-    """uint8 [H, W, 1], 1 = missing."""
-    if _MASK.value in SQUARES:
-        return _square(picture.name, size)
-    path = pathlib.Path(_MASK.value)
-    if path.is_dir():
-        path = _mask_of(picture, path)
-    if not path.exists():
-        raise ValueError(
-            f"--mask must be {', '.join(SQUARES)}, a mask picture or a folder of them; "
-            f"got {_MASK.value!r}."
-        )
-    return masks.read_mask(path, size, _MISSING_IS_BLACK.value)
+def _fill(model: PhotoRestorer, ready: list) -> Iterator[tuple]:
+    """(where to, restored image) of the pictures whose holes the model can fill."""
+    if not ready:
+        return
+    try:
+        restored = model([one.image for one in ready], [one.mask for one in ready])
+    except UnfillableHoleError as error:
+        if len(ready) == 1:
+            _skip(ready[0].picture, f"its hole {_span(ready[0].mask)}. {error}")
+            return
+        # It may be any picture's of the batch. Alone, each is restored or named.
+        for one in ready:
+            yield from _fill(model, [one])
+    else:
+        yield from zip([one.target for one in ready], restored)
 
 
-def _mask_of(picture: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
-    """The mask with a picture's name, whatever its suffix.
-
-    It is looked for in the folder's own copy of the inputs' folders, then in itself.
-    """
-    root, places = pathlib.Path(_INPUT.value), [folder]
-    if root.is_dir():
-        places.insert(0, folder / picture.parent.relative_to(root))
-    for place in places:
-        for suffix in pixels.IMAGE_SUFFIXES:
-            for path in (place / f"{picture.stem}{suffix}", place / picture.name):
-                if path.exists():
-                    return path
-    raise FileNotFoundError(f"{folder} has no mask called {picture.stem}.")
+def _span(mask: np.ndarray) -> str:
+    """How large a hole is, such as "spans 60x50 of 90x90 pixels"."""
+    if not mask.any():
+        return "is empty"
+    sides = (np.flatnonzero(mask.any(axis=(axis, 2))) for axis in (0, 1))
+    width, height = (np.ptp(side) + 1 for side in sides)
+    return f"spans {width}x{height} of {mask.shape[1]}x{mask.shape[0]} pixels"
 
 
-def _square(name: str, size: tuple[int, int]) -> np.ndarray:
-    """A square of half the shorter side, in the center or where the name says."""
-    side = min(size) // 2
-    room = np.array(size) - side
-    corner = room // 2
-    if _MASK.value == "random":
-        # Keyed by the name, so that a second run has the same holes.
-        digest = hashlib.sha256(f"{_SEED.value}/{name}".encode()).digest()
-        corner = np.random.default_rng(list(digest)).integers(0, room + 1)
-    mask = np.zeros((*size, 1), np.uint8)
-    mask[corner[0] : corner[0] + side, corner[1] : corner[1] + side] = 1
-    return mask
+def _skip(picture: pathlib.Path, why: str) -> None:
+    """Says so. What is wrong with a mask names the mask only."""
+    told = why if why.startswith(str(picture)) else f"{picture}: {why}"
+    tqdm.tqdm.write(f"skipped {told}", file=sys.stderr)
 
 
 if __name__ == "__main__":
-    command.run(restore)
+    main()

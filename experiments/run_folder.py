@@ -12,7 +12,9 @@ import subprocess
 from typing import Any
 
 from data_pipeline import pixels
+from experiments import command
 from experiments.config import RunConfig
+from serving import export as saved_models
 
 # Fields that may change between two starts of the same run: they say where things are,
 # how far to go and how to measure, not what the network learns.
@@ -20,6 +22,10 @@ _FREE = {
     "cache_dir", "checkpoint", "checkpoint_steps", "data_dir", "epochs", "groups",
     "lpips_weights", "stages", "steps", "test_mask", "workdir",
 }  # fmt: skip
+
+# Training holes and test holes share these; where nothing is trained they say how to
+# measure as well.
+_SHARED = {"hole_ratio", "missing_is_black"}
 
 _PACKAGES = (
     "tensorflow", "keras", "tensorflow-addons", "tensorflow-datasets", "numpy",
@@ -32,10 +38,14 @@ class RunFolder:
 
     Args:
       path: The run folder; made if it is not there.
+
+    Raises:
+      ValueError: If there is a file at the path.
     """
 
     def __init__(self, path: str | os.PathLike):
         self.path = pathlib.Path(path).expanduser()
+        command.check_folder("workdir", self.path)
         self.path.mkdir(parents=True, exist_ok=True)
         self.checkpoints = self.path / "checkpoints"
         self.logs = self.path / "logs"
@@ -44,13 +54,15 @@ class RunFolder:
         self.export = self.path / "export" / "1"
         self.report = self.path / "report"
         self._config = self.path / "config.json"
+        saved_models.recover(self.export)
 
     def record(self, paper: str, preset: str, config: RunConfig) -> dict[str, Any]:
         """Writes config.json, unless the folder holds a run of another configuration.
 
+        What was only measured with does not replace there what was trained with.
+
         Returns:
-          What was written: paper, preset, config, and the environment it was first
-          trained in.
+          Paper, preset, config as given, and the environment it was first trained in.
 
         Raises:
           ValueError: If a field that shapes the network or its training differs from
@@ -63,24 +75,31 @@ class RunFolder:
             "config": values,
             "environment": environment(),
         }
-        if self._config.exists():
+        kept = {}
+        if self._config.exists() and any(self.checkpoints.glob("last/ckpt*")):
             before = json.loads(self._config.read_text())
-            self._check_same(before, record)
-            if any(self.checkpoints.glob("last/ckpt*")):
-                record["environment"] = before["environment"]
-        text = json.dumps(record, indent=2) + "\n"
+            if "train" not in config.stages:
+                kept = {k: v for k, v in before["config"].items() if k in _SHARED}
+            self._check_same(before, record, _FREE.union(kept))
+            record["environment"] = before["environment"]
+        written = {**record, "config": {**values, **kept}}
+        text = json.dumps(written, indent=2) + "\n"
         pixels.write_bytes(self._config, text.encode())
         return record
 
-    def _check_same(self, before: dict, now: dict) -> None:
+    def trained_with(self) -> dict[str, Any]:
+        """The configuration in config.json."""
+        return json.loads(self._config.read_text())["config"]
+
+    def _check_same(self, before: dict, now: dict, free: set[str]) -> None:
         changed = [
             f"{name} was {before['config'].get(name)!r} and is now {value!r}"
             for name, value in now["config"].items()
-            if name not in _FREE and before["config"].get(name) != value
+            if name not in free and before["config"].get(name) != value
         ]
         if before["paper"] != now["paper"]:
             changed.insert(0, f"it is a run of {before['paper']}")
-        if changed and any(self.checkpoints.glob("last/ckpt*")):
+        if changed:
             raise ValueError(
                 f"{self.path} holds a run with other settings: {'; '.join(changed)}. "
                 "Pass the settings it was started with to resume it, or another "

@@ -10,6 +10,7 @@ from typing import Any
 import tensorflow as tf
 from absl import flags
 
+from data_pipeline import pipeline
 from evaluation import lpips
 from experiments import (
     command,
@@ -53,8 +54,13 @@ def run(system: System, config: Any, preset: str) -> RunFolder:
     record = folder.record(system.name, preset, config)
 
     tf.keras.utils.set_random_seed(config.seed)
+    training = "train" in config.stages
+    # Only training needs to know how long an epoch is, and the images for it.
+    steps_per_epoch = (
+        pipeline.steps_per_epoch(data.train, config.batch_size) if training else 1
+    )
     with devices.scope(), precision(config.precision):
-        trainer = system.build_trainer(config)
+        trainer = system.build_trainer(config, steps_per_epoch)
         averaged = trainer.average and system.build_network(config)
 
     def current() -> tf.keras.Model:
@@ -64,12 +70,14 @@ def run(system: System, config: Any, preset: str) -> RunFolder:
         trainer.average.copy_to(averaged)
         return averaged
 
-    if "train" in config.stages:
+    if training:
         training_stage.train(
             trainer,
             data.train,
-            config.task(config.train_mask, data.train.names),
-            inpainting.watch(current, data.validation, config, perceptual),
+            config.training_task(data.train.names),
+            inpainting.watch(
+                current, data.validation, config, perceptual, best=system.headline[0]
+            ),
             config,
             folder,
         )

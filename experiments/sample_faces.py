@@ -6,49 +6,68 @@ python -m experiments.sample_faces --dataset=lfw --data_dir=DIR --output=photos
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 import sys
 
 import tqdm
-from absl import flags
 
 from data_pipeline import pixels, sources
+from evaluation.wording import counted
 from experiments import command
-
-_DATASET = flags.DEFINE_string(
-    "dataset", "faces", f"One of {', '.join(sources.DATASETS)}."
-)
-_DATA_DIR = flags.DEFINE_string("data_dir", "", "Where the data set's files are.")
-_COUNT = flags.DEFINE_integer("count", 8, "How many pictures.", lower_bound=1)
-_SIZE = flags.DEFINE_integer("image_size", 256, "Side of drawn faces, pixels.")
-_SEED = flags.DEFINE_integer("seed", 0, "Of the split.")
-_OUTPUT = flags.DEFINE_string("output", None, "Folder for the pictures.")
+from experiments import config as configs
+from experiments.config import hp
 
 
-def write_pictures() -> None:
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Which pictures, and where to."""
+
+    dataset: str = hp("faces", f"One of {', '.join(sources.DATASETS)}.")
+    data_dir: str = hp("", "Where the data set's files are.")
+    count: int = hp(8, "How many pictures.")
+    image_size: int = hp(256, "Side of drawn faces, pixels.")
+    seed: int = hp(0, "Of the split.")
+    output: str = hp("", "Folder for the pictures.")
+
+    def __post_init__(self):
+        command.require(output=self.output)
+        command.check_folder("output", self.output)
+        configs.check_at_least("count", self.count, 1)
+
+
+def main() -> None:
+    """The command line."""
+    configs.define_flags(Options)
+    command.run(lambda: write_pictures(configs.from_flags(Options)))
+
+
+def write_pictures(options: Options) -> None:
     """Writes the pictures."""
-    command.require(_OUTPUT)
     source = sources.load(
-        _DATASET.value,
+        options.dataset,
         "test",
-        data_dir=_DATA_DIR.value,
-        seed=_SEED.value,
-        limit=_COUNT.value,
-        size=_SIZE.value,
+        data_dir=options.data_dir,
+        seed=options.seed,
+        limit=options.count,
+        size=options.image_size,
     )
     written = 0
     readers = source.readers(range(len(source)))
-    for name, reader in tqdm.tqdm(zip(source.names, readers), total=len(source)):
+    progress = tqdm.tqdm(
+        zip(source.names, readers), total=len(source), unit="img", desc="sample"
+    )
+    for name, reader in progress:
         try:
             element = reader()
         except pixels.UnreadableImageError as error:
-            print(f"skipped {error}", file=sys.stderr)
+            tqdm.tqdm.write(f"skipped {error}", file=sys.stderr)
             continue
-        path = pathlib.Path(_OUTPUT.value, f"{pathlib.PurePosixPath(name).stem}.png")
+        path = pathlib.Path(options.output, f"{pathlib.PurePosixPath(name).stem}.png")
         pixels.write_bytes(path, pixels.encode_png(element["image"]))
         written += 1
-    print(f"{written} pictures of {source.info.title}: {_OUTPUT.value}")
+    print(f"{counted(written, 'picture')} of {source.info.title}: {options.output}")
 
 
 if __name__ == "__main__":
-    command.run(write_pictures)
+    main()

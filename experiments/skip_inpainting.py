@@ -18,6 +18,7 @@ from experiments.config import check_choice, hp
 from experiments.inpainting import InpaintingConfig
 from experiments.system import System
 from models import discriminators, holes, skip_inpainting
+from serving.fillable import Fillable
 from training import losses
 from training.adversarial import AdversarialTrainer, see_everything
 from training.averaging import WeightAverage
@@ -123,12 +124,12 @@ PRESETS = {
     "model3": {"model": 3},
     "bottleneck4000": {"model": 0, "bottleneck": "conv4000"},
     "cpu": {
-        "image_size": 96,
-        "hole_size": 48,
+        "image_size": 64,
+        "hole_size": 32,
         "widths": (32, 32, 64, 128, 256),
         "discriminator_widths": (32, 64, 128),
         "batch_size": 16,
-        "epochs": 2,
+        "epochs": 8,
         "learning_rate": 1e-3,
         "ema_decay": 0.99,
         "limit": 5000,
@@ -157,8 +158,11 @@ def build_network(config: Config) -> tf.keras.Model:
     return skip_inpainting.build_inpainter(generator)
 
 
-def build_trainer(config: Config) -> AdversarialTrainer:
-    """The compiled trainer, in the current strategy and precision policy."""
+def build_trainer(config: Config, steps_per_epoch: int = 0) -> AdversarialTrainer:
+    """The compiled trainer, in the current strategy and precision policy.
+
+    The learning rate does not change, so the epoch's length does not matter.
+    """
     seen = config.hole_size if config.fills_patch else config.image_size
     discriminator = discriminators.build_patch_discriminator(
         seen, config.discriminator_widths
@@ -215,9 +219,9 @@ def label(config: Config) -> str:
     return name
 
 
-def patch_size(config: Config) -> int:
-    """Models 0 and 1 fill a square of this side; models 2 and 3 fill anything (0)."""
-    return config.hole_size if config.fills_patch else 0
+def fillable(config: Config) -> Fillable:
+    """Models 0 and 1 fill a square of the hole's side; models 2 and 3 any hole."""
+    return Fillable(config.hole_size if config.fills_patch else 0)
 
 
 SYSTEM = System(
@@ -227,10 +231,11 @@ SYSTEM = System(
     config_class=Config,
     presets=PRESETS,
     published_epochs=40,
+    headline=("hole/l1_percent", "hole/psnr_db", "hole/ssim", "hole/lpips"),
     build_network=build_network,
     build_trainer=build_trainer,
     label=label,
-    patch_size=patch_size,
+    fillable=fillable,
     published=facts.PUBLISHED,
     epochs=lambda config: facts.EPOCHS[config.model],
     check_claims=facts.check_claims,

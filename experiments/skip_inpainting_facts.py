@@ -15,7 +15,7 @@ _NOTE = (
     "The paper calls these values LPIPS. They are ten times LPIPS: our untrained "
     "models 2 and 3 measure 0.92, the paper has 9.96 to 10.65 at epoch 0. "
 )
-_PATCH = "Models 0 and 1 are measured on the 64x64 patch."
+_PATCH = "Models 0 and 1 are measured on the 64×64 patch."
 _WHOLE = "Models 2 and 3 are measured on the whole image, as the network gives it."
 
 # Model -> epoch -> 10 x LPIPS.
@@ -34,7 +34,8 @@ def _epoch_table(model: int) -> EpochTable:
         scale=10.0,
         label=f"10 × LPIPS, {'hole' if patch else 'whole image'}",
         published=BY_EPOCH[model],
-        note=_NOTE + (_PATCH if patch else _WHOLE),
+        note=f"Published: Table {1 if patch else 2}, on CelebA; ours: this run's "
+        "validation images.",
     )
 
 
@@ -66,7 +67,7 @@ DEPARTURES = (
     "The paper leaves open Adam's betas, the initialization, what stands in the hole, "
     "the resize and the range of the hole's place. They follow the public "
     "implementation that it evidently starts from: (0.5, 0.999), N(0, 0.02), white, "
-    "bicubic to 128x128 without a crop, anywhere inside the image.",
+    "bicubic to 128×128 without a crop, anywhere inside the image.",
     "The batch size is not stated; 64 by default, 4 in that implementation.",
     "The paper says that the reconstruction loss is L2 and the adversarial loss L1; "
     "that implementation has them the other way round. --losses=paper is the "

@@ -8,9 +8,11 @@ from typing import Any
 
 import tensorflow as tf
 
+from evaluation import naming
 from evaluation.record import Evaluation
 from evaluation.tables import Table
 from experiments.config import Presets
+from serving.fillable import Fillable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,10 +45,13 @@ class System:
       config_class: Its table of hyper-parameters.
       presets: Name -> fields that differ.
       published_epochs: How long the paper trains.
+      headline: The metrics that reports begin with, such as "hole/l1_percent". The
+        best checkpoint is the one with the lowest value of the first.
       build_network: config -> network, inputs -> image in [-1, 1].
-      build_trainer: config -> compiled trainer around such a network.
+      build_trainer: config, steps per epoch -> compiled trainer around such a
+        network.
       label: config -> what tables call the network.
-      patch_size: config -> side of the largest hole it can fill, 0 = any.
+      fillable: config -> which holes it fills.
       published: Tables to read beside ours.
       epochs: config -> the paper's table by epoch, if it has one.
       check_claims: evaluation of several runs -> the paper's claims, checked.
@@ -59,11 +64,21 @@ class System:
     config_class: type
     presets: Presets
     published_epochs: int
+    headline: Sequence[str]
     build_network: Callable[[Any], tf.keras.Model]
-    build_trainer: Callable[[Any], tf.keras.Model]
+    build_trainer: Callable[[Any, int], tf.keras.Model]
     label: Callable[[Any], str]
-    patch_size: Callable[[Any], int]
+    fillable: Callable[[Any], Fillable]
     published: Sequence[Table]
     epochs: Callable[[Any], EpochTable | None]
     check_claims: Callable[[Evaluation], list[dict[str, str]]]
     departures: Sequence[str]
+
+    def __post_init__(self):
+        if not self.headline or naming.metric_of(self.headline[0]).higher_is_better:
+            raise ValueError(
+                f"The headline of {self.name} must begin with a metric of which less "
+                "is better, because the best checkpoint has the lowest value of it; "
+                f"got {', '.join(self.headline) or 'nothing'}. Put such as "
+                "hole/l1_percent first."
+            )

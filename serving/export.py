@@ -12,23 +12,28 @@ import logging
 import os
 import pathlib
 import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 
 import tensorflow as tf
 from absl import logging as absl_logging
 
 from data_pipeline import pixels
-from models import holes
+from serving import encoded
+from serving.fillable import Fillable
+
+ANY_HOLE = Fillable()
 
 
-def build_restorer(network: tf.keras.Model, *, fill: float) -> tf.keras.Model:
+def build_restorer(
+    network: tf.keras.Model, *, fill: float | Sequence[float]
+) -> tf.keras.Model:
     """Wraps a network in [-1, 1] into what users call.
 
     Args:
       network: {"image": [B, S, S, 3] in [-1, 1] with the hole filled, "mask":
         [B, S, S, 1]} -> image in [-1, 1], in float32.
-      fill: What stands in the hole, in [-1, 1].
+      fill: What stands in the hole, in [-1, 1]: one number, or one a channel.
 
     Returns:
       {"image": [B, S, S, 3] in [0, 1], "mask": [B, S, S, 1], 1 = missing} ->
@@ -46,16 +51,19 @@ def build_restorer(network: tf.keras.Model, *, fill: float) -> tf.keras.Model:
     return tf.keras.Model(inputs, restored, name="restorer")
 
 
-def signatures(restorer: tf.keras.Model, *, patch_size: int = 0) -> dict:
+def signatures(restorer: tf.keras.Model, *, fillable: Fillable = ANY_HOLE) -> dict:
     """The named, typed entry points of an exported restorer.
 
       serving_default  image, mask (float [0, 1])         -> restored
       serving_single   image_and_mask, 4 channels         -> restored
       serving_bytes    image_bytes, mask_bytes (encoded)  -> restored_bytes (PNG)
 
+    Encoded pictures have any size and are JPEG, PNG, GIF or BMP without a colored
+    palette; see `encoded.decode`.
+
     Args:
       restorer: From `build_restorer`.
-      patch_size: Largest hole the network can fill, a square in pixels; 0 = any.
+      fillable: Which holes the network fills; the others are refused.
 
     Returns:
       Name -> tf.function.
@@ -64,7 +72,7 @@ def signatures(restorer: tf.keras.Model, *, patch_size: int = 0) -> dict:
 
     def restore(image: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
         mask = tf.cast(mask > 0.5, tf.float32)
-        with tf.control_dependencies(_assert_fits(mask, patch_size)):
+        with tf.control_dependencies(fillable.assertions(mask)):
             mask = tf.identity(mask)
         return restorer({"image": image, "mask": mask}, training=False)
 
@@ -94,22 +102,22 @@ def signatures(restorer: tf.keras.Model, *, patch_size: int = 0) -> dict:
     def serving_bytes(image_bytes, mask_bytes):
         pairs = (image_bytes, mask_bytes)
         image, mask = tf.map_fn(
-            lambda pair: _shrink(*_decode_pair(*pair), size),
+            lambda pair: encoded.shrink(*encoded.decode_pair(*pair), size),
             pairs,
             fn_output_signature=(
                 tf.TensorSpec([size, size, 3], tf.float32),
                 tf.TensorSpec([size, size, 1], tf.float32),
             ),
         )
-        restored = restore(image, mask)
+        restored = restore(image, fillable.settle(mask))
         # Originals differ in size and cannot be kept in one tensor: decoding them
         # again is cheap beside the network.
-        encoded = tf.map_fn(
-            lambda item: _paste(item[2], *_decode_pair(item[0], item[1])),
+        pictures = tf.map_fn(
+            lambda item: encoded.paste(item[2], *encoded.decode_pair(item[0], item[1])),
             (*pairs, restored),
             fn_output_signature=tf.TensorSpec([], tf.string),
         )
-        return {"restored_bytes": encoded}
+        return {"restored_bytes": pictures}
 
     return {
         "serving_default": serving_default,
@@ -118,68 +126,11 @@ def signatures(restorer: tf.keras.Model, *, patch_size: int = 0) -> dict:
     }
 
 
-def _assert_fits(mask: tf.Tensor, patch_size: int) -> list:
-    """Networks that restore a patch cannot fill a larger hole; mask of 0 and 1."""
-    if not patch_size:
-        return []
-    inside = holes.crop_hole(mask, mask, patch_size)
-    rest = tf.reduce_sum(mask) - tf.reduce_sum(inside)
-    size = mask.shape[1]
-    message = (
-        f"This model fills one hole of up to {patch_size}x{patch_size} pixels in a "
-        f"picture of {size}x{size}."
-    )
-    return [tf.debugging.assert_less(rest, 0.5, message)]
-
-
-def _decode_pair(image_bytes: tf.Tensor, mask_bytes: tf.Tensor) -> tuple:
-    """-> image uint8 [H, W, 3], missing bool [H, W, 1] in the image's size."""
-    image = pixels.decode_in_graph(image_bytes)
-    # As color, because TensorFlow reads no BMP as gray.
-    mask = pixels.decode_in_graph(mask_bytes)
-    mask = tf.image.resize(mask, tf.shape(image)[:2], "nearest")
-    gray = tf.reduce_mean(tf.cast(mask, tf.float32), axis=-1, keepdims=True)
-    return image, gray >= 128.0
-
-
-def _shrink(image: tf.Tensor, missing: tf.Tensor, size: int) -> tuple:
-    """-> image [S, S, 3] in [0, 1] and mask [S, S, 1], what the network takes."""
-    image = pixels.bytes_to_unit(image)
-    mask = tf.cast(missing, tf.float32)
-    # The mean of the known pixels stands in for the missing ones, so that the resize
-    # mixes nothing of them into their neighbors.
-    known = tf.reduce_sum(image * (1.0 - mask), axis=[0, 1])
-    mean = known / tf.maximum(tf.reduce_sum(1.0 - mask), 1.0)
-    image = _resize(tf.where(missing, mean, image), size, size)
-    mask = _resize(mask, size, size)
-    return image, tf.cast(mask > 0.5, tf.float32)
-
-
-def _paste(restored: tf.Tensor, image: tf.Tensor, missing: tf.Tensor) -> tf.Tensor:
-    """Restored [S, S, 3] into the original's missing pixels -> PNG."""
-    shape = tf.shape(image)
-    enlarged = pixels.unit_to_bytes(_resize(restored, shape[0], shape[1]))
-    return tf.io.encode_png(tf.where(missing, enlarged, image))
-
-
-def _resize(image: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-    """Antialiased bicubic, clipped; the very same image where the size is the same."""
-    resized = tf.cond(
-        tf.reduce_all(tf.shape(image)[:2] == tf.stack([height, width])),
-        lambda: image,
-        lambda: tf.clip_by_value(
-            tf.image.resize(image, [height, width], "bicubic", antialias=True), 0.0, 1.0
-        ),
-    )
-    resized.set_shape([None, None, image.shape[-1]])
-    return tf.reshape(resized, [height, width, image.shape[-1]])
-
-
 def save(
     restorer: tf.keras.Model,
     folder: str | os.PathLike,
     *,
-    patch_size: int = 0,
+    fillable: Fillable = ANY_HOLE,
     extras: Mapping[str, str] | None = None,
 ) -> pathlib.Path:
     """Writes a SavedModel folder, whole or not at all; one that is there is replaced.
@@ -187,34 +138,59 @@ def save(
     Args:
       restorer: From `build_restorer`.
       folder: Such as `<run>/export/1`; TF Serving takes its parent.
-      patch_size: See `signatures`.
+      fillable: See `signatures`.
       extras: File name -> text, put into `assets.extra/`.
 
     Returns:
       The folder.
     """
     folder = pathlib.Path(folder)
+    recover(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    # Not inside the parent, where TF Serving looks for versions.
-    with tempfile.TemporaryDirectory(
-        prefix=".export-", dir=folder.parent.parent
-    ) as temporary:
-        fresh = pathlib.Path(temporary) / "new"
+    fresh, old = _aside(folder) / "new", _aside(folder) / "old"
+    try:
         with _errors_only():
             restorer.save(
                 fresh,
                 save_format="tf",
                 include_optimizer=False,
-                signatures=signatures(restorer, patch_size=patch_size),
+                signatures=signatures(restorer, fillable=fillable),
             )
         for name, text in (extras or {}).items():
             path = fresh / "assets.extra" / name
             path.parent.mkdir(exist_ok=True)
             path.write_text(text)
         if folder.exists():
-            shutil.move(folder, pathlib.Path(temporary) / "old")
+            os.replace(folder, old)
         os.replace(fresh, folder)
+    finally:
+        recover(folder)
     return folder
+
+
+def recover(folder: str | os.PathLike) -> None:
+    """Undoes what a `save` that was killed has left undone.
+
+    Replacing a folder takes two renames. An export that was moved aside by the first
+    and is not replaced by the second is moved back; what else was left is deleted.
+
+    Args:
+      folder: As `save` takes it.
+    """
+    folder = pathlib.Path(folder)
+    old = _aside(folder) / "old"
+    if old.exists() and not folder.exists():
+        os.replace(old, folder)
+        print(
+            f"{folder} is back: it had been moved aside to be replaced, and was not.",
+            file=sys.stderr,
+        )
+    shutil.rmtree(_aside(folder), ignore_errors=True)
+
+
+def _aside(folder: pathlib.Path) -> pathlib.Path:
+    """Where `save` works. Not in the parent, where TF Serving looks for versions."""
+    return folder.parent.parent / f".{folder.parent.name}-{folder.name}"
 
 
 @contextlib.contextmanager

@@ -11,6 +11,11 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipeline import pixels
+from serving import export
+
+
+class UnfillableHoleError(ValueError):
+    """A hole that the model cannot fill; the message says which it can."""
 
 
 class PhotoRestorer:
@@ -18,6 +23,10 @@ class PhotoRestorer:
 
     Args:
       folder: Of the SavedModel, such as `<run>/export/1`.
+
+    Attributes:
+      hole: Where the center hole that the model was trained on begins and ends, as
+        shares of a picture's side.
 
     Raises:
       FileNotFoundError: If it holds no SavedModel.
@@ -38,6 +47,7 @@ class PhotoRestorer:
                 f"{', '.join(self._model.signatures) or 'none'}."
             )
         self._restore: Callable = self._model.signatures["serving_bytes"]
+        self.hole = _hole(folder)
 
     def __call__(
         self, images: Sequence[np.ndarray], masks: Sequence[np.ndarray]
@@ -52,7 +62,7 @@ class PhotoRestorer:
           The images with their missing pixels restored; the others are unchanged.
 
         Raises:
-          ValueError: If a hole is larger than the model can fill.
+          UnfillableHoleError: If one of the holes is not one that the model fills.
         """
         image_bytes = [pixels.encode_png(image) for image in images]
         mask_bytes = [pixels.encode_png(m[..., 0] * np.uint8(255)) for m in masks]
@@ -65,5 +75,16 @@ class PhotoRestorer:
             limit = re.search(r"This model fills [^\]]*", error.message)
             if limit is None:
                 raise
-            raise ValueError(limit.group()) from error
+            raise UnfillableHoleError(limit.group()) from error
         return [pixels.decode(data, "restored") for data in encoded.numpy()]
+
+
+def _hole(folder: pathlib.Path) -> tuple[float, float]:
+    """Of the model's own configuration; half the side where it has none."""
+    try:
+        config = export.read_config(folder)
+        size, side = config["image_size"], config["hole_size"]
+    except (FileNotFoundError, KeyError):
+        return 0.25, 0.75
+    start = (size - side) // 2
+    return start / size, (start + side) / size

@@ -94,7 +94,7 @@ def test_mean_face_takes_the_offset_at_the_edge_of_the_hole(mean_image):
 
 
 def test_mean_face_of_another_size_is_an_error(inputs, mean_image):
-    with pytest.raises(ValueError, match="mean face is 12x24 and the image 24x24"):
+    with pytest.raises(ValueError, match="mean face is 12×24 and the image 24×24"):
         baselines.mean_face(mean_image[:12])(inputs)
 
 

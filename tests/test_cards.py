@@ -8,7 +8,7 @@ import re
 import jinja2
 import pytest
 
-from experiments import cards
+from experiments import cards, reproduce
 from experiments.skip_inpainting import SYSTEM
 
 SECTIONS = (
@@ -19,6 +19,9 @@ SECTIONS = (
     "Limits",
     "Misuse",
     "Licence",
+)
+every_system = pytest.mark.parametrize(
+    "system", [reproduce.load_system(name) for name in reproduce.PAPERS]
 )
 
 
@@ -37,6 +40,7 @@ def results(tmp_path):
         "environment": {
             "seed": 5,
             "commit": "0123456789ab",
+            "evaluation commit": "ba9876543210",
             "hardware": "2 CPU cores",
             "data": {"set": "Drawn faces"},
             "fingerprint of the test set": "feedc0ffee123456",
@@ -53,9 +57,10 @@ def sections(card):
     return dict(zip(parts[1::2], parts[2::2]))
 
 
-def test_a_card_is_complete():
-    card = cards.render(SYSTEM, "RESULTS")
-    assert card.startswith(f"# {SYSTEM.title}\n\n{SYSTEM.citation}")
+@every_system
+def test_a_card_is_complete(system):
+    card = cards.render(system, "RESULTS")
+    assert card.startswith(f"# {system.title}\n\n{system.citation}")
     parts = sections(card)
     assert tuple(parts) == SECTIONS
     assert all(text.strip() for text in parts.values())
@@ -64,10 +69,11 @@ def test_a_card_is_complete():
     assert card.endswith("\n")
 
 
-def test_every_departure_is_listed_as_it_is_written():
-    listed = sections(cards.render(SYSTEM, ""))["Departures from the paper"].strip()
-    assert listed.splitlines() == [f"- {text}" for text in SYSTEM.departures]
-    assert len(SYSTEM.departures) >= 6
+@every_system
+def test_every_departure_is_listed_as_it_is_written(system):
+    listed = sections(cards.render(system, ""))["Departures from the paper"].strip()
+    assert listed.splitlines() == [f"- {text}" for text in system.departures]
+    assert len(system.departures) >= 6
 
 
 def test_what_the_program_is_told_is_not_escaped():
@@ -76,8 +82,9 @@ def test_what_the_program_is_told_is_not_escaped():
     assert "# A & B" in card and "- a < b > c" in card and "x < y & 'z'" in card
 
 
-def test_the_code_of_a_card_runs():
-    card = cards.render(SYSTEM, "")
+@every_system
+def test_the_code_of_a_card_runs(system):
+    card = cards.render(system, "")
     (code,) = re.findall(r"```python\n(.*?)```", card, flags=re.DOTALL)
     compile(code, "card", "exec")
     assert 'load_model("export/1")' in code
@@ -122,4 +129,4 @@ def test_a_template_cannot_ask_for_what_nobody_fills(tmp_path, monkeypatch):
 
 def test_templates_are_those_of_the_papers():
     folder = pathlib.Path(cards.__file__).parent
-    assert {path.stem for path in folder.glob("*.md")} == {SYSTEM.name}
+    assert {path.stem for path in folder.glob("*.md")} == set(reproduce.PAPERS)

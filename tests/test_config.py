@@ -88,7 +88,7 @@ class TestErrors:
             ("--preset=model33", "--preset must be one of paper, model0"),
             ("--preset=model33", "got 'model33'. Did you mean: model3 ?"),
             ("--dataset=celeba", "--dataset must be one of faces, lfw, celeb_a"),
-            ("--dataset=celeba", "got 'celeba'. Did you mean celeb_a?"),
+            ("--dataset=celeba", "got 'celeba'. Did you mean: celeb_a ?"),
             ("--stages=train,exprot", "got 'exprot'. Did you mean: export ?"),
             ("--stages=train,exprot", "--stages must be one of train, evaluate"),
             ("--precision=bfloat16", "--precision must be one of float32"),

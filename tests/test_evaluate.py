@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from evaluation import bootstrap, claims, metrics, pictures
+from data_pipeline import face_traits, synthetic_faces
+from evaluation import bootstrap, claims, metrics, pictures, yaw
 from evaluation.evaluate import (
     Evaluation,
     Fingerprint,
@@ -18,7 +19,6 @@ from evaluation.evaluate import (
     merge,
     read_groups,
     summarize,
-    yaw_groups,
 )
 
 L1 = "hole/l1_percent"
@@ -318,22 +318,6 @@ class TestGroups:
             (pytest.approx(0.5), 10),
         ]
 
-    def test_yaw_is_seen_from_both_sides_and_not_in_a_tilt(self):
-        def face(nose, turn=0.0):
-            points = np.array(
-                [[40, 50], [80, 50], [nose, 70], [45, 90], [75, 90]], float
-            )
-            c, s = np.cos(turn), np.sin(turn)
-            return points @ np.array([[c, s], [-s, c]])
-
-        upright, tilted = [face(60), face(70), face(50), face(80)], [face(60, 0.5)]
-        nowhere = [np.full((5, 2), np.nan), np.zeros((5, 2))]
-        landmarks = np.stack([*upright, *tilted, face(80, 0.5), *nowhere])
-        frontal, turned, strongly = yaw_groups(landmarks).values()
-        assert list(np.flatnonzero(frontal)) == [0, 4]
-        assert list(np.flatnonzero(turned)) == [1, 2]
-        assert list(np.flatnonzero(strongly)) == [3, 5]
-
     def test_a_users_groups_are_read(self, tmp_path):
         path = tmp_path / "groups.csv"
         path.write_text(
@@ -366,6 +350,52 @@ class TestGroups:
             read_groups(path, ["a.jpg"])
 
 
+def seen(yaw_degrees, pitch=0.0, roll=0.0, nose_height=yaw.NOSE_HEIGHT):
+    """Landmarks of a head that turns, then nods, then tilts, seen from afar."""
+    plane = [(-0.5, 0, 0), (0.5, 0, 0), (0, 0.6, nose_height)]
+    points = np.array([*plane, (-0.4, 1.1, 0), (0.4, 1.1, 0)])
+    for degrees, (a, b) in ((yaw_degrees, (0, 2)), (pitch, (1, 2)), (roll, (0, 1))):
+        turn, angle = np.eye(3), np.radians(degrees)
+        turn[a, a] = turn[b, b] = np.cos(angle)
+        turn[a, b], turn[b, a] = np.sin(angle), -np.sin(angle)
+        points = points @ turn.T
+    return 37 * points[:, :2] + 100
+
+
+class TestYaw:
+    @pytest.mark.parametrize("pitch, roll", [(0, 0), (20, 0), (0, -25), (-15, 30)])
+    def test_it_is_that_of_the_head_whatever_its_pitch_and_roll(self, pitch, roll):
+        turned = [-75, -30, -5, 0, 12, 45]
+        landmarks = np.stack([seen(angle, pitch, roll) for angle in turned])
+        np.testing.assert_allclose(yaw.yaw_degrees(landmarks), turned, atol=1e-6)
+
+    def test_drawn_faces_are_turned_as_they_were_drawn(self):
+        drawn = [face_traits.sample(0, index) for index in range(120)]
+        landmarks = [synthetic_faces.render(t, 32)["landmarks"] for t in drawn]
+        estimated = yaw.yaw_degrees(np.stack(landmarks), yaw.NOSE_HEIGHTS["faces"])
+        error = estimated - [traits.yaw for traits in drawn]
+        assert np.abs(error).max() < 4 and abs(error.mean()) < 0.5
+        groups = yaw.yaw_groups(np.stack(landmarks), yaw.NOSE_HEIGHTS["faces"])
+        assert min(members.sum() for members in groups.values()) >= 5
+        assert max(members.sum() for members in groups.values()) <= 80
+
+    def test_every_face_is_in_the_group_of_its_angle(self):
+        turned = [-60, -21, -19, -11, -9, 0, 9, 11, 19, 21, 60]
+        groups = yaw.yaw_groups(np.stack([seen(angle) for angle in turned]))
+        assert {k: np.flatnonzero(v).tolist() for k, v in groups.items()} == {
+            "facing left, over 20°": [0, 1],
+            "facing left, 10° to 20°": [2, 3],
+            "frontal, within 10°": [4, 5, 6],
+            "facing right, 10° to 20°": [7, 8],
+            "facing right, over 20°": [9, 10],
+        }
+
+    def test_a_face_without_landmarks_is_in_no_group(self):
+        nowhere = np.stack([np.full((5, 2), np.nan), np.zeros((5, 2))])
+        assert np.isnan(yaw.yaw_degrees(nowhere)).all()
+        assert not np.any(list(yaw.yaw_groups(nowhere).values()))
+
+
 class TestClaims:
     values = np.random.default_rng(4).uniform(1, 9, 50)
 
@@ -387,10 +417,24 @@ class TestClaims:
         assert claims.alike(pair, "a", "b", L1, within=1)["verdict"] == claims.HOLDS
         assert claims.alike(pair, "a", "b", L1, within=0.1)["verdict"] == claims.FAILS
 
-    def test_one_image_proves_nothing(self):
-        one = make({"a": [1.0], "b": [2.0]})
-        assert claims.beats(one, "a", "b", L1)["verdict"] == claims.FAILS
-        assert claims.alike(one, "a", "a", L1, within=1)["verdict"] == claims.FAILS
+    @pytest.mark.parametrize("count", [1, 2, bootstrap.ENOUGH - 1])
+    def test_a_few_images_prove_nothing(self, count):
+        few = np.full(50, np.nan)
+        few[:count] = self.values[:count]
+        pair = make({"a": few, "b": self.values + 1})
+        for found in (
+            claims.beats(pair, "a", "b", L1),
+            claims.beats(pair, "b", "a", L1),
+            claims.alike(pair, "a", "b", L1, within=9),
+        ):
+            assert found["verdict"] == "too few images to say"
+            noun = "image" if count == 1 else "images"
+            assert f"over {count} {noun}" in found["evidence"]
+
+    def test_enough_images_have_a_verdict(self):
+        count = bootstrap.ENOUGH
+        pair = make({"a": self.values[:count], "b": self.values[:count] + 1})
+        assert claims.beats(pair, "a", "b", L1)["verdict"] == claims.HOLDS
 
     def test_what_is_missing_was_not_measured(self):
         one = make({"a": [1.0, 2.0], "b": [np.nan, np.nan]})

@@ -17,6 +17,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from data_pipeline import pixels
 from models import skip_inpainting
 from serving import export, photo
+from serving.fillable import Fillable
 
 SIZE, HOLE = 32, 16
 SIGNATURES = ("serving_default", "serving_single", "serving_bytes")
@@ -41,10 +42,10 @@ class Exported:
 
     def __init__(self, model, folder):
         self.restorer = build(model)
-        self.patch_size = HOLE if model in (0, 1) else 0
+        self.fillable = Fillable(HOLE if model in (0, 1) else 0)
         self.extras = {"model_card.md": "# Çard\n", "config.json": '{"name": "x"}\n'}
         self.folder = export.save(
-            self.restorer, folder, patch_size=self.patch_size, extras=self.extras
+            self.restorer, folder, fillable=self.fillable, extras=self.extras
         )
         self.keras = tf.keras.models.load_model(self.folder)
         self.signatures = tf.saved_model.load(str(self.folder)).signatures
@@ -257,6 +258,13 @@ class TestKnownPixels:
         for channel in range(3):
             known = restored[..., channel][~missing]
             np.testing.assert_array_equal(known, gray[~missing])
+
+    def test_bitmaps_that_would_be_misread_are_refused(self, exported):
+        picture = encode(photograph(20, 30))
+        bitmap = encode(as_mask(hole_in(20, 30)), "BMP", "1")
+        for image, mask in ((picture, bitmap), (bitmap, picture)):
+            with pytest.raises(tf.errors.InvalidArgumentError, match="A BMP must"):
+                exported(3).run_bytes([image], [mask])
 
 
 class TestHiddenContent:

@@ -160,3 +160,25 @@ def test_published_counts_and_splits():
         assert len(names) == 13233
         assert len({name.rsplit("_", 1)[0] for name in names}) == 5749
     assert train[3]["image"].shape == (250, 250, 3)
+
+
+@pytest.mark.parametrize("split_by", ["image", "person"])
+def test_a_subset_is_split_like_the_set(layouts, split_by):
+    def parts(**options):
+        options = {"split_by": split_by, "subset": 10, **options}
+        return [load(layouts / "archive", s, **options) for s in ("train", "test")]
+
+    train, test = parts()
+    assert (len(train), len(test)) == (8, 2)
+    assert len({*train.names, *test.names}) == 10
+    assert "10 of 20 images, chosen by the seed" in train.info.notes
+    assert [part.names for part in parts()] == [train.names, test.names]
+    other = {name for part in parts(seed=1) for name in part.names}
+    assert other != {*train.names, *test.names}
+
+
+def test_a_subset_larger_than_the_set_is_an_error(layouts):
+    with pytest.raises(ValueError, match=r"subset must be in 1..20, .* got 12234"):
+        load(layouts / "archive", "train", subset=12234)
+    with pytest.raises(ValueError, match="subset is an option of lfw"):
+        sources.load("faces", "train", subset=10)

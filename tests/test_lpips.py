@@ -138,7 +138,7 @@ def test_images_without_any_activation_are_finite(weights):
 
 def test_images_too_small_or_of_two_shapes_are_an_error(metric):
     assert metric.minimum_size == 31
-    with pytest.raises(ValueError, match="at least 31 px .* got 30x64"):
+    with pytest.raises(ValueError, match="at least 31 px .* got 30×64"):
         metric(images(1, 30, 64, 3), images(1, 30, 64, 3))
     with pytest.raises(ValueError, match="two .* of one shape"):
         metric(images(1, 32, 32, 3), images(2, 32, 32, 3))

@@ -142,7 +142,7 @@ def test_identity_clipping_and_growing_noise(name):
 def test_the_smallest_image_works_and_a_smaller_one_is_an_error(name, size):
     assert metrics.minimum_size(name) == size
     assert np.isfinite(value(name, *pair(size, size + 9))).all()
-    with pytest.raises(ValueError, match=rf"{name} needs .* {size} px.*{size - 1}x200"):
+    with pytest.raises(ValueError, match=rf"{name} needs .* {size} px.*{size - 1}×200"):
         value(name, *pair(size - 1, 200))
 
 

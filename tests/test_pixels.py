@@ -206,20 +206,3 @@ def test_values_outside_the_range_are_clipped():
     wild = tf.constant([-3.0, 3.0])
     np.testing.assert_array_equal(pixels.unit_to_bytes(wild), [0, 255])
     np.testing.assert_array_equal(pixels.signed_to_unit(wild), [0.0, 1.0])
-
-
-@pytest.mark.parametrize("options", [{"quality": 30}, {"quality": 90}])
-@pytest.mark.parametrize("subsampling", [0, 2])
-def test_decoding_in_the_graph_equals_pillow_bit_for_bit(options, subsampling):
-    image = Image.fromarray(SMOOTH)
-    data = encoded(image, format="JPEG", subsampling=subsampling, **options)
-    decoded = tf.function(pixels.decode_in_graph)(tf.constant(data))
-    np.testing.assert_array_equal(decoded, pixels.decode(data, "x"))
-
-
-def test_decoding_in_the_graph_reads_png_and_one_channel():
-    data = tf.constant(pixels.encode_png(NOISE))
-    np.testing.assert_array_equal(pixels.decode_in_graph(data), NOISE)
-    mask = tf.constant(pixels.encode_png(NOISE[..., 0]))
-    decoded = pixels.decode_in_graph(mask, channels=1)
-    np.testing.assert_array_equal(decoded[..., 0], NOISE[..., 0])

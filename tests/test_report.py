@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from data_pipeline import pixels
-from evaluation import charts, history, pictures, plots, report, tables
+from evaluation import charts, history, pictures, plots, report, tables, wording
 
 L1, PSNR = "hole/l1_percent", "hole/psnr_db"
 HOSTILE = (
@@ -291,7 +291,35 @@ class TestContent:
         given = summary()
         given["telea"][PSNR]["count"] = 37
         path = report.write_report(tmp_path, report.Report("T", given))
-        assert "averaged over fewer: telea 37" in path.read_text()
+        shown = " ".join(Page(path.read_text()).text)
+        assert "averaged over fewer: telea 37" in shown
+        assert "[12.90, 13.90] 37 images" in shown
+        assert "Hole PSNR (dB) ↑ (37 to 40 of 40 images)" in path.read_text()
+        table = (tmp_path / "report.md").read_text()
+        assert "| 13.40 [12.90, 13.90] (37 images) |" in table
+        assert table.count(" images)") == table.count("(37 images)") + 1  # the chart
+
+    def test_a_headline_from_a_few_images_says_so_and_claims_nothing(self, tmp_path):
+        given = {"ours": {L1: entry(8.3)}, "telea": {L1: entry(16.2)}}
+        for values in given.values():
+            values["hole/ssim"] = entry(values[L1]["mean"], count=12)
+        made = report.Report(
+            "T", given, ours=["ours"], headline=[L1, "hole/ssim"],
+            groups={"By size": {"groups": {}, "left_out": {}}}, group_key="hole/ssim",
+        )  # fmt: skip
+        shown = " ".join(Page(report.write_report(tmp_path, made).read_text()).text)
+        assert "better than telea, 16.20" in shown
+        assert "12 of 40 images beside telea, 16.200" in shown
+        assert "All images 40 8.300 [7.800, 8.800] 12 images" in shown
+
+    def test_both_commits_are_named(self, tmp_path):
+        facts = {"commit": "0a", "evaluation commit": "0b"}
+        made = report.Report("T", summary(), environment=facts)
+        page = report.write_report(tmp_path, made).read_text()
+        shown = " ".join(" ".join(Page(page).text).split())
+        assert "trained at commit 0a evaluated at commit 0b" in shown
+        stored = json.loads((tmp_path / "results.json").read_text())
+        assert stored["environment"] == facts
 
     def test_a_second_report_replaces_the_first(self, tmp_path):
         report.write_report(tmp_path, report.Report("First", summary()))
@@ -367,9 +395,21 @@ class TestTables:
         assert table.startswith("|  | new |") and "**" not in table
 
     def test_numbers(self):
-        assert tables.number(-1.005, 1) == "−1.0"
-        assert tables.number(0.5, 2, signed=True) == "+0.50"
-        assert tables.number(float("nan"), 2) == tables.number(None, 2) == "–"
+        assert wording.number(-1.005, 1) == "−1.0"
+        assert wording.number(0.5, 2, signed=True) == "+0.50"
+        assert wording.number(float("nan"), 2) == wording.number(None, 2) == "–"
+
+    def test_one_is_singular(self):
+        shown = [wording.counted(n, "image") for n in (0, 1, 2, 1000)]
+        assert shown == ["0 images", "1 image", "2 images", "1,000 images"]
+
+    def test_fewer_images_are_a_part_of_all(self):
+        def fewer(*counts):
+            return wording.fewer([{"count": count} for count in counts], 1000)
+
+        assert fewer(1000, 1000) == fewer() == fewer(0, None) == ""
+        assert fewer(12, 12) == "12 of 1,000 images"
+        assert fewer(1000, 12) == "12 to 1,000 of 1,000 images"
 
     def test_floats_of_a_column_share_their_decimals(self):
         table = tables.markdown_table(
@@ -381,9 +421,10 @@ class TestTables:
 
     def test_numbers_go_right_and_words_left(self):
         table = tables.markdown_table(
-            ["", "value", "version", "word"], [["a", "8.1 [7.9, 8.3]", "2.14.1", "x"]]
+            ["", "value", "few", "version", "word"],
+            [["a", "8.1 [7.9, 8.3]", "8.1 [7.9, 8.3] (12 images)", "2.14.1", "x"]],
         )
-        assert table.split("\n")[1] == "| :--- | ---: | :--- | :--- |"
+        assert table.split("\n")[1] == "| :--- | ---: | ---: | :--- | :--- |"
 
     def test_widths_are_checked(self):
         with pytest.raises(ValueError, match="2 columns but a row of 1"):
@@ -393,12 +434,27 @@ class TestTables:
 
 
 class TestCharts:
-    def test_columns_are_grouped_into_charts(self, tmp_path):
+    def test_learning_curves_are_the_headline_then_losses_by_network(self, tmp_path):
         columns = history.read(full_report(tmp_path).history)
-        drawn = {chart.slug: chart for chart in history.learning(columns)}
-        assert list(drawn) == ["learning-val_l1_percent", "learning-g", "learning-d"]
-        terms = [series.label for series in drawn["learning-g"].series]
-        assert terms == ["g_l2", "g_adversarial"]
+        for name in ("hole/mae", "raw/l1_percent", "hole/lpips"):
+            columns[f"val_{name}"] = [0.2, 0.1]
+        drawn = history.learning(columns, ["hole/lpips", L1, PSNR])
+        assert [[series.label for series in chart.series] for chart in drawn] == [
+            ["val_hole/lpips"],
+            ["val_hole/l1_percent"],
+            ["g_l2", "g_adversarial"],
+            ["d_real"],
+        ]
+        assert drawn[0].title == "Validation hole LPIPS ↓"
+        assert len({chart.slug for chart in drawn}) == len(drawn)
+
+    @pytest.mark.parametrize("epochs", [1, 2, 3, 38])
+    def test_no_tick_stands_between_two_epochs(self, epochs):
+        x = list(range(epochs))
+        columns = {"epoch": x, f"val_{L1}": [5 + 1 / (1 + i) for i in x]}
+        (chart,) = history.learning(columns, [L1])
+        ticks = re.findall(r">([\d.]+)</text>", plots.svg(chart).split("epoch")[0])
+        assert ticks and not [tick for tick in ticks if "." in tick]
 
     def test_a_damaged_history_is_located(self, tmp_path):
         path = tmp_path / "history.csv"

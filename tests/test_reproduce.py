@@ -11,17 +11,23 @@ ROOT = pathlib.Path(__file__).parent.parent
 
 
 def fake_run(folder, label, error, fingerprint="f" * 16):
-    """A run folder with what `gather` reads: two images, one baseline."""
+    """A run folder with what `gather` reads: 40 images, one baseline."""
     values = {
-        label: {"hole/lpips": np.array([error, error]), "raw/lpips": np.full(2, error)},
-        "Telea": {"hole/lpips": np.array([0.5, 0.5]), "raw/lpips": np.full(2, 0.1)},
+        label: {"hole/lpips": np.full(40, error), "raw/lpips": np.full(40, error)},
+        "Telea": {"hole/lpips": np.full(40, 0.5), "raw/lpips": np.full(40, 0.1)},
     }
-    evaluation = Evaluation(("a", "b"), values, np.full(2, 0.25), fingerprint)
+    names = tuple(f"{i}.jpg" for i in range(40))
+    evaluation = Evaluation(names, values, np.full(40, 0.25), fingerprint)
     evaluation.save(folder / "report" / "evaluation.npz")
     report = {
         "ours": [label],
-        "subtitle": "Two faces, 1 of 40 epochs, CPU",
-        "environment": {"seed": 0, "commit": f"c-{label}", "hardware": "a machine"},
+        "subtitle": "Forty faces, 1 of 40 epochs, CPU",
+        "environment": {
+            "seed": 0,
+            "commit": f"c-{label}",
+            "hardware": "a machine",
+            "config": {"model": int(label[-1]), "widths": [8, 8], "image_size": 32},
+        },
         "epochs": None,
         "history": {},
         "pictures": {},
@@ -53,10 +59,22 @@ def test_runs_are_gathered_ours_first_with_claims_checked(system, tmp_path):
     assert results["summary"]["model 2"]["hole/lpips"]["mean"] == 0.3
     verdicts = [claim["verdict"] for claim in results["claims"]]
     assert verdicts == ["not measured", "not measured", "holds", "holds"]
+    (first, *_), *_ = results["cost"]["rows"]
+    assert first == "model 3"
+    parameters = [int(row[1].replace(",", "")) for row in results["cost"]["rows"]]
+    assert parameters[0] > parameters[1] > 0
     shown = reproduce.table(results)
     assert "**model 3** (ours)" in shown
     assert "c-model 3, c-model 2" in shown
-    assert "Two faces, 1 of 40 epochs, CPU" in shown
+    assert "Forty faces, 1 of 40 epochs, CPU" in shown
+
+
+def test_both_commits_are_named_where_both_are_known(system, tmp_path):
+    results = reproduce.gather(system, [fake_run(tmp_path / "3", "model 3", 0.2)])
+    assert "seed 0, commit c-model 3, a machine." in reproduce.table(results)
+    results["runs"][0]["environment"]["evaluation commit"] = "e"
+    expected = "seed 0, trained at commit c-model 3, evaluated at commit e, a machine."
+    assert expected in reproduce.table(results)
 
 
 def test_runs_on_other_images_are_refused(system, tmp_path):

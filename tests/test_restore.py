@@ -1,53 +1,25 @@
 """Restoring files: names, masks, what is skipped, and what is never touched."""
 
-import importlib
-import sys
+import re
 
 import numpy as np
 import pytest
-from absl import flags
-from absl.testing import flagsaver
 from PIL import Image
 
 from data_pipeline import pixels
+from experiments import restore as command
 from models import skip_inpainting
 from serving import export, photo
+from serving.fillable import Fillable
 
 RED = (255, 0, 0)
-_FLAGS = (
-    "model",
-    "input",
-    "output",
-    "mask",
-    "missing_is_black",
-    "batch_size",
-    "seed",
-    "overwrite",
-)
-
-
-@pytest.fixture(scope="module")
-def command():
-    """experiments.restore; its flags are gone afterwards: other programs have some."""
-    name = "experiments.restore"
-    if name in sys.modules:
-        yield sys.modules[name]
-        return
-    others = {key: flags.FLAGS[key] for key in _FLAGS if key in flags.FLAGS}
-    for key in others:
-        delattr(flags.FLAGS, key)
-    yield importlib.import_module(name)
-    for key in _FLAGS:
-        delattr(flags.FLAGS, key)
-    for key, flag in others.items():
-        flags.FLAGS[key] = flag
-    del sys.modules[name]
 
 
 class Painter:
     """Stands in for a model: paints what is missing red and counts its batches."""
 
     sizes: list
+    hole = (0.25, 0.75)
 
     def __init__(self, folder):
         Painter.sizes = []
@@ -60,22 +32,22 @@ class Painter:
 
 
 @pytest.fixture
-def run(command, tmp_path, monkeypatch):
-    """Runs the command with flags; by default photos/ -> out/ and the painter."""
+def run(tmp_path, monkeypatch):
+    """Runs the command with options; by default photos/ -> out/ and the painter."""
 
     def run(*, model=None, **options):
         painted = model is None
         model = "any" if painted else model
         restorer = Painter if painted else photo.PhotoRestorer
         monkeypatch.setattr(command, "PhotoRestorer", restorer)
-        given = {"input": tmp_path / "photos", "output": tmp_path / "out", **options}
-        arguments = [f"--{key}={value}" for key, value in given.items()]
-        with flagsaver.flagsaver():
-            flags.FLAGS(["restore", f"--model={model}", *arguments])
-            command.restore()
+        paths = {"input": tmp_path / "photos", "output": tmp_path / "out"}
+        for key in ("input", "output", "mask"):
+            if key in options:
+                paths[key] = options.pop(key)
+        paths = {key: str(path) for key, path in paths.items()}
+        command.restore(command.Options(model=str(model), **paths, **options))
 
-    yield run
-    flags.FLAGS.unparse_flags()
+    return run
 
 
 def blue(height=20, width=30):
@@ -144,7 +116,7 @@ class TestNames:
             ("a.JPG", "a.jpg", "a.jpeg"),
         ],
     )
-    def test_no_two_results_share_a_name(self, command, tmp_path, names):
+    def test_no_two_results_share_a_name(self, tmp_path, names):
         for name in names:
             write(tmp_path / "photos" / name)
         jobs = command.find_jobs(tmp_path / "photos", tmp_path / "out")
@@ -203,7 +175,7 @@ class TestNothingIsLost:
         run()
         assert (tmp_path / "out" / "a.png").read_bytes() == b"mine"
         assert red(tmp_path / "out" / "b.png").any()
-        assert "1 results are there already" in capsys.readouterr().err
+        assert "1 result already there, left alone" in capsys.readouterr().err
         run(overwrite=True)
         assert red(tmp_path / "out" / "a.png").any()
 
@@ -223,23 +195,61 @@ class TestNothingIsLost:
         assert Painter.sizes == []
 
 
-class TestUnreadable:
-    def test_it_is_skipped_and_named(self, run, tmp_path, capsys):
+class TestSkipped:
+    def test_the_others_are_restored_before_it_is_an_error(self, run, tmp_path, capsys):
         photos = tmp_path / "photos"
         write(photos / "a.png"), write(photos / "c.png")
         (photos / "b.png").write_bytes(b"no picture")
-        run()
+        with pytest.raises(ValueError, match="^1 picture could not be restored; see"):
+            run()
         assert files(tmp_path / "out") == ["a.png", "c.png"]
         out, err = capsys.readouterr()
         assert f"skipped {photos / 'b.png'}: " in err
-        assert "2 pictures restored, 1 skipped" in out
+        assert "2 pictures restored, 1 skipped: " in out
 
-    def test_none_readable_is_an_error(self, run, tmp_path):
+    def test_none_readable_leaves_nothing(self, run, tmp_path):
         (tmp_path / "photos").mkdir()
-        (tmp_path / "photos" / "b.png").write_bytes(b"no picture")
-        with pytest.raises(ValueError, match="none of the pictures could be restored"):
+        for name in ("a.png", "b.png"):
+            (tmp_path / "photos" / name).write_bytes(b"no picture")
+        with pytest.raises(ValueError, match="^2 pictures could not be restored"):
             run()
         assert not (tmp_path / "out").exists()
+
+    @pytest.mark.parametrize("batch_size", [1, 8])
+    def test_a_hole_too_large_is_named_with_its_size(
+        self, run, patch_model, tmp_path, capsys, batch_size
+    ):
+        photos, masks = tmp_path / "photos", tmp_path / "masks"
+        holes = {"a": (4, 6), "b": (19, 12), "c": (8, 8)}  # heights and widths
+        for name, (height, width) in holes.items():
+            write(photos / f"{name}.png")
+            mask = np.zeros((20, 30), np.uint8)
+            mask[1 : 1 + height, 5 : 5 + width] = 255
+            write(masks / f"{name}.png", mask)
+        with pytest.raises(ValueError, match="^1 picture could not be restored"):
+            run(model=patch_model, mask=masks, batch_size=batch_size)
+        assert files(tmp_path / "out") == ["a.png", "c.png"]
+        told = (
+            f"skipped {photos / 'b.png'}: its hole spans 12x19 of 30x20 pixels. This "
+            r"model fills .* of up to 8x8 pixels in a picture of 16x16\."
+        )
+        out, err = capsys.readouterr()
+        assert re.search(told, err)
+        assert err.count("skipped") == 1
+        assert "2 pictures restored, 1 skipped: " in out
+
+
+class TestOutput:
+    @pytest.mark.parametrize("inside", ["", "deeper"])
+    def test_a_file_in_its_place_is_an_error(self, run, tmp_path, inside):
+        write(tmp_path / "photos" / "a.png")
+        (tmp_path / "file").touch()
+        output = tmp_path / "file" / inside
+        text = (
+            f"--output={output} must be a folder, but {tmp_path}/file is a file. Pass"
+        )
+        with pytest.raises(ValueError, match=re.escape(text)):
+            run(output=output)
 
 
 class TestMasks:
@@ -257,13 +267,13 @@ class TestMasks:
     def write_mask(self, path, missing=missing):
         return write(path, missing.astype(np.uint8) * 255)
 
-    def test_the_default_is_the_center(self, run, result):
+    def test_the_default_is_the_center_half(self, run, result):
         run()
         expected = np.zeros((20, 30), bool)
-        expected[5:15, 10:20] = True
+        expected[5:15, 8:22] = True
         np.testing.assert_array_equal(red(result), expected)
 
-    def test_random_squares_depend_on_name_and_seed_alone(self, run, tmp_path):
+    def test_random_holes_depend_on_name_and_seed_alone(self, run, tmp_path):
         for index in range(4):
             write(tmp_path / "photos" / f"{index}.png")
 
@@ -272,8 +282,7 @@ class TestMasks:
             holes = [red(path) for path in sorted((tmp_path / "out").iterdir())]
             for hole in holes:
                 rows, columns = np.nonzero(hole)
-                assert len(rows) == 100
-                assert np.ptp(rows) == np.ptp(columns) == 9
+                assert (np.ptp(rows), np.ptp(columns), len(rows)) == (9, 13, 140)
             return [tuple(np.argwhere(hole)[0]) for hole in holes]
 
         first = places(0)
@@ -320,7 +329,8 @@ class TestMasks:
     ):
         write(tmp_path / "photos" / "b.png")
         self.write_mask(tmp_path / "masks" / "a.png")
-        run(mask=tmp_path / "masks")
+        with pytest.raises(ValueError, match="1 picture could not be restored"):
+            run(mask=tmp_path / "masks")
         assert files(tmp_path / "out") == ["a.png"]
         assert "has no mask called b" in capsys.readouterr().err
 
@@ -329,13 +339,23 @@ class TestMasks:
             run(mask="centre")
 
 
+def exported(folder, model, **options):
+    """A network for pictures of 16x16 pixels."""
+    generator = skip_inpainting.build_generator(model, image_size=16, widths=(8, 8))
+    network = skip_inpainting.build_inpainter(generator)
+    restorer = export.build_restorer(network, fill=1.0)
+    return export.save(restorer, folder / "export" / "1", **options)
+
+
+@pytest.fixture(scope="module")
+def patch_model(tmp_path_factory):
+    return exported(tmp_path_factory.mktemp("run"), 1, fillable=Fillable(8))
+
+
 class TestModel:
     @pytest.fixture(scope="class")
     def model(self, tmp_path_factory):
-        generator = skip_inpainting.build_generator(3, image_size=16, widths=(8, 8))
-        network = skip_inpainting.build_inpainter(generator)
-        restorer = export.build_restorer(network, fill=1.0)
-        return export.save(restorer, tmp_path_factory.mktemp("run") / "export" / "1")
+        return exported(tmp_path_factory.mktemp("run"), 3)
 
     def test_known_pixels_are_those_that_are_looked_at(self, run, model, tmp_path):
         """Also of a photograph that is stored lying on its side."""
@@ -357,10 +377,10 @@ class TestModel:
                 assert seen.shape == (width, height, 3)
             restored = pixels.read(tmp_path / "out" / f"{path.stem}.png")
             assert restored.shape == seen.shape
-            side = min(seen.shape[:2]) // 2
-            top, left = ((length - side) // 2 for length in seen.shape[:2])
+            top, left = (round(length / 4) for length in seen.shape[:2])
+            bottom, right = (round(length * 3 / 4) for length in seen.shape[:2])
             known = np.ones(seen.shape[:2], bool)
-            known[top : top + side, left : left + side] = False
+            known[top:bottom, left:right] = False
             np.testing.assert_array_equal(restored[known], seen[known])
             assert not np.array_equal(restored, seen)
 

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -15,7 +16,7 @@ from test_export import half_precision_nodes
 from data_pipeline import pixels
 from evaluation.record import Evaluation
 from experiments import config as configs
-from experiments import runner
+from experiments import evaluation_stage, runner
 from experiments.skip_inpainting import PRESETS, SYSTEM, Config
 from serving import export
 from training.adversarial import AdversarialTrainer
@@ -184,9 +185,9 @@ class TestExport:
 
     def test_its_config_says_what_it_is(self, smoke):
         config = export.read_config(smoke.export)
-        facts = ("name", "image_size", "patch_size", "paper", "preset")
+        facts = ("name", "image_size", "hole_size", "paper", "preset")
         assert [config[key] for key in facts] == [
-            "model 3", 32, 0, "skip_inpainting", "smoke",
+            "model 3", 32, 16, "skip_inpainting", "smoke",
         ]  # fmt: skip
         assert config["config"]["widths"] == [8, 8, 16]
 
@@ -207,6 +208,22 @@ class TestAgain:
             np.testing.assert_array_equal(old, new)
         assert results(smoke) == report
         assert [path.name for path in (smoke.path / "export").iterdir()] == ["1"]
+
+    def test_other_holes_make_another_report(self, smoke, tmp_path, monkeypatch):
+        monkeypatch.setattr(evaluation_stage, "commit", lambda: "later")
+        copy = shutil.copytree(smoke.path, tmp_path / "copy")
+        again = start(copy, stages=("evaluate",), test_mask="random_square")
+        (kept,) = copy.glob("report-*")
+        assert kept.name.startswith("report-center-")
+        first = json.loads((kept / "results.json").read_text())
+        assert first == results(smoke)
+        before, after = first["environment"], results(again)["environment"]
+        assert (
+            after["fingerprint of the test set"]
+            != (before["fingerprint of the test set"])
+        )
+        assert after["commit"] == before["commit"]
+        assert after["evaluation commit"] == "later" != before["evaluation commit"]
 
     def test_the_same_seed_gives_the_same_network(self, smoke, tmp_path):
         other = start(tmp_path / "other", stages=("train",))
@@ -253,7 +270,7 @@ class TestPatchModelOnTwoReplicas:
             assert np.isfinite(measured["hole/l1_percent"]).all()
 
     def test_its_export_fills_patches(self, folder):
-        assert export.read_config(folder.export)["patch_size"] == 16
+        assert export.read_config(folder.export)["fills"]["side"] == 16
         served = tf.saved_model.load(str(folder.export)).signatures["serving_default"]
         image, mask = tf.fill([1, 32, 32, 3], 0.5), tf.ones([1, 32, 32, 1])
         with pytest.raises(tf.errors.InvalidArgumentError, match="16x16"):

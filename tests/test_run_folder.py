@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import platform
 import re
 
@@ -10,6 +11,7 @@ import pytest
 from experiments import run_folder
 from experiments.run_folder import RunFolder
 from experiments.skip_inpainting import Config
+from serving import export
 
 PAPER = "skip_inpainting"
 
@@ -50,6 +52,51 @@ def test_paths_are_those_of_the_readme(tmp_path):
 def test_the_home_folder_may_be_abbreviated(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert RunFolder("~/run").path == tmp_path / "run"
+
+
+@pytest.mark.parametrize("inside", ["", "run"])
+def test_a_file_in_its_place_is_an_error(tmp_path, inside):
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / inside
+    text = f"--workdir={path} must be a folder, but {tmp_path}/file is a file."
+    with pytest.raises(ValueError, match=re.escape(text)):
+        RunFolder(path)
+
+
+def test_a_start_puts_back_an_export_that_was_moved_aside(
+    tmp_path, monkeypatch, capsys
+):
+    folder = RunFolder(tmp_path / "run")
+    folder.export.mkdir(parents=True)
+    (folder.export / "saved_model.pb").write_text("old")
+
+    class Killed(BaseException):
+        """Nothing runs after it."""
+
+    class Restorer:
+        def save(self, path, **options):
+            path.mkdir(parents=True)
+            (path / "saved_model.pb").write_text("new")
+
+    def replace(source, target, original=os.replace):
+        if target == folder.export:
+            raise Killed
+        original(source, target)
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(export.os, "replace", replace)
+        patch.setattr(export, "recover", lambda folder: None)
+        patch.setattr(export, "signatures", lambda *args, **options: {})
+        export.save(Restorer(), folder.export)
+    assert not folder.export.exists()
+    assert "is back" not in capsys.readouterr().err
+
+    again = RunFolder(tmp_path / "run")
+    assert (again.export / "saved_model.pb").read_text() == "old"
+    assert f"{again.export} is back" in capsys.readouterr().err
+    assert [path.name for path in again.path.iterdir()] == ["export"]
+    RunFolder(tmp_path / "run")
+    assert capsys.readouterr().err == ""
 
 
 def test_the_record_holds_every_resolved_value(tmp_path):
@@ -110,6 +157,32 @@ class TestResuming:
         assert message.startswith(f"{trained.path} holds a run with other settings: ")
         assert "another --workdir" in message
         assert written(trained) == before
+
+    @pytest.mark.parametrize(
+        "changes", [{"hole_ratio": (0.2, 0.3)}, {"missing_is_black": True}]
+    )
+    @pytest.mark.parametrize("stages", [("evaluate",), ("evaluate", "export")])
+    def test_without_training_the_holes_of_the_test_may_change(
+        self, trained, changes, stages
+    ):
+        before = written(trained)["config"]
+        config = Config(stages=stages, **changes)
+        record = trained.record(PAPER, "paper", config)
+        expected = json.loads(json.dumps(dataclasses.asdict(config)))
+        assert record["config"] == expected
+        (name,) = changes
+        assert expected[name] != before[name]
+        # What was trained with stays, so that training may go on.
+        assert written(trained)["config"] == {**before, "stages": [*stages]}
+        assert trained.trained_with() == written(trained)["config"]
+        trained.record(PAPER, "paper", Config())
+        with pytest.raises(ValueError, match=f"{name} was"):
+            trained.record(PAPER, "paper", Config(**changes))
+
+    def test_without_training_a_network_is_still_what_it_was(self, trained):
+        with pytest.raises(ValueError, match="learning_rate was 0.0002 and is now"):
+            config = Config(stages=("evaluate",), learning_rate=1e-3)
+            trained.record(PAPER, "paper", config)
 
     def test_another_paper_is_an_error(self, trained):
         with pytest.raises(ValueError, match="it is a run of skip_inpainting"):

@@ -68,7 +68,7 @@ def test_absent_data_is_a_quick_error_that_says_what_to_do(
 
 
 def test_unknown_names_get_the_list_and_a_suggestion():
-    with pytest.raises(ValueError, match=r"faces, lfw, .*Did you mean celeb_a\?"):
+    with pytest.raises(ValueError, match=r"faces, lfw, .*Did you mean: celeb_a \?"):
         sources.load("celeba", "train")
     with pytest.raises(ValueError, match="train, test; got 'validation'"):
         sources.load("lfw", "validation")

@@ -69,7 +69,7 @@ class AdversarialTrainer(tf.keras.Model):
         *,
         jit_compile: bool = False,
     ) -> None:
-        """Sets the optimizers and creates their variables, so that they can be read.
+        """Sets the optimizers; creates all variables, so that they can be restored.
 
         Args:
           generator_optimizer: Clips gradients if told to (`global_clipnorm`).
@@ -81,15 +81,37 @@ class AdversarialTrainer(tf.keras.Model):
         self.discriminator_optimizer = discriminator_optimizer
         generator_optimizer.build(self.generator.trainable_variables)
         discriminator_optimizer.build(self.discriminator.trainable_variables)
+        self._means = {
+            name: tf.keras.metrics.Mean(name, dtype=tf.float32)
+            for name in self._term_names()
+        }
+
+    def _term_names(self) -> list[str]:
+        """What the losses call their terms, asked with a picture of nothing."""
+        seen, score = (
+            tf.zeros([1, *shape[1:]])
+            for shape in (
+                self.discriminator.input_shape,
+                self.discriminator.output_shape,
+            )
+        )
+        return [
+            *self.generator_losses(seen, seen, score),
+            *self.discriminator_losses(score, score),
+        ]
 
     def checkpoint_items(self) -> dict[str, object]:
-        """Everything a resumed run needs, by name."""
+        """Everything a resumed run needs, by name.
+
+        "means" are sums since the epoch began, for an epoch that is resumed.
+        """
         items = {
             "generator": self.generator,
             "discriminator": self.discriminator,
             "generator_optimizer": self.generator_optimizer,
             "discriminator_optimizer": self.discriminator_optimizer,
             "steps": self.steps,
+            "means": self._means,
         }
         if self.average is not None:
             items["average"] = self.average
@@ -128,8 +150,6 @@ class AdversarialTrainer(tf.keras.Model):
     def _report(self, terms: Losses) -> dict[str, tf.Tensor]:
         """The mean of each term since the epoch began."""
         for name, values in terms.items():
-            if name not in self._means:
-                self._means[name] = tf.keras.metrics.Mean(name)
             self._means[name].update_state(values)
         return {name: mean.result() for name, mean in self._means.items()}
 

@@ -14,12 +14,13 @@ class Checkpoints:
     previous one is deleted only then, so a run killed while saving has the previous.
 
     Args:
-      items: From the trainer's `checkpoint_items()`; must hold "steps".
+      items: From the trainer's `checkpoint_items()`; must hold "steps", and may hold
+        "means", which checkpoints of early versions do not have.
       folder: The run folder's `checkpoints`.
     """
 
     def __init__(self, items: dict[str, object], folder: pathlib.Path):
-        self._steps = items["steps"]
+        self._items = items
         checkpoint = tf.train.Checkpoint(**items)
         self._last = tf.train.CheckpointManager(
             checkpoint, str(folder / "last"), max_to_keep=2
@@ -31,7 +32,7 @@ class Checkpoints:
     @property
     def steps(self) -> int:
         """Updates made so far."""
-        return int(self._steps.numpy())
+        return int(self._items["steps"].numpy())
 
     @property
     def last(self) -> str | None:
@@ -50,8 +51,13 @@ class Checkpoints:
         path = manager.latest_checkpoint
         if path is None:
             return False
+        items = dict(self._items)
+        names = [name for name, _ in tf.train.list_variables(path)]
+        if not any(name.startswith("means/") for name in names):
+            # An epoch that is resumed then misses the losses before the checkpoint.
+            items.pop("means", None)
         try:
-            manager.checkpoint.restore(path).assert_consumed()
+            tf.train.Checkpoint(**items).restore(path).assert_consumed()
         except (AssertionError, ValueError) as error:
             raise ValueError(
                 f"The checkpoint {path} is of another network or optimizer than the "

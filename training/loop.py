@@ -7,6 +7,20 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 
+class _KeepMeans(tf.keras.callbacks.Callback):
+    """Undoes that `fit` resets the means when it goes on with an epoch."""
+
+    def __init__(self, trainer: tf.keras.Model):
+        super().__init__()
+        self._variables = [v for metric in trainer.metrics for v in metric.variables]
+        self._values = [variable.numpy() for variable in self._variables]
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Gives the means what they were restored with."""
+        for variable, value in zip(self._variables, self._values):
+            variable.assign(value)
+
+
 def fit(
     trainer: tf.keras.Model,
     batches_from: Callable[[int], tf.data.Dataset],
@@ -34,12 +48,13 @@ def fit(
             count, until = steps_per_epoch, epoch + whole
         else:
             count, until = min(steps_per_epoch - done, total_steps - step), epoch + 1
+        first = [_KeepMeans(trainer)] if done else []
         trainer.fit(
             batches_from(step),
             initial_epoch=epoch,
             epochs=until,
             steps_per_epoch=count,
-            callbacks=list(callbacks),
+            callbacks=[*first, *callbacks],
             verbose=0,
         )
         step = int(trainer.steps.numpy())

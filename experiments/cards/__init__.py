@@ -14,8 +14,6 @@ import jinja2
 from evaluation import tables
 from experiments.system import System
 
-_KEYS = ("hole/l1_percent", "hole/psnr_db", "hole/ssim", "hole/lpips")
-
 
 def of_run(system: System, results: pathlib.Path, image_size: int = 128) -> str:
     """The card of one run.
@@ -29,18 +27,22 @@ def of_run(system: System, results: pathlib.Path, image_size: int = 128) -> str:
         return render(system, "This model was not evaluated.", image_size)
     report = json.loads(results.read_text())
     summary = report["summary"]
-    keys = [key for key in _KEYS if any(key in values for values in summary.values())]
+    keys = [
+        key
+        for key in system.headline
+        if any(key in values for values in summary.values())
+    ]
     table = tables.results_table(summary, list(summary), keys)
     environment = report["environment"]
     made = (
-        f"Seed {environment['seed']}, commit {environment['commit']}, "
+        f"Seed {environment['seed']}, trained at commit {environment['commit']}, "
+        f"evaluated at commit {environment['evaluation commit']}, "
         f"{environment['hardware']}. Test set {environment['data']['set']}, "
         f"fingerprint {environment['fingerprint of the test set']}."
     )
     return render(
         system,
-        f"{report['subtitle']}. In the hole, mean with 95% interval:\n\n"
-        f"{table}\n\n{made}",
+        f"{report['subtitle']}. Mean with 95% interval:\n\n{table}\n\n{made}",
         image_size,
     )
 

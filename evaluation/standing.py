@@ -1,0 +1,54 @@
+"""The large numbers at the top of a report, and how ours stand against the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from evaluation import naming, wording
+from evaluation.bootstrap import ENOUGH
+
+if TYPE_CHECKING:
+    from evaluation.report import Report
+
+
+def card(report: Report, key: str, labels: Mapping) -> dict | None:
+    """A large number: ours, and the best of the others; None without ours."""
+    metric = naming.metric_of(key)
+    mean = {
+        restorer: values[key]["mean"]
+        for restorer, values in report.summary.items()
+        if wording.number(values.get(key, {}).get("mean"), 1) != wording.DASH
+    }
+    first = report.ours[0] if report.ours else next(iter(mean), None)
+    if first not in mean:
+        return None
+    entry = report.summary[first][key]
+    others = [restorer for restorer in mean if restorer not in report.ours]
+    rival = ""
+    if others and report.ours and metric.higher_is_better is not None:
+        best = (max if metric.higher_is_better else min)(others, key=mean.get)
+        standing = _standing(entry, report.summary[best][key], metric.higher_is_better)
+        shown = wording.number(mean[best], metric.digits)
+        rival = f"{standing} {labels[best]}, {shown}"
+    return {
+        "label": naming.title(key),
+        "arrow": naming.arrow(key),
+        "value": wording.number(entry["mean"], metric.digits),
+        "interval": wording.interval(entry, metric.digits),
+        "count": wording.fewer([entry], wording.image_count(report.summary)),
+        "rival": rival,
+    }
+
+
+def _standing(ours: Mapping, rival: Mapping, higher_is_better: bool) -> str:
+    """Says "better" only of intervals over enough images that do not overlap."""
+    low, high = ours.get("low"), ours.get("high")
+    rival_low, rival_high = rival.get("low"), rival.get("high")
+    if not (wording.interval(ours, 1) and wording.interval(rival, 1)):
+        return "beside"
+    if min(ours.get("count", 0), rival.get("count", 0)) < ENOUGH:
+        return "beside"
+    if low > rival_high or high < rival_low:
+        return "better than" if (low > rival_high) == higher_is_better else "behind"
+    return "about like"

@@ -1,0 +1,100 @@
+"""Pictures decoded in a graph: as Pillow does, or refused."""
+
+import io
+import struct
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from data_pipeline import pixels
+from serving import encoded
+
+RNG = np.random.default_rng(0)
+NOISE = RNG.integers(0, 256, (20, 30, 3), np.uint8)
+SMOOTH = np.asarray(Image.fromarray(NOISE[:5, :7]).resize((61, 45), Image.BICUBIC))
+
+
+def encode(image, format, mode="RGB", **options):
+    buffer = io.BytesIO()
+    Image.fromarray(image).convert(mode).save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def decode(data):
+    return tf.function(encoded.decode)(tf.constant(data)).numpy()
+
+
+def assert_refused(data, why="A BMP must have 24 or 32 bits a pixel.*Save .* as PNG"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=why):
+        decode(data)
+
+
+@pytest.mark.parametrize("options", [{"quality": 30}, {"quality": 90}])
+@pytest.mark.parametrize("subsampling", [0, 2])
+def test_jpeg_is_decoded_bit_for_bit(options, subsampling):
+    data = encode(SMOOTH, "JPEG", subsampling=subsampling, **options)
+    np.testing.assert_array_equal(decode(data), pixels.decode(data, "x"))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "1", "P", "RGBA"])
+def test_png_is_decoded_whatever_its_colors(mode):
+    data = encode(NOISE, "PNG", mode)
+    np.testing.assert_array_equal(decode(data), pixels.decode(data, "x"))
+
+
+def test_transparency_is_dropped():
+    image = np.concatenate([NOISE, NOISE[..., :1]], axis=-1)
+    data = io.BytesIO()
+    Image.fromarray(image).save(data, "PNG")
+    np.testing.assert_array_equal(decode(data.getvalue()), NOISE)
+
+
+def test_the_first_frame_of_a_gif_is_decoded():
+    other = Image.fromarray(255 - NOISE).convert("P")
+    data = encode(NOISE, "GIF", "P", save_all=True, append_images=[other])
+    np.testing.assert_array_equal(decode(data), pixels.decode(data, "x"))
+
+
+@pytest.mark.parametrize("data", [b"", b"BM", b"hello", b"RIFF" + bytes(40)])
+def test_what_is_no_picture_is_an_error(data):
+    assert_refused(data, why=None)
+
+
+class TestBitmaps:
+    """TensorFlow misreads palettes: it takes their numbers for gray levels."""
+
+    @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
+    def test_without_colors_in_a_palette_they_are_decoded(self, mode):
+        data = encode(NOISE, "BMP", mode)
+        np.testing.assert_array_equal(decode(data), pixels.decode(data, "x"))
+
+    @pytest.mark.parametrize("mode", ["1", "P"])
+    def test_with_a_palette_they_are_refused(self, mode):
+        assert_refused(encode(NOISE, "BMP", mode))
+
+    def test_a_gray_palette_must_be_whole_and_in_order(self):
+        data = bytearray(encode(NOISE, "BMP", "L"))
+        data[54 + 4 * 255] = 254
+        assert_refused(bytes(data))
+
+    @pytest.mark.parametrize("place, value", [(28, 4), (28, 16), (30, 1), (14, 12)])
+    def test_other_layouts_are_refused(self, place, value):
+        data = bytearray(encode(NOISE, "BMP", "L"))
+        data[place] = value  # bits a pixel, compression, size of the header
+        assert_refused(bytes(data))
+
+    @pytest.mark.parametrize("shifts, known", [((16, 8, 0), True), ((0, 8, 16), False)])
+    def test_channels_that_the_file_names_must_be_in_the_usual_order(
+        self, shifts, known
+    ):
+        data = encode(NOISE, "BMP", "RGBA")
+        masks = struct.pack("<III", *(0xFF << shift for shift in shifts))
+        # Where pixels begin, and compression 3: masks of the channels come first.
+        head = data[:10] + struct.pack("<I", 66) + data[14:30] + struct.pack("<I", 3)
+        data = head + data[34:54] + masks + data[54:]
+        if known:
+            np.testing.assert_array_equal(decode(data), NOISE)
+        else:
+            assert_refused(data)

@@ -1,0 +1,59 @@
+"""A report is lost only to a report of the same images and holes."""
+
+import json
+
+import pytest
+
+from experiments import kept_reports
+
+
+def write(folder, fingerprint, mask="center", text=""):
+    environment = {
+        kept_reports.FINGERPRINT: fingerprint,
+        "config": {"test_mask": mask},
+    }
+    folder.mkdir()
+    (folder / "results.json").write_text(json.dumps({"environment": environment}))
+    (folder / "report.html").write_text(text)
+
+
+def contents(folder):
+    return {path.parent.name: path.read_text() for path in folder.glob("*/*.html")}
+
+
+def test_a_report_of_the_same_set_stays_where_it_is(tmp_path, capsys):
+    write(tmp_path / "report", "a" * 16, text="same")
+    kept_reports.set_aside(tmp_path / "report", "a" * 16)
+    assert contents(tmp_path) == {"report": "same"}
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    "mask, name",
+    [
+        ("center", "report-center-aaaaaaaa"),
+        ("free_form", "report-free-form-aaaaaaaa"),
+        ("/data/My masks/hole.png", "report-hole-aaaaaaaa"),
+    ],
+)
+def test_a_report_of_another_set_is_kept_beside_it(tmp_path, capsys, mask, name):
+    write(tmp_path / "report", "a" * 16, mask, text="first")
+    kept_reports.set_aside(tmp_path / "report", "b" * 16)
+    assert contents(tmp_path) == {name: "first"}
+    assert f"is kept: {tmp_path / name}" in capsys.readouterr().out
+
+
+def test_going_back_and_forth_keeps_one_report_a_set(tmp_path):
+    for text, set_ in (("1", "a"), ("2", "b"), ("3", "a"), ("4", "b")):
+        kept_reports.set_aside(tmp_path / "report", set_ * 16)
+        write(tmp_path / "report", set_ * 16, text=text)
+    assert contents(tmp_path) == {
+        "report": "4",
+        "report-center-aaaaaaaa": "3",
+        "report-center-bbbbbbbb": "2",
+    }
+
+
+def test_before_the_first_report_there_is_nothing_to_keep(tmp_path):
+    kept_reports.set_aside(tmp_path / "report", "a" * 16)
+    assert list(tmp_path.iterdir()) == []
