@@ -11,6 +11,8 @@ import warnings
 
 import tensorflow as tf
 
+from models import doubling
+
 with warnings.catch_warnings():
     # tensorflow-addons announces its end of life on every import.
     warnings.simplefilter("ignore")
@@ -68,6 +70,13 @@ def separable_conv(x, filters: int, kernel: int, *, strides: int = 1, name: str)
         depthwise_initializer=normal_init(),
         pointwise_initializer=normal_init(),
         name=name,
+    )(x)
+
+
+def doubled_conv(x, filters: int, *, name: str):
+    """`double`, then `conv` 3x3, in one step. [B, H, W, C] -> [B, 2H, 2W, F]."""
+    return doubling.DoublingConv2D(
+        filters, kernel_initializer=normal_init(), name=name
     )(x)
 
 

@@ -90,8 +90,11 @@ def build_generator(
     else:
         x = tf.keras.layers.Concatenate(name="joined")(features)
     for level, width in enumerate(decoder_widths, start=1):
-        x = blocks.double(x, name=f"up{level}")
-        x = _conv(x, width, 3, separable=separable, name=f"up{level}_conv")
+        if separable:
+            x = blocks.double(x, name=f"up{level}")
+            x = blocks.separable_conv(x, width, 3, name=f"up{level}_conv")
+        else:
+            x = blocks.doubled_conv(x, width, name=f"up{level}_conv")
         x = blocks.relu(x, name=f"up{level}_act")
         x = blocks.batch_norm(x, name=f"up{level}_norm")
     patch = blocks.tanh_image(x, name="patch")
@@ -132,18 +135,13 @@ def _encode(x, widths: Sequence[int], downsampling: str, separable: bool, *, nam
         kernel = 1 if level == len(widths) else 3
         # RGB has nothing to separate, and a 1x1 convolution is separated already.
         split = separable and level > 1 and kernel == 3
-        x = _conv(x, width, kernel, strides=strides, separable=split, name=label)
+        conv = blocks.separable_conv if split else blocks.conv
+        x = conv(x, width, kernel, strides=strides, name=label)
         x = blocks.leaky_relu(x, name=f"{label}_act")
         x = blocks.batch_norm(x, name=f"{label}_norm")
         if strides == 1:
             x = tf.keras.layers.MaxPooling2D(2, padding="same", name=f"{label}_pool")(x)
     return x
-
-
-def _conv(x, filters: int, kernel: int, *, strides: int = 1, separable: bool, name):
-    """A convolution, depthwise separable or not."""
-    make = blocks.separable_conv if separable else blocks.conv
-    return make(x, filters, kernel, strides=strides, name=name)
 
 
 def build_inpainter(generator: tf.keras.Model) -> tf.keras.Model:

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from data_pipeline import masks
-from models import cost, discriminators
+from models import cost, discriminators, doubling
 from models import multiscale_context_encoder as networks
 
 # options, parameters, trainable ones, 1e9 multiply-adds with pooling and with strides
@@ -88,11 +88,20 @@ class TestSpecification:
         assert network.get_layer("joined").output_shape == (None, 16, 16, channels)
         shapes = [
             network.get_layer(name).output_shape[1:]
-            for name in ("up1", "up1_conv", "up2", "up2_conv", "patch")
+            for name in ("up1_conv", "up2_conv", "patch")
         ]
-        assert shapes == [
-            (32, 32, channels), (32, 32, 128), (64, 64, 128), (64, 64, 64), (64, 64, 3),
-        ]  # fmt: skip
+        assert shapes == [(32, 32, 128), (64, 64, 64), (64, 64, 3)]
+        kernels = [network.get_layer(f"up{i}_conv").kernel.shape for i in (1, 2)]
+        assert kernels == [(3, 3, channels, 128), (3, 3, 128, 64)]
+
+    def test_doubling_in_one_step_is_doubling_and_a_convolution(self):
+        x = tf.random.stateless_normal([2, 5, 7, 6], [0, 0])
+        layer = doubling.DoublingConv2D(4, bias_initializer="ones")
+        result = layer(x)
+        doubled = tf.repeat(tf.repeat(x, 2, axis=1), 2, axis=2)
+        expected = tf.nn.conv2d(doubled, layer.kernel, 1, "SAME") + layer.bias
+        np.testing.assert_allclose(result, expected, atol=1e-5)
+        assert layer.compute_output_shape(x.shape) == tuple(result.shape)
 
     def test_every_level_is_conv_leaky_relu_norm_pool(self):
         network = networks.build_generator(**TINY)
