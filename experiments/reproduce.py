@@ -17,6 +17,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from absl import flags
 
 from data_pipeline import pixels
@@ -29,6 +30,7 @@ from experiments.system import System
 
 PAPERS = ("skip_inpainting", "multiscale_context_encoder")
 ROOT = pathlib.Path(__file__).parent.parent
+_SHOWN = 128  # pixels
 _PLACES = ("cache_dir", "data_dir", "groups", "lpips_weights", "workdir")
 
 
@@ -229,10 +231,19 @@ def draw_picture(folder: pathlib.Path, target: pathlib.Path) -> None:
         )
     rows = json.loads(results.read_text())["pictures"]["Median"]
     images = [
-        [pixels.read(folder / "report" / file) for file in row["files"].values()]
+        [
+            _shown(pixels.read(folder / "report" / file))
+            for file in row["files"].values()
+        ]
         for row in rows
     ]
     pixels.write_bytes(target, pixels.encode_png(pixels.tile(images)))
+
+
+def _shown(image: np.ndarray) -> np.ndarray:
+    """A small picture, enlarged to what a page shows well."""
+    side = max(_SHOWN, image.shape[0])
+    return pixels.resize(image, side, side)
 
 
 if __name__ == "__main__":
