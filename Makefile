@@ -17,7 +17,9 @@ setup: $(VENV)/.installed  ## Make .venv with the tested versions (PYTHON=... ch
 $(VENV)/.installed: requirements.txt requirements-dev.txt constraints.txt setup.py
 	@set -e; python=$$(scripts/find_python "$(PYTHON)"); \
 	echo "Installing into $(VENV) with $$($$python --version); this takes a minute or two."; \
-	[ -x $(BIN)/python ] || $$python -m venv --clear $(VENV); \
+	$(BIN)/python -m pip --version >/dev/null 2>&1 && \
+	  [ "$$($(BIN)/python --version)" = "$$($$python --version)" ] || \
+	  $$python -m venv --clear $(VENV); \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	  -r requirements.txt -r requirements-dev.txt -c constraints.txt; \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \

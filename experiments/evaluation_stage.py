@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from data_pipeline import masks
 from evaluation import baselines, claims, naming, pictures, tables, wording, yaw
 from evaluation import evaluate as measuring
 from evaluation.record import Evaluation
@@ -16,6 +17,7 @@ from evaluation.report import Report, write_report
 from experiments import kept_reports
 from experiments.data import RunData
 from experiments.inpainting import InpaintingConfig, restorer
+from experiments.provenance import without_places
 from experiments.run_folder import RunFolder, commit
 from experiments.system import System
 from training.history import History
@@ -126,12 +128,24 @@ def _statements(config: InpaintingConfig, data: RunData) -> list[str]:
     return [
         f"{wording.counted(len(data.test), 'test image')} of {info.title}; the "
         "network has seen none of them.",
-        f"Holes: {config.test_mask.replace('_', ' ')}, "
-        f"{config.hole_size}×{config.hole_size} of "
-        f"{config.image_size}×{config.image_size} pixels."
-        if config.test_mask in ("center", "random_square")
-        else f"Holes: {config.test_mask.replace('_', ' ')}.",
+        f"Holes: {_holes(config)}.",
     ]
+
+
+def _holes(config: InpaintingConfig) -> str:
+    """What is missing from the test images."""
+    kind, side = config.test_mask, config.hole_size
+    if kind not in masks.KINDS:
+        return f"from {pathlib.Path(kind).name}"
+    named = kind.replace("_", " ")
+    image = f"{config.image_size}×{config.image_size} pixels"
+    if kind == "free_form":
+        low, high = (f"{100 * share:g}" for share in config.hole_ratio)
+        return f"{named}, {low} to {high}% of {image}"
+    if kind == "random_rectangle":
+        return f"{named}, sides up to {side} of {image}"
+    known = "all but the center's " if kind == "border" else ""
+    return f"{named}, {known}{side}×{side} of {image}"
 
 
 def _epoch_table(epochs, history: list[dict], label: str) -> tables.Table | None:
@@ -191,14 +205,14 @@ def _environment(record, data: RunData, result, lpips) -> dict:
         "LPIPS weights": f"sha256 {lpips.sha256_prefix}" if lpips else "none",
         "data": {
             "set": info.title,
-            "notes": info.notes,
+            "notes": without_places(info.notes),
             "terms": info.licence,
             "citation": info.citation,
             "training images": len(data.train),
             "test images": len(data.test),
             "skipped in test": len(data.test.skipped),
         },
-        "config": record["config"],
+        "config": without_places(record["config"]),
     }
 
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from experiments import cards
 from experiments.inpainting import InpaintingConfig
+from experiments.provenance import without_places
 from experiments.run_folder import RunFolder
 from experiments.system import System
 from serving import export as saved_models
@@ -42,7 +43,7 @@ def export(
         "fills": dataclasses.asdict(fillable),
         **record,
         # Not what the evaluation beside it was told to measure with.
-        "config": folder.trained_with(),
+        "config": without_places(folder.trained_with()),
     }
     return saved_models.save(
         restorer,

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from data_pipeline import decoded, masks, pipeline, pixels
 from evaluation import metrics
-from experiments.config import RunConfig, check_choice, hp
+from experiments.config import RunConfig, check_at_least, check_choice, hp
 from experiments.training_stage import Watch
 
 _EVALUATED = 64  # images restored and measured at once
@@ -43,8 +43,11 @@ class InpaintingConfig(RunConfig):
         0.0,
         "Decay of the moving average of the generator's weights that is evaluated and "
         "exported instead of the last weights; 0 switches it off.",
+        published="not stated",
     )
-    clip_norm: float = hp(0.0, "Largest norm of a gradient; 0 does not clip.")
+    clip_norm: float = hp(
+        0.0, "Largest norm of a gradient; 0 does not clip.", published="not stated"
+    )
 
     def __post_init__(self):
         super().__post_init__()
@@ -53,6 +56,12 @@ class InpaintingConfig(RunConfig):
             kind = getattr(self, flag)
             if not pathlib.Path(kind).exists():
                 check_choice(flag, kind, (*masks.KINDS, "a file or folder"))
+        check_at_least("hole_size", self.hole_size, 1)
+        if self.hole_size > self.image_size:
+            raise ValueError(
+                f"--hole_size must be at most {self.image_size}, the side of the "
+                f"image; got {self.hole_size}."
+            )
         if len(self.hole_ratio) != 2:
             raise ValueError(
                 "--hole_ratio takes two numbers, the smallest and the largest share, "

@@ -13,9 +13,7 @@ from __future__ import annotations
 import importlib
 import json
 import pathlib
-import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from absl import flags
@@ -26,12 +24,12 @@ from evaluation import tables, wording
 from evaluation.report import strict
 from experiments import cards, command, cost_table
 from experiments.config import check_choice
+from experiments.provenance import settings, without_places
 from experiments.system import System
 
 PAPERS = ("skip_inpainting", "multiscale_context_encoder")
 ROOT = pathlib.Path(__file__).parent.parent
 _SHOWN = 128  # pixels
-_PLACES = ("cache_dir", "data_dir", "groups", "lpips_weights", "workdir")
 
 
 def main() -> None:
@@ -112,23 +110,6 @@ def gather(system: System, folders: Sequence[pathlib.Path]) -> dict:
     )
 
 
-def without_places(value: Any) -> Any:
-    """What made a result, without where its maker keeps files.
-
-    Fields of the configuration that are paths go; a path inside a sentence keeps its
-    last part.
-    """
-    if isinstance(value, Mapping):
-        return {
-            key: without_places(item)
-            for key, item in value.items()
-            if key not in _PLACES
-        }
-    if isinstance(value, str):
-        return re.sub(r"(?<=\s)/\S*/", "", value)
-    return value
-
-
 def documents(root: pathlib.Path) -> dict[pathlib.Path, str]:
     """What is generated from results/*.json: path -> text."""
     readme = root / "README.md"
@@ -160,13 +141,17 @@ def table(results: Mapping) -> str:
     """The main table of a paper, and what made it."""
     summary = results["summary"]
     # The whole image too: what a network does to the pixels it was given.
-    keys = dict.fromkeys([*load_system(results["paper"]).headline, "raw/lpips"])
+    system = load_system(results["paper"])
+    keys = dict.fromkeys([*system.headline, "raw/lpips"])
     keys = [key for key in keys if any(key in values for values in summary.values())]
     first = results["runs"][0]
     labels = {run["label"]: f"**{run['label']}** (ours)" for run in results["runs"]}
     labels = {key: tables.Markdown(value) for key, value in labels.items()}
     lines = [tables.results_table(summary, list(summary), keys, labels=labels), ""]
-    lines += [f"- {run['label']}: {run['subtitle']}." for run in results["runs"]]
+    lines += [
+        f"- {run['label']}: {run['subtitle']}. {settings(system, run)}"
+        for run in results["runs"]
+    ]
     environment = first["environment"]
     lines.append(
         f"- {wording.counted(results['test_images'], 'test image')}, fingerprint "
@@ -187,7 +172,7 @@ def _commits(runs: Sequence[Mapping]) -> str:
     )
     # Results from before evaluations named theirs.
     if not evaluated:
-        return f"commit {trained}"
+        return f"trained at commit {trained}"
     return f"trained at commit {trained}, evaluated at commit {evaluated}"
 
 
@@ -198,7 +183,9 @@ def render(results: Mapping) -> str:
         parts.append(_titled(published))
     for run in results["runs"]:
         if run["epochs"]:
-            parts.append(_titled({**run["epochs"], "note": run["subtitle"]}))
+            caption = f"{run['label']}: {run['epochs']['caption']}"
+            shown = {**run["epochs"], "caption": caption, "note": run["subtitle"]}
+            parts.append(_titled(shown))
     parts.append(_titled(results["cost"]))
     rows = [
         [claim["claim"], claim["verdict"], claim["evidence"]]

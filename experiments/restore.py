@@ -26,7 +26,7 @@ from data_pipeline import pixels
 from evaluation.wording import counted
 from experiments import command, restore_masks
 from experiments import config as configs
-from experiments.config import hp
+from experiments.config import check_choice, hp
 from serving.photo import PhotoRestorer, UnfillableHoleError
 
 
@@ -49,6 +49,9 @@ class Options:
         command.require(model=self.model, input=self.input, output=self.output)
         command.check_folder("output", self.output)
         configs.check_at_least("batch_size", self.batch_size, 1)
+        if not pathlib.Path(self.mask).exists():
+            choices = (*restore_masks.DRAWN, "a mask picture or a folder of them")
+            check_choice("mask", self.mask, choices)
 
 
 def main() -> None:

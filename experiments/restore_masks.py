@@ -41,18 +41,12 @@ def mask_for(
     Raises:
       FileNotFoundError: If the folder has no mask for the picture.
       UnreadableImageError: If the mask is no picture.
-      ValueError: If `mask` is none of the above.
     """
     if mask in DRAWN:
         return _hole(picture.name, size, hole, seed if mask == "random" else None)
     path = pathlib.Path(mask)
     if path.is_dir():
         path = _mask_of(picture, path, root)
-    if not path.exists():
-        raise ValueError(
-            f"--mask must be {', '.join(DRAWN)}, a mask picture or a folder of them; "
-            f"got {mask!r}."
-        )
     return masks.read_mask(path, size, missing_is_black)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import pathlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +10,7 @@ import tensorflow as tf
 from absl import flags
 
 from data_pipeline import pipeline
+from evaluation import evaluate as measuring
 from evaluation import lpips
 from experiments import (
     command,
@@ -47,8 +47,9 @@ def run(system: System, config: Any, preset: str) -> RunFolder:
     data = RunData(config)
     devices = strategy.make(config.num_replicas)
     strategy.check_batch_size(config.batch_size, devices)
-    if config.groups and not pathlib.Path(config.groups).is_file():
-        raise ValueError(f"--groups={config.groups}: there is no such file.")
+    if config.groups and "evaluate" in config.stages:
+        # Said before hours of training, not after them.
+        measuring.read_groups(config.groups, data.test.names)
     lpips_path = lpips.resolve(config.lpips_weights)
     perceptual = lpips.load(lpips_path) if lpips_path else None
     record = folder.record(system.name, preset, config)

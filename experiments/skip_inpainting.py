@@ -96,6 +96,7 @@ class Config(InpaintingConfig):
         super().__post_init__()
         check_choice("losses", self.losses, LOSSES)
         check_choice("model", self.model, skip_inpainting.MODELS)
+        skip_inpainting.check_image_size(self.image_size, self.widths)
         if self.fills_patch:
             for flag in ("train_mask", "test_mask"):
                 if getattr(self, flag) not in PATCH_MASKS:

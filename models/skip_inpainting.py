@@ -18,6 +18,17 @@ MODELS = (0, 1, 2, 3)
 BOTTLENECKS = ("channelwise_fc", "conv4000")
 
 
+def check_image_size(image_size: int, widths: Sequence[int]) -> None:
+    """Raises a ValueError unless every level of the encoder can halve the image."""
+    factor = 2 ** len(widths)
+    if image_size % factor:
+        raise ValueError(
+            f"image_size must be a multiple of {factor}, because {len(widths)} encoder "
+            f"levels each halve it; got {image_size}. "
+            f"Try {image_size // factor * factor or factor}."
+        )
+
+
 def build_generator(
     model: int = 3,
     *,
@@ -52,14 +63,7 @@ def build_generator(
         raise ValueError(f"model must be one of {MODELS}; got {model!r}.")
     if bottleneck not in BOTTLENECKS:
         raise ValueError(f"bottleneck must be one of {BOTTLENECKS}; got {bottleneck!r}")
-    factor = 2 ** len(widths)
-    if image_size % factor:
-        raise ValueError(
-            f"image_size must be a multiple of {factor}, because {len(widths)} encoder "
-            f"levels each halve it; got {image_size}. "
-            f"Try {image_size // factor * factor or factor}."
-        )
-
+    check_image_size(image_size, widths)
     image = tf.keras.Input((image_size, image_size, 3), name="image")
     levels = _encode(image, widths)
     x = levels[-1]

@@ -1,6 +1,9 @@
 """The adversarial trainer: what moves, by how much, on one device and on two."""
 
 import collections
+import pathlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -315,3 +318,34 @@ def test_losses_and_discriminator_see_what_the_view_shows():
     assert terms[1] == terms[0]
     assert terms[2]["g_reconstruction"] != terms[0]["g_reconstruction"]
     assert terms[2]["d_real"] != terms[0]["d_real"]
+
+
+# In a process of its own: XLA compiles for one device, and here are two.
+COMPILED = """
+import sys
+import numpy as np
+import tensorflow as tf
+sys.path.insert(0, sys.argv[1])
+import tiny
+
+def weights_after(jit_compile):
+    tf.keras.utils.set_random_seed(0)
+    trainer = tiny.trainer(tiny.published_generator())
+    trainer.compile(tiny.sgd(), tiny.sgd(), jit_compile=jit_compile)
+    trainer.fit(tf.data.Dataset.from_tensors(tiny.batch(4)), verbose=0)
+    return [weight.numpy() for weight in trainer.generator.weights]
+
+for plain, compiled in zip(weights_after(False), weights_after(True)):
+    np.testing.assert_allclose(compiled, plain, rtol=0, atol=1e-5)
+"""
+
+
+def test_a_compiled_step_is_the_same_step():
+    here = pathlib.Path(__file__).parent
+    result = subprocess.run(
+        [sys.executable, "-c", COMPILED, str(here)],
+        capture_output=True,
+        text=True,
+        cwd=here.parent,
+    )
+    assert result.returncode == 0, result.stderr

@@ -106,11 +106,19 @@ class TestErrors:
             ("--num_replicas=-1", "--num_replicas must be at least 0; got -1."),
             ("--checkpoint_steps=-1", "--checkpoint_steps must be at least 0"),
             ("--validation_images=0", "--validation_images must be at least 1"),
+            ("--hole_size=200", "--hole_size must be at most 128, the side of the"),
+            ("--image_size=100", "must be a multiple of 32, because 5 encoder levels"),
+            ("--split_by=persn", "got 'persn'. Did you mean: person ?"),
         ],
     )
     def test_they_name_the_flag_the_rule_and_what_may_be_meant(self, argument, text):
         with pytest.raises(ValueError, match=re.escape(text)):
             parse(argument)
+
+    def test_xla_takes_one_device(self):
+        with pytest.raises(ValueError, match="--jit_compile takes one device"):
+            parse("--jit_compile", "--num_replicas=2")
+        parse("--jit_compile", "--num_replicas=1")
 
     @pytest.mark.parametrize("model", [0, 1])
     @pytest.mark.parametrize(

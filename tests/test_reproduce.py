@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from evaluation.evaluate import Evaluation
-from experiments import reproduce
+from experiments import provenance, reproduce
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -26,7 +26,13 @@ def fake_run(folder, label, error, fingerprint="f" * 16):
             "seed": 0,
             "commit": f"c-{label}",
             "hardware": "a machine",
-            "config": {"model": int(label[-1]), "widths": [8, 8], "image_size": 32},
+            "preset": "model3",
+            "config": {
+                "model": int(label[-1]),
+                "widths": [8, 8],
+                "image_size": 32,
+                "hole_size": 16,
+            },
         },
         "epochs": None,
         "history": {},
@@ -66,12 +72,13 @@ def test_runs_are_gathered_ours_first_with_claims_checked(system, tmp_path):
     shown = reproduce.table(results)
     assert "**model 3** (ours)" in shown
     assert "c-model 3, c-model 2" in shown
-    assert "Forty faces, 1 of 40 epochs, CPU" in shown
+    told = "1 of 40 epochs, CPU. `--preset=model3 --model=2 --widths=8,8"
+    assert told in shown
 
 
 def test_both_commits_are_named_where_both_are_known(system, tmp_path):
     results = reproduce.gather(system, [fake_run(tmp_path / "3", "model 3", 0.2)])
-    assert "seed 0, commit c-model 3, a machine." in reproduce.table(results)
+    assert "seed 0, trained at commit c-model 3, a machine." in reproduce.table(results)
     results["runs"][0]["environment"]["evaluation commit"] = "e"
     expected = "seed 0, trained at commit c-model 3, evaluated at commit e, a machine."
     assert expected in reproduce.table(results)
@@ -96,7 +103,7 @@ def test_results_do_not_say_where_files_were():
         "data": {"notes": "80/20, seed 0; read /home/someone/lfw.tgz; the rest"},
         "config": {"workdir": "/home/someone/runs", "epochs": 3},
     }
-    assert reproduce.without_places(environment) == {
+    assert provenance.without_places(environment) == {
         "data": {"notes": "80/20, seed 0; read lfw.tgz; the rest"},
         "config": {"epochs": 3},
     }

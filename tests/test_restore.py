@@ -335,7 +335,9 @@ class TestMasks:
         assert "has no mask called b" in capsys.readouterr().err
 
     def test_a_mask_that_is_not_there_is_an_error(self, run, result):
-        with pytest.raises(ValueError, match="--mask must be center, random"):
+        with pytest.raises(
+            ValueError, match="--mask must be one of center, .* mean: center"
+        ):
             run(mask="centre")
 
 

@@ -1,0 +1,47 @@
+"""What made a result: its settings, without where its maker keeps files."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from experiments.system import System
+
+_PLACES = ("cache_dir", "data_dir", "groups", "lpips_weights", "workdir")
+
+
+def without_places(value: Any) -> Any:
+    """What made a result, without where its maker keeps files.
+
+    Fields of the configuration that are paths go; a path inside a sentence keeps its
+    last part.
+    """
+    if isinstance(value, Mapping):
+        return {
+            key: without_places(item)
+            for key, item in value.items()
+            if key not in _PLACES
+        }
+    if isinstance(value, str):
+        return re.sub(r"(?<=\s)/\S*/", "", value)
+    return value
+
+
+def settings(system: System, run: Mapping) -> str:
+    """The flags of a run that its preset does not have, as they would be typed."""
+    preset = run["environment"]["preset"]
+    published = dataclasses.asdict(system.config_class(**system.presets[preset]))
+    published = json.loads(json.dumps(without_places(published)))
+    changed = {
+        name: value
+        for name, value in run["environment"]["config"].items()
+        if name in published and value != published[name] and name != "stages"
+    }
+    typed = " ".join(
+        f"--{name}={','.join(map(str, v)) if isinstance(v, list) else v}"
+        for name, v in changed.items()
+    )
+    return f"`--preset={preset} {typed}".rstrip() + "`"
