@@ -149,31 +149,26 @@ def table(results: Mapping) -> str:
     labels = {key: tables.Markdown(value) for key, value in labels.items()}
     lines = [tables.results_table(summary, list(summary), keys, labels=labels), ""]
     lines += [
-        f"- {run['label']}: {run['subtitle']}. {settings(system, run)}"
+        f"- {run['label']}: {run['subtitle']}, {_commits(run['environment'])}. "
+        f"{settings(system, run)}"
         for run in results["runs"]
     ]
     environment = first["environment"]
     lines.append(
         f"- {wording.counted(results['test_images'], 'test image')}, fingerprint "
         f"`{results['fingerprint']}`; mean with 95% bootstrap interval; seed "
-        f"{environment['seed']}, {_commits(results['runs'])}, "
-        f"{environment['hardware']}."
+        f"{environment['seed']}, {environment['hardware']}."
     )
     return "\n".join(lines)
 
 
-def _commits(runs: Sequence[Mapping]) -> str:
-    """Such as "trained at commit a, b, evaluated at commit c"."""
-    trained, evaluated = (
-        ", ".join(
-            dict.fromkeys(filter(None, (run["environment"].get(key) for run in runs)))
-        )
-        for key in ("commit", "evaluation commit")
-    )
+def _commits(environment: Mapping) -> str:
+    """Such as "trained at commit a, evaluated at commit b"."""
+    trained = f"trained at commit {environment['commit']}"
     # Results from before evaluations named theirs.
-    if not evaluated:
-        return f"trained at commit {trained}"
-    return f"trained at commit {trained}, evaluated at commit {evaluated}"
+    if "evaluation commit" not in environment:
+        return trained
+    return f"{trained}, evaluated at commit {environment['evaluation commit']}"
 
 
 def render(results: Mapping) -> str:

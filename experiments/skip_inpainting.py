@@ -130,7 +130,7 @@ PRESETS = {
         "widths": (32, 32, 64, 128, 256),
         "discriminator_widths": (32, 64, 128),
         "batch_size": 16,
-        "epochs": 8,
+        "epochs": 6,
         "learning_rate": 1e-3,
         "ema_decay": 0.99,
         "limit": 5000,
