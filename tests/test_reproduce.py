@@ -71,16 +71,16 @@ def test_runs_are_gathered_ours_first_with_claims_checked(system, tmp_path):
     assert parameters[0] > parameters[1] > 0
     shown = reproduce.table(results)
     assert "**model 3** (ours)" in shown
-    assert "c-model 3, c-model 2" in shown
-    told = "1 of 40 epochs, CPU. `--preset=model3 --model=2 --widths=8,8"
-    assert told in shown
+    told = "1 of 40 epochs, CPU, trained at commit c-model 2. `--preset=model3 "
+    (line,) = (line for line in shown.splitlines() if told in line)
+    assert "--model=2" in line and "--widths=8,8" in line and "--epochs" not in line
 
 
 def test_both_commits_are_named_where_both_are_known(system, tmp_path):
     results = reproduce.gather(system, [fake_run(tmp_path / "3", "model 3", 0.2)])
-    assert "seed 0, trained at commit c-model 3, a machine." in reproduce.table(results)
+    assert "CPU, trained at commit c-model 3. `" in reproduce.table(results)
     results["runs"][0]["environment"]["evaluation commit"] = "e"
-    expected = "seed 0, trained at commit c-model 3, evaluated at commit e, a machine."
+    expected = "CPU, trained at commit c-model 3, evaluated at commit e. `"
     assert expected in reproduce.table(results)
 
 
