@@ -60,9 +60,19 @@ def view(report: Report, columns: Mapping) -> dict:
     }
 
 
-def _keys(report: Report) -> list[str]:
+def _every_key(report: Report) -> list[str]:
     found = [key for values in report.summary.values() for key in values]
     return list(dict.fromkeys(found))
+
+
+def _keys(report: Report) -> list[str]:
+    """The metrics that any image has a value of."""
+    rows = report.summary.values()
+    return [
+        key
+        for key in _every_key(report)
+        if any(row.get(key, {"count": 0}).get("count", 1) for row in rows)
+    ]
 
 
 def _default_headline(report: Report) -> list[str]:
@@ -158,7 +168,13 @@ def _group_table(title, result, report, key, labels) -> dict:
 def _footnotes(report: Report, labels: Mapping) -> list[str]:
     """The report's own notes, and which values rest on fewer images."""
     notes, everything = list(report.notes), wording.image_count(report.summary)
-    for key in _keys(report):
+    present = _keys(report)
+    for key in _every_key(report):
+        if key not in present:
+            notes.append(
+                f"{naming.title(key)} is left out: it is undefined on every image."
+            )
+            continue
         counts = {
             labels[restorer]: values[key]["count"]
             for restorer, values in report.summary.items()

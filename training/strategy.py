@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import tensorflow as tf
 
 PRECISIONS = ("float32", "mixed_bfloat16")
@@ -33,6 +35,8 @@ def make(num_replicas: int = 0) -> tf.distribute.Strategy:
             f"{len(devices)} {devices[0].device_type}(s)."
         )
     names = [device.name for device in devices[:wanted]]
+    # It announces every sum over replicas, in hundreds of lines.
+    tf.get_logger().setLevel(logging.WARNING)
     if gpus:
         return tf.distribute.MirroredStrategy(names)
     # Collective operations outlive their strategy: a second one on the same logical
