@@ -102,7 +102,7 @@ def test_a_start_puts_back_an_export_that_was_moved_aside(
 def test_the_record_holds_every_resolved_value(tmp_path):
     folder, config = (
         RunFolder(tmp_path),
-        Config(epochs=3, widths=(8, 16), image_size=32),
+        Config(epochs=3, widths=(8, 16), image_size=32, hole_size=16),
     )
     record = folder.record(PAPER, "paper", config)
     assert record == written(folder)
