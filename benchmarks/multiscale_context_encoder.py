@@ -57,7 +57,7 @@ def work(preset: str) -> dict:
     """A network's step and inference as calls, and what they compute."""
     cfg = config.make(paper.Config, paper.PRESETS, preset, precision=_PRECISION.value)
     with runner.precision(cfg.precision):
-        trainer = paper.build_trainer(cfg, steps_per_epoch=1000)
+        trainer = paper.SYSTEM.build_trainer(cfg, 1000)
     batch = _BATCH_SIZE.value
     image = tf.random.uniform([batch, cfg.image_size, cfg.image_size, 3], -1.0, 1.0)
     mask = tf.repeat(masks.center(cfg.image_size, cfg.hole_size)[None], batch, axis=0)
