@@ -9,9 +9,7 @@ faster than the step, so that data never waits.
 
 from __future__ import annotations
 
-import json
 import os
-import pathlib
 import statistics
 import time
 
@@ -21,8 +19,9 @@ import numpy as np
 import tensorflow as tf
 from absl import app, flags
 
+from benchmarks import record
 from data_pipeline import decoded, masks, pipeline, sources
-from experiments import config, run_folder, runner, skip_inpainting
+from experiments import config, runner, skip_inpainting
 from models import cost
 
 _OUTPUT = flags.DEFINE_string("output", "", "Where to write the numbers, JSON.")
@@ -109,13 +108,8 @@ def main(argv: list[str]) -> None:
         "input_images_per_second": inputs,
         "slowest_input_over_fastest_step": round(min(inputs.values()) / fastest, 1),
         "drawn_faces_per_second": round(drawn, 1),
-        "load_average_before": round(load, 2),
-        "environment": run_folder.environment(),
     }
-    text = json.dumps(results, indent=1) + "\n"
-    print(text)
-    if _OUTPUT.value:
-        pathlib.Path(_OUTPUT.value).write_text(text)
+    record.write(results, load, _OUTPUT.value)
 
 
 if __name__ == "__main__":

@@ -80,11 +80,6 @@ class RunConfig:
         check_choice("precision", self.precision, strategy.PRECISIONS)
         check_choice("checkpoint", self.checkpoint, CHECKPOINTS)
         check_choice("split_by", self.split_by, ("image", "person"))
-        if self.jit_compile and self.num_replicas > 1:
-            raise ValueError(
-                "--jit_compile takes one device: XLA compiles no sums over replicas on "
-                f"CPUs; got --num_replicas={self.num_replicas}."
-            )
         for stage in self.stages:
             check_choice("stages", stage, STAGES)
         for name in ("limit", "num_replicas", "checkpoint_steps"):

@@ -59,10 +59,9 @@ def _note(speed: Mapping) -> str:
     note = "Parameters and multiply-adds of the generator, for one image."
     if not speed:
         return note
-    ratio, environment = speed["add_over_concat"], speed["environment"]
+    environment = speed["environment"]
     return (
         f"{note} Speed: {speed['precision']}, batch {speed['batch_size']}, all in one "
-        f"run at commit {environment['commit']}, {environment['hardware']}. Adding is "
-        f"{ratio['training']:.2f} times as fast as concatenating in training and "
-        f"{ratio['inference']:.2f} times in inference."
+        f"run at commit {environment['commit']}, {environment['hardware']}. "
+        f"{speed['summary']}"
     )

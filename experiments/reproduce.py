@@ -140,9 +140,8 @@ def replace_block(text: str, name: str, content: str) -> str:
 def table(results: Mapping) -> str:
     """The main table of a paper, and what made it."""
     summary = results["summary"]
-    # The whole image too: what a network does to the pixels it was given.
     system = load_system(results["paper"])
-    keys = dict.fromkeys([*system.headline, "raw/lpips"])
+    keys = (*system.headline, *system.tabled)
     keys = [key for key in keys if any(key in values for values in summary.values())]
     first = results["runs"][0]
     labels = {run["label"]: f"**{run['label']}** (ours)" for run in results["runs"]}

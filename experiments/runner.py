@@ -47,6 +47,7 @@ def run(system: System, config: Any, preset: str) -> RunFolder:
     data = RunData(config)
     devices = strategy.make(config.num_replicas)
     strategy.check_batch_size(config.batch_size, devices)
+    strategy.check_jit_compile(config.jit_compile, devices)
     if config.groups and "evaluate" in config.stages:
         # Said before hours of training, not after them.
         measuring.read_groups(config.groups, data.test.names)

@@ -241,6 +241,8 @@ SYSTEM = System(
     epochs=lambda config: facts.EPOCHS[config.model],
     check_claims=facts.check_claims,
     departures=facts.DEPARTURES,
+    # The whole image as well: what a network does to the pixels it was given.
+    tabled=("raw/lpips",),
 )
 
 if __name__ == "__main__":

@@ -56,6 +56,7 @@ class System:
       epochs: config -> the paper's table by epoch, if it has one.
       check_claims: evaluation of several runs -> the paper's claims, checked.
       departures: Sentences: where this differs from the paper, and why.
+      tabled: Metrics that tables of several runs have besides the headline.
     """
 
     name: str
@@ -73,6 +74,7 @@ class System:
     epochs: Callable[[Any], EpochTable | None]
     check_claims: Callable[[Evaluation], list[dict[str, str]]]
     departures: Sequence[str]
+    tabled: Sequence[str] = ()
 
     def __post_init__(self):
         if not self.headline or naming.metric_of(self.headline[0]).higher_is_better:

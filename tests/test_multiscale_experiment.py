@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import pathlib
 import re
 import subprocess
 import sys
@@ -11,13 +12,16 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from data_pipeline import masks
+from data_pipeline import masks, pipeline, pixels
 from experiments import config as configs
+from experiments import cost_table, runner
 from experiments import multiscale_context_encoder_facts as facts
-from experiments import runner
+from experiments.data import RunData
 from experiments.multiscale_context_encoder import PRESETS, SYSTEM, Config
 from serving import export
 from training import strategy
+
+ROOT = pathlib.Path(__file__).parent.parent
 
 # Any preset's network, cut to what a test waits for.
 TINY = {
@@ -77,16 +81,45 @@ class TestPresets:
     def test_each_starts(self, preset):
         tf.keras.utils.set_random_seed(0)
         trainer = SYSTEM.build_trainer(make(preset, **TINY), 10)
-        inputs, target = tf.nest.map_structure(tf.constant, batch())
-        networks = (trainer.generator, trainer.discriminator)
-        before = [[w.numpy() for w in n.trainable_weights] for n in networks]
-        logs = trainer.train_step((inputs, target))
-        assert sorted(logs) == ["d_fake", "d_real", "g_adversarial", "g_reconstruction"]
-        assert all(np.isfinite(value) and value > 0 for value in logs.values())
-        for network, weights in zip(networks, before):
-            for weight, old in zip(network.trainable_weights, weights):
-                if "kernel" in weight.name:
-                    assert not np.array_equal(weight, old), weight.name
+        tiny.assert_a_step_moves_every_kernel(trainer, batch())
+
+
+class TestData:
+    def test_training_images_are_shifted_and_test_images_are_not(self):
+        split = tiny.split_of(tiny.noise(8))
+        config = make("paper", **TINY)
+        for task, shifted in (
+            (config.training_task(split.names), True),
+            (config.task(config.test_mask, split.names), False),
+        ):
+            batches = pipeline.evaluation_batches(split, task, batch_size=8, seed=0)
+            ((_, target),) = batches.as_numpy_iterator()
+            plain = pixels.bytes_to_signed(split.images).numpy()
+            assert np.array_equal(target, plain) != shifted
+
+    def test_the_hole_is_filled_alike_for_training_and_for_users(self):
+        color = (0.1, -0.2, 0.3)
+        config = make("paper", **{**TINY, "hole_fill": color})
+        split = tiny.split_of(tiny.noise(2))
+        ((inputs, _),) = config.fixed_batches(split).as_numpy_iterator()
+        missing = inputs["mask"][..., 0] > 0
+        np.testing.assert_allclose(inputs["image"][missing], [color] * 128, atol=1e-6)
+
+    def test_a_subset_of_lfw_reaches_the_source(self):
+        config = make("lfw_add", lfw_subset=12234)
+        assert config.source_options() == {"subset": 12234}
+        with pytest.raises(FileNotFoundError, match="LFW is not"):
+            _ = RunData(config).test
+
+
+def test_the_cost_of_a_run_stands_beside_its_measured_speed():
+    values = json.loads(json.dumps(dataclasses.asdict(make("lfw_concat"))))
+    run = {"label": facts.CONCAT, "environment": {"config": values}}
+    table = cost_table.make(SYSTEM, [run], ROOT / "benchmarks")
+    ((label, parameters, macs, training, inference),) = table.rows
+    assert (label, parameters, macs) == (facts.CONCAT, "2,224,835", "3.290")
+    assert inference > training > 0
+    assert "times as fast as concatenating" in table.note
 
 
 class TestOptimizer:

@@ -30,3 +30,11 @@ def test_more_replicas_than_devices_is_an_error():
 def test_a_batch_that_does_not_split_is_an_error():
     with pytest.raises(ValueError, match="--batch_size=9 must be a multiple of the 2"):
         strategy.check_batch_size(9, strategy.make(2))
+
+
+def test_xla_over_logical_cpus_is_an_error():
+    two, one = strategy.make(2), strategy.make(1)
+    with pytest.raises(ValueError, match="--jit_compile takes one device where there"):
+        strategy.check_jit_compile(True, two)
+    strategy.check_jit_compile(True, one)
+    strategy.check_jit_compile(False, two)

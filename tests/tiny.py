@@ -102,3 +102,17 @@ def trainer(
 def finite(weights):
     """Whether no weight is NaN or infinite."""
     return all(np.isfinite(np.asarray(weight)).all() for weight in weights)
+
+
+def assert_a_step_moves_every_kernel(trainer, data):
+    """One step on (inputs, target): finite losses, and every kernel has a gradient."""
+    networks = (trainer.generator, trainer.discriminator)
+    before = [[w.numpy() for w in n.trainable_weights] for n in networks]
+    logs = trainer.train_step(tf.nest.map_structure(tf.constant, data))
+    assert sorted(logs) == ["d_fake", "d_real", "g_adversarial", "g_reconstruction"]
+    assert all(np.isfinite(value) and value > 0 for value in logs.values())
+    for network, weights in zip(networks, before):
+        for weight, old in zip(network.trainable_weights, weights):
+            # A bias before a normalization has no gradient.
+            if "kernel" in weight.name:
+                assert not np.array_equal(weight, old), weight.name

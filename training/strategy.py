@@ -60,6 +60,20 @@ def _logical_cpus(count: int) -> list:
     return tf.config.list_logical_devices("CPU")
 
 
+def check_jit_compile(jit_compile: bool, strategy: tf.distribute.Strategy) -> None:
+    """XLA compiles no sums over logical CPUs.
+
+    Raises:
+      ValueError: If it is asked to.
+    """
+    replicas = strategy.num_replicas_in_sync
+    if jit_compile and replicas > 1 and not tf.config.list_physical_devices("GPU"):
+        raise ValueError(
+            "--jit_compile takes one device where there is no GPU; got "
+            f"--num_replicas={replicas}. Leave either out."
+        )
+
+
 def check_batch_size(batch_size: int, strategy: tf.distribute.Strategy) -> None:
     """The global batch must split evenly.
 
