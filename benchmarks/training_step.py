@@ -21,7 +21,7 @@ from absl import app, flags
 
 from benchmarks import record
 from data_pipeline import decoded, masks, pipeline, sources
-from experiments import config, runner, skip_inpainting
+from experiments import config, runner, skip_inpainting, skip_inpainting_training
 from models import cost
 
 _OUTPUT = flags.DEFINE_string("output", "", "Where to write the numbers, JSON.")
@@ -38,7 +38,7 @@ def step_speed(model: int, precision: str) -> dict[str, float]:
         precision=precision,
     )
     with runner.precision(precision):
-        trainer = skip_inpainting.build_trainer(cfg)
+        trainer = skip_inpainting_training.build_trainer(cfg)
     batch = _BATCH_SIZE.value
     image = tf.random.uniform([batch, 128, 128, 3], -1.0, 1.0)
     mask = tf.repeat(masks.center(128, 64)[None], batch, axis=0)

@@ -21,7 +21,7 @@ from data_pipeline.masks import MaskFn
 TaskFn = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple]
 
 # What a key is for; a new use takes a new number.
-_ORDER, _TASK, _AUGMENT = 1, 2, 3
+_ORDER, _TASK, _AUGMENT, _REAL_MASK = 1, 2, 3, 4
 
 
 def inpainting(
@@ -51,6 +51,32 @@ def inpainting(
         return {"image": filled, "mask": mask}, target
 
     return task
+
+
+def judged(task: TaskFn, mask_fn: MaskFn, labels: np.ndarray | None = None) -> TaskFn:
+    """A task with what a local discriminator and a classifier need besides.
+
+    Args:
+      task: Such as `inpainting(...)`.
+      mask_fn: Of the hole that a real image pretends to have, drawn independently of
+        the task's own.
+      labels: [N, ...], of the images of the split, in their order.
+
+    Returns:
+      A task with the same inputs and the target {"image": the task's target,
+      "mask": [S, S, 1], "labels": [...], where there are labels}.
+    """
+    rows = None if labels is None else tf.constant(labels)
+
+    def with_judges(image: tf.Tensor, key: tf.Tensor, index: tf.Tensor) -> tuple:
+        inputs, target = task(image, key, index)
+        mask_key = tf.random.experimental.stateless_fold_in(key, _REAL_MASK)
+        target = {"image": target, "mask": mask_fn(mask_key, index)}
+        if rows is not None:
+            target["labels"] = tf.gather(rows, index)
+        return inputs, target
+
+    return with_judges
 
 
 def steps_per_epoch(split: DecodedSplit, batch_size: int) -> int:

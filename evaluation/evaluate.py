@@ -11,7 +11,7 @@ This module is the front door; the names it lists can all be used from here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import tqdm
@@ -27,12 +27,14 @@ __all__ = [
     "Fingerprint",
     "by_group",
     "by_hole_size",
+    "check_restored",
     "compare",
     "evaluate",
     "fingerprint",
     "merge",
     "read_groups",
     "summarize",
+    "walk",
 ]
 
 
@@ -42,6 +44,7 @@ def evaluate(
     names: Sequence[str],
     *,
     lpips: Callable | None = None,
+    extra: Mapping[str, Callable] | None = None,
     progress: str | None = "evaluate",
     to_unit: Callable = pixels.signed_to_unit,
 ) -> Evaluation:
@@ -54,59 +57,112 @@ def evaluate(
         missing and only the region "raw" is kept.
       names: Of the images, in the order of the batches.
       lpips: Handed to `metrics.measure`; without it LPIPS is left out.
+      extra: More metrics, {"composite/metric": (target, composite, names) -> float
+        [B]}. They are given the batch's true and completed images, float32
+        [B, H, W, 3] in [0, 1], where completed means that the restored pixels are
+        pasted into the known ones (without a mask: the whole restored image), and
+        return NaN where they are undefined.
       progress: What the progress bar is called; None shows none.
       to_unit: Takes a target to [0, 1].
 
     Raises:
-      ValueError: If names and batches differ in number, or a restorer returns
-        something other than finite images of the target's shape in [0, 1].
+      ValueError: If names and batches differ in number, a restorer returns
+        something other than finite images of the target's shape in [0, 1], or an
+        extra metric something other than one value an image, infinity included.
     """
     values = {restorer: {} for restorer in restorers}
-    hole_ratio, digest, done = np.empty(len(names)), Fingerprint(), 0
+    hole_ratio, digest = np.empty(len(names)), Fingerprint()
     bar = tqdm.tqdm(
         total=len(names), desc=progress, unit=" images", disable=progress is None
     )
     with bar:
-        for inputs, target in batches:
-            target = np.asarray(to_unit(target), np.float32)
-            mask, regions = np.ones_like(target[..., :1]), ("raw",)
-            if "mask" in inputs:
-                mask, regions = np.asarray(inputs["mask"]), metrics.REGIONS
-            here = slice(done, done + len(target))
+        for here, inputs, target, mask in walk(batches, names, to_unit=to_unit):
+            regions = metrics.REGIONS if "mask" in inputs else ("raw",)
             batch_names = names[here]
-            if len(batch_names) < len(target):
-                raise ValueError(
-                    "The batches hold more than the "
-                    f"{wording.counted(len(names), 'name')}."
-                )
             for name, image_mask in zip(batch_names, mask):
                 digest.update(name, image_mask)
             hole_ratio[here] = mask.mean(axis=(1, 2, 3))
             for restorer, restore in restorers.items():
                 restored = np.asarray(restore(inputs), np.float32)
-                _check(restorer, restored, target, batch_names)
+                check_restored(restorer, restored, target, batch_names)
                 measured = metrics.measure(
                     target, restored, mask, lpips=lpips, regions=regions
                 )
+                completed = metrics.paste(target, restored, mask)
+                for key, metric in (extra or {}).items():
+                    value = np.asarray(metric(target, completed, batch_names))
+                    _check_extra(key, restorer, value, len(target))
+                    measured[key] = value
                 for key, value in measured.items():
                     # Batches of other image sizes may lack a metric.
                     column = values[restorer].setdefault(
                         key, np.full(len(names), np.nan)
                     )
                     column[here] = value
-            done += len(target)
             bar.update(len(target))
+    names = tuple(str(name) for name in names)
+    return Evaluation(names, values, hole_ratio, digest.hexdigest())
+
+
+def walk(
+    batches: Iterable,
+    names: Sequence[str],
+    *,
+    to_unit: Callable = pixels.signed_to_unit,
+) -> Iterator[tuple[slice, Mapping, np.ndarray, np.ndarray]]:
+    """Goes through batches of (inputs, target) and sees that they fit the names.
+
+    Yields:
+      Which names the batch has, its inputs, its target as float32 [B, H, W, 3] in
+      [0, 1], and its mask [B, H, W, 1], all 1 where the inputs have none.
+
+    Raises:
+      ValueError: If names and batches differ in number.
+    """
+    done = 0
+    for inputs, target in batches:
+        target = np.asarray(to_unit(target), np.float32)
+        here = slice(done, done + len(target))
+        if here.stop > len(names):
+            raise ValueError(
+                f"The batches hold more than the {wording.counted(len(names), 'name')}."
+            )
+        whole = np.ones_like(target[..., :1])
+        yield here, inputs, target, np.asarray(inputs.get("mask", whole))
+        done = here.stop
     if done != len(names) or not done:
         raise ValueError(
             f"The batches hold {wording.counted(done, 'image')} but there are "
             f"{wording.counted(len(names), 'name')}; is the last, smaller batch "
             "dropped?"
         )
-    names = tuple(str(name) for name in names)
-    return Evaluation(names, values, hole_ratio, digest.hexdigest())
 
 
-def _check(restorer: str, restored, target, names: Sequence[str]) -> None:
+def _check_extra(key: str, restorer: str, value: np.ndarray, images: int) -> None:
+    if value.shape != (images,):
+        raise ValueError(
+            f"Metric {key!r} returned {list(value.shape)} for "
+            f"{wording.counted(images, 'image')} of restorer {restorer!r}; it must "
+            "return one value an image."
+        )
+    if np.isinf(value).any():
+        raise ValueError(
+            f"Metric {key!r} is infinite for restorer {restorer!r}, which no mean "
+            "survives; it must return NaN where it is undefined."
+        )
+
+
+def check_restored(
+    restorer: str, restored: np.ndarray, target: np.ndarray, names: Sequence[str]
+) -> None:
+    """Raises a ValueError that names the restorer which breaks its promise.
+
+    Args:
+      restorer: Its name.
+      restored: What it returned: finite, of target's shape, in [0, 1].
+      target: float32 [B, H, W, 3].
+      names: Of the B images.
+    """
     if restored.shape != target.shape:
         raise ValueError(
             f"Restorer {restorer!r} returned {list(restored.shape)} for a target of "

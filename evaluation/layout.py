@@ -44,6 +44,7 @@ def view(report: Report, columns: Mapping) -> dict:
         "enough": ENOUGH,
         "regions": _regions(report, labels),
         "published": [_table(table) for table in report.published],
+        "tables": [_table(table) for table in report.tables],
         "epochs": _table(report.epochs) if report.epochs else None,
         "groups": [
             _group_table(title, result, report, group_key, labels)

@@ -42,7 +42,7 @@ class Metric:
     """How a report shows a metric.
 
     Attributes:
-      name: Key in `METRICS` and in what `measure` returns.
+      name: Key in `METRICS`, and after the "/" of "region/metric".
       label: Display name with its unit.
       higher_is_better: Direction of improvement.
       digits: Decimals worth showing.
@@ -66,6 +66,9 @@ METRICS = {
         Metric("ms_ssim_3", "MS-SSIM (3 scales)", higher_is_better=True, digits=3),
         Metric("ms_ssim_5w", "MS-SSIM (5, shrunk)", higher_is_better=True, digits=3),
         Metric("lpips", "LPIPS", higher_is_better=False, digits=3),
+        # Not of `measure`, but of `evaluation.attributes` and `evaluation.identity`.
+        Metric("attribute_accuracy", "Attribute accuracy (%)", True, digits=1),
+        Metric("identity", "Identity similarity", higher_is_better=True, digits=3),
     )
 }
 
@@ -91,6 +94,11 @@ def psnr_db(target, restored) -> tf.Tensor:
     """-10 log10(mse) of each image, at most `PSNR_CAP_DB`."""
     floor = 10 ** (-PSNR_CAP_DB / 10)
     return -10 / np.log(10) * tf.math.log(tf.maximum(mse(target, restored), floor))
+
+
+def paste(target, restored, mask) -> np.ndarray:
+    """The composite: restored pixels, clipped to [0, 1], where the mask is over 0.5."""
+    return np.where(np.asarray(mask) > 0.5, np.clip(restored, 0, 1), target)
 
 
 def measure(
@@ -136,7 +144,7 @@ def measure(
 
 def _measure_chunk(target, restored, missing, lpips, regions) -> dict[str, np.ndarray]:
     target, restored = np.clip(target, 0, 1), np.clip(restored, 0, 1)
-    composite = np.where(missing, restored, target)
+    composite = paste(target, restored, missing)
     values, images = {}, (composite, restored)
     for region in sorted(regions, key=REGIONS.index):
         if region == "hole":

@@ -24,9 +24,12 @@ def region_of(key: str) -> str:
 
 
 def label(key: str) -> str:
-    """Turns "hole/l1_percent" into "hole L1 (%)"."""
+    """Turns "hole/l1_percent" into "hole L1 (%)", to stand inside a sentence."""
     region = REGION_LABELS.get(region_of(key), region_of(key)).lower()
-    return f"{region} {metric_of(key).label}".strip()
+    metric = metric_of(key).label
+    if metric[1:2].islower():  # a word, such as "Identity"; not "PSNR"
+        metric = metric[:1].lower() + metric[1:]
+    return f"{region} {metric}".strip()
 
 
 def title(key: str) -> str:

@@ -39,11 +39,13 @@ class Report:
       labels: {restorer: display name}.
       headline: Keys of the large numbers and their charts; by default those of
         `metrics` in the first region.
-      metrics: Columns of the main tables, in order; all others are folded away.
+      metrics: Columns of the main tables, in order, where a region has them; all
+        others are folded away.
       statements: Sentences at the top.
       claims: {"claim", "verdict", "evidence"}, from `evaluation.claims`.
       published: Tables to read beside ours; `tables.Table`, or its fields as a dict.
       epochs: The table of a metric by epoch, published and ours.
+      tables: More results of ours, below the tables of metrics.
       history: Path of history.csv; a missing file means no learning curves.
       pictures: {section: [{"name", "note", "images": [(label, uint8 image)]}]}, what
         `pictures.gather` returns.
@@ -68,11 +70,19 @@ class Report:
     ours: Sequence[str] = ()
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     headline: Sequence[str] = ()
-    metrics: Sequence[str] = ("l1_percent", "psnr_db", "ssim", "lpips")
+    metrics: Sequence[str] = (
+        "l1_percent",
+        "psnr_db",
+        "ssim",
+        "lpips",
+        "attribute_accuracy",
+        "identity",
+    )
     statements: Sequence[str] = ()
     claims: Sequence[Mapping[str, str]] = ()
     published: Sequence[tables.Table | Mapping] = ()
     epochs: tables.Table | Mapping | None = None
+    tables: Sequence = ()
     history: str | os.PathLike | None = None
     pictures: Mapping[str, Sequence[Mapping]] = dataclasses.field(default_factory=dict)
     pictures_note: str = ""

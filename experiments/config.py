@@ -18,9 +18,11 @@ from typing import Any, TypeVar
 
 from absl import flags
 
-from data_pipeline import sources
+from data_pipeline import pipeline, sources
 from data_pipeline.choices import check_choice
+from data_pipeline.decoded import DecodedSplit
 from training import strategy
+from training.loop import Length
 
 # Flags defined here belong to the paper's module, whose --help lists them.
 flags.disclaim_key_flags()
@@ -54,8 +56,8 @@ class RunConfig:
     )
     validation_images: int = hp(
         256,
-        "Images measured after every epoch: of the official validation split, or taken "
-        "out of the training split where there is none.",
+        "Images measured for every row of history.csv: of the official validation "
+        "split, or taken out of the training split where there is none.",
     )
     precision: str = hp("float32", f"One of {', '.join(strategy.PRECISIONS)}.")
     num_replicas: int = hp(
@@ -93,6 +95,11 @@ class RunConfig:
         ):  # fmt: skip
             if hasattr(self, name):
                 check_at_least(name, getattr(self, name), 1)
+
+    def length(self, split: DecodedSplit) -> Length:
+        """How long training on these images is."""
+        steps = pipeline.steps_per_epoch(split, self.batch_size)
+        return Length(steps * self.epochs, steps)
 
     def source_options(self) -> dict[str, Any]:
         """Arguments of `sources.load` that only some papers have."""

@@ -14,7 +14,7 @@ from evaluation import baselines, claims, naming, pictures, tables, wording, yaw
 from evaluation import evaluate as measuring
 from evaluation.record import Evaluation
 from evaluation.report import Report, write_report
-from experiments import kept_reports
+from experiments import extra_measures, kept_reports
 from experiments.data import RunData
 from experiments.inpainting import InpaintingConfig, restorer
 from experiments.provenance import without_places
@@ -54,8 +54,14 @@ def evaluate(
     restorers = {label: restorer(network), **baselines.restorers(data.mean_image())}
     split = data.test
     batches = config.fixed_batches(split)
+    extra = extra_measures.load(config, split)
     result = measuring.evaluate(
-        restorers, batches, split.names, lpips=lpips, progress="evaluate"
+        restorers,
+        batches,
+        split.names,
+        lpips=lpips,
+        extra=extra.measures,
+        progress="evaluate",
     )
     kept_reports.set_aside(folder.report, result.fingerprint)
     result.save(folder.report / "evaluation.npz")
@@ -82,9 +88,10 @@ def evaluate(
         summary=measuring.summarize(result),
         ours=[label],
         headline=present,
-        statements=_statements(config, data),
+        statements=[*_statements(config, data), *system.statements(config, split)],
         claims=[_beats_all(result, label, key) for key in present],
         published=system.published,
+        tables=extra.tables(restorers[label], batches),
         epochs=_epoch_table(system.epochs(config), history, label),
         history=folder.history,
         pictures=shown,
@@ -92,9 +99,9 @@ def evaluate(
         groups=_groups(config, data, result, key),
         group_key=key,
         hole_size=measuring.by_hole_size(result, key),
-        environment=_environment(record, data, result, lpips),
+        environment={**_environment(record, data, result, lpips), **extra.provenance},
         departures=system.departures,
-        notes=_notes(data, lpips),
+        notes=[*_notes(data, lpips), *extra.notes],
     )
     return write_report(folder.report, report)
 
@@ -103,11 +110,13 @@ def describe(
     system: System, config: InpaintingConfig, data: RunData, history: list[dict]
 ) -> str:
     """Such as "LFW, 5 of 40 epochs, CPU": what a reduced run must say of itself."""
-    done = int(history[-1]["epoch"]) if history else 0
+    unit = config.length(data.train).unit
+    done = int(history[-1][unit]) if history else 0
+    length = f"{done:,} of {wording.counted(system.published_length, unit)}"
     device = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
     title = data.test.source.info.title
     return (
-        f"{title}, {config.image_size} px, {done} of {system.published_epochs} epochs "
+        f"{title}, {config.image_size} px, {length} "
         f"over {wording.counted(len(data.train), 'image')}, {device}"
     )
 

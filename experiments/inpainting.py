@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipeline import decoded, masks, pipeline, pixels
-from evaluation import metrics
+from evaluation import identity, metrics
 from experiments.config import RunConfig, check_at_least, check_choice, hp
 from experiments.training_stage import Watch
 
@@ -49,8 +49,24 @@ class InpaintingConfig(RunConfig):
         0.0, "Largest norm of a gradient; 0 does not clip.", published="not stated"
     )
 
+    judge: str = hp(
+        "",
+        "Folder of a classifier that `python -m experiments.attribute_judge` has made: "
+        "the report then says how many attributes it tells rightly on restored faces.",
+    )
+    embedding: str = hp(
+        "",
+        "SavedModel that makes a vector of a face: the report then has the similarity "
+        "of restored faces and originals.",
+    )
+    embedding_range: str = hp(
+        "unit",
+        f"What its images are in, one of {', '.join(identity.INPUT_RANGES)}.",
+    )
+
     def __post_init__(self):
         super().__post_init__()
+        check_choice("embedding_range", self.embedding_range, identity.INPUT_RANGES)
         # A misspelled kind is said at once, not after the images have been decoded.
         for flag in ("train_mask", "test_mask"):
             kind = getattr(self, flag)
@@ -78,7 +94,12 @@ class InpaintingConfig(RunConfig):
           names: Of the images.
           shift: See `pipeline.inpainting`.
         """
-        mask_fn = masks.build(
+        mask_fn = self.mask_fn(kind, names)
+        return pipeline.inpainting(mask_fn, fill=self.hole_fill, shift=shift)
+
+    def mask_fn(self, kind: str, names: Sequence[str]) -> masks.MaskFn:
+        """Draws holes of a kind in the named images."""
+        return masks.build(
             kind,
             image_size=self.image_size,
             hole_size=self.hole_size,
@@ -86,11 +107,10 @@ class InpaintingConfig(RunConfig):
             names=names,
             missing_is_black=self.missing_is_black,
         )
-        return pipeline.inpainting(mask_fn, fill=self.hole_fill, shift=shift)
 
-    def training_task(self, names: Sequence[str]) -> pipeline.TaskFn:
-        """The task of the training images, which have these names."""
-        return self.task(self.train_mask, names)
+    def training_task(self, split: decoded.DecodedSplit) -> pipeline.TaskFn:
+        """The task of the training images."""
+        return self.task(self.train_mask, split.names)
 
     def fixed_batches(self, split: decoded.DecodedSplit) -> tf.data.Dataset:
         """Every image of a split once, with the hole it always has."""

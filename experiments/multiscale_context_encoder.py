@@ -10,9 +10,9 @@ Ours: results/multiscale_context_encoder.json.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 
 from data_pipeline import pipeline
+from data_pipeline.decoded import DecodedSplit
 from experiments import multiscale_context_encoder_facts as facts
 from experiments import multiscale_context_encoder_training as training
 from experiments import runner
@@ -155,9 +155,9 @@ class Config(InpaintingConfig):
                 f"--lfw_subset is for --dataset=lfw; got --dataset={self.dataset}."
             )
 
-    def training_task(self, names: Sequence[str]) -> pipeline.TaskFn:
+    def training_task(self, split: DecodedSplit) -> pipeline.TaskFn:
         """Fills the hole of images that are flipped and shifted."""
-        return self.task(self.train_mask, names, shift=self.shift)
+        return self.task(self.train_mask, split.names, shift=self.shift)
 
     def source_options(self) -> dict[str, int]:
         """LFW may be cut to as many images as Table III has."""
@@ -220,7 +220,7 @@ SYSTEM = System(
     citation=facts.CITATION,
     config_class=Config,
     presets=PRESETS,
-    published_epochs=300,
+    published_length=300,
     build_network=training.build_network,
     build_trainer=training.build_trainer,
     label=label,

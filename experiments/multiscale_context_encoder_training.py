@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -34,8 +35,13 @@ def build_network(config: Config) -> tf.keras.Model:
     return networks.build_inpainter(generator)
 
 
-def build_trainer(config: Config, steps_per_epoch: int) -> AdversarialTrainer:
-    """The compiled trainer, in the current strategy and precision policy."""
+def build_trainer(
+    config: Config, steps_per_epoch: int, attribute_names: Sequence[str] = ()
+) -> AdversarialTrainer:
+    """The compiled trainer, in the current strategy and precision policy.
+
+    The paper knows no attributes.
+    """
     side = config.hole_size
     start = (config.image_size - side) // 2
     reconstruction = RECONSTRUCTIONS[config.reconstruction]

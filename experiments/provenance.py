@@ -10,7 +10,9 @@ from typing import Any
 
 from experiments.system import System
 
-_PLACES = ("cache_dir", "data_dir", "groups", "lpips_weights", "workdir")
+_PLACES = (
+    "cache_dir", "data_dir", "embedding", "groups", "judge", "lpips_weights", "workdir",
+)  # fmt: skip
 
 
 def without_places(value: Any) -> Any:

@@ -19,8 +19,9 @@ from serving import export as saved_models
 # Fields that may change between two starts of the same run: they say where things are,
 # how far to go and how to measure, not what the network learns.
 _FREE = {
-    "cache_dir", "checkpoint", "checkpoint_steps", "data_dir", "epochs", "groups",
-    "lpips_weights", "stages", "steps", "test_mask", "workdir",
+    "cache_dir", "checkpoint", "checkpoint_steps", "data_dir", "embedding",
+    "embedding_range", "epochs", "groups", "judge", "lpips_weights", "stages", "steps",
+    "test_mask", "workdir",
 }  # fmt: skip
 
 # Training holes and test holes share these; where nothing is trained they say how to

@@ -24,6 +24,7 @@ from experiments.data import RunData
 from experiments.run_folder import RunFolder
 from experiments.system import System
 from training import checkpoints, strategy
+from training.averaging import WeightAverage
 
 # Nor are the flags of a paper this module's.
 flags.disclaim_key_flags()
@@ -55,14 +56,28 @@ def run(system: System, config: Any, preset: str) -> RunFolder:
     perceptual = lpips.load(lpips_path) if lpips_path else None
     record = folder.record(system.name, preset, config)
 
+    if "train" in config.stages:
+        _train(system, config, data, folder, devices, perceptual)
+    network = trained_network(system, config, folder)
+    if "evaluate" in config.stages:
+        page = evaluation_stage.evaluate(
+            system, config, network, data, folder, record, perceptual
+        )
+        print(f"report: {page}")
+    if "export" in config.stages:
+        print(f"export: {export_stage.export(system, config, network, folder, record)}")
+    return folder
+
+
+def _train(system: System, config: Any, data: RunData, folder, devices, lpips) -> None:
+    """The training stage, with the networks on their devices."""
     tf.keras.utils.set_random_seed(config.seed)
-    training = "train" in config.stages
-    # Only training needs to know how long an epoch is, and the images for it.
-    steps_per_epoch = (
-        pipeline.steps_per_epoch(data.train, config.batch_size) if training else 1
-    )
     with devices.scope(), precision(config.precision):
-        trainer = system.build_trainer(config, steps_per_epoch)
+        trainer = system.build_trainer(
+            config,
+            pipeline.steps_per_epoch(data.train, config.batch_size),
+            data.train.source.info.attribute_names,
+        )
         averaged = trainer.average and system.build_network(config)
 
     def current() -> tf.keras.Model:
@@ -72,33 +87,39 @@ def run(system: System, config: Any, preset: str) -> RunFolder:
         trainer.average.copy_to(averaged)
         return averaged
 
-    if training:
-        training_stage.train(
-            trainer,
-            data.train,
-            config.training_task(data.train.names),
-            inpainting.watch(
-                current, data.validation, config, perceptual, best=system.headline[0]
-            ),
-            config,
-            folder,
-        )
-    saved = checkpoints.Checkpoints(trainer.checkpoint_items(), folder.checkpoints)
-    if not (saved.restore_best if config.checkpoint == "best" else saved.restore)():
+    training_stage.train(
+        trainer,
+        data.train,
+        config.training_task(data.train),
+        inpainting.watch(
+            current, data.validation, config, lpips, best=system.headline[0]
+        ),
+        config,
+        folder,
+    )
+
+
+def trained_network(system: System, config: Any, folder: RunFolder) -> tf.keras.Model:
+    """The network of a run's checkpoint, averaged if the run averages.
+
+    Trained in bfloat16 or not, what is measured and exported computes in float32.
+
+    Raises:
+      FileNotFoundError: If the run has no checkpoint.
+      ValueError: If its checkpoint is of another network.
+    """
+    network = system.build_network(config)
+    items = {"generator": network, "steps": tf.Variable(0, dtype=tf.int64)}
+    if config.ema_decay:
+        items["average"] = WeightAverage(network, config.ema_decay)
+    saved = checkpoints.Checkpoints(items, folder.checkpoints)
+    if not saved.restore_part(best=config.checkpoint == "best"):
         raise FileNotFoundError(
             f"{folder.path} holds no checkpoint; put train into --stages first."
         )
-    # Trained in bfloat16 or not, what is measured and exported computes in float32.
-    network = system.build_network(config)
-    network.set_weights(current().get_weights())
-    if "evaluate" in config.stages:
-        page = evaluation_stage.evaluate(
-            system, config, network, data, folder, record, perceptual
-        )
-        print(f"report: {page}")
-    if "export" in config.stages:
-        print(f"export: {export_stage.export(system, config, network, folder, record)}")
-    return folder
+    if config.ema_decay:
+        items["average"].copy_to(network)
+    return network
 
 
 @contextlib.contextmanager

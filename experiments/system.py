@@ -8,6 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from data_pipeline.decoded import DecodedSplit
 from evaluation import naming
 from evaluation.record import Evaluation
 from evaluation.tables import Table
@@ -44,12 +45,13 @@ class System:
       citation: Of the paper.
       config_class: Its table of hyper-parameters.
       presets: Name -> fields that differ.
-      published_epochs: How long the paper trains.
+      published_length: How long the paper trains: epochs, or steps where the
+        configuration counts these.
       headline: The metrics that reports begin with, such as "hole/l1_percent". The
         best checkpoint is the one with the lowest value of the first.
       build_network: config -> network, inputs -> image in [-1, 1].
-      build_trainer: config, steps per epoch -> compiled trainer around such a
-        network.
+      build_trainer: config, steps per epoch, the training images' attribute names ->
+        compiled trainer around such a network.
       label: config -> what tables call the network.
       fillable: config -> which holes it fills.
       published: Tables to read beside ours.
@@ -57,6 +59,7 @@ class System:
       check_claims: evaluation of several runs -> the paper's claims, checked.
       departures: Sentences: where this differs from the paper, and why.
       tabled: Metrics that tables of several runs have besides the headline.
+      statements: config, test images -> what else a report says at its top.
     """
 
     name: str
@@ -64,10 +67,10 @@ class System:
     citation: str
     config_class: type
     presets: Presets
-    published_epochs: int
+    published_length: int
     headline: Sequence[str]
     build_network: Callable[[Any], tf.keras.Model]
-    build_trainer: Callable[[Any, int], tf.keras.Model]
+    build_trainer: Callable[[Any, int, Sequence[str]], tf.keras.Model]
     label: Callable[[Any], str]
     fillable: Callable[[Any], Fillable]
     published: Sequence[Table]
@@ -75,6 +78,7 @@ class System:
     check_claims: Callable[[Evaluation], list[dict[str, str]]]
     departures: Sequence[str]
     tabled: Sequence[str] = ()
+    statements: Callable[[Any, DecodedSplit], Sequence[str]] = lambda *_: ()
 
     def __post_init__(self):
         if not self.headline or naming.metric_of(self.headline[0]).higher_is_better:

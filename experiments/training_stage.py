@@ -9,9 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipeline import decoded, pipeline
+from evaluation import wording
 from experiments.config import RunConfig
 from experiments.run_folder import RunFolder
-from training import callbacks, checkpoints, loop
+from training import callbacks, checkpoints, loop, progress
 from training.history import History
 
 
@@ -52,13 +53,13 @@ def train(
     saved.restore()
     history = History(folder.history)
     history.forget_after(saved.steps)
-    steps_per_epoch = pipeline.steps_per_epoch(split, config.batch_size)
-    total_steps = steps_per_epoch * config.epochs
-    if saved.steps >= total_steps:
-        print(f"{folder.path} has been trained for {config.epochs} epochs already.")
+    length = config.length(split)
+    if saved.steps >= length.total_steps:
+        done = wording.counted(length.total, length.unit)
+        print(f"{folder.path} has been trained for {done} already.")
         return
     if saved.steps:
-        print(f"Resuming from step {saved.steps} of {total_steps}.")
+        print(f"Resuming from step {saved.steps} of {length.total_steps}.")
 
     def batches_from(step: int) -> tf.data.Dataset:
         return pipeline.training_batches(
@@ -75,24 +76,20 @@ def train(
     loop.fit(
         trainer,
         batches_from,
-        steps_per_epoch=steps_per_epoch,
-        total_steps=total_steps,
+        length=length,
         callbacks=[
             callbacks.StopWhenNotFinite(saved),
-            callbacks.Validate(watch.measure, history),
+            callbacks.Validate(watch.measure, history, length),
             callbacks.WriteHistory(
-                history, saved, batch_size=config.batch_size, headline=headline
+                history, saved, length, batch_size=config.batch_size, headline=headline
             ),
             callbacks.SaveCheckpoints(
                 saved, history, every_steps=config.checkpoint_steps, best=headline
             ),
-            callbacks.SamplePictures(watch.draw, folder.samples, folder.logs),
-            tf.keras.callbacks.TensorBoard(folder.logs, write_graph=False),
-            callbacks.Progress(
-                saved,
-                total_steps=total_steps,
-                steps_per_epoch=steps_per_epoch,
-                batch_size=config.batch_size,
+            callbacks.SamplePictures(
+                watch.draw, saved, length, folder=folder.samples, log_dir=folder.logs
             ),
+            tf.keras.callbacks.TensorBoard(folder.logs, write_graph=False),
+            progress.Progress(saved, length, batch_size=config.batch_size),
         ],
     )

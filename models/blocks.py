@@ -21,6 +21,11 @@ with warnings.catch_warnings():
 LEAKY_SLOPE = 0.2
 
 
+def scaled(channels: int, width: float) -> int:
+    """A number of channels times a factor, at least 1."""
+    return max(1, round(width * channels))
+
+
 def normal_init() -> tf.keras.initializers.Initializer:
     """N(0, 0.02), the initialization of DCGAN and its descendants."""
     return tf.keras.initializers.RandomNormal(stddev=0.02)

@@ -8,6 +8,9 @@ import tensorflow as tf
 
 from models import blocks
 
+GLOBAL_WIDTHS = (96, 192, 384, 768, 1536)
+LOCAL_WIDTHS = (64, 128, 256, 512)
+
 
 def build_patch_discriminator(
     image_size: int = 128, widths: Sequence[int] = (64, 128, 256, 512)
@@ -63,12 +66,7 @@ def build_context_discriminator(
       patch -> logit: above 0 for patches taken for real.
     """
     patch = tf.keras.Input((patch_size, patch_size, 3), name="patch")
-    x = patch
-    for level, width in enumerate(widths, start=1):
-        x = blocks.conv(x, width, 4, strides=2, name=f"conv{level}")
-        if level > 1:
-            x = blocks.batch_norm(x, name=f"norm{level}")
-        x = blocks.leaky_relu(x, name=f"act{level}")
+    x = halving_convs(patch, widths)
     x = tf.keras.layers.Conv2D(
         1,
         x.shape[1],
@@ -78,3 +76,83 @@ def build_context_discriminator(
     )(x)
     score = tf.keras.layers.Activation("linear", dtype="float32", name="score")(x)
     return tf.keras.Model(patch, score, name="context_discriminator")
+
+
+def build_global_local_discriminator(
+    image_size: int = 128,
+    patch_size: int = 64,
+    *,
+    local: bool = True,
+    width: float = 1.0,
+) -> tf.keras.Model:
+    """Builds the discriminators of Chen et al., Sec. 3.3, fused into one logit.
+
+      image     [B, S, S, 3] in [-1, 1]
+      global    convs 4x4/2 of 96, 192, 384, 768, 1536, BatchNorm but for the first,
+                LeakyReLU -> [B, S/32, S/32, 1536], flattened
+      patch     [B, P, P, 3] in [-1, 1], from around the hole
+      local     convs 4x4/2 of 64, 128, 256, 512, BatchNorm, LeakyReLU
+                -> [B, P/16, P/16, 512], flattened
+      score     both concatenated, dense, linear, float32 -> [B, 1]
+
+    The paper gives no layers; the authors' published code gives these widths.
+
+    Args:
+      image_size: S in pixels, a multiple of 32.
+      patch_size: P in pixels, a multiple of 16.
+      local: Whether there is a local discriminator; without it there is no "patch".
+      width: Multiplies every number of channels but RGB's.
+
+    Returns:
+      {"image": [B, S, S, 3], "patch": [B, P, P, 3]} -> logit: above 0 for images taken
+      for real.
+
+    Raises:
+      ValueError: If a side cannot be halved by each convolution.
+    """
+    trunks = [("global", "image", image_size, GLOBAL_WIDTHS)]
+    if local:
+        trunks.append(("local", "patch", patch_size, LOCAL_WIDTHS))
+    inputs, features = {}, []
+    for label, name, side, widths in trunks:
+        check_halvings(f"{name}_size", side, len(widths))
+        inputs[name] = tf.keras.Input((side, side, 3), name=name)
+        x = halving_convs(
+            inputs[name],
+            [blocks.scaled(channels, width) for channels in widths],
+            first_norm=label == "local",
+            prefix=f"{label}_",
+        )
+        features.append(tf.keras.layers.Flatten(name=f"{label}_features")(x))
+    x = features[0]
+    if local:
+        x = tf.keras.layers.Concatenate(name="fused")(features)
+    score = tf.keras.layers.Dense(
+        1, kernel_initializer=blocks.normal_init(), dtype="float32", name="score"
+    )(x)
+    return tf.keras.Model(inputs, score, name="global_local_discriminator")
+
+
+def check_halvings(name: str, size: int, halvings: int) -> None:
+    """Raises a ValueError that names the side unless it can be halved so often."""
+    factor = 2**halvings
+    if size < factor or size % factor:
+        raise ValueError(
+            f"{name} must be a multiple of {factor}, because {halvings} convolutions "
+            f"each halve it; got {size}. Try {size // factor * factor or factor}."
+        )
+
+
+def halving_convs(
+    x, widths: Sequence[int], *, first_norm: bool = False, prefix: str = ""
+):
+    """Convs 4x4/2 -> BatchNorm -> LeakyReLU; the first norm is optional.
+
+    [B, H, W, C] -> [B, H/2^n, W/2^n, widths[-1]], n = len(widths).
+    """
+    for level, width in enumerate(widths, start=1):
+        x = blocks.conv(x, width, 4, strides=2, name=f"{prefix}conv{level}")
+        if level > 1 or first_norm:
+            x = blocks.batch_norm(x, name=f"{prefix}norm{level}")
+        x = blocks.leaky_relu(x, name=f"{prefix}act{level}")
+    return x

@@ -1,6 +1,6 @@
-"""Cutting the patch under each image's hole, and putting one back.
+"""Cutting the patch under or around each image's hole, and putting one back.
 
-Both follow the hole wherever it is, on any batch, with stock gather operations.
+All follow the hole wherever it is, on any batch, with stock gather operations.
 """
 
 from __future__ import annotations
@@ -39,7 +39,38 @@ def crop_hole(image: tf.Tensor, mask: tf.Tensor, size: int) -> tf.Tensor:
     Returns:
       [B, size, size, C].
     """
-    top, left = hole_corner(mask, size)
+    return _window(image, *hole_corner(mask, size), size)
+
+
+def crop_around_hole(image: tf.Tensor, mask: tf.Tensor, size: int) -> tf.Tensor:
+    """The window around the middle of each hole, moved inside the image.
+
+    Args:
+      image: [B, H, W, C].
+      mask: [B, H, W, 1], 1 = missing. The middle is that of the smallest rectangle
+        around all missing pixels; where nothing is missing, the image's.
+      size: Side of the window, pixels, at most H and W. If it cannot be centered it is
+        half a pixel nearer to the top or left.
+
+    Returns:
+      [B, size, size, C].
+    """
+    top = _centered(tf.reduce_max(mask, axis=[2, 3]), size)
+    left = _centered(tf.reduce_max(mask, axis=[1, 3]), size)
+    return _window(image, top, left, size)
+
+
+def _centered(missing: tf.Tensor, size: int) -> tf.Tensor:
+    """Start of the window around the span of each row's ones. [B, L] -> int32 [B]."""
+    length = tf.shape(missing)[1]
+    before = tf.argmax(missing, axis=1, output_type=tf.int32)
+    after = tf.argmax(missing[:, ::-1], axis=1, output_type=tf.int32)
+    # Without any one both are 0, and the span is the whole row.
+    return tf.clip_by_value((before + length - after - size) // 2, 0, length - size)
+
+
+def _window(image: tf.Tensor, top: tf.Tensor, left: tf.Tensor, size: int) -> tf.Tensor:
+    """[B, H, W, C], corners int32 [B] -> [B, size, size, C]."""
     window = tf.range(size)
     rows = tf.gather(image, top[:, None] + window, axis=1, batch_dims=1)
     return tf.gather(rows, left[:, None] + window, axis=2, batch_dims=1)

@@ -13,7 +13,7 @@ import os
 import pathlib
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import tensorflow as tf
 from absl import logging as absl_logging
@@ -144,17 +144,30 @@ def save(
     Returns:
       The folder.
     """
+    return write(
+        restorer, folder, signatures(restorer, fillable=fillable), extras=extras
+    )
+
+
+def write(
+    model: tf.keras.Model,
+    folder: str | os.PathLike,
+    signatures: Mapping[str, Callable] | None = None,
+    *,
+    extras: Mapping[str, str] | None = None,
+) -> pathlib.Path:
+    """Writes any model as `save` does; without signatures Keras makes the default."""
     folder = pathlib.Path(folder)
     recover(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh, old = _aside(folder) / "new", _aside(folder) / "old"
     try:
         with _errors_only():
-            restorer.save(
+            model.save(
                 fresh,
                 save_format="tf",
                 include_optimizer=False,
-                signatures=signatures(restorer, fillable=fillable),
+                signatures=signatures,
             )
         for name, text in (extras or {}).items():
             path = fresh / "assets.extra" / name

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from training import callbacks, loop, strategy
+from training import callbacks, loop, progress, strategy
 from training.checkpoints import Checkpoints
 from training.history import History
 
@@ -88,7 +88,7 @@ def test_the_last_two_and_the_best_are_kept(tmp_path):
     saved = Checkpoints(trainer.checkpoint_items(), tmp_path)
     assert saved.last is None
     assert not saved.restore()
-    assert not saved.restore_best()
+    assert not saved.restore_part(best=True)
     for step in range(1, 6):
         trainer.steps.assign(step)
         trainer.weight.assign([step, step])
@@ -104,7 +104,7 @@ def test_the_last_two_and_the_best_are_kept(tmp_path):
     assert again.last.endswith("-5")
     assert again.restore()
     assert (again.steps, other.weight[0].numpy()) == (5, 5)
-    assert again.restore_best()
+    assert again.restore_part(best=True)
     assert (again.steps, other.weight[0].numpy()) == (3, 3)
 
 
@@ -188,8 +188,18 @@ def divergence(message, step, good):
         assert way_out in message
 
 
-def run(trainer, tmp_path, data, *, every_steps=1, total=2 * PER_EPOCH, extra=()):
+def run(
+    trainer,
+    tmp_path,
+    data,
+    *,
+    every_steps=1,
+    total=2 * PER_EPOCH,
+    unit="epoch",
+    extra=(),
+):
     """The callbacks of a run, in its order, on batches given as a list."""
+    length = loop.Length(total, PER_EPOCH, unit)
     history = History(tmp_path / "history.csv")
     saved = Checkpoints(trainer.checkpoint_items(), tmp_path)
     saved.restore()
@@ -197,12 +207,13 @@ def run(trainer, tmp_path, data, *, every_steps=1, total=2 * PER_EPOCH, extra=()
     loop.fit(
         trainer,
         lambda step: endless(data, step),
-        steps_per_epoch=PER_EPOCH,
-        total_steps=total,
+        length=length,
         callbacks=[
             callbacks.StopWhenNotFinite(saved),
-            callbacks.Validate(lambda: {"l1": 1 / (1 + saved.steps)}, history),
-            callbacks.WriteHistory(history, saved, batch_size=4, headline="val_l1"),
+            callbacks.Validate(lambda: {"l1": 1 / (1 + saved.steps)}, history, length),
+            callbacks.WriteHistory(
+                history, saved, length, batch_size=4, headline="val_l1"
+            ),
             callbacks.SaveCheckpoints(
                 saved, history, every_steps=every_steps, best="val_l1"
             ),
@@ -371,7 +382,7 @@ def test_a_checkpoint_without_means_is_resumed(tmp_path, every):
     history, saved = run(trainer, tmp_path, data, total=6)
     assert (saved.steps, len(history.rows)) == (6, 3)
     again = Checkpoints(new_trainer().checkpoint_items(), tmp_path)
-    assert again.restore() and again.restore_best()
+    assert again.restore() and again.restore_part(best=True)
 
 
 @pytest.mark.parametrize(
@@ -403,8 +414,7 @@ def test_the_loop_numbers_epochs_and_counts_their_steps(start, total, expected):
     loop.fit(
         Trainer(),
         lambda step: step,
-        steps_per_epoch=PER_EPOCH,
-        total_steps=total,
+        length=loop.Length(total, PER_EPOCH),
         callbacks=[],
     )
     assert seen == expected
@@ -428,19 +438,34 @@ def test_history_rows_hold_speed_losses_and_validation(tmp_path, capsys):
     assert "epoch 2: val_l1 0.143" in said
 
 
+def test_a_run_may_count_steps_instead_of_epochs(tmp_path, capsys):
+    """Its rows then have no epoch, and say at which step they are."""
+    history, _ = run(tiny.trainer(), tmp_path, different(3), total=7, unit="step")
+    assert [row["step"] for row in history.rows] == [0, 3, 6, 7]
+    assert not any("epoch" in row for row in history.rows)
+    assert "step 6: val_l1 0.143" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("unit", "done"), [("epoch", [0, 1, 1, 2, 3]), ("step", [0, 1, 3, 4, 7])]
+)
+def test_a_length_says_how_far_a_step_is(unit, done):
+    length = loop.Length(7, 3, unit)
+    assert [length.at(step) for step in (0, 1, 3, 4, 7)] == done
+    assert length.total == done[-1]
+
+
 def test_progress_counts_the_images_of_the_whole_run(tmp_path, capsys):
     trainer = fake_trainer()
     trainer.steps.assign(2)
     saved = Checkpoints(trainer.checkpoint_items(), tmp_path)
-    progress = callbacks.Progress(
-        saved, total_steps=7, steps_per_epoch=PER_EPOCH, batch_size=4
-    )
-    bar = progress._bar
+    shown = progress.Progress(saved, loop.Length(7, PER_EPOCH), batch_size=4)
+    bar = shown._bar
     assert (bar.n, bar.total) == (8, 28)
     for step in range(2, 7):
-        progress.on_epoch_begin(step // PER_EPOCH)
-        progress.on_train_batch_end(step, {"g": 0.25, "d": 2.0, "more": 1.0})
-    progress.on_train_end()
+        trainer.steps.assign(step + 1)
+        shown.on_train_batch_end(step, {"g": 0.25, "d": 2.0, "more": 1.0})
+    shown.on_train_end()
     assert bar.n == 28
     shown = capsys.readouterr().err
     assert "epoch 3/3" in shown
@@ -449,15 +474,27 @@ def test_progress_counts_the_images_of_the_whole_run(tmp_path, capsys):
     assert "img/s" in shown
 
 
-def test_sample_pictures_are_drawn_after_every_epoch(tmp_path):
-    grid = tiny.noise(1, 8)[0]
+@pytest.mark.parametrize(
+    ("unit", "names"),
+    [
+        ("epoch", ["epoch_0001.png", "epoch_0002.png"]),
+        ("step", ["step_00003.png", "step_00006.png"]),
+    ],
+)
+def test_sample_pictures_are_drawn_after_every_row(tmp_path, unit, names):
+    grid, trainer = tiny.noise(1, 8)[0], fake_trainer()
     pictures = callbacks.SamplePictures(
-        lambda: grid, tmp_path / "samples", tmp_path / "logs"
+        lambda: grid,
+        Checkpoints(trainer.checkpoint_items(), tmp_path),
+        loop.Length(6 * 2000, PER_EPOCH, unit),
+        folder=tmp_path / "samples",
+        log_dir=tmp_path / "logs",
     )
     for epoch in range(2):
+        trainer.steps.assign(PER_EPOCH * (epoch + 1))
         pictures.on_epoch_end(epoch)
     paths = sorted((tmp_path / "samples").iterdir())
-    assert [path.name for path in paths] == ["epoch_0001.png", "epoch_0002.png"]
+    assert [path.name for path in paths] == names
     drawn = tf.io.decode_png(pathlib.Path(paths[1]).read_bytes())
     np.testing.assert_array_equal(drawn, grid)
     assert list((tmp_path / "logs" / "samples").iterdir())

@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 
 from data_pipeline import face_traits, synthetic_faces
-from evaluation import bootstrap, claims, metrics, pictures, yaw
+from evaluation import bootstrap, claims, metrics, pictures, report, yaw
 from evaluation.evaluate import (
     Evaluation,
     Fingerprint,
@@ -165,6 +165,85 @@ class TestEvaluate:
             evaluate({"gray": gray}, batches[:2], names, progress=None)
         with pytest.raises(ValueError, match="0 images"):
             evaluate({"gray": gray}, [], [], progress=None)
+
+    @pytest.mark.parametrize("masked", [True, False])
+    def test_extra_metrics_see_the_composite_and_the_names(self, faces, masked):
+        names, batches = faces
+        if not masked:
+            batches = [({"image": i["image"]}, t) for i, t in batches]
+        seen = []
+
+        def brightness(target, composite, batch_names):
+            seen.append((target, composite, tuple(batch_names)))
+            return composite.mean(axis=(1, 2, 3), dtype=np.float64)
+
+        def bright(inputs):  # over 1, as far as rounding may
+            return np.full_like(inputs["image"], 1.05)
+
+        result = evaluate(
+            {"gray": gray, "bright": bright},
+            batches,
+            names,
+            extra={"composite/brightness": brightness},
+            progress=None,
+        )
+        assert sum((n for _, _, n in seen[::2]), ()) == tuple(names)
+        for (inputs, given), *calls in zip(batches, seen[::2], seen[1::2]):
+            mask = inputs.get("mask", np.ones_like(given[..., :1]))
+            for value, (target, composite, _) in zip((0.5, 1), calls):
+                np.testing.assert_allclose(target, (given + 1) / 2, atol=1e-6)
+                expected = np.where(mask > 0, np.float32(value), target)
+                np.testing.assert_array_equal(composite, expected)
+                assert composite.dtype == target.dtype == np.float32
+        for restorer, calls in (("gray", seen[::2]), ("bright", seen[1::2])):
+            means = np.concatenate([c.mean(axis=(1, 2, 3)) for _, c, _ in calls])
+            found = result.values[restorer]["composite/brightness"]
+            np.testing.assert_allclose(found, means, rtol=1e-5)
+
+    def test_extra_metrics_may_be_undefined_on_some_images(self, faces):
+        names, batches = faces
+
+        def first_only(target, composite, names):
+            return np.where(np.arange(len(names)) == 0, 1.0, np.nan)
+
+        extra = {"composite/identity": first_only}
+        result = evaluate({"gray": gray}, batches, names, extra=extra, progress=None)
+        entry = summarize(result)["gray"]["composite/identity"]
+        assert (entry["mean"], entry["count"]) == (1, 3)
+
+    @pytest.mark.parametrize(
+        ("metric", "message"),
+        [
+            (lambda t, c, n: np.ones([len(n), 1]), r"\[4, 1\] for 4 images.*'gray'"),
+            (lambda t, c, n: 0.5, r"\[\] for 4 images.*'gray'"),
+            (lambda t, c, n: np.full(len(n), -np.inf), "infinite.*'gray'.*NaN"),
+        ],
+    )
+    def test_an_extra_metric_that_breaks_its_promise_is_named(
+        self, faces, metric, message
+    ):
+        names, batches = faces
+        extra = {"composite/identity": metric}
+        with pytest.raises(ValueError, match=f"'composite/identity'.*{message}"):
+            evaluate({"gray": gray}, batches, names, extra=extra, progress=None)
+
+    def test_accuracy_and_identity_stand_in_the_main_table(self, faces, tmp_path):
+        names, batches = faces
+        extra = {
+            "composite/attribute_accuracy": lambda t, c, n: np.full(len(n), 87.68),
+            "composite/identity": lambda t, c, n: np.full(len(n), 0.91234),
+        }
+        result = evaluate({"gray": gray}, batches, names, extra=extra, progress=None)
+        key = "composite/identity"
+        made = report.Report("T", summarize(result), ours=["gray"], headline=[key])
+        report.write_report(tmp_path, made)
+        text = (tmp_path / "report.md").read_text()
+        composite = text.partition("### Composite")[2].partition("### Raw")[0]
+        main, _, folded = composite.partition("<details>")
+        titles = "Attribute accuracy (%) ↑ | Identity similarity ↑ |"
+        assert titles in main and "| 87.7 [87.7, 87.7] | 0.912 [0.912, 0.912] |" in main
+        assert "MAE" in folded and "dentity" not in folded
+        assert "![Composite identity similarity ↑: gray 0.912" in text
 
     def test_progress_is_shown(self, faces, capsys):
         names, batches = faces

@@ -1,4 +1,4 @@
-"""Cutting the patch under a hole and putting it back."""
+"""Cutting the patch under or around a hole, and putting it back."""
 
 import numpy as np
 import pytest
@@ -116,3 +116,69 @@ def test_sizes_may_be_unknown_when_the_graph_is_built():
         mask = np.zeros((*image.shape[:3], 1), np.float32)
         mask[:, 1:4, 0:3] = 1
         np.testing.assert_array_equal(round_trip(image, mask), image)
+
+
+def window_around(mask, size):
+    """Rows and columns of the window around a hole [H, W, 1], looked for one by one."""
+    spans = []
+    for missing in (mask.any(axis=(1, 2)), mask.any(axis=(0, 2))):
+        found = np.nonzero(missing)[0]
+        first, last = (found[0], found[-1]) if len(found) else (0, len(missing) - 1)
+        # Of all windows that fit, that whose middle is nearest; the first of two.
+        starts = range(len(missing) - size + 1)
+        start = min(starts, key=lambda s: abs((s + s + size - 1) - (first + last)))
+        spans.append(slice(start, start + size))
+    return spans
+
+
+class TestAroundTheHole:
+    @pytest.mark.parametrize("size", [3, SIDE, 7, HEIGHT])
+    @pytest.mark.parametrize("height, width", [(1, 1), (4, 4), (2, 7), (9, 3), (5, 12)])
+    def test_it_is_the_nearest_window_that_fits(self, size, height, width):
+        places = [
+            (top, left)
+            for top in range(HEIGHT - height + 1)
+            for left in range(WIDTH - width + 1)
+        ]
+        mask = np.concatenate([hole(*place, height, width) for place in places])
+        images = random(len(places), HEIGHT, WIDTH, 3)
+        windows = holes.crop_around_hole(images, mask, size)
+        for image, one, window in zip(images, mask, windows):
+            rows, columns = window_around(one, size)
+            np.testing.assert_array_equal(window, image[rows, columns])
+
+    def test_the_middle_is_that_of_all_missing_pixels(self):
+        mask = np.maximum(hole(1, 1, 1, 1), hole(6, 8, 2, 2))
+        window = holes.crop_around_hole(IMAGE, mask, 3)
+        np.testing.assert_array_equal(window, IMAGE[:, 3:6, 4:7])
+
+    def test_without_a_hole_it_is_the_middle_of_the_image(self):
+        mask = np.zeros((1, HEIGHT, WIDTH, 1), np.float32)
+        window = holes.crop_around_hole(IMAGE, mask, 5)
+        np.testing.assert_array_equal(window, IMAGE[:, 2:7, 3:8])
+
+    def test_the_gradient_is_that_of_slicing(self):
+        image, weight = tf.constant(IMAGE), random(1, 6, 6, 3)
+        with tf.GradientTape() as tape:
+            tape.watch(image)
+            window = holes.crop_around_hole(image, hole(4, 4, 2, 2), 6)
+            total = tf.reduce_sum(weight * window)
+        expected = np.zeros_like(IMAGE)
+        expected[:, 2:8, 2:8] = weight
+        gradient = tf.convert_to_tensor(tape.gradient(total, image))
+        np.testing.assert_array_equal(gradient, expected)
+
+    def test_the_size_is_known_though_the_batch_is_not(self):
+        specs = [tf.TensorSpec([None, None, None, c]) for c in (3, 1)]
+        shapes = []
+
+        @tf.function(input_signature=specs)
+        def crop(image, mask):
+            window = holes.crop_around_hole(image, mask, 6)
+            shapes.append(window.shape.as_list())
+            return window
+
+        assert crop(IMAGE, hole(2, 5)).shape == (1, 6, 6, 3)
+        mask = np.ones((4, 8, 7, 1), np.float32)
+        assert crop(random(4, 8, 7, 3), mask).shape == (4, 6, 6, 3)
+        assert shapes == [[None, 6, 6, 3]]

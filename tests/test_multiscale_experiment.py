@@ -89,7 +89,7 @@ class TestData:
         split = tiny.split_of(tiny.noise(8))
         config = make("paper", **TINY)
         for task, shifted in (
-            (config.training_task(split.names), True),
+            (config.training_task(split), True),
             (config.task(config.test_mask, split.names), False),
         ):
             batches = pipeline.evaluation_batches(split, task, batch_size=8, seed=0)

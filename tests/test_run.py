@@ -54,7 +54,7 @@ def weights(folder, which="last", **typed):
     """The weights of a checkpoint, in order."""
     trainer = SYSTEM.build_trainer(configuration(folder.path, **typed))
     saved = Checkpoints(trainer.checkpoint_items(), folder.checkpoints)
-    assert saved.restore() if which == "last" else saved.restore_best()
+    assert saved.restore_part(best=which == "best")
     networks = (trainer.generator, trainer.discriminator)
     return [weight.numpy() for network in networks for weight in network.weights]
 

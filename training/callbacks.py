@@ -1,4 +1,4 @@
-"""What accompanies a run: progress, history, validation, checkpoints, pictures."""
+"""What accompanies a run: history, validation, checkpoints, pictures."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import tqdm
 
 from training.checkpoints import Checkpoints
 from training.history import History
+from training.loop import Length
 
 
 class DivergenceError(FloatingPointError):
@@ -59,18 +60,25 @@ class Validate(tf.keras.callbacks.Callback):
 
     Args:
       measure: Restores the validation images and returns metric -> mean.
-      history: Takes the row of epoch 0.
+      history: Takes the row of the untrained network.
+      length: Of the run.
     """
 
-    def __init__(self, measure: Callable[[], Mapping[str, float]], history: History):
+    def __init__(
+        self,
+        measure: Callable[[], Mapping[str, float]],
+        history: History,
+        length: Length,
+    ):
         super().__init__()
         self._measure = measure
         self._history = history
+        self._length = length
 
     def on_train_begin(self, logs=None):
         """Measures the untrained network."""
         if not self._history.rows:
-            self._history.add({"epoch": 0, "step": 0, **self._prefixed()})
+            self._history.add({self._length.unit: 0, "step": 0, **self._prefixed()})
 
     def on_epoch_end(self, epoch, logs=None):
         """Measures the network, where later callbacks see it."""
@@ -81,11 +89,12 @@ class Validate(tf.keras.callbacks.Callback):
 
 
 class WriteHistory(tf.keras.callbacks.Callback):
-    """One row of history.csv an epoch, and one line on the screen.
+    """A row of history.csv and a line on the screen, every `row_steps`.
 
     Args:
       history: Where rows go.
       checkpoints: Knows the step.
+      length: Of the run.
       batch_size: Over all replicas, for images a second.
       headline: The logged value that the line on the screen ends with.
     """
@@ -94,6 +103,7 @@ class WriteHistory(tf.keras.callbacks.Callback):
         self,
         history: History,
         checkpoints: Checkpoints,
+        length: Length,
         *,
         batch_size: int,
         headline: str,
@@ -101,6 +111,7 @@ class WriteHistory(tf.keras.callbacks.Callback):
         super().__init__()
         self._history = history
         self._checkpoints = checkpoints
+        self._length = length
         self._batch_size = batch_size
         self._headline = headline
 
@@ -118,16 +129,19 @@ class WriteHistory(tf.keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         """Adds the row."""
         speed = self._batches * self._batch_size / max(self._trained_seconds, 1e-9)
+        step = self._checkpoints.steps
+        done = self._length.at(step)
         row = {
-            "epoch": epoch + 1,
-            "step": self._checkpoints.steps,
+            self._length.unit: done,
+            "step": step,
             "seconds": round(self._trained_seconds, 1),
             "images_per_second": round(speed, 2),
             **logs,
         }
         self._history.add(row)
         if self._headline in logs:
-            text = f"epoch {epoch + 1}: {self._headline} {logs[self._headline]:.3f}"
+            value = f"{logs[self._headline]:.3f}"
+            text = f"{self._length.unit} {done}: {self._headline} {value}"
             tqdm.tqdm.write(text, file=sys.stderr)
 
 
@@ -159,7 +173,7 @@ class SaveCheckpoints(tf.keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Saves after an epoch; the best first, so that a resume can redo it."""
-        trained = [row for row in self._history.rows if row["epoch"] > 0]
+        trained = [row for row in self._history.rows if row["step"] > 0]
         values = [row[self._best] for row in trained if self._best in row]
         if values and values[-1] == min(values):
             self._checkpoints.save_best()
@@ -167,10 +181,12 @@ class SaveCheckpoints(tf.keras.callbacks.Callback):
 
 
 class SamplePictures(tf.keras.callbacks.Callback):
-    """Draws the same images after every epoch: samples/*.png and TensorBoard.
+    """Draws the same images after every row: samples/*.png and TensorBoard.
 
     Args:
       draw: Returns a grid, uint8 [H, W, 3].
+      checkpoints: Knows the step.
+      length: Of the run.
       folder: For the PNGs.
       log_dir: For TensorBoard.
     """
@@ -178,11 +194,16 @@ class SamplePictures(tf.keras.callbacks.Callback):
     def __init__(
         self,
         draw: Callable[[], np.ndarray],
+        checkpoints: Checkpoints,
+        length: Length,
+        *,
         folder: pathlib.Path,
         log_dir: pathlib.Path,
     ):
         super().__init__()
         self._draw = draw
+        self._checkpoints = checkpoints
+        self._length = length
         self._folder = folder
         self._writer = tf.summary.create_file_writer(str(log_dir / "samples"))
 
@@ -190,59 +211,10 @@ class SamplePictures(tf.keras.callbacks.Callback):
         """Draws."""
         grid = self._draw()
         self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f"epoch_{epoch + 1:04d}.png"
+        done, unit = self._length.at(self._checkpoints.steps), self._length.unit
+        digits = max(len(str(self._length.total)), 4)
+        path = self._folder / f"{unit}_{done:0{digits}d}.png"
         tf.io.write_file(str(path), tf.io.encode_png(grid))
         with self._writer.as_default():
             tf.summary.image("restored", grid[None], step=epoch)
         self._writer.flush()
-
-
-class Progress(tf.keras.callbacks.Callback):
-    """One bar for the whole run: images a second, time left, the first losses.
-
-    Args:
-      checkpoints: Knows the step.
-      total_steps: Of the run.
-      steps_per_epoch: For the number of the epoch.
-      batch_size: Over all replicas.
-    """
-
-    def __init__(
-        self,
-        checkpoints: Checkpoints,
-        *,
-        total_steps: int,
-        steps_per_epoch: int,
-        batch_size: int,
-    ):
-        super().__init__()
-        self._checkpoints = checkpoints
-        self._epochs = math.ceil(total_steps / steps_per_epoch)
-        self._batch_size = batch_size
-        # A log file wants a line a minute, a person a moving bar.
-        interval = 0.5 if sys.stderr.isatty() else 60.0
-        self._bar = tqdm.tqdm(
-            total=total_steps * batch_size,
-            initial=checkpoints.steps * batch_size,
-            unit="img",
-            unit_scale=True,
-            mininterval=interval,
-            maxinterval=max(interval, 10.0),
-            smoothing=0.05,
-            dynamic_ncols=True,
-        )
-
-    def on_epoch_begin(self, epoch, logs=None):
-        """Names the epoch."""
-        self._bar.set_description(f"epoch {epoch + 1}/{self._epochs}", refresh=False)
-
-    def on_train_batch_end(self, batch, logs=None):
-        """Moves the bar."""
-        shown = {name: f"{value:.4f}" for name, value in list(logs.items())[:2]}
-        self._bar.set_postfix(shown, refresh=False)
-        self._bar.update(self._batch_size)
-
-    def on_train_end(self, logs=None):
-        """Leaves the bar standing when the run is complete."""
-        if self._bar.n >= self._bar.total:
-            self._bar.close()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
+from collections.abc import Iterator
 
 import tensorflow as tf
 
@@ -40,15 +42,8 @@ class Checkpoints:
         return self._last.latest_checkpoint
 
     def restore(self) -> bool:
-        """Restores the last checkpoint, if there is one; returns whether."""
-        return self._restore(self._last)
-
-    def restore_best(self) -> bool:
-        """Restores the best checkpoint, if there is one; returns whether."""
-        return self._restore(self._best)
-
-    def _restore(self, manager: tf.train.CheckpointManager) -> bool:
-        path = manager.latest_checkpoint
+        """Restores all of the last checkpoint, if there is one; returns whether."""
+        path = self.last
         if path is None:
             return False
         items = dict(self._items)
@@ -56,14 +51,26 @@ class Checkpoints:
         if not any(name.startswith("means/") for name in names):
             # An epoch that is resumed then misses the losses before the checkpoint.
             items.pop("means", None)
-        try:
+        with _explained(path):
             tf.train.Checkpoint(**items).restore(path).assert_consumed()
-        except (AssertionError, ValueError) as error:
-            raise ValueError(
-                f"The checkpoint {path} is of another network or optimizer than the "
-                "flags describe. Pass the flags it was trained with (config.json in "
-                f"its run folder has them), or another --workdir. ({error})"
-            ) from error
+        return True
+
+    def restore_part(self, *, best: bool = False) -> bool:
+        """Restores the items from a checkpoint that may hold more, such as a network.
+
+        Args:
+          best: Takes the best checkpoint instead of the last.
+
+        Returns:
+          Whether there is one.
+        """
+        path = (self._best if best else self._last).latest_checkpoint
+        if path is None:
+            return False
+        with _explained(path):
+            status = tf.train.Checkpoint(**self._items).restore(path)
+            status.assert_existing_objects_matched()
+            status.expect_partial()
         return True
 
     def save(self) -> None:
@@ -74,3 +81,16 @@ class Checkpoints:
     def save_best(self) -> None:
         """Saves to `best`."""
         self._best.save(self.steps)
+
+
+@contextlib.contextmanager
+def _explained(path: str) -> Iterator[None]:
+    """Says what a checkpoint that does not fit means."""
+    try:
+        yield
+    except (AssertionError, ValueError) as error:
+        raise ValueError(
+            f"The checkpoint {path} is of another network or optimizer than the flags "
+            "describe. Pass the flags it was trained with (config.json in its run "
+            f"folder has them), or another --workdir. ({error})"
+        ) from error

@@ -2,9 +2,35 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
+
+
+@dataclasses.dataclass(frozen=True)
+class Length:
+    """How long a run is, and how often its history gets a row.
+
+    Attributes:
+      total_steps: Updates of the whole run.
+      row_steps: Updates a row: those of an epoch, or a round number where a paper
+        counts updates.
+      unit: What is counted, "epoch" or "step".
+    """
+
+    total_steps: int
+    row_steps: int
+    unit: str = "epoch"
+
+    @property
+    def total(self) -> int:
+        """Of the run, in its unit; an epoch that is cut short counts."""
+        return self.at(self.total_steps)
+
+    def at(self, step: int) -> int:
+        """How many units are done, or begun, after `step` updates."""
+        return step if self.unit == "step" else -(-step // self.row_steps)
 
 
 class _KeepMeans(tf.keras.callbacks.Callback):
@@ -25,19 +51,18 @@ def fit(
     trainer: tf.keras.Model,
     batches_from: Callable[[int], tf.data.Dataset],
     *,
-    steps_per_epoch: int,
-    total_steps: int,
+    length: Length,
     callbacks: Sequence[tf.keras.callbacks.Callback],
 ) -> None:
-    """Trains until `total_steps` updates have been made, counting those before.
+    """Trains to the end of the run, counting updates that were made before.
 
     Args:
       trainer: Compiled, restored; its `steps` counts updates.
       batches_from: step -> the batches from that step on.
-      steps_per_epoch: Batches an epoch.
-      total_steps: Of the whole run.
+      length: Of the run; an "epoch" of `fit()` is a row of its history.
       callbacks: Of `fit()`.
     """
+    total_steps, steps_per_epoch = length.total_steps, length.row_steps
     step = int(trainer.steps.numpy())
     while step < total_steps:
         epoch, done = divmod(step, steps_per_epoch)

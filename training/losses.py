@@ -23,6 +23,14 @@ def l2(target: tf.Tensor, restored: tf.Tensor) -> tf.Tensor:
     return _mean_per_example(tf.math.squared_difference(target, restored))
 
 
+def masked_l2(target: tf.Tensor, restored: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """Squared difference of the missing pixels, over the whole image's number of them.
+
+    ||M (x - y)||^2 / N, M [B, H, W, 1] with 1 = missing: a larger hole weighs more.
+    """
+    return _mean_per_example(mask * tf.math.squared_difference(target, restored))
+
+
 def l1_to(score: tf.Tensor, label: float) -> tf.Tensor:
     """Mean absolute difference of a discriminator's map to a constant map."""
     return _mean_per_example(tf.abs(score - label))
@@ -39,3 +47,16 @@ def cross_entropy_to(logit: tf.Tensor, label: float) -> tf.Tensor:
     return _mean_per_example(
         tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logit)
     )
+
+
+def multi_label(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Mean binary cross-entropy of logits [B, K] to K labels [B, K], each 0 or 1."""
+    labels = tf.cast(labels, logits.dtype)
+    return _mean_per_example(
+        tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
+    )
+
+
+def multi_class(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Cross-entropy of logits [B, K] to one of K classes each, integer [B]."""
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)

@@ -1,0 +1,197 @@
+"""Attribute accuracy: whether a completed face still has the attributes it had.
+
+A judge decides: a classifier that was trained apart from the networks it judges.
+
+  Judge         the metric, for `evaluate(..., extra={"composite/...": judge})`
+  by_attribute  the same attribute by attribute, beside originals and the floor
+  sentence      its first row in words
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import numpy as np
+
+from data_pipeline import pixels
+from evaluation import metrics, tables, wording
+from evaluation.evaluate import check_restored, walk
+
+
+class Judge:
+    """`(target, composite, names) -> [B]`: percent of attributes told rightly.
+
+    Attributes:
+      names: Of the K attributes.
+    """
+
+    def __init__(
+        self,
+        predict: Callable[[np.ndarray], np.ndarray],
+        names: Sequence[str],
+        labels: Mapping[str, np.ndarray],
+    ):
+        """Makes a judge.
+
+        Args:
+          predict: Images, float32 [B, H, W, 3] in [0, 1] -> [B, K], bool or
+            probabilities; an attribute is there where they are over 0.5.
+          names: Of the K attributes, one at least.
+          labels: {image name: bool [K]}, the truth.
+
+        Raises:
+          ValueError: If there is no attribute.
+        """
+        if not len(names):
+            raise ValueError("A judge needs attributes; names holds none.")
+        self.names, self._predict, self._labels = tuple(names), predict, labels
+
+    def __call__(
+        self, target: np.ndarray, composite: np.ndarray, names: Sequence[str]
+    ) -> np.ndarray:
+        """Judges completed images; the originals are not looked at.
+
+        Args:
+          target: Not used; every metric is handed it.
+          composite: float32 [B, H, W, 3] in [0, 1].
+          names: Of the B images.
+
+        Returns:
+          float64 [B], 0 to 100.
+
+        Raises:
+          ValueError: See `right`.
+        """
+        del target
+        return 100.0 * self.right(composite, names).mean(axis=1)
+
+    def right(self, images: np.ndarray, names: Sequence[str]) -> np.ndarray:
+        """Which attributes are told rightly: bool [B, K].
+
+        Raises:
+          ValueError: If `predict` returns another shape, or what is no probability,
+            or an image has no label of K bools.
+        """
+        truth = self.truth(names)
+        predicted = np.asarray(self._predict(images))
+        if predicted.shape != truth.shape:
+            raise ValueError(
+                f"The judge returned {list(predicted.shape)} for "
+                f"{wording.counted(len(truth), 'image')} and "
+                f"{wording.counted(truth.shape[1], 'attribute')}; it must return "
+                f"{list(truth.shape)}."
+            )
+        # Also refuses NaN. Logits would be taken for very sure answers.
+        if not ((predicted >= 0) & (predicted <= 1)).all():
+            raise ValueError(
+                "The judge must return bool or probabilities in [0, 1]; got "
+                f"[{predicted.min():.3g}, {predicted.max():.3g}]. Of logits, return "
+                "logits > 0."
+            )
+        return (predicted > 0.5) == truth
+
+    def truth(self, names: Sequence[str]) -> np.ndarray:
+        """The labels of images: bool [B, K]; a ValueError names one without."""
+        rows = []
+        for name in names:
+            row = np.asarray(self._labels.get(name, ()))
+            # CelebA's -1 would be taken for True.
+            if row.shape != (len(self.names),) or row.dtype != bool:
+                raise ValueError(
+                    f"labels must hold a bool for each of the {len(self.names)} "
+                    f"attributes of {name}; it holds {row.dtype} {list(row.shape)}."
+                    if name in self._labels
+                    else f"labels has no attributes of {name}; leave such images out."
+                )
+            rows.append(row)
+        return np.stack(rows)
+
+
+def by_attribute(
+    judge: Judge,
+    restore: Callable,
+    batches: Iterable,
+    image_names: Sequence[str],
+    *,
+    to_unit: Callable = pixels.signed_to_unit,
+) -> tables.Table:
+    """Tells which attributes completed faces lose, for `Report.published` and cards.
+
+    Args:
+      judge: Of the attributes.
+      restore: A restorer, as in `evaluate`; called once a batch.
+      batches: Of (inputs, target), those that were evaluated.
+      image_names: Of the images, in the order of the batches.
+      to_unit: As in `evaluate`.
+
+    Returns:
+      A row an attribute, the largest loss first, below a row of them all: how many
+      faces have it, how many the judge tells rightly on the originals and on the
+      completed faces, the difference, and how many would be right by always giving
+      the commoner answer. Percent; the difference in points, negative for a loss.
+
+    Raises:
+      ValueError: If names and batches differ in number, or the judge or the restorer
+        break their promises.
+    """
+    parts = []
+    for here, inputs, target, mask in walk(batches, image_names, to_unit=to_unit):
+        names = image_names[here]
+        restored = np.asarray(restore(inputs), np.float32)
+        check_restored("completed", restored, target, names)
+        completed = metrics.paste(target, restored, mask)
+        right = (judge.right(images, names) for images in (target, completed))
+        parts.append((judge.truth(names), *right))
+    # Each [K], in percent.
+    share, original, completed = (
+        100.0 * np.concatenate(part).mean(axis=0) for part in zip(*parts)
+    )
+    difference, floor = completed - original, np.maximum(share, 100.0 - share)
+    columns = (share, original, completed, difference, floor)
+    everything = [None, *(_percent(column.mean()) for column in columns[1:])]
+    rows = [["all attributes", *everything]]
+    for index in np.argsort(difference, kind="stable"):
+        name = judge.names[index].replace("_", " ")
+        rows.append([name, *(_percent(column[index]) for column in columns)])
+    return tables.Table(
+        caption=(
+            "Attributes that a judge tells rightly, over "
+            f"{wording.counted(len(image_names), 'face')}"
+        ),
+        columns=_COLUMNS,
+        rows=rows,
+        note=(
+            "The judge is a classifier that was trained apart. Completed faces are "
+            "the restored pixels pasted into the known ones. Commoner answer: always "
+            "yes, or always no, whichever is right for more of these faces."
+        ),
+        digits=1,
+    )
+
+
+def sentence(table: tables.Table) -> str:
+    """What the first row of `by_attribute`'s table says, as a sentence."""
+    _, _, original, completed, _, floor = table.rows[0]
+    original, completed, floor = (
+        f"{wording.number(value, 1)}%" for value in (original, completed, floor)
+    )
+    return (
+        f"The judge tells {original} of attributes rightly on the originals and "
+        f"{completed} on completed faces; always giving the commoner answer is right "
+        f"for {floor}."
+    )
+
+
+_COLUMNS = (
+    "Attribute",
+    "Faces with it (%)",
+    "Right on originals (%)",
+    "Right on completed (%)",
+    "Difference (points)",
+    "Commoner answer (%)",
+)
+
+
+def _percent(value: float) -> float:
+    """Without the sign of a loss that rounds to nothing, which would read −0.0."""
+    return 0.0 if abs(value) < 0.05 else float(value)

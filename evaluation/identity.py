@@ -1,0 +1,219 @@
+"""Identity similarity: whether a completed face still is the same person's.
+
+A face embedding decides, and none is part of this package: `load` takes a user's own,
+as a SavedModel. Each embedding has a scale of its own, so values of two embeddings do
+not compare; `Similarity.sha256_prefix` tells which one it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from data_pipeline import choices, pixels
+
+# What the embedding was trained on, made of the uint8 that `pixels.resize` gives.
+INPUT_RANGES = {
+    "unit": pixels.bytes_to_unit,
+    "signed": pixels.bytes_to_signed,
+    "bytes": tf.identity,
+}
+_LIMITS = {"unit": "[0, 1]", "signed": "[-1, 1]", "bytes": "[0, 255]"}
+_SIGNATURE = "serving_default"
+_WAY_OUT = "Or leave --embedding out, to do without identity similarity."
+
+
+class Similarity:
+    """`(target, composite, names) -> [B]` float32, the cosine of two embeddings.
+
+    1 where they point the same way, 0 at a right angle, -1 where they are opposite.
+    Images are RGB [B, H, W, 3] in [0, 1]. Each is rounded to uint8 and, whole, resized
+    to what the embedding takes; an embedding that was trained on tighter crops of the
+    face sees smaller faces than it is used to.
+
+    Attributes:
+      name: Of the folder that was loaded.
+      output: Which of the outputs is compared.
+      sha256_prefix: First 16 hex digits of a checksum of the folder's files and their
+        names, for reports.
+    """
+
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        output: str,
+        image: tf.TensorSpec,
+        input_range: str,
+        run: Callable[[tf.Tensor], Mapping[str, tf.Tensor]],
+    ):
+        self.name, self.output = folder.name, output
+        self.sha256_prefix = _sha256(folder)[:16]
+        self._folder, self._image, self._run = folder, image, run
+        self._input_range = input_range
+        # Every restorer of a batch is compared with the same originals.
+        self._target = self._originals = None
+
+    def __call__(
+        self, target: np.ndarray, composite: np.ndarray, names: Sequence[str]
+    ) -> np.ndarray:
+        """Compares; a ValueError names an image whose embedding is zero or NaN."""
+        if self._target is None or not np.array_equal(target, self._target):
+            self._originals = self._directions(target, names, "original")
+            self._target = np.array(target)  # copied, lest it change under us
+        completed = self._directions(composite, names, "completed")
+        return (self._originals * completed).sum(axis=1).astype(np.float32)
+
+    def _directions(self, images, names: Sequence[str], which: str) -> np.ndarray:
+        """Embeddings of length 1, float64 [B, D]."""
+        embedded = np.asarray(self._run(self._prepare(images))[self.output], np.float64)
+        embedded = embedded.reshape(len(images), -1)
+        lengths = np.linalg.norm(embedded, axis=1, keepdims=True)
+        broken = ~np.isfinite(lengths[:, 0]) | (lengths[:, 0] == 0)
+        if broken.any():
+            raise ValueError(
+                f"--embedding={self._folder}: its output {self.output!r} is zero, NaN "
+                f"or infinite for the {which} image {names[int(np.argmax(broken))]}; "
+                "an embedding must have a direction to compare. It was given images "
+                f"in {_LIMITS[self._input_range]}; was it trained on another of "
+                f"{', '.join(INPUT_RANGES)}? Then say so with --embedding_range. "
+                f"{_WAY_OUT}"
+            )
+        return embedded / lengths
+
+    def _prepare(self, images: np.ndarray) -> tf.Tensor:
+        """Float32 [B, H, W, 3] in [0, 1] -> the size, range and dtype of the input."""
+        sides = zip(self._image.shape[1:3], images.shape[1:3])
+        height, width = (wanted or given for wanted, given in sides)
+        stored = pixels.unit_to_bytes(images).numpy()
+        resized = np.stack([pixels.resize(image, height, width) for image in stored])
+        return tf.cast(INPUT_RANGES[self._input_range](resized), self._image.dtype)
+
+
+def load(path: str | os.PathLike, input_range: str = "unit") -> Similarity:
+    """Loads a face embedding.
+
+    Args:
+      path: A SavedModel folder with the signature `serving_default`, or one that Keras
+        wrote. Its one input is RGB [B, h, w, 3], floats or integers, h and w fixed or
+        open; the first output, in the order of their names, that holds two floats or
+        more an image is the embedding, whatever its shape.
+      input_range: What the embedding was trained on: "unit" [0, 1], "signed" [-1, 1]
+        or "bytes" [0, 255].
+
+    Returns:
+      The metric.
+
+    Raises:
+      ValueError: the folder is no SavedModel or cannot be loaded, has other inputs or
+        no such output, or integer inputs together with "unit" or "signed".
+    """
+    choices.check_choice("embedding_range", input_range, tuple(INPUT_RANGES))
+    folder = pathlib.Path(path).expanduser()
+    inputs, outputs, run = _open(folder)
+    image = next(iter(inputs.values()), None)
+    if len(inputs) != 1 or not _holds_images(image):
+        raise ValueError(
+            f"--embedding={folder}: an embedding must have one input, RGB images "
+            f"[B, h, w, 3] in a batch of any size; its inputs are {_shown(inputs)}. "
+            f"Export it again with such a {_SIGNATURE} signature. {_WAY_OUT}"
+        )
+    if not image.dtype.is_floating and input_range != "bytes":
+        raise ValueError(
+            f"--embedding={folder}: its input is {image.dtype.name}, which cannot hold "
+            f"{_LIMITS[input_range]}; pass --embedding_range=bytes. {_WAY_OUT}"
+        )
+    output = next((n for n in sorted(outputs) if _holds_vectors(outputs[n])), None)
+    if output is None:
+        raise ValueError(
+            f"--embedding={folder}: an embedding must have an output of two floats or "
+            f"more an image; its outputs are {_shown(outputs)}. Export it again "
+            f"without the layers after the embedding. {_WAY_OUT}"
+        )
+    return Similarity(folder, output, image, input_range, run)
+
+
+def _open(folder: pathlib.Path) -> tuple[dict, dict, Callable]:
+    """The inputs and outputs, {name: spec}, and images -> {name: output}."""
+    if not tf.saved_model.contains_saved_model(str(folder)):
+        raise ValueError(
+            f"--embedding={folder}: no SavedModel is here. Pass the folder that holds "
+            "saved_model.pb, such as Keras writes with model.save(FOLDER). "
+            f"{_WAY_OUT}"
+        )
+    try:
+        loaded = tf.saved_model.load(str(folder))
+        signature = loaded.signatures.get(_SIGNATURE)
+        if signature is None and (folder / "keras_metadata.pb").is_file():
+            return _keras(tf.keras.models.load_model(folder, compile=False))
+    # TensorFlow raises many kinds of errors on damaged files and unknown operations.
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ValueError(
+            f"--embedding={folder}: TensorFlow {tf.__version__} cannot load this "
+            f"SavedModel ({reason[:300]}). Export it again, with TensorFlow's "
+            f"own operations only. {_WAY_OUT}"
+        ) from error
+    if signature is None:
+        raise ValueError(
+            f"--embedding={folder}: a SavedModel that Keras did not write needs the "
+            f"signature {_SIGNATURE}; it has {', '.join(loaded.signatures) or 'none'}. "
+            f"Export it again with signatures={{{_SIGNATURE!r}: FUNCTION}}. {_WAY_OUT}"
+        )
+    inputs = signature.structured_input_signature[1]
+
+    def run(images: tf.Tensor) -> Mapping[str, tf.Tensor]:
+        return signature(**dict.fromkeys(inputs, images))
+
+    return inputs, signature.structured_outputs, run
+
+
+def _keras(model: tf.keras.Model) -> tuple[dict, dict, Callable]:
+    """As `_open`, of a Keras model that was saved without signatures."""
+
+    def run(images: tf.Tensor) -> Mapping[str, tf.Tensor]:
+        outputs = tf.nest.flatten(model(images, training=False))
+        return dict(zip(model.output_names, outputs))
+
+    # A subclassed model does not know its inputs, and is then told that it has none.
+    inputs, outputs = model.inputs or [], model.outputs or []
+    return (
+        dict(zip(model.input_names or [], inputs)),
+        dict(zip(model.output_names or [], outputs)),
+        run,
+    )
+
+
+def _holds_images(spec: tf.TensorSpec) -> bool:
+    shape = spec.shape
+    return shape.rank == 4 and shape[0] is None and shape[3] == 3
+
+
+def _holds_vectors(spec: tf.TensorSpec) -> bool:
+    """Two floats or more an image, as far as the shape is known before it is run."""
+    shape = spec.shape
+    several = shape.rank is None or (shape.rank > 1 and shape[1:].num_elements() != 1)
+    return spec.dtype.is_floating and several
+
+
+def _shown(specs: Mapping[str, tf.TensorSpec]) -> str:
+    """Such as "face float32 [None, 112, 112, 3]"."""
+    shown = [
+        f"{name} {spec.dtype.name} "
+        + (str(spec.shape.as_list()) if spec.shape.rank is not None else "[...]")
+        for name, spec in sorted(specs.items())  # a SavedModel keeps no order
+    ]
+    return ", ".join(shown) or "none"
+
+
+def _sha256(folder: pathlib.Path) -> str:
+    """Of every file and its name; a file that is renamed changes it too."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
+    return digest.hexdigest()

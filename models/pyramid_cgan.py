@@ -1,0 +1,221 @@
+"""A conditional GAN with a dilated feature pyramid (Chen, Ji & Zhang).
+
+The generator halves the image three times by residual blocks, looks around with four
+dilated convolutions, and doubles it again; maps of the way down are added on the way
+up. Three configurations isolate the pyramid and the dilation.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from models import blocks, doubling
+
+CONFIGURATIONS = ("a", "b", "c", "d")
+NORMS = ("batch", "none")
+STEM_CHANNELS = 64
+DOWN_CHANNELS = (64, 128, 256)
+DILATED_CHANNELS = 1024
+RATES = (2, 4, 8, 16)
+UP_CHANNELS = (256, 128, 64)
+LAST_CHANNELS = 32
+
+
+@tf.keras.utils.register_keras_serializable("facemend")
+class DilatedConv2D(tf.keras.layers.Conv2D):
+    """A dilated 3x3 convolution, SAME. [B, H, W, C] -> [B, H, W, F].
+
+    At 128 px the maps are 16x16, and beside the center tap rate 8 sees half of them or
+    a quarter, rate 16 nothing but padding. Kernels for CPUs get slow on padding (rate
+    16 takes them ten to a hundred times as long as here), so wide rates are computed as
+    what they equal: a sum of 1x1 convolutions over the pixels that each tap does see.
+    """
+
+    def convolution_op(self, inputs, kernel):
+        """[B, H, W, C], [3, 3, C, F] -> [B, H, W, F]."""
+        rate, (_, height, width, _) = self.dilation_rate[0], inputs.shape
+        if 2 * rate < min(height, width):
+            return super().convolution_op(inputs, kernel)
+        total = 0.0
+        for i, row in enumerate((-rate, 0, rate)):
+            for j, column in enumerate((-rate, 0, rate)):
+                if abs(row) >= height or abs(column) >= width:
+                    continue
+                up, down, left, right = (
+                    max(shift, 0) for shift in (-row, row, -column, column)
+                )
+                seen = inputs[:, down : height - up, right : width - left]
+                tap = tf.nn.conv2d(seen, kernel[i : i + 1, j : j + 1], 1, "VALID")
+                total += tf.pad(tap, [[0, 0], [up, down], [left, right], [0, 0]])
+        return total
+
+
+def check_image_size(image_size: int) -> None:
+    """Raises a ValueError unless the three blocks on the way down halve the image."""
+    if image_size < 8 or image_size % 8:
+        raise ValueError(
+            "image_size must be a multiple of 8, because three residual blocks each "
+            f"halve the image; got {image_size}. Try {image_size // 8 * 8 or 8}."
+        )
+
+
+def build_generator(
+    configuration: str = "d",
+    *,
+    image_size: int = 128,
+    width: float = 1.0,
+    norm: str = "batch",
+) -> tf.keras.Model:
+    """Builds the generator of Chen et al., Sec. 3.2 and 3.3, Table 1.
+
+      image     [B, S, S, 3], mask [B, S, S, 1], concatenated
+      conv1     3x3 -> [B, S, S, 64]
+      res1..3   residual blocks of stride 2 -> [B, S/2, S/2, 64],
+                [B, S/4, S/4, 128], [B, S/8, S/8, 256]
+      dilated   four 3x3 of rates 2, 4, 8, 16 -> [B, S/8, S/8, 1024]
+      res4      + 1x1 of res3 -> [B, S/8, S/8, 256]
+      res5      doubled first, + 1x1 of res2 -> [B, S/4, S/4, 128]
+      res6      doubled first, + 1x1 of res1 -> [B, S/2, S/2, 64]
+      deconv    4x4/2, conv2 3x3 -> [B, S, S, 32]
+      restored  3x3, tanh -> [B, S, S, 3]
+
+    Every convolution but the laterals and the last is normalized, then LeakyReLU; at
+    the end of a residual block the normalized branches are added first.
+    Table 1 prints stride 2 for every convolution of every residual block, which cannot
+    be built: here a stride is its block's, and blocks 4 to 6 are the way up.
+
+    Args:
+      configuration: "a" has no laterals and no dilation, "b" no dilation; "c" and "d"
+        are the same generator, against other discriminators.
+      image_size: S in pixels, a multiple of 8.
+      width: Multiplies every number of channels but those of RGB and mask.
+      norm: "batch", as in DCGAN, or "none"; the paper names no normalization.
+
+    Returns:
+      {"image": [B, S, S, 3] in [-1, 1], the hole filled with 0, "mask": [B, S, S, 1],
+      1 = missing} -> [B, S, S, 3] in [-1, 1], float32. Known pixels are redrawn, too:
+      `build_inpainter` puts them back.
+
+    Raises:
+      ValueError: If the image size does not fit or an option is none of the above.
+    """
+    for name, value, known in (
+        ("configuration", configuration, CONFIGURATIONS),
+        ("norm", norm, NORMS),
+    ):
+        if value not in known:
+            raise ValueError(f"{name} must be one of {known}; got {value!r}.")
+    check_image_size(image_size)
+
+    def scaled(channels: int) -> int:
+        return blocks.scaled(channels, width)
+
+    image = tf.keras.Input((image_size, image_size, 3), name="image")
+    mask = tf.keras.Input((image_size, image_size, 1), name="mask", dtype="float32")
+    x = tf.keras.layers.Concatenate(name="image_and_mask")([image, mask])
+    x = _active_conv(x, scaled(STEM_CHANNELS), 3, norm, name="conv1")
+    levels = []
+    for block, channels in enumerate(DOWN_CHANNELS, start=1):
+        x = _residual(x, scaled(channels), norm, strides=2, name=f"res{block}")
+        levels.append(x)
+    dilated = configuration in ("c", "d")
+    for number, rate in enumerate(RATES, start=1):
+        x = _active_conv(
+            x,
+            scaled(DILATED_CHANNELS),
+            3,
+            norm,
+            layer=DilatedConv2D,
+            dilation_rate=rate if dilated else 1,
+            name=f"dilated{number}",
+        )
+    for block, channels in enumerate(UP_CHANNELS, start=4):
+        x = _residual(x, scaled(channels), norm, doubled=block > 4, name=f"res{block}")
+        if configuration != "a":
+            level = levels.pop()
+            lateral = blocks.conv(level, scaled(channels), 1, name=f"lateral{block}")
+            x = tf.keras.layers.Add(name=f"joined{block}")([x, lateral])
+    transposed = tf.keras.layers.Conv2DTranspose
+    last = scaled(LAST_CHANNELS)
+    x = _active_conv(x, last, 4, norm, layer=transposed, strides=2, name="deconv")
+    x = _active_conv(x, last, 3, norm, name="conv2")
+    restored = blocks.tanh_image(x, name="restored")
+    inputs = {"image": image, "mask": mask}
+    return tf.keras.Model(inputs, restored, name=f"pyramid_cgan_{configuration}")
+
+
+def _conv(
+    x,
+    filters: int,
+    kernel: int,
+    norm: str,
+    *,
+    layer: type = tf.keras.layers.Conv2D,
+    name: str,
+    **options,
+):
+    """A convolution of any kind, SAME, with a bias -> BatchNorm, if there is any."""
+    normalized = norm == "batch"
+    # Without norms the signal of DCGAN's N(0, 0.02) shrinks to 1e-7, gradients to
+    # 1e-13, and nothing learns; He et al.'s initialization keeps the size of both.
+    init = blocks.normal_init() if normalized else tf.keras.initializers.HeNormal()
+    x = layer(
+        filters=filters,
+        kernel_size=kernel,
+        padding="same",
+        kernel_initializer=init,
+        name=name,
+        **options,
+    )(x)
+    return blocks.batch_norm(x, name=f"{name}_norm") if normalized else x
+
+
+def _active_conv(x, filters: int, kernel: int, norm: str, *, name: str, **options):
+    """`_conv` -> LeakyReLU."""
+    x = _conv(x, filters, kernel, norm, name=name, **options)
+    return blocks.leaky_relu(x, name=f"{name}_act")
+
+
+def _residual(
+    x, filters: int, norm: str, *, strides: int = 1, doubled: bool = False, name: str
+):
+    """Two convolutions 3x3, beside them one 1x1; their sum -> LeakyReLU.
+
+    [B, H, W, C] -> [B, H/strides, W/strides, filters], or [B, 2H, 2W, filters] if the
+    map is doubled first.
+    """
+    first, second, skip = (f"{name}_{part}" for part in ("conv1", "conv2", "shortcut"))
+    if doubled:
+        y = _active_conv(x, filters, 3, norm, layer=doubling.DoublingConv2D, name=first)
+        x = blocks.double(x, name=f"{name}_doubled")
+    else:
+        y = _active_conv(x, filters, 3, norm, strides=strides, name=first)
+    if strides > 1:
+        # What a 1x1 convolution with a stride sees. Given the stride itself oneDNN's
+        # gradient of its weights crashes where there are fewer than 16 channels.
+        x = tf.keras.layers.AveragePooling2D(
+            1, strides=strides, name=f"{name}_sampled"
+        )(x)
+    y = _conv(y, filters, 3, norm, name=second)
+    x = _conv(x, filters, 1, norm, name=skip)
+    x = tf.keras.layers.Add(name=f"{name}_sum")([y, x])
+    return blocks.leaky_relu(x, name=f"{name}_act")
+
+
+def build_inpainter(generator: tf.keras.Model) -> tf.keras.Model:
+    """Puts the known pixels back: x (1 - M) + G M.
+
+    Args:
+      generator: From `build_generator`.
+
+    Returns:
+      {"image": [B, S, S, 3] in [-1, 1] with the hole filled, "mask": [B, S, S, 1],
+      1 = missing} -> whole image [B, S, S, 3] in [-1, 1], float32; known pixels are
+      those of the image, bit for bit.
+    """
+    size = generator.input_shape["image"][1]
+    image = tf.keras.Input((size, size, 3), name="image")
+    mask = tf.keras.Input((size, size, 1), name="mask", dtype="float32")
+    drawn = generator({"image": image, "mask": mask})
+    restored = tf.where(mask > 0.5, drawn, tf.cast(image, tf.float32))
+    return tf.keras.Model({"image": image, "mask": mask}, restored, name="inpainter")

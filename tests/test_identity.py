@@ -1,0 +1,243 @@
+"""Identity similarity: what an embedding sees, what is compared, what is refused."""
+
+from __future__ import annotations
+
+import gc
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from data_pipeline import pixels
+from evaluation import identity
+
+SIZE = 8
+NAMES = ("a.jpg", "b.jpg", "c.jpg")
+IMAGE = [None, SIZE, SIZE, 3]
+
+
+def faces(seed, size=SIZE):
+    """Images whose values are whole bytes: float32 [3, size, size, 3] in [0, 1]."""
+    generator = np.random.default_rng(seed)
+    stored = generator.integers(0, 256, (3, size, size, 3), np.uint8)
+    return stored.astype(np.float32) / 255
+
+
+def summed_up(image):
+    """[B, 4]: the mean color and a constant, so that the images' range matters."""
+    mean = tf.reduce_mean(tf.cast(image, tf.float32), [1, 2])
+    return tf.concat([mean, tf.ones_like(mean[:, :1])], axis=1)
+
+
+def save(folder, outputs=summed_up, shape=IMAGE, dtype=tf.float32, **more):
+    """Writes a plain SavedModel; its scale is a variable, as weights are."""
+    module = tf.Module()
+    module.scale = tf.Variable(2.0)
+
+    def call(face, **others):
+        made = outputs(face)
+        made = made if isinstance(made, dict) else {"embedding": made}
+        return {
+            name: value * module.scale if value.dtype == tf.float32 else value
+            for name, value in made.items()
+        }
+
+    specs = {"face": tf.TensorSpec(shape, dtype, name="face"), **more}
+    concrete = tf.function(call).get_concrete_function(**specs)
+    tf.saved_model.save(module, str(folder), signatures={"serving_default": concrete})
+    return folder
+
+
+def cosine(a, b):
+    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    return (a * b).sum(axis=1) / lengths
+
+
+class TestSimilarity:
+    @pytest.mark.parametrize(
+        ("input_range", "dtype", "scale", "shift"),
+        [
+            ("unit", tf.float32, 1, 0),
+            ("signed", tf.float32, 2, -1),
+            ("signed", tf.float16, 2, -1),
+            ("bytes", tf.float32, 255, 0),
+            ("bytes", tf.uint8, 255, 0),
+        ],
+    )
+    def test_it_is_the_cosine_of_embeddings_in_their_range(
+        self, tmp_path, input_range, dtype, scale, shift
+    ):
+        similarity = identity.load(save(tmp_path / "net", dtype=dtype), input_range)
+        gc.collect()  # the network's variables must outlive this
+        pair = faces(0), faces(1)
+
+        def expected(images):
+            mean = (scale * images.astype("d") + shift).mean(axis=(1, 2))
+            return np.concatenate([mean, np.ones([3, 1])], axis=1)
+
+        found = similarity(*pair, NAMES)
+        assert found.shape == (3,) and found.dtype == np.float32
+        tolerance = 1e-3 if dtype == tf.float16 else 1e-5
+        np.testing.assert_allclose(found, cosine(*map(expected, pair)), atol=tolerance)
+        np.testing.assert_allclose(similarity(pair[0], pair[0], NAMES), 1, atol=1e-6)
+
+    @pytest.mark.parametrize("sides", [(4, 6), (4, None), (None, None)])
+    def test_images_are_resized_only_where_the_size_is_fixed(self, tmp_path, sides):
+        def flat(image):
+            return tf.reshape(image, [tf.shape(image)[0], -1])
+
+        similarity = identity.load(save(tmp_path / "net", flat, [None, *sides, 3]))
+        pair = faces(0), faces(1)
+        resized = [
+            [pixels.resize(i, sides[0] or SIZE, sides[1] or SIZE) for i in images]
+            for images in (np.rint(255 * p).astype(np.uint8) for p in pair)
+        ]
+        expected = cosine(*(np.reshape(r, [3, -1]).astype("d") for r in resized))
+        np.testing.assert_allclose(similarity(*pair, NAMES), expected, atol=1e-5)
+
+    @pytest.mark.parametrize("signatures", [None, {}])
+    def test_keras_models_need_no_signature(self, tmp_path, signatures):
+        image = tf.keras.Input(IMAGE[1:], name="image")
+        x = tf.keras.layers.GlobalAveragePooling2D()(image)
+        x = tf.keras.layers.Dropout(0.9)(x)
+        model = tf.keras.Model(image, tf.keras.layers.Dense(5, name="embedding")(x))
+        folder = tmp_path / "net"
+        model.save(folder, save_format="tf", signatures=signatures)
+        pair = faces(0), faces(1)
+        similarity = identity.load(folder)
+        assert (similarity.name, similarity.output) == ("net", "embedding")
+        expected = cosine(*(model(p, training=False).numpy() for p in pair))
+        np.testing.assert_allclose(similarity(*pair, NAMES), expected, atol=1e-5)
+
+    def test_the_first_output_of_several_floats_is_the_embedding(self, tmp_path):
+        def outputs(image):
+            mean = tf.reduce_mean(image, [1, 2])
+            return {
+                "box": tf.cast(mean, tf.int32),
+                "confidence": mean[:, :1],
+                "features": summed_up(image)[:, None, None, :],
+                "logits": mean,
+                "age": mean[:, 0],
+            }
+
+        similarity = identity.load(save(tmp_path / "many", outputs))
+        assert similarity.output == "features"
+        alone = identity.load(save(tmp_path / "one"))
+        pair = faces(0), faces(1)
+        np.testing.assert_allclose(similarity(*pair, NAMES), alone(*pair, NAMES))
+
+    def test_originals_are_embedded_once_for_all_restorers_of_a_batch(self, tmp_path):
+        seen = []
+
+        def run(images):
+            seen.append(images.numpy())
+            return {"e": tf.reduce_mean(images, [1, 2])}
+
+        spec = tf.TensorSpec(IMAGE, tf.float32)
+        similarity = identity.Similarity(tmp_path, "e", spec, "unit", run)
+        target = faces(0)
+        first = similarity(target, faces(1), NAMES)
+        assert len(seen) == 2
+        similarity(target, faces(2), NAMES)
+        assert len(seen) == 3
+        np.testing.assert_allclose(seen[2], faces(2), atol=1e-6)
+        target[:] = faces(3)  # another batch in the same memory
+        assert not np.allclose(similarity(target, faces(1), NAMES), first)
+        assert len(seen) == 5
+
+    def test_the_checksum_is_that_of_the_files(self, tmp_path):
+        first = save(tmp_path / "first")
+        second = shutil.copytree(first, tmp_path / "second")
+        before = identity.load(first).sha256_prefix
+        assert len(before) == 16 and int(before, 16) >= 0
+        assert identity.load(second).sha256_prefix == before
+        (second / "assets").mkdir(exist_ok=True)
+        note = second / "assets" / "note.txt"
+        note.write_text("1")
+        changed = identity.load(second).sha256_prefix
+        note.write_text("2")
+        other = identity.load(second).sha256_prefix
+        note.rename(note.with_name("renamed.txt"))
+        assert len({before, changed, other, identity.load(second).sha256_prefix}) == 4
+
+
+class TestErrors:
+    @pytest.mark.parametrize("side", ["original", "completed"])
+    @pytest.mark.parametrize("value", [0.0, np.nan])
+    def test_an_embedding_without_direction_names_the_image(
+        self, tmp_path, side, value
+    ):
+        def outputs(image):
+            black = tf.reduce_max(image, [1, 2], keepdims=True) == 0
+            return tf.where(black, value, 1 + image)
+
+        similarity = identity.load(save(tmp_path / "net", outputs))
+        good, bad = faces(0), faces(0)
+        bad[1] = 0
+        pair = (bad, good) if side == "original" else (good, bad)
+        message = f"--embedding=.*net.*the {side} image b.jpg.*--embedding_range"
+        with pytest.raises(ValueError, match=message):
+            similarity(*pair, NAMES)
+
+    @pytest.mark.parametrize(
+        ("shape", "shown"),
+        [
+            ([None, SIZE, SIZE, 1], r"face float32 \[None, 8, 8, 1\]"),
+            ([None, 3, SIZE, SIZE], r"face float32 \[None, 3, 8, 8\]"),
+            ([1, SIZE, SIZE, 3], r"face float32 \[1, 8, 8, 3\]"),
+            ([None, 12], r"face float32 \[None, 12\]"),
+            (None, r"face float32 \[...\]"),
+        ],
+    )
+    def test_its_input_must_be_color_images(self, tmp_path, shape, shown):
+        def outputs(image):
+            return tf.ones([2, 4])
+
+        folder = save(tmp_path / "net", outputs, shape)
+        message = f"--embedding=.*one input.*{shown}.*Export it again.*leave --embed"
+        with pytest.raises(ValueError, match=message):
+            identity.load(folder)
+
+    def test_it_must_have_one_input(self, tmp_path):
+        training = tf.TensorSpec([], tf.bool, name="training")
+        folder = save(tmp_path / "net", training=training)
+        with pytest.raises(ValueError, match="one input.*training bool"):
+            identity.load(folder)
+
+    def test_it_must_have_an_output_of_several_floats(self, tmp_path):
+        def outputs(image):
+            score = tf.reduce_mean(image, [1, 2, 3])
+            return {"score": score[:, None], "person": tf.cast(image, tf.int32)}
+
+        folder = save(tmp_path / "net", outputs)
+        message = r"two floats or more.*person int32.*score float32 \[None, 1\]"
+        with pytest.raises(ValueError, match=message):
+            identity.load(folder)
+
+    def test_integers_hold_bytes_only(self, tmp_path):
+        folder = save(tmp_path / "net", dtype=tf.uint8)
+        with pytest.raises(ValueError, match=r"uint8.*\[0, 1\].*_range=bytes"):
+            identity.load(folder)
+
+    def test_a_mistyped_range_is_told_at_once(self, tmp_path):
+        with pytest.raises(ValueError, match=r"unit, signed, bytes.*mean: signed"):
+            identity.load(tmp_path, "sigend")
+
+    def test_a_folder_must_hold_a_saved_model(self, tmp_path):
+        for folder in (tmp_path, tmp_path / "nowhere"):
+            message = "--embedding=.*no SavedModel.*saved_model.pb"
+            with pytest.raises(ValueError, match=message):
+                identity.load(folder)
+
+    def test_a_damaged_model_is_told(self, tmp_path):
+        folder = save(tmp_path / "net")
+        path = folder / "saved_model.pb"
+        path.write_bytes(path.read_bytes()[:100])
+        with pytest.raises(ValueError, match="--embedding=.*net: .*cannot load"):
+            identity.load(folder)
+
+    def test_a_plain_model_needs_the_signature(self, tmp_path):
+        tf.saved_model.save(tf.Module(), str(tmp_path / "net"))
+        with pytest.raises(ValueError, match="--embedding=.*serving_default; it has n"):
+            identity.load(tmp_path / "net")

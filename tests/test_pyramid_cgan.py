@@ -1,0 +1,249 @@
+"""Chen et al.'s generator: sizes as specified, and known pixels bit for bit."""
+
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models import cost
+from models import pyramid_cgan as networks
+
+# options, parameters, 1e9 multiply-adds
+SPECIFIED = [
+    ({"configuration": "a"}, 35_780_451, 10.77),
+    ({"configuration": "b"}, 35_866_915, 10.82),
+    ({"configuration": "c"}, 35_866_915, 10.82),
+    ({"configuration": "d"}, 35_866_915, 10.82),
+    ({"configuration": "d", "norm": "none"}, 35_839_267, 10.82),
+]
+NORMALIZED_CHANNELS = 64 + 2 * 3 * (64 + 128 + 256) + 4 * 1024 + 2 * 32
+LATERAL_PARAMETERS = sum(c * c + c for c in (64, 128, 256))
+TINY = {"image_size": 64, "width": 1 / 16}
+
+
+def size_of(weights):
+    return sum(int(np.prod(weight.shape)) for weight in weights)
+
+
+def batch(count=2, size=64, seed=0):
+    """Pictures whose hole, at another place in each, is filled with 0."""
+    rng = np.random.default_rng(seed)
+    image = rng.uniform(-1, 1, (count, size, size, 3)).astype(np.float32)
+    mask = np.zeros((count, size, size, 1), np.float32)
+    for i in range(count):
+        mask[i, 5 + 9 * i : 30 + 9 * i, 12:40] = 1
+    return {"image": image * (1 - mask), "mask": mask}
+
+
+@pytest.fixture(scope="module")
+def published():
+    """Configuration d as published, built once: 36 million parameters take a while."""
+    return networks.build_generator()
+
+
+class TestSpecification:
+    @pytest.mark.parametrize("options, parameters, giga", SPECIFIED)
+    def test_size_and_cost(self, options, parameters, giga):
+        network = networks.build_generator(**options)
+        assert network.count_params() == parameters
+        assert round(cost.multiply_adds(network) / 1e9, 2) == giga
+        moving = 0 if options.get("norm") else 2 * NORMALIZED_CHANNELS
+        assert parameters - size_of(network.trainable_weights) == moving
+
+    def test_what_laterals_and_norms_add(self):
+        parameters = {tuple(o.values()): p for o, p, _ in SPECIFIED}
+        assert parameters["b",] - parameters["a",] == LATERAL_PARAMETERS == 86_464
+        assert parameters["d",] - parameters["d", "none"] == 4 * NORMALIZED_CHANNELS
+
+    def test_table_1(self, published):
+        table = {  # layer -> side, channels
+            "conv1": (128, 64),
+            "res1_act": (64, 64),
+            "res2_act": (32, 128),
+            "res3_act": (16, 256),
+            "dilated1": (16, 1024),
+            "dilated4": (16, 1024),
+            "res4_act": (16, 256),
+            "res5_act": (32, 128),
+            "res6_act": (64, 64),
+            "deconv": (128, 32),
+            "conv2": (128, 32),
+            "restored": (128, 3),
+        }
+        for name, (side, channels) in table.items():
+            shape = published.get_layer(name).output_shape
+            assert shape == (None, side, side, channels), name
+        kernels = {"conv1": 3, "conv2": 3, "deconv": 4, "restored_conv": 3}
+        for block in range(1, 7):
+            for part, kernel in (("conv1", 3), ("conv2", 3), ("shortcut", 1)):
+                kernels[f"res{block}_{part}"] = kernel
+        for name, kernel in kernels.items():
+            assert published.get_layer(name).kernel_size == (kernel, kernel), name
+
+    def test_256_pixels_have_the_same_weights_and_four_times_the_cost(self, published):
+        network = networks.build_generator(image_size=256)
+        assert network.output_shape == (None, 256, 256, 3)
+        assert network.count_params() == published.count_params()
+        assert cost.multiply_adds(network) == 4 * cost.multiply_adds(published)
+        assert round(cost.multiply_adds(network) / 1e9) == 43
+
+    def test_width_multiplies_every_channel_but_those_of_pictures(self, published):
+        narrow = networks.build_generator(width=0.25)
+        assert narrow.output_shape == (None, 128, 128, 3)
+        for layer in published.layers:
+            if not hasattr(layer, "kernel") or layer.name == "restored_conv":
+                continue
+            assert narrow.get_layer(layer.name).filters == layer.filters / 4
+        thinnest = networks.build_generator(width=0.001, image_size=8)
+        assert thinnest.get_layer("dilated1").filters == 1
+        assert thinnest.get_layer("deconv").filters == 1
+
+
+class TestStructure:
+    @pytest.mark.parametrize("configuration", networks.CONFIGURATIONS)
+    def test_what_the_configurations_have(self, configuration):
+        network = networks.build_generator(configuration, **TINY)
+        rates = [network.get_layer(f"dilated{i}").dilation_rate[0] for i in range(1, 5)]
+        assert rates == ([2, 4, 8, 16] if configuration in "cd" else [1, 1, 1, 1])
+        names = {layer.name for layer in network.layers}
+        laterals = {name for name in names if re.match("lateral|joined", name)}
+        assert len(laterals) == (0 if configuration == "a" else 6)
+
+    @pytest.mark.parametrize("down, up", [(3, 4), (2, 5), (1, 6)])
+    def test_laterals_add_maps_of_the_way_down(self, published, down, up):
+        level, drawn = (published.get_layer(f"res{i}_act").output for i in (down, up))
+        lateral = published.get_layer(f"lateral{up}")
+        assert lateral.kernel_size == (1, 1) and lateral.use_bias
+        assert lateral.input is level
+        joined = published.get_layer(f"joined{up}")
+        assert joined.input[0] is drawn and joined.input[1] is lateral.output
+
+    @pytest.mark.parametrize("norm", networks.NORMS)
+    def test_a_residual_block_adds_before_it_activates(self, norm):
+        network = networks.build_generator(norm=norm, **TINY)
+        end = "_norm" if norm == "batch" else ""
+        for block in range(1, 7):
+            main, skip = network.get_layer(f"res{block}_sum").input
+            assert main is network.get_layer(f"res{block}_conv2{end}").output
+            assert skip is network.get_layer(f"res{block}_shortcut{end}").output
+            activation = network.get_layer(f"res{block}_act")
+            assert activation.input is network.get_layer(f"res{block}_sum").output
+            inner = network.get_layer(f"res{block}_conv1_act")
+            assert inner.input is network.get_layer(f"res{block}_conv1{end}").output
+            assert network.get_layer(f"res{block}_conv2").input is inner.output
+
+    def test_everything_has_a_gradient(self):
+        network = networks.build_generator(**TINY)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(network(batch(), training=True) ** 2)
+        gradients = tape.gradient(loss, network.trainable_weights)
+        for weight, gradient in zip(network.trainable_weights, gradients):
+            assert np.isfinite(gradient).all(), weight.name
+            if "kernel" in weight.name:
+                assert np.abs(gradient).max() > 0, weight.name
+
+    @pytest.mark.parametrize("norm", networks.NORMS)
+    def test_the_signal_survives_the_depth_before_training(self, norm):
+        tf.keras.utils.set_random_seed(0)
+        network = networks.build_generator(norm=norm, **TINY)
+        with tf.GradientTape() as tape:
+            restored = network(batch(), training=True)
+            loss = tf.reduce_mean((restored - 0.5) ** 2)
+        gradient = tape.gradient(loss, network.get_layer("dilated1").kernel)
+        assert np.std(restored) > 1e-3
+        # Far above the epsilon of Adam, 1e-7, below which nothing moves.
+        assert np.abs(gradient).max() > 1e-5
+
+
+class TestDilatedConv2D:
+    @pytest.mark.parametrize("rate", networks.RATES)
+    @pytest.mark.parametrize("side", [(4, 4), (16, 16), (9, 16), (17, 12)], ids=str)
+    def test_it_is_a_dilated_convolution(self, rate, side):
+        layer = networks.DilatedConv2D(
+            5, 3, dilation_rate=rate, padding="same", bias_initializer="ones"
+        )
+        x = tf.random.stateless_normal([2, *side, 4], [0, 0])
+        weight = tf.random.stateless_normal([2, *side, 5], [0, 1])
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(x)
+            y = layer(x)
+            expected = 1 + tf.nn.convolution(
+                x, layer.kernel, padding="SAME", dilations=rate
+            )
+            sums = [tf.reduce_sum(weight * each) for each in (y, expected)]
+        gradients = [tape.gradient(each, [x, layer.kernel]) for each in sums]
+        np.testing.assert_allclose(y, expected, atol=1e-5)
+        assert layer.compute_output_shape(x.shape) == tuple(y.shape)
+        for ours, native in zip(*gradients):
+            np.testing.assert_allclose(ours, native, atol=1e-4)
+
+    def test_at_16_pixels_rate_16_sees_its_center_tap_alone(self):
+        layer = networks.DilatedConv2D(3, 3, dilation_rate=16, padding="same")
+        x = tf.random.stateless_normal([1, 16, 16, 2], [0, 0])
+        result = layer(x)
+        np.testing.assert_allclose(result, x @ layer.kernel[1, 1], atol=1e-5)
+
+
+class TestInpainter:
+    @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+    def test_known_pixels_come_back_bit_for_bit(self, policy):
+        tf.keras.mixed_precision.set_global_policy(policy)
+        generator = networks.build_generator(**TINY)
+        inputs = batch()
+        restored = networks.build_inpainter(generator)(inputs)
+        drawn = generator(inputs)
+        assert restored.dtype == drawn.dtype == tf.float32
+        hole = np.broadcast_to(inputs["mask"] > 0, drawn.shape)
+        restored, drawn = restored.numpy(), drawn.numpy()
+        np.testing.assert_array_equal(restored[~hole], inputs["image"][~hole])
+        np.testing.assert_array_equal(restored[hole], drawn[hole])
+        assert np.abs(drawn).max() < 1
+        assert drawn[hole].std() > 0
+
+    def test_precision_is_the_policys_but_for_norms_and_the_output(self):
+        before = networks.build_generator(**TINY)
+        tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+        network = networks.build_generator(**TINY)
+        assert [w.name for w in network.weights] == [w.name for w in before.weights]
+        for name in ("conv1", "dilated4", "res5_conv1", "lateral6", "deconv"):
+            assert network.get_layer(name).compute_dtype == "bfloat16"
+        assert network.get_layer("dilated4_norm").compute_dtype == "float32"
+        assert network.get_layer("restored").compute_dtype == "float32"
+
+    def test_the_generator_sees_image_and_mask(self):
+        network = networks.build_generator(norm="none", **TINY)
+        inputs = batch()
+        before = network(inputs).numpy()
+        for name in inputs:
+            other = network({**inputs, name: inputs[name][::-1]}).numpy()
+            assert np.abs(other - before).max() > 1e-6, name
+
+    def test_a_saved_generator_computes_the_same(self, tmp_path):
+        network = networks.build_generator(**TINY)
+        path = str(tmp_path / "generator.keras")
+        network.save(path)
+        loaded = tf.keras.models.load_model(path)
+        np.testing.assert_array_equal(loaded(batch()), network(batch()))
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        "options, text",
+        [
+            (
+                {"configuration": "e"},
+                "configuration must be one of ('a', 'b', 'c', 'd'); got 'e'.",
+            ),
+            ({"norm": None}, "norm must be one of ('batch', 'none'); got None."),
+            (
+                {"image_size": 100},
+                "image_size must be a multiple of 8, because three residual blocks "
+                "each halve the image; got 100. Try 96.",
+            ),
+            ({"image_size": 0}, "got 0. Try 8."),
+        ],
+    )
+    def test_they_name_the_option_and_the_way_out(self, options, text):
+        with pytest.raises(ValueError, match=re.escape(text)):
+            networks.build_generator(**options)
