@@ -14,7 +14,13 @@ from evaluation.charts import Curve, Series
 # Columns of history.csv that are no curves of their own.
 BOOKKEEPING = {"epoch", "step", "steps", "seconds", "images_per_second", "time"}
 # Prefix of a loss -> title of its chart.
-NETWORKS = {"g": "Generator losses", "d": "Discriminator losses"}
+NETWORKS = {
+    "g": "Generator losses",
+    "d": "Discriminator losses",
+    "c": "Classifier losses",
+}
+# Prefix -> title, of losses that are added up where runs are compared.
+TOTALS = {"g": "Generator loss", "d": "Discriminator loss"}
 
 
 def read(path: str | os.PathLike | None) -> dict[str, list[float]]:
@@ -73,6 +79,57 @@ def learning(
         title = NETWORKS.get(network, network)
         curves.append(_curve(network, title, "loss", names, history, x_name))
     return curves
+
+
+def overlaid(
+    histories: Mapping[str, Mapping[str, Sequence[float]]],
+    headline: Sequence[str] = (),
+) -> list[Curve]:
+    """The same curves of several runs, one chart a metric or a loss.
+
+    The terms of the generator's loss are added up, and the discriminator's; others,
+    such as a classifier's on real and on restored images, have a chart each.
+
+    Args:
+      histories: {run: columns}, from `read`.
+      headline: As `learning` takes it.
+    """
+    names = list(dict.fromkeys(name for h in histories.values() for name in h))
+    charts: dict[str, tuple[str, str, list[str]]] = {}  # slug -> title, y, columns
+    for key in headline:
+        title = f"Validation {naming.label(key)}{naming.arrow(key)}"
+        charts[key] = (title, naming.metric_of(key).label, [f"val_{key}"])
+    for name in names:
+        if name in BOOKKEEPING or name.startswith("val_"):
+            continue
+        prefix = name.split("_")[0]
+        slug = prefix if prefix in TOTALS else name
+        title = TOTALS.get(prefix, name.replace("_", " "))
+        charts.setdefault(slug, (title, "loss", []))[2].append(name)
+    curves = [_overlay(slug, *chart, histories) for slug, chart in charts.items()]
+    return [curve for curve in curves if curve.series]
+
+
+def _overlay(slug, title, y_label, names, histories) -> Curve:
+    series, x_label = [], "step"
+    for label, columns in histories.items():
+        found = [columns[name] for name in names if name in columns]
+        if not found:
+            continue
+        x_label = "epoch" if "epoch" in columns else "step"
+        rows = [[value for value in row if math.isfinite(value)] for row in zip(*found)]
+        y = [sum(row) if row else math.nan for row in rows]
+        if any(map(math.isfinite, y)):
+            series.append(Series(label, columns[x_label], y))
+    return Curve(
+        slug=f"learning-{slug}",
+        title=title,
+        x_label=x_label,
+        y_label=y_label,
+        series=series,
+        whole_x=True,
+        alt=f"{title} by {x_label} of {', '.join(line.label for line in series)}.",
+    )
 
 
 def _curve(slug, title, y_label, names, history, x_name) -> Curve:

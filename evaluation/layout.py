@@ -29,7 +29,8 @@ def view(report: Report, columns: Mapping) -> dict:
     sizes = []
     if report.hole_size:
         sizes = [charts.hole_size(report.hole_size, group_key, labels, report.ours)]
-    learning = history.learning(columns, headline)
+    several = isinstance(report.history, Mapping)
+    learning = (history.overlaid if several else history.learning)(columns, headline)
     return {
         "report": report,
         "labels": labels,

@@ -46,7 +46,8 @@ class Report:
       published: Tables to read beside ours; `tables.Table`, or its fields as a dict.
       epochs: The table of a metric by epoch, published and ours.
       tables: More results of ours, below the tables of metrics.
-      history: Path of history.csv; a missing file means no learning curves.
+      history: Path of history.csv, or {run: path} of several runs that are compared;
+        a missing file means no learning curves.
       pictures: {section: [{"name", "note", "images": [(label, uint8 image)]}]}, what
         `pictures.gather` returns.
       pictures_note: Shown above them, such as whether known pixels are pasted back.
@@ -83,7 +84,7 @@ class Report:
     published: Sequence[tables.Table | Mapping] = ()
     epochs: tables.Table | Mapping | None = None
     tables: Sequence = ()
-    history: str | os.PathLike | None = None
+    history: str | os.PathLike | Mapping[str, str | os.PathLike] | None = None
     pictures: Mapping[str, Sequence[Mapping]] = dataclasses.field(default_factory=dict)
     pictures_note: str = ""
     hero: Sequence[Mapping] | None = None
@@ -111,7 +112,10 @@ def write_report(folder: str | os.PathLike, report: Report) -> pathlib.Path:
       The path of report.html.
     """
     folder = pathlib.Path(folder)
-    columns = history.read(report.history)
+    if isinstance(report.history, Mapping):
+        columns = {run: history.read(path) for run, path in report.history.items()}
+    else:
+        columns = history.read(report.history)
     view = layout.view(report, columns)
     sections = _write_pictures(folder / "pictures", report.pictures)
     drawn = {}

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from evaluation.tables import Table
+from experiments.provenance import configuration
 from experiments.system import System
 from models import cost
 
+BENCHMARKS = pathlib.Path(__file__).parent.parent / "benchmarks"
 
-def make(system: System, runs: Sequence[Mapping], benchmarks: pathlib.Path) -> Table:
-    """One row a run.
+
+def make(system: System, runs: Sequence[Mapping]) -> Table:
+    """One row a run, with its speed where benchmarks/<paper>.json has it.
 
     Args:
       system: The paper's.
       runs: As results/<paper>.json has them.
-      benchmarks: Folder with <paper>.json, if its speed has been measured.
     """
-    speed = _read(benchmarks / f"{system.name}.json")
+    speed = _read(BENCHMARKS / f"{system.name}.json")
     columns = ["", "Parameters", "10⁹ multiply-adds"]
     columns += ["Training (images/s)", "Inference (images/s)"] if speed else []
     measured = {row["label"]: row for row in speed.get("networks", ())}
     rows = []
     for run in runs:
-        network = system.build_network(_config(system, run["environment"]["config"]))
+        network = system.build_network(
+            configuration(system, run["environment"]["config"])
+        )
         row = [run["label"], f"{network.count_params():,}"]
         row += [f"{cost.multiply_adds(network) / 1e9:.3f}"]
         if speed:
@@ -37,18 +39,6 @@ def make(system: System, runs: Sequence[Mapping], benchmarks: pathlib.Path) -> T
             ]
         rows.append(row)
     return Table("What the networks cost", columns, rows, note=_note(speed))
-
-
-def _config(system: System, values: Mapping[str, Any]) -> Any:
-    """The configuration of a run, from its JSON without places."""
-    names = {field.name for field in dataclasses.fields(system.config_class)}
-    return system.config_class(
-        **{
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in values.items()
-            if name in names
-        }
-    )
 
 
 def _read(path: pathlib.Path) -> dict:

@@ -47,3 +47,15 @@ def settings(system: System, run: Mapping) -> str:
         for name, v in changed.items()
     )
     return f"`--preset={preset} {typed}".rstrip() + "`"
+
+
+def configuration(system: System, values: Mapping[str, Any]) -> Any:
+    """The configuration of a run, from its JSON; what that lacks is as by default."""
+    names = {field.name for field in dataclasses.fields(system.config_class)}
+    return system.config_class(
+        **{
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in values.items()
+            if name in names
+        }
+    )

@@ -10,7 +10,6 @@ README and the card are only written again from there.
 
 from __future__ import annotations
 
-import importlib
 import json
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -22,19 +21,18 @@ from data_pipeline import pixels
 from evaluation import evaluate as measuring
 from evaluation import tables, wording
 from evaluation.report import strict
-from experiments import cards, command, cost_table
+from experiments import cards, command, cost_table, finished_runs, papers
 from experiments.config import check_choice
-from experiments.provenance import settings, without_places
+from experiments.provenance import settings
 from experiments.system import System
 
-PAPERS = ("skip_inpainting", "multiscale_context_encoder")
 ROOT = pathlib.Path(__file__).parent.parent
 _SHOWN = 128  # pixels
 
 
 def main() -> None:
     """The command line."""
-    flags.DEFINE_string("paper", None, f"One of {', '.join(PAPERS)}.")
+    flags.DEFINE_string("paper", None, f"One of {', '.join(papers.NAMES)}.")
     flags.DEFINE_list("runs", [], "Run folders, evaluated on the same images.")
     flags.DEFINE_string(
         "picture", "", "Run folder whose typical restorations the README shows."
@@ -46,9 +44,9 @@ def main() -> None:
 def reproduce() -> None:
     """Writes everything."""
     given = flags.FLAGS
-    check_choice("paper", given.paper, PAPERS)
+    check_choice("paper", given.paper, papers.NAMES)
     command.check_folder("output", given.output)
-    system = load_system(given.paper)
+    system = papers.load(given.paper)
     root = pathlib.Path(given.output)
     if given.runs:
         folders = [pathlib.Path(path).expanduser() for path in given.runs]
@@ -62,11 +60,6 @@ def reproduce() -> None:
         print(path)
 
 
-def load_system(name: str) -> System:
-    """The `SYSTEM` of a paper's module."""
-    return importlib.import_module(f"experiments.{name}").SYSTEM
-
-
 def gather(system: System, folders: Sequence[pathlib.Path]) -> dict:
     """The results of several runs, as results/<paper>.json has them.
 
@@ -74,25 +67,9 @@ def gather(system: System, folders: Sequence[pathlib.Path]) -> dict:
       FileNotFoundError: If a run has not been evaluated.
       ValueError: If runs were evaluated on different images or holes.
     """
-    evaluations, runs = [], []
-    for folder in folders:
-        path = folder / "report" / "evaluation.npz"
-        if not path.exists():
-            raise FileNotFoundError(
-                f"{folder} has no report; run it with --stages=evaluate first."
-            )
-        evaluations.append(measuring.Evaluation.load(path))
-        report = json.loads((folder / "report" / "results.json").read_text())
-        runs.append(
-            {
-                "label": report["ours"][0],
-                "subtitle": report["subtitle"],
-                "environment": without_places(report["environment"]),
-                "epochs": report["epochs"],
-                "history": report["history"],
-            }
-        )
-    merged = measuring.merge(*evaluations)
+    finished = finished_runs.read(folders)
+    runs = [run.described() for run in finished]
+    merged = measuring.merge(*[run.evaluation for run in finished])
     ours = [run["label"] for run in runs]
     order = [*ours, *(name for name in merged.values if name not in ours)]
     summary = measuring.summarize(merged)
@@ -104,7 +81,7 @@ def gather(system: System, folders: Sequence[pathlib.Path]) -> dict:
             "test_images": len(merged.names),
             "fingerprint": merged.fingerprint,
             "claims": system.check_claims(merged),
-            "cost": cost_table.make(system, runs, ROOT / "benchmarks"),
+            "cost": cost_table.make(system, runs),
             "summary": {name: summary[name] for name in order},
         }
     )
@@ -116,7 +93,7 @@ def documents(root: pathlib.Path) -> dict[pathlib.Path, str]:
     text, written = readme.read_text(), {}
     for path in sorted((root / "results").glob("*.json")):
         results = json.loads(path.read_text())
-        system = load_system(results["paper"])
+        system = papers.load(results["paper"])
         rendered = render(results)
         written[path.with_suffix(".md")] = cards.render(
             system,
@@ -140,7 +117,7 @@ def replace_block(text: str, name: str, content: str) -> str:
 def table(results: Mapping) -> str:
     """The main table of a paper, and what made it."""
     summary = results["summary"]
-    system = load_system(results["paper"])
+    system = papers.load(results["paper"])
     keys = (*system.headline, *system.tabled)
     keys = [key for key in keys if any(key in values for values in summary.values())]
     first = results["runs"][0]

@@ -8,7 +8,7 @@ import re
 import jinja2
 import pytest
 
-from experiments import cards, reproduce
+from experiments import cards, papers
 from experiments.skip_inpainting import SYSTEM
 
 SECTIONS = (
@@ -21,7 +21,7 @@ SECTIONS = (
     "Licence",
 )
 every_system = pytest.mark.parametrize(
-    "system", [reproduce.load_system(name) for name in reproduce.PAPERS]
+    "system", [papers.load(name) for name in papers.NAMES]
 )
 
 
@@ -129,4 +129,4 @@ def test_a_template_cannot_ask_for_what_nobody_fills(tmp_path, monkeypatch):
 
 def test_templates_are_those_of_the_papers():
     folder = pathlib.Path(cards.__file__).parent
-    assert {path.stem for path in folder.glob("*.md")} == set(reproduce.PAPERS)
+    assert {path.stem for path in folder.glob("*.md")} == set(papers.NAMES)

@@ -115,7 +115,7 @@ class TestData:
 def test_the_cost_of_a_run_stands_beside_its_measured_speed():
     values = json.loads(json.dumps(dataclasses.asdict(make("lfw_concat"))))
     run = {"label": facts.CONCAT, "environment": {"config": values}}
-    table = cost_table.make(SYSTEM, [run], ROOT / "benchmarks")
+    table = cost_table.make(SYSTEM, [run])
     ((label, parameters, macs, training, inference),) = table.rows
     assert (label, parameters, macs) == (facts.CONCAT, "2,224,835", "3.290")
     assert inference > training > 0

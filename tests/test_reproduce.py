@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from evaluation.evaluate import Evaluation
-from experiments import provenance, reproduce
+from experiments import papers, provenance, reproduce
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -44,7 +44,7 @@ def fake_run(folder, label, error, fingerprint="f" * 16):
 
 @pytest.fixture
 def system():
-    return reproduce.load_system("skip_inpainting")
+    return papers.load("skip_inpainting")
 
 
 def test_generated_documents_are_not_stale():

@@ -1,0 +1,141 @@
+r"""One report of several runs of a paper: numbers, curves and the same faces.
+
+  python -m experiments.compare --paper=pyramid_cgan \
+      --runs=runs/a,runs/b,runs/c,runs/d --output=runs/ablation
+
+The runs must have been evaluated on the same images and holes, which their fingerprint
+says.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from absl import flags
+
+from data_pipeline.choices import check_choice
+from evaluation import evaluate as measuring
+from evaluation import pictures, wording
+from evaluation.record import Evaluation
+from evaluation.report import Report, write_report
+from experiments import command, cost_table, finished_runs, papers, runner
+from experiments.data import RunData
+from experiments.inpainting import InpaintingConfig, restorer
+from experiments.provenance import configuration, settings
+from experiments.system import System
+
+_SHOWN = 6  # faces of each kind
+
+
+def main() -> None:
+    """The command line."""
+    flags.DEFINE_string("paper", None, f"One of {', '.join(papers.NAMES)}.")
+    flags.DEFINE_list("runs", [], "Run folders, evaluated on the same images.")
+    flags.DEFINE_string("data_dir", "", "Where the data set is; by default as trained.")
+    flags.DEFINE_string("output", "", "Folder of the report.")
+
+    def body() -> None:
+        given = flags.FLAGS
+        check_choice("paper", given.paper, papers.NAMES)
+        command.require(runs=",".join(given.runs), output=given.output)
+        command.check_folder("output", given.output)
+        folders = [pathlib.Path(path).expanduser() for path in given.runs]
+        page = compare(
+            papers.load(given.paper), folders, given.output, data_dir=given.data_dir
+        )
+        print(f"report: {page}")
+
+    command.run(body)
+
+
+def compare(
+    system: System,
+    folders: Sequence[pathlib.Path],
+    output: str,
+    *,
+    data_dir: str = "",
+) -> pathlib.Path:
+    """Writes the report into `output`/report; returns the path of report.html.
+
+    Raises:
+      FileNotFoundError: If a run has not been evaluated.
+      ValueError: If runs were evaluated on different images or holes, or their data
+        are not what they were.
+    """
+    runs = finished_runs.read(folders)
+    merged = measuring.merge(*[run.evaluation for run in runs])
+    labels = [run.label for run in runs]
+    order = [*labels, *(name for name in merged.values if name not in labels)]
+    summary = measuring.summarize(merged)
+    configs = [
+        dataclasses.replace(
+            configuration(system, run.folder.trained_with()),
+            **({"data_dir": data_dir} if data_dir else {}),
+        )
+        for run in runs
+    ]
+    networks = {
+        run.label: restorer(runner.trained_network(system, config, run.folder))
+        for run, config in zip(runs, configs)
+    }
+    described = [run.described() for run in runs]
+    report = Report(
+        title=f"{system.title}: {wording.counted(len(runs), 'run')} compared",
+        subtitle=runs[0].report["subtitle"],
+        citation=system.citation,
+        summary={name: summary[name] for name in order},
+        ours=labels,
+        headline=[key for key in system.headline if key in summary[labels[0]]],
+        statements=[f"{run['label']}: {run['subtitle']}." for run in described],
+        claims=system.check_claims(merged),
+        published=system.published,
+        tables=[cost_table.make(system, described)],
+        history={run.label: run.folder.history for run in runs},
+        pictures=_pictures(merged, networks, configs[0], system.headline[0]),
+        pictures_note="Known pixels are shown as they were; only the hole is restored.",
+        environment={
+            "fingerprint of the test set": merged.fingerprint,
+            **{run["label"]: _made(system, run) for run in described},
+        },
+        departures=system.departures,
+    )
+    return write_report(pathlib.Path(output).expanduser() / "report", report)
+
+
+def _made(system: System, run: Mapping) -> dict[str, Any]:
+    """What made a run, in a few words."""
+    environment = run["environment"]
+    names = ("commit", "evaluation commit", "seed", "hardware")
+    return {
+        "flags": settings(system, run).strip("`"),
+        **{name: environment[name] for name in names if name in environment},
+    }
+
+
+def _pictures(
+    merged: Evaluation, networks: Mapping, config: InpaintingConfig, key: str
+) -> dict[str, list[dict]]:
+    """The same faces by every network: typical ones, and where they differ most."""
+    split = RunData(config).test
+    if tuple(split.names) != tuple(merged.names):
+        raise ValueError(
+            f"The test images of {config.dataset} are not those that were evaluated. "
+            "Pass the --data_dir that holds them, or evaluate the runs again."
+        )
+    values = np.stack([merged.values[label][key] for label in networks])
+    # One evaluation whose only restorer is the mean of all of them.
+    mean = dataclasses.replace(merged, values={"mean": {key: values.mean(axis=0)}})
+    spread = np.nan_to_num(values.std(axis=0), nan=-1.0)
+    sections = {
+        "Median": pictures.pick(mean, "mean", key, _SHOWN)["Median"],
+        "Where they differ most": [int(i) for i in np.argsort(-spread)[:_SHOWN]],
+    }
+    return pictures.gather(merged, sections, networks, config.fixed_batches(split))
+
+
+if __name__ == "__main__":
+    main()
