@@ -11,7 +11,7 @@ import warnings
 
 import tensorflow as tf
 
-from models import doubling
+from models import bfloat16, doubling
 
 with warnings.catch_warnings():
     # tensorflow-addons announces its end of life on every import.
@@ -55,7 +55,7 @@ def leaky_relu(x, *, name: str):
 
 def conv(x, filters: int, kernel: int, *, strides: int = 1, name: str):
     """Convolution, SAME, with a bias. [B, H, W, C] -> [B, H/strides, W/strides, F]."""
-    return tf.keras.layers.Conv2D(
+    return bfloat16.Conv2D(
         filters,
         kernel,
         strides=strides,

@@ -1,0 +1,59 @@
+"""The convolution whose bfloat16 gradient reads no memory but its own."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models import bfloat16
+
+
+def layer_of(width, dtype, channels=4):
+    layer = bfloat16.Conv2D(8, 3, padding="same", dtype=dtype)
+    layer.build([None, 6, width, channels])
+    return layer
+
+
+def gradients(call, image, *weights):
+    with tf.GradientTape() as tape:
+        tape.watch(image)
+        result = call(image)
+        loss = tf.reduce_sum(tf.cast(result, tf.float32) ** 2)
+    return [result, *tape.gradient(loss, [image, *weights])]
+
+
+@pytest.mark.parametrize("width", [26, 32, 125, 127])
+def test_it_is_the_convolution_it_replaces(width):
+    layer = layer_of(width, tf.keras.mixed_precision.Policy("mixed_bfloat16"))
+    layer.bias.assign_add(tf.random.normal([8]))
+    image = tf.random.normal([2, 6, width, 4])
+
+    def plain(image):
+        low = [tf.cast(x, tf.bfloat16) for x in (image, layer.kernel, layer.bias)]
+        return tf.nn.conv2d(low[0], low[1], 1, "SAME") + low[2]
+
+    ours = gradients(layer, image, layer.kernel)
+    expected = gradients(plain, image, layer.kernel)
+    assert ours[0].shape == [2, 6, width, 8]
+    for a, b in zip(ours, expected):
+        a, b = np.asarray(a, np.float32), np.asarray(b, np.float32)
+        np.testing.assert_allclose(a, b, rtol=0.02, atol=0.02 * abs(b).max())
+
+
+@pytest.mark.parametrize(
+    ("width", "dtype", "computed"),
+    [
+        (125, "bfloat16", 128),
+        (250, "bfloat16", 256),
+        (62, "bfloat16", 64),
+        (63, "bfloat16", 63),
+        (64, "bfloat16", 64),
+        (56, "bfloat16", 56),
+        (125, "float32", 125),
+    ],
+)
+def test_only_images_that_the_kernel_reads_past_are_widened(width, dtype, computed):
+    layer = layer_of(width, dtype)
+    spec = tf.TensorSpec([2, 6, width, 4], dtype)
+    graph = tf.function(layer).get_concrete_function(spec).graph
+    (conv,) = (op for op in graph.get_operations() if op.type == "Conv2D")
+    assert conv.inputs[0].shape[2] == computed
