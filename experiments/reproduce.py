@@ -28,6 +28,7 @@ from experiments.system import System
 
 ROOT = pathlib.Path(__file__).parent.parent
 _SHOWN = 128  # pixels
+_LOSSES = ("g", "d", "c-real", "c-fake")  # the panels of Chen et al.'s Fig. 4
 
 
 def main() -> None:
@@ -35,7 +36,10 @@ def main() -> None:
     flags.DEFINE_string("paper", None, f"One of {', '.join(papers.NAMES)}.")
     flags.DEFINE_list("runs", [], "Run folders, evaluated on the same images.")
     flags.DEFINE_string(
-        "picture", "", "Run folder whose typical restorations the README shows."
+        "picture",
+        "",
+        "Run folder, or output of experiments.compare, whose typical restorations (and "
+        "loss curves, of several runs) the README shows.",
     )
     flags.DEFINE_string("output", str(ROOT), "Folder with results/ and README.md.")
     command.run(reproduce)
@@ -53,8 +57,9 @@ def reproduce() -> None:
         text = json.dumps(gather(system, folders), indent=1) + "\n"
         pixels.write_bytes(root / "results" / f"{system.name}.json", text.encode())
     if given.picture:
-        target = root / "docs" / "pictures" / f"{system.name}.png"
-        draw_picture(pathlib.Path(given.picture), target)
+        folder, target = pathlib.Path(given.picture), root / "docs" / "pictures"
+        draw_picture(folder, target / f"{system.name}.png")
+        draw_losses(folder, target / f"{system.name}_losses.png")
     for path, text in documents(root).items():
         pixels.write_bytes(path, text.encode())
         print(path)
@@ -196,6 +201,16 @@ def draw_picture(folder: pathlib.Path, target: pathlib.Path) -> None:
         for row in rows
     ]
     pixels.write_bytes(target, pixels.encode_png(pixels.tile(images)))
+
+
+def draw_losses(folder: pathlib.Path, target: pathlib.Path) -> None:
+    """Writes the overlaid losses of a comparison as one picture, if it is one."""
+    charts = [folder / "report" / "plots" / f"learning-{name}.png" for name in _LOSSES]
+    drawn = [pixels.read(chart) for chart in charts if chart.exists()]
+    # The report of a single run has its terms in one chart a network.
+    if len(drawn) == len(_LOSSES):
+        rows = [drawn[:2], drawn[2:]]
+        pixels.write_bytes(target, pixels.encode_png(pixels.tile(rows)))
 
 
 def _shown(image: np.ndarray) -> np.ndarray:
