@@ -41,6 +41,7 @@ setuptools.setup(
         "tensorboard>=2.14,<2.15",
         "tensorflow>=2.14,<2.15",
         "tensorflow-addons>=0.23,<0.24",
+        "tensorflow-compression>=2.14,<2.15",
         "tensorflow-datasets>=4.9",
         "tensorflow-metadata>=1.13,<1.18",
         "tqdm>=4.60",

@@ -53,6 +53,27 @@ def inpainting(
     return task
 
 
+def reconstruction(*, shift: int = 0) -> TaskFn:
+    """The task of returning the image that was given.
+
+    Args:
+      shift: Of `augmentation.flip_and_shift`, pixels; 0 leaves images as they are.
+
+    Returns:
+      A task whose inputs are {"image": [S, S, 3] in [0, 1], "key": integer [2], for
+      networks that draw random numbers} and whose target is the image.
+    """
+
+    def task(image: tf.Tensor, key: tf.Tensor, index: tf.Tensor) -> tuple:
+        if shift:
+            augmentation_key = tf.random.experimental.stateless_fold_in(key, _AUGMENT)
+            image = augmentation.flip_and_shift(image, augmentation_key, shift)
+        target = pixels.bytes_to_unit(image)
+        return {"image": target, "key": key}, target
+
+    return task
+
+
 def judged(task: TaskFn, mask_fn: MaskFn, labels: np.ndarray | None = None) -> TaskFn:
     """A task with what a local discriminator and a classifier need besides.
 

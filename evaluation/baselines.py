@@ -21,15 +21,16 @@ _GRAY = 0.5  # of an image without any known pixel
 _EDGE = 2  # pixels around the hole whose colors the mean face takes
 
 
-def restorers(mean_image: np.ndarray) -> dict[str, Restorer]:
+def restorers(mean_image: np.ndarray, *, faces: bool = True) -> dict[str, Restorer]:
     """All baselines under their display names.
 
     Args:
       mean_image: float32 [H, W, 3] in [0, 1], the mean of the training set.
+      faces: Whether it is one of faces, and called so.
     """
     return {
         "mean color": mean_color(),
-        "mean face": mean_face(mean_image),
+        f"mean {'face' if faces else 'image'}": mean_face(mean_image),
         "Telea": telea(),
         "Navier–Stokes": navier_stokes(),
     }

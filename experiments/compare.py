@@ -23,8 +23,8 @@ from evaluation import pictures, wording
 from evaluation.record import Evaluation
 from evaluation.report import Report, write_report
 from experiments import command, cost_table, finished_runs, papers, runner
+from experiments.config import RunConfig
 from experiments.data import RunData
-from experiments.inpainting import InpaintingConfig, restorer
 from experiments.provenance import configuration, settings
 from experiments.system import System
 
@@ -79,7 +79,7 @@ def compare(
         for run in runs
     ]
     networks = {
-        run.label: restorer(runner.trained_network(system, config, run.folder))
+        run.label: config.restorer(runner.trained_network(system, config, run.folder))
         for run, config in zip(runs, configs)
     }
     described = [run.described() for run in runs]
@@ -96,7 +96,7 @@ def compare(
         tables=[cost_table.make(system, described)],
         history={run.label: run.folder.history for run in runs},
         pictures=_pictures(merged, networks, configs[0], system.headline[0]),
-        pictures_note="Known pixels are shown as they were; only the hole is restored.",
+        pictures_note=configs[0].pictures_note,
         environment={
             "fingerprint of the test set": merged.fingerprint,
             **{run["label"]: _made(system, run) for run in described},
@@ -117,7 +117,7 @@ def _made(system: System, run: Mapping) -> dict[str, Any]:
 
 
 def _pictures(
-    merged: Evaluation, networks: Mapping, config: InpaintingConfig, key: str
+    merged: Evaluation, networks: Mapping, config: RunConfig, key: str
 ) -> dict[str, list[dict]]:
     """The same faces by every network: typical ones, and where they differ most."""
     split = RunData(config).test
@@ -134,7 +134,13 @@ def _pictures(
         "Median": pictures.pick(mean, "mean", key, _SHOWN)["Median"],
         "Where they differ most": [int(i) for i in np.argsort(-spread)[:_SHOWN]],
     }
-    return pictures.gather(merged, sections, networks, config.fixed_batches(split))
+    return pictures.gather(
+        merged,
+        sections,
+        networks,
+        config.fixed_batches(split),
+        to_unit=config.to_unit,
+    )
 
 
 if __name__ == "__main__":

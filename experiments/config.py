@@ -39,7 +39,12 @@ def hp(default: Any, meaning: str, *, published: str = "") -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
-    """The flags that mean the same for every paper."""
+    """The flags that mean the same for every paper.
+
+    What the stages need to know of a paper's task a subclass says: `training_task`,
+    `fixed_batches`, `to_unit`, `restorer`, `baselines`, `lost`, `drawn` and
+    `pictures_note`; see `inpainting.InpaintingConfig`.
+    """
 
     dataset: str = hp("faces", f"One of {', '.join(sources.DATASETS)}.")
     data_dir: str = hp("", "Where the data set's files are; faces needs none.")

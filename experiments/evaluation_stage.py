@@ -1,4 +1,4 @@
-"""The evaluation stage of systems that fill holes: measure, compare, report."""
+"""The evaluation stage: measure, compare, report."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from data_pipeline import masks
-from evaluation import baselines, claims, naming, pictures, tables, wording, yaw
+from evaluation import claims, naming, pictures, tables, wording, yaw
 from evaluation import evaluate as measuring
 from evaluation.record import Evaluation
 from evaluation.report import Report, write_report
 from experiments import extra_measures, kept_reports
+from experiments.config import RunConfig
 from experiments.data import RunData
-from experiments.inpainting import InpaintingConfig, restorer
 from experiments.provenance import without_places
 from experiments.run_folder import RunFolder, commit
 from experiments.system import System
@@ -27,7 +26,7 @@ _PICKED = 4  # faces of each kind in the report
 
 def evaluate(
     system: System,
-    config: InpaintingConfig,
+    config: RunConfig,
     network: tf.keras.Model,
     data: RunData,
     folder: RunFolder,
@@ -51,8 +50,8 @@ def evaluate(
       The path of report.html.
     """
     label = system.label(config)
-    restorers = {label: restorer(network), **baselines.restorers(data.mean_image())}
     split = data.test
+    restorers = {label: config.restorer(network), **config.baselines(data)}
     batches = config.fixed_batches(split)
     extra = extra_measures.load(config, split)
     result = measuring.evaluate(
@@ -61,7 +60,7 @@ def evaluate(
         split.names,
         lpips=lpips,
         extra=extra.measures,
-        progress="evaluate",
+        to_unit=config.to_unit,
     )
     kept_reports.set_aside(folder.report, result.fingerprint)
     result.save(folder.report / "evaluation.npz")
@@ -73,6 +72,7 @@ def evaluate(
         batches,
         key=key,
         of=label,
+        to_unit=config.to_unit,
     )
     history = History(folder.history).rows
     # Small holes and missing weights leave a metric without any value.
@@ -95,7 +95,7 @@ def evaluate(
         epochs=_epoch_table(system.epochs(config), history, label),
         history=folder.history,
         pictures=shown,
-        pictures_note="Known pixels are shown as they were; only the hole is restored.",
+        pictures_note=config.pictures_note,
         groups=_groups(config, data, result, key),
         group_key=key,
         hole_size=measuring.by_hole_size(result, key),
@@ -107,7 +107,7 @@ def evaluate(
 
 
 def describe(
-    system: System, config: InpaintingConfig, data: RunData, history: list[dict]
+    system: System, config: RunConfig, data: RunData, history: list[dict]
 ) -> str:
     """Such as "LFW, 5 of 40 epochs, CPU": what a reduced run must say of itself."""
     unit = config.length(data.train).unit
@@ -132,29 +132,13 @@ def _beats_all(result: Evaluation, label: str, key: str) -> dict[str, str]:
     return claims.beats(result, label, best, key, claim=claim)
 
 
-def _statements(config: InpaintingConfig, data: RunData) -> list[str]:
+def _statements(config: RunConfig, data: RunData) -> list[str]:
     info = data.test.source.info
     return [
         f"{wording.counted(len(data.test), 'test image')} of {info.title}; the "
         "network has seen none of them.",
-        f"Holes: {_holes(config)}.",
+        config.lost(),
     ]
-
-
-def _holes(config: InpaintingConfig) -> str:
-    """What is missing from the test images."""
-    kind, side = config.test_mask, config.hole_size
-    if kind not in masks.KINDS:
-        return f"from {pathlib.Path(kind).name}"
-    named = kind.replace("_", " ")
-    image = f"{config.image_size}×{config.image_size} pixels"
-    if kind == "free_form":
-        low, high = (f"{100 * share:g}" for share in config.hole_ratio)
-        return f"{named}, {low} to {high}% of {image}"
-    if kind == "random_rectangle":
-        return f"{named}, sides up to {side} of {image}"
-    known = "all but the center's " if kind == "border" else ""
-    return f"{named}, {known}{side}×{side} of {image}"
 
 
 def _epoch_table(epochs, history: list[dict], label: str) -> tables.Table | None:
@@ -183,7 +167,7 @@ def _epoch_table(epochs, history: list[dict], label: str) -> tables.Table | None
     )
 
 
-def _groups(config: InpaintingConfig, data: RunData, result, key: str) -> dict:
+def _groups(config: RunConfig, data: RunData, result, key: str) -> dict:
     split, groups = data.test, {}
     if "landmarks" in split.fields:
         nose = yaw.NOSE_HEIGHTS.get(split.source.info.name, yaw.NOSE_HEIGHT)

@@ -1,4 +1,4 @@
-"""What the systems that fill holes have in common: masks, watching, measuring."""
+"""What the systems that fill holes have in common."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ import dataclasses
 import pathlib
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import tensorflow as tf
 
 from data_pipeline import decoded, masks, pipeline, pixels
-from evaluation import identity, metrics
+from evaluation import baselines, identity
 from experiments.config import RunConfig, check_at_least, check_choice, hp
-from experiments.training_stage import Watch
+from experiments.data import RunData
 
 _EVALUATED = 64  # images restored and measured at once
-_WATCHED = 8  # images of the pictures that are drawn as training goes
 _MASK_KINDS = ", ".join(masks.KINDS)
 
 
 @dataclasses.dataclass(frozen=True)
 class InpaintingConfig(RunConfig):
     """The flags of every system that fills holes."""
+
+    to_unit = staticmethod(pixels.signed_to_unit)
+    pictures_note = "Known pixels are shown as they were; only the hole is restored."
 
     image_size: int = hp(128, "Side of the image, pixels.")
     hole_size: int = hp(64, "Side of a square hole, pixels.")
@@ -121,68 +122,41 @@ class InpaintingConfig(RunConfig):
             seed=self.seed,
         )
 
+    def restorer(self, network: tf.keras.Model) -> Callable[[dict], tf.Tensor]:
+        """A network in [-1, 1] as a restorer: inputs -> image in [0, 1]."""
 
-def restorer(network: tf.keras.Model) -> Callable[[dict], tf.Tensor]:
-    """A network in [-1, 1] as a restorer: inputs -> image in [0, 1]."""
+        @tf.function(reduce_retracing=True)
+        def restore(inputs: dict) -> tf.Tensor:
+            return pixels.signed_to_unit(network(inputs, training=False))
 
-    @tf.function(reduce_retracing=True)
-    def restore(inputs: dict) -> tf.Tensor:
-        return pixels.signed_to_unit(network(inputs, training=False))
+        return restore
 
-    return restore
+    def baselines(self, data: RunData) -> dict[str, baselines.Restorer]:
+        """What a user would take instead."""
+        # A folder may hold pictures of anything.
+        faces = data.test.source.info.name != "folder"
+        return baselines.restorers(data.mean_image(), faces=faces)
 
+    def lost(self) -> str:
+        """What is missing from the test images, as a sentence."""
+        return f"Holes: {self._holes()}."
 
-def watch(
-    network: Callable[[], tf.keras.Model],
-    split: decoded.DecodedSplit,
-    config: InpaintingConfig,
-    lpips: Callable | None,
-    *,
-    best: str,
-) -> Watch:
-    """Measures and draws a network on validation images.
+    def _holes(self) -> str:
+        kind, side = self.test_mask, self.hole_size
+        if kind not in masks.KINDS:
+            return f"from {pathlib.Path(kind).name}"
+        named = kind.replace("_", " ")
+        image = f"{self.image_size}×{self.image_size} pixels"
+        if kind == "free_form":
+            low, high = (f"{100 * share:g}" for share in self.hole_ratio)
+            return f"{named}, {low} to {high}% of {image}"
+        if kind == "random_rectangle":
+            return f"{named}, sides up to {side} of {image}"
+        known = "all but the center's " if kind == "border" else ""
+        return f"{named}, {known}{side}×{side} of {image}"
 
-    Args:
-      network: Returns the network as it is now, averaged if the run averages.
-      split: Validation images.
-      config: Of the run.
-      lpips: From `evaluation.lpips.load`, or None.
-      best: The metric whose lowest value makes the best checkpoint.
-    """
-    batches = config.fixed_batches(split).cache()
-    restore = restorer(network())
-
-    def measure() -> dict[str, float]:
-        network()
-        parts = []
-        for inputs, target in batches:
-            parts.append(
-                metrics.measure(
-                    pixels.signed_to_unit(target).numpy(),
-                    restore(inputs).numpy(),
-                    inputs["mask"].numpy(),
-                    lpips=lpips,
-                )
-            )
-        values = {
-            key: np.concatenate([part[key] for part in parts]) for key in parts[0]
-        }
-        # A hole may be too small for a metric; then there is no mean to take.
-        return {
-            key: float(np.nanmean(value))
-            for key, value in values.items()
-            if np.isfinite(value).any()
-        }
-
-    def draw() -> np.ndarray:
-        network()
-        inputs, target = next(iter(batches))
-        inputs = {key: value[:_WATCHED] for key, value in inputs.items()}
-        raw = restore(inputs)
-        target = pixels.signed_to_unit(target[:_WATCHED])
+    def drawn(self, restore: Callable, inputs: dict, target: tf.Tensor) -> list:
+        """Rows of the pictures that are drawn as training goes, in [0, 1]."""
+        raw, target = restore(inputs), pixels.signed_to_unit(target)
         given = pixels.signed_to_unit(inputs["image"])
-        pasted = tf.where(inputs["mask"] > 0.5, raw, target)
-        rows = [given, raw, pasted, target]
-        return pixels.tile([pixels.unit_to_bytes(row).numpy() for row in rows])
-
-    return Watch(measure, draw, best=best)
+        return [given, raw, tf.where(inputs["mask"] > 0.5, raw, target), target]

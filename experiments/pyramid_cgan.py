@@ -18,6 +18,7 @@ from experiments import runner
 from experiments.config import check_at_least, check_choice, hp
 from experiments.inpainting import InpaintingConfig
 from experiments.system import System
+from models import discriminators
 from models import pyramid_cgan as networks
 from serving.fillable import Fillable
 from training.loop import Length
@@ -123,7 +124,14 @@ class Config(InpaintingConfig):
             check_at_least(flag, getattr(self, flag), 0)
         if self.width <= 0:
             raise ValueError(f"--width must be above 0; got {self.width}.")
-        networks.check_image_size(self.image_size)
+        # The judges halve images oftener than the generator. Said at once, not after
+        # the images have been decoded.
+        halvings = {"image_size": discriminators.GLOBAL_WIDTHS}
+        if self.configuration == "d":
+            halvings["patch_size"] = discriminators.LOCAL_WIDTHS
+        for flag, widths in halvings.items():
+            side = getattr(self, flag)
+            discriminators.check_halvings(f"--{flag}", side, len(widths))
         if self.patch_size > self.image_size:
             raise ValueError(
                 f"--patch_size must be at most {self.image_size}, the side of the "

@@ -16,8 +16,9 @@ from experiments import (
     command,
     evaluation_stage,
     export_stage,
-    inpainting,
+    extra_measures,
     training_stage,
+    watching,
 )
 from experiments import config as configs
 from experiments.data import RunData
@@ -52,6 +53,9 @@ def run(system: System, config: Any, preset: str) -> RunFolder:
     if config.groups and "evaluate" in config.stages:
         # Said before hours of training, not after them.
         measuring.read_groups(config.groups, data.test.names)
+    if {"train", "evaluate"} <= set(config.stages):
+        # So are a judge or an embedding that do not fit.
+        extra_measures.load(config, data.validation)
     lpips_path = lpips.resolve(config.lpips_weights)
     perceptual = lpips.load(lpips_path) if lpips_path else None
     record = folder.record(system.name, preset, config)
@@ -83,7 +87,7 @@ def _train(system: System, config: Any, data: RunData, folder, devices, lpips) -
     def current() -> tf.keras.Model:
         """The network as it is now, averaged if the run averages."""
         if averaged is None:
-            return trainer.generator
+            return trainer.restores
         trainer.average.copy_to(averaged)
         return averaged
 
@@ -91,7 +95,7 @@ def _train(system: System, config: Any, data: RunData, folder, devices, lpips) -
         trainer,
         data.train,
         config.training_task(data.train),
-        inpainting.watch(
+        watching.watch(
             current, data.validation, config, lpips, best=system.headline[0]
         ),
         config,

@@ -21,8 +21,13 @@ class Conv2D(tf.keras.layers.Conv2D):
     def convolution_op(self, inputs, kernel):
         """[B, H, W, C], [k, k, C, F] -> [B, H, W, F] for stride 1."""
         width = inputs.shape[2]
-        over = width % _BLOCK
-        if inputs.dtype != tf.bfloat16 or self.strides != (1, 1) or not 24 < over < 31:
+        if (
+            inputs.dtype != tf.bfloat16
+            or self.strides != (1, 1)
+            or (width is not None and not 24 < width % _BLOCK < 31)
+        ):
             return super().convolution_op(inputs, kernel)
-        wider = tf.pad(inputs, [[0, 0], [0, 0], [0, _BLOCK - over], [0, 0]])
+        if width is None:
+            width = tf.shape(inputs)[2]
+        wider = tf.pad(inputs, [[0, 0], [0, 0], [0, -width % _BLOCK], [0, 0]])
         return super().convolution_op(wider, kernel)[:, :, :width]

@@ -6,6 +6,8 @@ import math
 
 import tensorflow as tf
 
+from models import gdn
+
 _TRANSPOSED = tf.keras.layers.Conv2DTranspose
 _CONVOLUTIONS = (tf.keras.layers.Conv2D, tf.keras.layers.Dense)
 
@@ -14,7 +16,7 @@ def multiply_adds(model: tf.keras.Model) -> int:
     """Multiply-adds per image of one forward pass: convolutions and dense layers.
 
     Biases, normalization, activations and resizing are left out, as the literature
-    leaves them out.
+    leaves them out; but GDN holds a convolution, and it counts.
     """
     total = 0
     for layer in model.layers:
@@ -34,6 +36,9 @@ def multiply_adds(model: tf.keras.Model) -> int:
         elif isinstance(layer, _CONVOLUTIONS):
             positions = math.prod(layer.output_shape[1:-1])
             total += positions * math.prod(layer.kernel.shape)
+        elif isinstance(layer, gdn.GDN):
+            positions = math.prod(layer.output_shape[1:3])
+            total += positions * math.prod(layer.gamma.shape)
         elif isinstance(layer, tf.keras.layers.EinsumDense):
             total += math.prod(layer.kernel.shape)
     return total

@@ -23,6 +23,25 @@ def restore_precision():
 
 
 @pytest.fixture(scope="session")
+def judge_config(tmp_path_factory):
+    """How a judge of drawn faces of 32 px was trained; it is in `workdir`/judge."""
+    # Imported here: the networks' own tests need no experiments.
+    from experiments import attribute_judge
+
+    config = attribute_judge.Config(
+        image_size=32,
+        width=1 / 16,
+        epochs=1,
+        batch_size=10,
+        shift=2,
+        limit=60,
+        workdir=str(tmp_path_factory.mktemp("judge")),
+    )
+    attribute_judge.train(config)
+    return config
+
+
+@pytest.fixture(scope="session")
 def outside_data() -> pathlib.Path:
     """The folder of real data, if FACEMEND_DATA names one."""
     folder = os.environ.get("FACEMEND_DATA", "")

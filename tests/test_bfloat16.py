@@ -49,6 +49,7 @@ def test_it_is_the_convolution_it_replaces(width):
         (64, "bfloat16", 64),
         (56, "bfloat16", 56),
         (125, "float32", 125),
+        (None, "float32", None),
     ],
 )
 def test_only_images_that_the_kernel_reads_past_are_widened(width, dtype, computed):
@@ -57,3 +58,15 @@ def test_only_images_that_the_kernel_reads_past_are_widened(width, dtype, comput
     graph = tf.function(layer).get_concrete_function(spec).graph
     (conv,) = (op for op in graph.get_operations() if op.type == "Conv2D")
     assert conv.inputs[0].shape[2] == computed
+
+
+@pytest.mark.parametrize("width", [26, 32, 61])
+def test_an_image_of_unknown_width_is_convolved_the_same(width):
+    layer = layer_of(width, "bfloat16")
+    image = tf.cast(tf.random.normal([2, 6, width, 4]), tf.bfloat16)
+    unknown = tf.function(layer, [tf.TensorSpec([2, 6, None, 4], tf.bfloat16)])
+    result, expected = (np.asarray(f(image), np.float32) for f in (unknown, layer))
+    assert result.shape == (2, 6, width, 8)
+    kinds = {op.type for op in unknown.get_concrete_function().graph.get_operations()}
+    assert "Pad" in kinds  # whatever the width will be
+    np.testing.assert_allclose(result, expected, rtol=0.02, atol=0.02)

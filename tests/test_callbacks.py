@@ -130,6 +130,42 @@ def test_the_checkpoint_of_another_network_is_a_clear_error(tmp_path, change):
     assert "another --workdir" in str(caught.value)
 
 
+def test_a_part_of_a_checkpoint_is_restored_and_the_rest_is_left(tmp_path):
+    """As a network is that is evaluated, without what it was trained with."""
+    trainer = fake_trainer()
+    judge = tf.Variable([0.0, 0.0], name="judge")
+    items = {**trainer.checkpoint_items(), "judge": judge}
+    saved = Checkpoints(items, tmp_path)
+    for step, save in ((1, saved.save_best), (2, saved.save)):
+        trainer.steps.assign(step)
+        trainer.weight.assign([step, step])
+        save()
+    for best, step in ((True, 1), (False, 2)):
+        other = fake_trainer(value=9.0)
+        part = Checkpoints(other.checkpoint_items(), tmp_path)
+        assert part.restore_part(best=best)
+        assert (part.steps, other.weight.numpy().tolist()) == (step, [step, step])
+    # To resume from it, all must be there.
+    with pytest.raises(ValueError, match="is of another network"):
+        part.restore()
+
+
+@pytest.mark.parametrize("best", [False, True])
+@pytest.mark.parametrize("change", ["shape", "missing"])
+def test_a_part_that_is_not_in_the_checkpoint_is_a_clear_error(tmp_path, change, best):
+    saved = Checkpoints(fake_trainer().checkpoint_items(), tmp_path)
+    saved.save_best() if best else saved.save()
+    items = fake_trainer(size=3 if change == "shape" else 2).checkpoint_items()
+    if change == "missing":
+        items["average"] = tf.Variable(0.0)
+    kind = "best" if best else "last"
+    with pytest.raises(ValueError, match=f"{kind}/ckpt-0 is of another net") as caught:
+        Checkpoints(items, tmp_path).restore_part(best=best)
+    assert "config.json" in str(caught.value)
+    assert "another --workdir" in str(caught.value)
+    assert not Checkpoints(items, tmp_path).restore_part(best=not best)
+
+
 def saver(tmp_path, trainer, *, every_steps=0, steps=PER_EPOCH):
     """The callback in the middle of a run."""
     history = History(tmp_path / "history.csv")

@@ -1,5 +1,7 @@
 """Small stand-ins that several test files share: splits without files, trainers."""
 
+import dataclasses
+
 import numpy as np
 import tensorflow as tf
 
@@ -19,6 +21,22 @@ def split_of(images, names=None):
     info = elements.SourceInfo("tiny", "Tiny", {"train": len(names)}, "", "", "")
     source = elements.Source(info, "train", names, lambda positions: iter(()))
     return DecodedSplit(source, names, np.asarray(images), {})
+
+
+def renamed(split, attribute_names):
+    """The split, its attributes called otherwise."""
+    info = dataclasses.replace(
+        split.source.info, attribute_names=tuple(attribute_names)
+    )
+    source = dataclasses.replace(split.source, info=info)
+    return dataclasses.replace(split, source=source)
+
+
+def labeled(images, attribute_names=("One", "Two", "Four", "Eight")):
+    """A decoded split whose images have the bits of their numbers as attributes."""
+    split = renamed(split_of(images), attribute_names)
+    bits = np.arange(len(images))[:, None] >> np.arange(len(attribute_names))
+    return dataclasses.replace(split, fields={"attributes": bits % 2 == 1})
 
 
 def noise(count, size=SIZE, seed=0):

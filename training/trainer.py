@@ -20,8 +20,8 @@ class Trainer(tf.keras.Model):
     Export the networks, not the trainer: a SavedModel has no `train_step`.
 
     Args:
-      networks: Names of the attributes; "generator" must be one.
-      average: An exponential moving average of the generator's weights, or None.
+      networks: Names of the attributes, first that of the network that restores.
+      average: An exponential moving average of its weights, or None.
       name: Of the trainer.
     """
 
@@ -77,9 +77,14 @@ class Trainer(tf.keras.Model):
             items["average"] = self.average
         return items
 
+    @property
+    def restores(self) -> tf.keras.Model:
+        """The network that restores: what is averaged, measured and exported."""
+        return getattr(self, self._networks[0])
+
     def call(self, inputs, training=False):
         """Restores a batch."""
-        return self.generator(inputs, training=training)
+        return self.restores(inputs, training=training)
 
     def _update(self, name: str, tape: tf.GradientTape, loss: tf.Tensor) -> None:
         """Applies a network's gradient, which Keras sums over replicas."""
@@ -91,7 +96,7 @@ class Trainer(tf.keras.Model):
         """Ends a step."""
         self.steps.assign_add(1)
         if self.average is not None:
-            self.average.update(self.generator, self.steps)
+            self.average.update(self.restores, self.steps)
 
     def _report(self, terms: Losses) -> dict[str, tf.Tensor]:
         """The mean of each of these terms since the epoch began."""

@@ -1,0 +1,92 @@
+"""Generalized divisive normalization, an activation for image compression."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+MIN_BETA = 1e-6
+# Added before the root is taken: a gamma of 0 keeps a gradient, though a small one.
+_PEDESTAL = 2.0**-36
+
+
+@tf.keras.utils.register_keras_serializable("facemend")
+class GDN(tf.keras.layers.Layer):
+    """Divides each channel of a pixel by a weighted sum of all. [B, H, W, C], float32.
+
+      y_i = x_i / (beta_i + sum_j gamma_ji |x_j|)       inverse: x_i * (...)
+
+    Ballé, Laparra & Simoncelli (2016) square x and take the root of the sum; this is
+    the form without either of Johnston et al. (2019), "Computationally efficient
+    neural image compression", which tensorflow-compression's GDN has by default. That
+    layer cannot be saved; this one computes the same from the same weights, also their
+    gradients, and of stock operations alone. It computes in float32 whatever the
+    precision policy.
+
+    Trained are the roots of beta and gamma, which keeps both from becoming negative
+    and makes steps small where a small divisor would make them large.
+
+    Args:
+      inverse: Multiplies instead: the approximate inverse, for decoders.
+      **options: Of `tf.keras.layers.Layer`; dtype is set.
+    """
+
+    def __init__(self, inverse: bool = False, **options):
+        super().__init__(**{**options, "dtype": "float32"})
+        self.inverse = inverse
+
+    def build(self, input_shape):
+        """Starts at beta 1 and gamma 0.1 times the identity."""
+        channels = input_shape[-1]
+        self.root_beta = self.add_weight("root_beta", [channels], initializer="ones")
+        self.root_gamma = self.add_weight(
+            "root_gamma",
+            [channels, channels],
+            initializer=lambda shape, dtype: tf.sqrt(
+                0.1 * tf.eye(*shape, dtype=dtype) + _PEDESTAL
+            ),
+        )
+        super().build(input_shape)
+
+    @property
+    def beta(self):
+        """[C], at least `MIN_BETA`."""
+        return _squared(self.root_beta, minimum=MIN_BETA)
+
+    @property
+    def gamma(self):
+        """[C, C], at least 0: what channel i is divided by for channel j is [j, i]."""
+        return _squared(self.root_gamma, minimum=0.0)
+
+    def call(self, inputs):
+        """[B, H, W, C] -> the same shape."""
+        kernel = self.gamma[tf.newaxis, tf.newaxis]
+        weighed = tf.nn.conv2d(tf.abs(inputs), kernel, strides=1, padding="VALID")
+        weighed = tf.nn.bias_add(weighed, self.beta)
+        return inputs * weighed if self.inverse else inputs / weighed
+
+    def compute_output_shape(self, input_shape):
+        """Unchanged."""
+        return input_shape
+
+    def get_config(self):
+        """What `from_config` takes."""
+        return {**super().get_config(), "inverse": self.inverse}
+
+
+def _squared(root, *, minimum: float):
+    """The parameter that a root stands for, at least `minimum` up to rounding."""
+    return tf.square(_bounded(root, (minimum + _PEDESTAL) ** 0.5)) - _PEDESTAL
+
+
+def _bounded(weight, bound: float):
+    """tf.maximum, but a weight below its bound can still be trained back above it."""
+
+    @tf.custom_gradient
+    def bounded(weight):
+        def gradient(upstream):
+            free = (weight >= bound) | (upstream < 0)
+            return tf.where(free, upstream, tf.zeros_like(upstream))
+
+        return tf.maximum(weight, bound), gradient
+
+    return bounded(tf.convert_to_tensor(weight))

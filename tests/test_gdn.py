@@ -1,0 +1,110 @@
+"""Generalized divisive normalization: tensorflow-compression's numbers, savable."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_compression as tfc
+
+from models import gdn
+
+CHANNELS = 5
+
+
+def features(seed=0):
+    return tf.random.stateless_normal([2, 4, 3, CHANNELS], [0, seed])
+
+
+def built(layer, seed=None):
+    """The layer, with weights of which some lie below their bounds."""
+    layer.build([None, None, None, CHANNELS])
+    if seed is not None:
+        rng = np.random.default_rng(seed)
+        for weight in layer.weights:
+            weight.assign(rng.uniform(-0.3, 1, weight.shape))
+    return layer
+
+
+def results(layer, inputs):
+    """Outputs, then gradients of inputs, beta's weight and gamma's weight."""
+    weight = tf.random.stateless_normal(inputs.shape, [0, 9])
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        outputs = layer(inputs)
+        loss = tf.reduce_sum(weight * outputs)
+    weights = sorted(layer.trainable_weights, key=lambda w: len(w.shape))
+    return [outputs, *tape.gradient(loss, [inputs, *weights])]
+
+
+@pytest.mark.parametrize("inverse", [False, True], ids=["forward", "inverse"])
+class TestNumbers:
+    def test_they_are_those_of_tensorflow_compression(self, inverse):
+        for seed in (None, 0):
+            ours = built(gdn.GDN(inverse), seed)
+            theirs = built(tfc.GDN(inverse=inverse), seed)
+            shapes = [weight.shape for weight in ours.weights]
+            assert shapes == [weight.shape for weight in theirs.weights]
+            np.testing.assert_array_equal(ours.beta, theirs.beta)
+            np.testing.assert_array_equal(ours.gamma, theirs.gamma)
+            pairs = zip(results(ours, features()), results(theirs, features()))
+            for a, b in pairs:
+                np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+    def test_they_are_those_of_the_formula(self, inverse):
+        layer = built(gdn.GDN(inverse), 1)
+        x, beta, gamma = (t.numpy() for t in (features(), layer.beta, layer.gamma))
+        expected = np.empty_like(x)
+        for i in range(CHANNELS):
+            weighed = beta[i] + sum(
+                gamma[j, i] * np.abs(x[..., j]) for j in range(CHANNELS)
+            )
+            expected[..., i] = x[..., i] * (weighed if inverse else 1 / weighed)
+        np.testing.assert_allclose(layer(features()), expected, rtol=1e-5)
+
+    def test_float32_under_every_precision(self, inverse):
+        expected = built(gdn.GDN(inverse), 2)(features())
+        tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+        result = built(gdn.GDN(inverse), 2)(features())
+        assert result.dtype == tf.float32
+        np.testing.assert_array_equal(result, expected)
+        low = built(gdn.GDN(inverse), 2)(tf.cast(features(), tf.bfloat16))
+        assert low.dtype == tf.float32
+
+    def test_a_saved_layer_computes_the_same(self, inverse, tmp_path):
+        image = tf.keras.Input([None, None, CHANNELS])
+        model = tf.keras.Model(image, built(gdn.GDN(inverse), 3)(image))
+        for path in (str(tmp_path / "model.keras"), str(tmp_path / "saved_model")):
+            model.save(path)
+            loaded = tf.keras.models.load_model(path, compile=False)
+            assert isinstance(loaded.layers[-1], gdn.GDN)
+            assert loaded.layers[-1].inverse == inverse
+            np.testing.assert_array_equal(loaded(features()), model(features()))
+
+
+def test_it_starts_as_tensorflow_compressions():
+    layer = built(gdn.GDN())
+    np.testing.assert_array_equal(layer.beta, np.ones(CHANNELS))
+    np.testing.assert_allclose(layer.gamma, 0.1 * np.eye(CHANNELS), rtol=1e-6)
+
+
+@pytest.mark.parametrize("inverse", [False, True], ids=["forward", "inverse"])
+def test_whatever_the_weights_beta_and_gamma_stay_positive(inverse):
+    layer = built(gdn.GDN(inverse))
+    for weight in layer.weights:
+        weight.assign(-tf.ones_like(weight))
+    np.testing.assert_allclose(layer.beta, np.full(CHANNELS, gdn.MIN_BETA), rtol=1e-3)
+    assert (layer.gamma.numpy() >= 0).all() and layer.gamma.numpy().max() < 1e-9
+    assert np.isfinite(layer(features())).all()
+
+
+@pytest.mark.parametrize("name", ["beta", "gamma"])
+def test_weights_below_their_bounds_move_only_up(name):
+    layer = built(gdn.GDN())
+    weight = getattr(layer, f"root_{name}")
+    weight.assign(-tf.ones_like(weight))
+    gradients = []
+    for sign in (1, -1):
+        with tf.GradientTape() as tape:
+            loss = sign * tf.reduce_sum(getattr(layer, name))
+        gradients.append(tape.gradient(loss, weight).numpy())
+    assert (gradients[0] == 0).all()
+    assert (gradients[1] < 0).all()

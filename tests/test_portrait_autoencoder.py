@@ -1,0 +1,317 @@
+"""Tan's auto-encoder: sizes as specified, and nothing of the picture is shifted."""
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models import cost
+from models import portrait_autoencoder as networks
+
+# options, parameters, 1e9 multiply-adds, values of the latents
+SPECIFIED = [
+    ({"channels": 64}, 157_379, 0.075, 9_216),
+    ({"channels": 128}, 609_667, 0.257, 18_432),
+    ({}, 1_356_867, 0.544, 27_648),
+    ({"channels": 256}, 2_398_979, 0.938, 36_864),
+    ({"kernels": (5, 5, 3)}, 2_536_515, 1.224, 27_648),
+    ({"kernels": (9, 5, 5)}, 3_780_675, 1.542, 27_648),
+]
+IDS = ["64", "128", "192", "256", "5-5-3", "9-5-5"]
+TINY = {"image_size": 64, "channels": 6}
+
+
+def pictures(height=64, width=64, count=2):
+    rng = np.random.default_rng(0)
+    return rng.uniform(0, 1, (count, height, width, 3)).astype(np.float32)
+
+
+def halves(image_size=192, **options):
+    analysis = networks.build_analysis(image_size, **options)
+    return analysis, networks.build_synthesis(image_size, **options)
+
+
+def autoencoder(**options):
+    return networks.build_autoencoder(*halves(**options))
+
+
+class TestSpecification:
+    @pytest.mark.parametrize("options, params, giga, values", SPECIFIED, ids=IDS)
+    def test_size_cost_and_code(self, options, params, giga, values):
+        analysis, synthesis = halves(**options)
+        network = networks.build_autoencoder(analysis, synthesis)
+        assert network.count_params() == params
+        assert round(cost.multiply_adds(network) / 1e9, 3) == giga
+        assert network.output_shape == (None, 192, 192, 3)
+        assert analysis.output_shape == (None, 12, 12, options.get("channels", 192))
+        assert analysis.output_shape == synthesis.input_shape
+        assert np.prod(analysis.output_shape[1:]) == values
+        # The code is as many values as an image of half the side has at N = 192.
+        assert 192 * 192 * 3 / values == 12 * 64 / options.get("channels", 192)
+
+    def test_the_table_of_layers(self):
+        analysis, synthesis = halves()
+        table = {  # layer -> kernel, stride, output side, channels, parameters
+            "down1": (5, 4, 48, 192, 14_592),
+            "down2": (3, 2, 24, 192, 331_968),
+            "down3": (3, 2, 12, 192, 331_968),
+            "up1": (3, 2, 24, 192, 331_968),
+            "up2": (3, 2, 48, 192, 331_968),
+            "up3": (5, 4, 192, 3, 14_403),
+        }
+        for name, (kernel, stride, side, channels, parameters) in table.items():
+            layer = (analysis if "down" in name else synthesis).get_layer(name)
+            assert layer.kernel_size == (kernel, kernel), name
+            assert layer.strides == (stride, stride), name
+            assert layer.output_shape == (None, side, side, channels), name
+            assert layer.count_params() == parameters, name
+        for half in (analysis, synthesis):
+            kinds = [type(layer).__name__ for layer in half.layers[1:]]
+            assert kinds[1::2] == ["ReLU", "ReLU"] and len(kinds) == 5
+
+    @pytest.mark.parametrize("kernels", [(5, 5, 3), (9, 5, 5)])
+    def test_the_synthesis_mirrors_the_filters(self, kernels):
+        analysis, synthesis = halves(channels=4, kernels=kernels)
+        for stage, kernel in enumerate(kernels, start=1):
+            down = analysis.get_layer(f"down{stage}")
+            up = synthesis.get_layer(f"up{4 - stage}")
+            assert down.kernel_size == up.kernel_size == (kernel, kernel)
+            assert down.kernel.shape == up.kernel.shape
+
+    @pytest.mark.parametrize("depth", [1, 2])
+    @pytest.mark.parametrize("channels", [16, 192])
+    def test_depth_adds_pairs_of_convolutions(self, depth, channels):
+        plain, deep = (autoencoder(channels=channels, depth=d) for d in (0, depth))
+        convolutions = 2 * 3 * 2 * depth  # halves x stages x two a pair
+        added = convolutions * (9 * channels**2 + channels)
+        assert deep.count_params() - plain.count_params() == added
+        positions = 48**2 + 24**2 + 12**2
+        added = 2 * 2 * depth * positions * 9 * channels**2
+        assert cost.multiply_adds(deep) - cost.multiply_adds(plain) == added
+
+    def test_gdn_adds_a_matrix_and_an_offset_to_both_stages_of_both_halves(self):
+        plain, gdn = autoencoder(), autoencoder(activation="gdn")
+        assert gdn.count_params() - plain.count_params() == 4 * (192**2 + 192)
+        added = 2 * (48**2 + 24**2) * 192**2
+        assert cost.multiply_adds(gdn) - cost.multiply_adds(plain) == added
+        kinds = [
+            (half.get_layer(f"{name}{stage}_act").inverse)
+            for half, name in zip(gdn.layers[1:], ("down", "up"))
+            for stage in (1, 2)
+        ]
+        assert kinds == [False, False, True, True]
+
+    @pytest.mark.parametrize("size", [16, 256, 384])
+    def test_other_sizes_have_the_same_weights_and_cost_by_area(self, size):
+        network, published = (
+            autoencoder(image_size=size, channels=8),
+            autoencoder(channels=8),
+        )
+        assert network.output_shape == (None, size, size, 3)
+        assert network.count_params() == published.count_params()
+        ratio = cost.multiply_adds(network) / cost.multiply_adds(published)
+        assert ratio == (size / 192) ** 2
+
+
+class TestOutputs:
+    @pytest.mark.parametrize("activation", networks.ACTIVATIONS)
+    def test_any_height_and_width(self, activation):
+        options = {"channels": 6, "activation": activation, "depth": 1}
+        fixed, free = (autoencoder(image_size=s, **options) for s in (64, None))
+        free.set_weights(fixed.get_weights())
+        np.testing.assert_allclose(free(pictures()), fixed(pictures()), atol=1e-6)
+        wide = pictures(32, 80)
+        assert free.get_layer("analysis")(wide).shape == [2, 2, 5, 6]
+        assert free(wide).shape == wide.shape
+
+    def test_the_whole_is_its_halves(self):
+        network = autoencoder(**TINY)
+        analysis, synthesis = (network.get_layer(n) for n in ("analysis", "synthesis"))
+        latents = analysis(pictures())
+        np.testing.assert_array_equal(synthesis(latents), network(pictures()))
+
+    def test_latents_and_images_are_linear(self):
+        network = autoencoder(**TINY)
+        latents = network.get_layer("analysis")(pictures()).numpy()
+        assert latents.min() < 0 < latents.max()
+        synthesis = network.get_layer("synthesis")
+        synthesis.get_layer("up3").bias.assign([-9.0, 0.5, 9.0])
+        image = network(pictures()).numpy()
+        assert image[..., 0].max() < -1 and image[..., 2].min() > 2
+
+    @pytest.mark.parametrize("activation", networks.ACTIVATIONS)
+    @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+    def test_every_kernel_has_a_gradient(self, activation, policy):
+        tf.keras.mixed_precision.set_global_policy(policy)
+        network = autoencoder(activation=activation, depth=1, **TINY)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((network(pictures(), training=True) - 0.5) ** 2)
+        gradients = tape.gradient(loss, network.trainable_weights)
+        for weight, gradient in zip(network.trainable_weights, gradients):
+            assert np.isfinite(gradient).all(), weight.name
+            assert np.abs(gradient).max() > 0, weight.name
+
+    def test_many_pairs_do_not_make_the_signal_grow(self):
+        plain, deep = (
+            networks.build_analysis(32, channels=16, depth=d)(pictures(32, 32))
+            for d in (0, 8)
+        )
+        assert 0.3 < np.std(deep) / np.std(plain) < 5
+
+
+class TestPrecision:
+    @pytest.mark.parametrize("depth", [0, 1])
+    def test_latents_and_images_are_float32_under_bfloat16(self, depth):
+        before = autoencoder(depth=depth, **TINY)
+        tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+        network = autoencoder(depth=depth, **TINY)
+        assert [w.name for w in network.weights] == [w.name for w in before.weights]
+        assert all(w.dtype == tf.float32 for w in network.weights)
+        analysis, synthesis = (network.get_layer(n) for n in ("analysis", "synthesis"))
+        latents = analysis(pictures())
+        # In float32 throughout: not bfloat16 numbers in a wider type.
+        for name, result in (("latents", latents), ("image", synthesis(latents))):
+            assert result.dtype == tf.float32, name
+            low = tf.cast(tf.cast(result, tf.bfloat16), tf.float32)
+            assert np.mean(low == result) < 0.1, name
+        inside = [analysis.get_layer(n) for n in ("down1", "down2")]
+        inside += [synthesis.get_layer(n) for n in ("up1", "up2")]
+        assert {layer.compute_dtype for layer in inside} == {"bfloat16"}
+
+    def test_any_size_under_bfloat16(self):
+        tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+        fixed, free = (
+            autoencoder(image_size=s, channels=4, depth=1) for s in (64, None)
+        )
+        free.set_weights(fixed.get_weights())
+        np.testing.assert_allclose(free(pictures()), fixed(pictures()), atol=1e-2)
+
+
+# kernels and depth -> what latent k sees and draws, from pixel 16 k
+WINDOWS = [
+    ((5, 3, 3), 0, range(0, 29)),
+    ((5, 5, 3), 0, range(-4, 33)),
+    ((9, 5, 5), 0, range(-14, 43)),
+    ((5, 3, 3), 1, range(-56, 85)),
+]
+
+
+class TestAlignment:
+    """Which columns (or rows) see which, with kernels that let nothing cancel."""
+
+    LENGTH = 160
+
+    def positive(self, kernels=(5, 3, 3), depth=0):
+        """Halves with positive kernels and without biases; each stage is tied."""
+        analysis, synthesis = halves(None, channels=2, kernels=kernels, depth=depth)
+        rng = np.random.default_rng(0)
+        for layer in (*analysis.layers, *synthesis.layers):
+            if hasattr(layer, "kernel"):
+                layer.kernel.assign(rng.uniform(0.1, 1, layer.kernel.shape))
+        for stage in (1, 2, 3):
+            down = analysis.get_layer(f"down{stage}")
+            synthesis.get_layer(f"up{4 - stage}").kernel.assign(down.kernel)
+        return analysis, synthesis
+
+    def responses(self, network, length, axis):
+        """[length, output length]: what a line of ones at each place gives where."""
+        channels = network.input_shape[-1]
+        across = 16 if channels == 3 else 1
+        lines = np.eye(length, dtype=np.float32)[:, :, None, None]
+        inputs = np.tile(lines, (1, 1, across, channels))
+        if axis == "columns":
+            inputs = inputs.swapaxes(1, 2)
+        outputs = network(inputs).numpy()
+        return outputs.sum(axis=(1, 3) if axis == "columns" else (2, 3))
+
+    @pytest.mark.parametrize("axis", ["rows", "columns"])
+    @pytest.mark.parametrize("kernels, depth, window", WINDOWS)
+    def test_a_latent_draws_the_window_it_sees(self, kernels, depth, window, axis):
+        analysis, synthesis = self.positive(kernels, depth)
+        seen = self.responses(analysis, self.LENGTH, axis).T > 0
+        drawn = self.responses(synthesis, self.LENGTH // 16, axis) > 0
+        pixels = np.arange(self.LENGTH)
+        for k in range(self.LENGTH // 16):
+            inside = np.isin(pixels - 16 * k, window)
+            np.testing.assert_array_equal(seen[k], inside)
+            np.testing.assert_array_equal(drawn[k], inside)
+        assert sum(window) / len(window) == 14
+
+    @pytest.mark.parametrize("axis", ["rows", "columns"])
+    @pytest.mark.parametrize("kernels", [window[0] for window in WINDOWS[:3]])
+    def test_nothing_is_shifted(self, kernels, axis):
+        network = networks.build_autoencoder(*self.positive(kernels))
+        moved = self.responses(network, self.LENGTH, axis)
+        # With tied kernels what p does to q, q does to p: to both sides the same.
+        np.testing.assert_allclose(moved, moved.T, rtol=1e-4)
+        pixels = np.arange(self.LENGTH)
+        centers = moved @ pixels / moved.sum(axis=1)
+        middle = slice(64, 96)  # whole periods of 16, far from the borders
+        weights = moved.sum(axis=1)[middle]
+        shift = np.average((centers - pixels)[middle], weights=weights)
+        assert abs(shift) < 0.01
+
+
+LOAD = """
+import sys
+for ours in ("models", "tensorflow_compression", "tensorflow_addons"):
+    sys.modules[ours] = None  # importing it is an error
+import numpy as np
+import tensorflow as tf
+folder = sys.argv[1]
+data = np.load(f"{folder}/data.npz")
+for name in ("analysis", "synthesis"):
+    for load in (tf.keras.models.load_model, tf.saved_model.load):
+        result = load(f"{folder}/{name}")(data[f"{name}_in"])
+        np.testing.assert_allclose(result, data[f"{name}_out"], rtol=1e-4, atol=1e-5)
+        assert result.dtype == tf.float32
+"""
+
+
+def test_saved_halves_load_without_this_code(tmp_path):
+    network = autoencoder(image_size=None, channels=4, activation="gdn")
+    data = {}
+    values = pictures(32, 48)
+    for half in network.layers[1:]:
+        half.save(tmp_path / half.name)
+        data[f"{half.name}_in"] = values
+        data[f"{half.name}_out"] = values = half(values).numpy()
+    np.savez(tmp_path / "data.npz", **data)
+    command = [sys.executable, "-I", "-c", LOAD, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        "build", [networks.build_analysis, networks.build_synthesis]
+    )
+    @pytest.mark.parametrize(
+        "options, text",
+        [
+            (
+                {"image_size": 250},
+                "image_size must be a multiple of 16, because three convolutions make "
+                "the image 16 times smaller; got 250. Try 240.",
+            ),
+            ({"image_size": 8}, "got 8. Try 16."),
+            ({"image_size": 0}, "got 0. Try 16."),
+            ({"kernels": (5, 3)}, "kernels must be three sides"),
+            (
+                {"kernels": (3, 3, 3)},
+                "at least (4, 2, 2): a kernel smaller than its stride skips pixels; "
+                "got (3, 3, 3). Try (5, 3, 3).",
+            ),
+            (
+                {"activation": "elu"},
+                "activation must be one of ('relu', 'gdn'); got 'elu'",
+            ),
+            ({"depth": -1}, "depth must be 0, as published, or more; got -1."),
+        ],
+    )
+    def test_they_name_the_option_and_the_way_out(self, build, options, text):
+        with pytest.raises(ValueError, match=re.escape(text)):
+            build(**options)

@@ -1,0 +1,565 @@
+"""Algorithm 1's phases: what moves when, by which losses, however a run is cut."""
+
+import collections
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+
+from models import classifiers, discriminators
+from models import pyramid_cgan as networks
+from training import losses, strategy
+from training.averaging import WeightAverage
+from training.checkpoints import Checkpoints
+from training.pyramid_cgan import Phase, PyramidTrainer, phase_at
+
+SIZE, PATCH, CLASSES, WIDTH = 32, 16, 3, 1 / 16
+NETWORKS = ("generator", "discriminator", "classifier")
+MOVING = {
+    Phase.ALONE: {"generator"},
+    Phase.JUDGES: {"discriminator", "classifier"},
+    Phase.JOINT: set(NETWORKS),
+}
+# The phases of t = 0, 1, ... below.
+T_G, T_D = 2, 1
+PHASES = [Phase.ALONE] * T_G + [Phase.JUDGES] * (T_D + 1) + [Phase.JOINT] * 2
+TOTAL = len(PHASES)
+ADVERSARIAL = {"g_adversarial", "d_real", "d_fake"}
+CLASSIFICATION = {"g_classification", "c_real", "c_fake"}
+EVERY_TERM = {"g_reconstruction"} | ADVERSARIAL | CLASSIFICATION
+
+
+def judge(inputs, outputs, name):
+    """A convolution of each input, normalized, and a dense layer."""
+    features = []
+    for image in inputs.values():
+        x = tf.keras.layers.Conv2D(4, 8, strides=8)(image)
+        x = tf.keras.layers.BatchNormalization(momentum=0.5)(x)
+        features.append(tf.keras.layers.Flatten()(tf.keras.layers.LeakyReLU()(x)))
+    x = features[0] if len(inputs) == 1 else tf.keras.layers.Concatenate()(features)
+    return tf.keras.Model(inputs, tf.keras.layers.Dense(outputs)(x), name=name)
+
+
+def plain_discriminator(*, local=True):
+    sides = {"image": SIZE, "patch": PATCH} if local else {"image": SIZE}
+    inputs = {name: tf.keras.Input((side, side, 3)) for name, side in sides.items()}
+    return judge(inputs, 1, "discriminator")
+
+
+def plain_classifier(classes=CLASSES):
+    image = tf.keras.Input((SIZE, SIZE, 3))
+    logits = judge({"image": image}, classes, "classifier")({"image": image})
+    return tf.keras.Model(image, logits, name="classifier")
+
+
+def build(
+    generator=None,
+    *,
+    local=True,
+    classes=CLASSES,
+    optimizer=tiny.sgd,
+    ema=0.0,
+    seed=0,
+    **options,
+):
+    """A trainer of plain networks; `classes` of 0 does without a classifier."""
+    tf.keras.utils.set_random_seed(seed)
+    generator = generator or tiny.plain_generator(SIZE, normalized=True)
+    trainer = PyramidTrainer(
+        generator,
+        plain_discriminator(local=local),
+        plain_classifier(classes) if classes else None,
+        average=WeightAverage(generator, ema) if ema else None,
+        **{"generator_steps": T_G, "discriminator_steps": T_D, **options},
+    )
+    trainer.compile(optimizer)
+    return trainer
+
+
+def momentum():
+    """An optimizer that has something to be restored."""
+    return tiny.sgd(momentum=0.9)
+
+
+def batch(count=4, *, hole=(2, 3), pretended=(20, 18), seed=0):
+    """(inputs, target); both holes, M_g and M_d, are 8x8, at these corners."""
+    image = tiny.smooth(count, SIZE, seed)
+    masks = np.zeros([2, count, SIZE, SIZE, 1], np.float32)
+    for mask, (top, left) in zip(masks, (hole, pretended)):
+        mask[:, top : top + 8, left : left + 8] = 1
+    labels = np.random.default_rng(seed).integers(0, 2, [count, CLASSES])
+    inputs = {"image": np.where(masks[0] > 0, np.float32(0), image), "mask": masks[0]}
+    target = {"image": image, "mask": masks[1], "labels": labels.astype(np.float32)}
+    return inputs, target
+
+
+# Around those holes, moved inside the image.
+AROUND_HOLE = np.s_[:, 0:16, 0:16]
+AROUND_PRETENDED = np.s_[:, 16:32, 14:30]
+
+
+def dataset(start=0, stop=TOTAL, count=4):
+    """The batches of these steps, all different."""
+    data = tf.data.Dataset.from_tensor_slices(batch(count * TOTAL))
+    return data.batch(count, True).skip(start).take(stop - start)
+
+
+def fit(trainer, data, callbacks=()):
+    return trainer.fit(data, verbose=0, callbacks=list(callbacks)).history
+
+
+def step(trainer, phase, data=None):
+    """A step of that phase, not compiled; returns its terms."""
+    trainer.phase = phase
+    trainer.reset_metrics()
+    data = tf.nest.map_structure(tf.constant, data or batch())
+    return {name: float(mean) for name, mean in trainer.train_step(data).items()}
+
+
+def weights(trainer, *, trainable=True):
+    """Network -> its weights, with moving statistics unless only trainable ones."""
+    return {
+        name: [
+            weight.numpy()
+            for weight in getattr(trainer, name).weights
+            if weight.trainable or not trainable
+        ]
+        for name in trainer._networks
+    }
+
+
+def moved(before, after):
+    """The networks of which any weight is another."""
+    return {
+        name
+        for name in before
+        if any(not np.array_equal(a, b) for a, b in zip(before[name], after[name]))
+    }
+
+
+def state(trainer):
+    """All that training depends on, name -> values."""
+    parts = dict(trainer.checkpoint_items(), means=None)
+    return {
+        name: [value.numpy() for value in getattr(part, "variables", [part])]
+        for name, part in parts.items()
+        if part is not None
+    }
+
+
+class Recorder(tf.keras.callbacks.Callback):
+    """Notes phases, terms and weights after each step; the first weights are before."""
+
+    def __init__(self):
+        super().__init__()
+        self.phases, self.terms, self.trained, self.everything = [], [], [], []
+
+    def on_train_begin(self, logs=None):
+        self._note()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.phases.append(self.model.phase)
+        self.terms.append(set(logs))
+        self._note()
+
+    def _note(self):
+        self.trained.append(weights(self.model))
+        self.everything.append(weights(self.model, trainable=False))
+
+
+# Phases
+
+
+@pytest.mark.parametrize(
+    ("t", "phase"),
+    [
+        (0, Phase.ALONE),
+        (2, Phase.ALONE),  # T_g - 1
+        (3, Phase.JUDGES),  # T_g
+        (6, Phase.JUDGES),
+        (7, Phase.JUDGES),  # T_g + T_d: not yet, as the algorithm prints ">"
+        (8, Phase.JOINT),
+        (1000, Phase.JOINT),
+    ],
+)
+def test_phases_begin_as_printed(t, phase):
+    assert phase_at(t, 3, 4) == phase
+
+
+def test_a_phase_may_have_no_steps_of_its_own():
+    expected = [Phase.JUDGES, Phase.JOINT, Phase.JOINT]
+    assert [phase_at(t, 0, 0) for t in range(3)] == expected
+    expected = [Phase.ALONE, Phase.JUDGES, Phase.JOINT]
+    assert [phase_at(t, 1, 0) for t in range(3)] == expected
+
+
+@pytest.fixture(scope="module")
+def crossing():
+    """One `fit()` through all phases, then the same again, from its first step on."""
+    trainer, recorder, traces = build(optimizer=momentum, ema=0.5), Recorder(), []
+    once = trainer.train_step
+
+    def counted(data):
+        traces.append(trainer.phase)
+        return once(data)
+
+    trainer.train_step = counted
+    fit(trainer, dataset(), [recorder])
+    ended, traced = state(trainer), list(traces)
+    for start in (0, 3):
+        trainer.steps.assign(start)
+        fit(trainer, dataset(start))
+    return types.SimpleNamespace(
+        recorder=recorder, ended=ended, traced=traced, traced_again=traces
+    )
+
+
+def test_a_run_goes_through_all_phases(crossing):
+    assert crossing.recorder.phases == PHASES
+    assert crossing.ended["steps"] == [TOTAL]
+
+
+def test_each_phase_moves_its_networks_and_no_other(crossing):
+    trained = crossing.recorder.trained
+    for t, phase in enumerate(PHASES):
+        assert moved(trained[t], trained[t + 1]) == MOVING[phase], t
+
+
+def test_the_first_phase_leaves_the_judges_wholly_alone(crossing):
+    """Their moving statistics, too."""
+    everything = crossing.recorder.everything
+    assert moved(everything[0], everything[T_G]) == {"generator"}
+    assert moved(everything[T_G], everything[T_G + 1]) >= MOVING[Phase.JUDGES]
+
+
+def test_what_is_shown_is_what_was_computed(crossing):
+    terms = {Phase.ALONE: {"g_reconstruction"}}
+    assert crossing.recorder.terms == [terms.get(p, EVERY_TERM) for p in PHASES]
+
+
+def test_each_phase_is_compiled_once_whatever_is_fitted(crossing):
+    assert crossing.traced == list(Phase)
+    assert crossing.traced_again == list(Phase)
+
+
+def test_a_run_that_was_cut_within_phases_ends_as_one_that_was_not(crossing, tmp_path):
+    first = build(optimizer=momentum, ema=0.5)
+    recorders = [Recorder() for _ in range(3)]
+    fit(first, dataset(0, 1), recorders[:1])
+    fit(first, dataset(1, 3), recorders[1:2])
+    Checkpoints(first.checkpoint_items(), tmp_path).save()
+
+    second = build(optimizer=momentum, ema=0.5, seed=1)
+    assert Checkpoints(second.checkpoint_items(), tmp_path).restore()
+    fit(second, dataset(3), recorders[2:])
+    assert [phase for recorder in recorders for phase in recorder.phases] == PHASES
+    ended = state(second)
+    assert ended.keys() == crossing.ended.keys() > {"average", "steps", *NETWORKS}
+    for name, values in crossing.ended.items():
+        assert len(values) == len(ended[name]) > 0
+        for mine, other in zip(ended[name], values):
+            np.testing.assert_array_equal(mine, other, err_msg=name)
+
+
+# What each network learns from
+
+
+def by_hand(trainer, names, losses_of):
+    """Network -> its gradients of a loss, all at the trainer's present weights.
+
+    Args:
+      trainer: Left as it is.
+      names: Of the networks.
+      losses_of: What the networks answer to `batch` -> {network: loss}.
+    """
+    inputs, target = batch()
+    real = target["image"]
+    judge, classify = trainer.discriminator, trainer.classifier
+    found, before = {}, weights(trainer, trainable=False)
+    for name in names:
+        for network, values in before.items():  # passes move statistics
+            getattr(trainer, network).set_weights(values)
+        with tf.GradientTape() as tape:
+            fake = trainer.generator(inputs, training=True)
+            views = {"image": real, "patch": real[AROUND_PRETENDED]}
+            real_logit = judge(views, training=True)
+            views = {"image": fake, "patch": fake[AROUND_HOLE]}
+            said = types.SimpleNamespace(
+                real=real,
+                fake=fake,
+                hole=inputs["mask"],
+                labels=target["labels"],
+                d_real=real_logit,
+                d_fake=judge(views, training=True),
+                c_real=classify(real, training=True),
+                c_fake=classify(fake, training=trainer.classifier_on_fake),
+            )
+            loss = losses_of(said)[name]
+        trained = getattr(trainer, name).trainable_weights
+        found[name] = [gradient.numpy() for gradient in tape.gradient(loss, trained)]
+    for network, values in before.items():
+        getattr(trainer, network).set_weights(values)
+    return found
+
+
+def assert_gradients(trainer, phase, expected):
+    """That a step of gradient descent is by these gradients; others do not move."""
+    before = weights(trainer)
+    step(trainer, phase)
+    after = weights(trainer)
+    assert moved(before, after) == MOVING[phase]
+    for name in MOVING[phase]:
+        steps = [a - b for a, b in zip(before[name], after[name])]
+        largest = max(abs(gradient).max() for gradient in expected[name])
+        for mine, gradient in zip(steps, expected[name]):
+            np.testing.assert_allclose(mine, gradient, rtol=0, atol=1e-5 * largest)
+
+
+softplus = tf.math.softplus
+
+
+def told(labels, logits):
+    """Equations 4 and 5: minus the log-likelihood of the labels."""
+    return tf.reduce_mean(softplus(logits) - labels * logits)
+
+
+DEFAULTS = (1, 4e-4, 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("phase", "on_fake", "weights_of_the_terms"),
+    [
+        (Phase.JUDGES, False, DEFAULTS),
+        (Phase.JUDGES, True, DEFAULTS),
+        (Phase.JOINT, False, DEFAULTS),
+        (Phase.JOINT, True, (0.5, 1, 1)),
+    ],
+)
+def test_the_losses_are_those_of_the_equations_at_one_point(
+    phase, on_fake, weights_of_the_terms
+):
+    reconstruction, adversarial, classification = weights_of_the_terms
+    options = {}
+    if weights_of_the_terms != DEFAULTS:
+        options = {
+            "reconstruction_weight": reconstruction,
+            "adversarial_weight": adversarial,
+            "classification_weight": classification,
+        }
+    trainer = build(
+        optimizer=lambda: tiny.sgd(1.0), classifier_on_fake=on_fake, **options
+    )
+
+    def losses_of(said):
+        hole = tf.reduce_mean(said.hole * (said.real - said.fake) ** 2)
+        c_real, c_fake = (told(said.labels, x) for x in (said.c_real, said.c_fake))
+        return {
+            "generator": reconstruction * hole
+            + adversarial * tf.reduce_mean(softplus(-said.d_fake))
+            + classification * c_fake,
+            "discriminator": tf.reduce_mean(softplus(-said.d_real))
+            + tf.reduce_mean(softplus(said.d_fake)),
+            "classifier": c_real + c_fake if on_fake else c_real,
+        }
+
+    assert_gradients(trainer, phase, by_hand(trainer, NETWORKS, losses_of))
+
+
+@pytest.mark.parametrize("reconstruction", [1.0, 0.0])
+def test_alone_the_generator_learns_from_one_loss(reconstruction):
+    """The reconstruction, or where there is none, as printed, the adversarial loss."""
+    trainer = build(
+        optimizer=lambda: tiny.sgd(1.0),
+        reconstruction_weight=reconstruction,
+        adversarial_weight=1.0,
+    )
+
+    def losses_of(said):
+        loss = tf.reduce_mean(softplus(-said.d_fake))
+        if reconstruction:
+            loss = tf.reduce_mean(said.hole * (said.real - said.fake) ** 2)
+        return {"generator": loss}
+
+    expected = by_hand(trainer, ["generator"], losses_of)
+    assert_gradients(trainer, Phase.ALONE, expected)
+    (only,) = step(trainer, Phase.ALONE)
+    assert only == ("g_reconstruction" if reconstruction else "g_adversarial")
+    every = EVERY_TERM if reconstruction else EVERY_TERM - {"g_reconstruction"}
+    assert step(trainer, Phase.JUDGES).keys() == every
+
+
+@pytest.mark.parametrize("on_fake", [False, True])
+@pytest.mark.parametrize("phase", [Phase.JUDGES, Phase.JOINT])
+def test_restored_images_teach_the_classifier_only_if_told_to(phase, on_fake):
+    """Nor do they move its statistics otherwise."""
+    after = []
+    for scale in (1.0, -2.0):  # two generators that draw differently
+        trainer = build(classifier_on_fake=on_fake)
+        drawn = [scale * weight for weight in trainer.generator.get_weights()]
+        trainer.generator.set_weights(drawn)
+        before = weights(trainer)
+        step(trainer, phase)
+        assert "classifier" in moved(before, weights(trainer))
+        after.append({"classifier": trainer.classifier.get_weights()})
+    assert bool(moved(*after)) == on_fake
+
+
+# Holes and patches
+
+AROUND_M_D = {"d_real"}
+IN_OR_AROUND_M_G = {"g_reconstruction", "g_adversarial", "d_fake"}
+
+
+@pytest.mark.parametrize(
+    ("local", "other", "expected"),
+    [
+        (True, {"pretended": (1, 2)}, AROUND_M_D),
+        (True, {"hole": (20, 18)}, IN_OR_AROUND_M_G),
+        # Without a patch holes decide what is restored, and nothing else.
+        (False, {"pretended": (1, 2)}, set()),
+        (False, {"hole": (20, 18)}, {"g_reconstruction"}),
+    ],
+)
+def test_each_hole_decides_its_own_patch(local, other, expected):
+    given, changed = batch(), batch(**other)
+    changed[0]["image"] = given[0]["image"]  # the same picture is drawn, then
+    terms = [step(build(local=local), Phase.JOINT, data) for data in (given, changed)]
+    assert terms[0].keys() == EVERY_TERM
+    assert {name for name in EVERY_TERM if terms[0][name] != terms[1][name]} == expected
+
+
+@pytest.mark.parametrize("local", [True, False])
+def test_what_the_discriminator_is_shown(local):
+    trainer, seen = build(local=local), []
+    judge = trainer.discriminator.call
+
+    def call(views, *args, **kwargs):
+        seen.append({name: view.numpy() for name, view in views.items()})
+        return judge(views, *args, **kwargs)
+
+    trainer.discriminator.call = call
+    inputs, target = batch()
+    fake = trainer.generator(inputs, training=True).numpy()
+    step(trainer, Phase.JUDGES)
+    expected = {"image": fake}, {"image": target["image"]}
+    if local:
+        for views, around in zip(expected, (AROUND_HOLE, AROUND_PRETENDED)):
+            views["patch"] = views["image"][around]
+    assert len(seen) == 2
+    tf.nest.map_structure(np.testing.assert_array_equal, tuple(seen), expected)
+
+
+# Cost
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_no_network_makes_a_pass_that_is_not_needed(phase):
+    trainer, passes = build(), collections.Counter()
+    for name in NETWORKS:
+        network = getattr(trainer, name)
+
+        def call(*args, name=name, original=network.call, **kwargs):
+            passes[name] += 1
+            return original(*args, **kwargs)
+
+        network.call = call
+    step(trainer, phase)
+    judged = {} if phase is Phase.ALONE else dict.fromkeys(NETWORKS[1:], 2)
+    assert passes == {"generator": 1, **judged}
+
+
+# Labels
+
+
+def test_without_a_classifier_the_discriminator_has_its_phase_alone(tmp_path):
+    trainer, recorder = build(classes=0), Recorder()
+    data = dataset().map(lambda inputs, target: (inputs, without_labels(target)))
+    fit(trainer, data, [recorder])
+    assert recorder.phases == PHASES
+    for t, phase in enumerate(PHASES):
+        found = moved(recorder.trained[t], recorder.trained[t + 1])
+        assert found == MOVING[phase] - {"classifier"}
+    assert recorder.terms[-1] == {"g_reconstruction"} | ADVERSARIAL
+    items = trainer.checkpoint_items()
+    assert not [name for name in items if name.startswith("classifier")]
+    Checkpoints(items, tmp_path).save()
+    assert Checkpoints(build(classes=0).checkpoint_items(), tmp_path).restore()
+
+
+def without_labels(target):
+    return {name: value for name, value in target.items() if name != "labels"}
+
+
+def test_one_class_of_several_may_be_right():
+    trainer = build(classes=4, label_loss=losses.multi_class)
+    inputs, target = batch()
+    target["labels"] = np.array([3, 0, 1, 3], np.int32)
+    logits = trainer.classifier(target["image"], training=True).numpy()
+    likelihood = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    expected = -np.log(likelihood[range(4), target["labels"]]).mean()
+    before = weights(trainer)
+    terms = step(trainer, Phase.JOINT, (inputs, target))
+    assert terms["c_real"] == pytest.approx(expected, rel=1e-5)
+    assert moved(before, weights(trainer)) == set(NETWORKS)
+
+
+# Devices and precision
+
+
+def test_two_replicas_take_the_steps_that_one_would():
+    """Through all phases, with halves of a batch that are equal, as are statistics."""
+    count = 16
+    batches = tf.data.Dataset.from_tensor_slices(batch(3 * count)).batch(count, True)
+    # The first half goes to one replica and the second to the other.
+    doubled = batches.map(
+        lambda *data: tf.nest.map_structure(lambda x: tf.concat([x, x], 0), data)
+    )
+
+    def after(devices):
+        recorder = Recorder()
+        with devices.scope():
+            trainer = build(generator_steps=1, discriminator_steps=0)
+        history = fit(trainer, doubled, [recorder])
+        assert recorder.phases == list(Phase)
+        for name, values in recorder.trained[3].items():
+            steps = [a - b for a, b in zip(values, recorder.trained[0][name])]
+            # Far enough to show a step that is half or twice as long.
+            assert max(abs(step).max() for step in steps) > 1e-3, name
+        return recorder.trained, history
+
+    alone, together = after(strategy.make(1)), after(strategy.make(2))
+    for one, two in zip(alone[0], together[0]):
+        for name in NETWORKS:
+            for a, b in zip(one[name], two[name]):
+                np.testing.assert_allclose(b, a, rtol=0, atol=1e-5)
+    assert alone[1].keys() == together[1].keys() == EVERY_TERM
+    for term, means in alone[1].items():
+        np.testing.assert_allclose(together[1][term], means, rtol=1e-4)
+
+
+def test_mixed_bfloat16_has_finite_losses_in_float32_in_every_phase():
+    tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    tf.keras.utils.set_random_seed(0)
+    generator = networks.build_generator(image_size=SIZE, width=WIDTH)
+    assert generator.get_layer("dilated1").compute_dtype == "bfloat16"
+    trainer = PyramidTrainer(
+        networks.build_inpainter(generator),
+        discriminators.build_global_local_discriminator(SIZE, PATCH, width=WIDTH),
+        classifiers.build_attribute_classifier(CLASSES, SIZE, width=WIDTH),
+    )
+    trainer.compile(lambda: tf.keras.optimizers.Adam(2e-4, 0.5))
+    data = tf.nest.map_structure(tf.constant, batch())
+    for phase in Phase:
+        before = weights(trainer)
+        assert np.isfinite(list(step(trainer, phase).values())).all()
+        assert moved(before, weights(trainer)) == MOVING[phase]
+    for terms in trainer._forward(*data).values():
+        for name, term in terms.items():
+            assert (term.dtype, term.shape) == (tf.float32, [4]), name
+            assert np.isfinite(term).all()
+    for name in NETWORKS:
+        found = getattr(trainer, name).weights
+        assert {weight.dtype for weight in found} == {tf.float32}
+        assert tiny.finite(found)

@@ -1,0 +1,154 @@
+"""The one-network trainer, and the bottleneck of a codec."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+
+from data_pipeline import pipeline
+from models.entropy_bottleneck import FactorizedPrior, Quantization
+from training import losses, strategy
+from training.reconstruction import ReconstructionTrainer
+
+SIZE = 16
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    tf.keras.utils.set_random_seed(0)
+
+
+def autoencoder(price=0.0):
+    """Two convolutions around a bottleneck of 8x8x4, with its price in bits."""
+    image = tf.keras.Input((SIZE, SIZE, 3), name="image")
+    key = tf.keras.Input((2,), dtype="int32", name="key")
+    x = tf.keras.layers.Conv2D(4, 3, strides=2, padding="same")(image)
+    outputs = {}
+    if price:
+        x = Quantization()([8 * x, key])
+        outputs["bits"] = FactorizedPrior()(x)
+    x = tf.keras.layers.Conv2DTranspose(3, 3, strides=2, padding="same")(x)
+    inputs = {"image": image, "key": key}
+    return tf.keras.Model(inputs, {"image": x, **outputs})
+
+
+def trainer(price=0.0, learning_rate=3e-3):
+    def terms(target, outputs):
+        found = {"distortion": losses.l2(target, outputs["image"])}
+        if price:
+            found["rate"] = price * outputs["bits"]
+        return found
+
+    built = ReconstructionTrainer(
+        autoencoder(price),
+        losses=terms,
+        terms=["distortion", *(["rate"] * bool(price))],
+    )
+    built.compile(tf.keras.optimizers.Adam(learning_rate))
+    return built
+
+
+def dataset(count=8, start_step=0):
+    images = ((tiny.smooth(count, SIZE) + 1) * 127.5).astype(np.uint8)
+    return pipeline.training_batches(
+        tiny.split_of(images),
+        pipeline.reconstruction(),
+        batch_size=4,
+        seed=0,
+        start_step=start_step,
+    )
+
+
+def fit(built, steps, start_step=0):
+    return built.fit(
+        dataset(start_step=start_step), steps_per_epoch=steps, verbose=0
+    ).history
+
+
+@pytest.mark.parametrize("price", [0.0, 1e-6])
+def test_it_learns_to_return_what_it_is_given(price):
+    built = trainer(price)
+    first, last = fit(built, 5), fit(built, 150)
+    later = fit(built, 5)
+    assert set(last) == ({"distortion", "rate"} if price else {"distortion"})
+    assert later["distortion"][0] < first["distortion"][0] / 5
+    assert built.steps.numpy() == 160
+
+
+def test_a_price_makes_the_code_smaller():
+    built = trainer(price=1e-4, learning_rate=1e-2)
+    first, last = fit(built, 5), (fit(built, 100), fit(built, 5))[1]
+    assert last["rate"][0] < first["rate"][0] / 2
+
+
+def test_a_run_that_resumes_sees_the_noise_it_would_have_seen():
+    whole, parts = trainer(1e-5), trainer(1e-5)
+    parts.autoencoder.set_weights(whole.autoencoder.get_weights())
+    fit(whole, 4)
+    fit(parts, 2)
+    fit(parts, 2, start_step=2)
+    for a, b in zip(whole.autoencoder.weights, parts.autoencoder.weights):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_two_replicas_take_the_step_that_one_would():
+    images = (tiny.smooth(4, SIZE) + 1) / 2
+    keys = np.zeros([4, 2], np.int32)
+    data = tf.data.Dataset.from_tensors(({"image": images, "key": keys}, images))
+    after = []
+    for devices in (strategy.make(1), strategy.make(2)):
+        tf.keras.utils.set_random_seed(0)
+        with devices.scope():
+            built = trainer()
+            built.compile(tf.keras.optimizers.SGD(0.5))
+        before = built.autoencoder.get_weights()
+        built.fit(data.unbatch().batch(4), verbose=0)
+        after.append(built.autoencoder.get_weights())
+    assert max(abs(a - b).max() for a, b in zip(after[0], before)) > 1e-3
+    for one, two in zip(*after):
+        np.testing.assert_allclose(two, one, rtol=0, atol=1e-6)
+
+
+class TestQuantization:
+    latents = np.float32([0.5, 1.5, -0.4, 2.6]).reshape(1, 1, 1, 4)
+
+    def test_it_rounds_ties_to_even(self):
+        rounded = Quantization()([self.latents, [[0, 0]]])
+        np.testing.assert_array_equal(np.ravel(rounded), [0, 2, 0, 3])
+
+    def test_in_training_it_adds_noise_that_the_key_decides(self):
+        layer, many = Quantization(), np.zeros([2, 50, 50, 4], np.float32)
+        one, same, other = (
+            layer([many, [[seed, 1], [9, 9]]], training=True).numpy()
+            for seed in (1, 1, 2)
+        )
+        np.testing.assert_array_equal(one, same)
+        assert not np.array_equal(one, other)
+        assert -0.5 <= one.min() < -0.49 and 0.49 < one.max() < 0.5
+        np.testing.assert_allclose(one.std(), 12**-0.5, rtol=0.02)
+
+    def test_noise_has_a_gradient(self):
+        latents = tf.constant(self.latents)
+        with tf.GradientTape() as tape:
+            tape.watch(latents)
+            noisy = Quantization()([latents, [[0, 0]]], training=True)
+        np.testing.assert_array_equal(
+            tape.gradient(noisy, latents), np.ones([1, 1, 1, 4])
+        )
+
+
+class TestFactorizedPrior:
+    def test_its_bits_are_those_of_a_range_coder(self):
+        tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+        prior = FactorizedPrior()
+        rng = np.random.default_rng(0)
+        latents = np.round(rng.normal(0, 2, [3, 40, 40, 4])).astype(np.float32)
+        bits = prior(latents)
+        assert bits.shape == (3,) and bits.dtype == tf.float32
+        coded = prior.entropy_model().compress(latents).numpy()
+        for estimated, string in zip(bits.numpy() / 8, coded):
+            assert abs(len(string) - estimated) < 64 + 0.02 * estimated
+
+    def test_its_distributions_are_learned(self):
+        names = [w.name for w in autoencoder(1.0).trainable_weights]
+        assert sum("DeepFactorized" in name for name in names) >= 8
