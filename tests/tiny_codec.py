@@ -1,0 +1,92 @@
+"""A codec made in a moment, the same one in every process; what happens to files."""
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_compression as tfc
+
+from serving.codec import Codec, identify
+from serving.entropy import EntropyTables
+
+CHANNELS = 5
+
+
+def laplace_tables(spreads, *, reach=12, precision=12):
+    """A table for each spread, of -reach to reach."""
+    values = np.arange(-reach, reach + 1)
+    cdfs = []
+    for spread in spreads:
+        shares = np.exp(-np.abs(values) / spread)
+        shares = np.append(shares / shares.sum() * 0.99, 0.01)  # the escape's
+        shares = tf.constant(shares, tf.float32)
+        cdfs.append(tfc.pmf_to_quantized_cdf(shares, precision=precision).numpy())
+    return EntropyTables(cdfs, np.full(len(cdfs), -reach, np.int32), precision)
+
+
+def networks(seed=0, channels=CHANNELS):
+    """Analysis and synthesis of two convolutions each, 16 times smaller and back."""
+
+    def options(number, scale, mode):
+        initializer = tf.keras.initializers.VarianceScaling(
+            scale, mode=mode, seed=10 * seed + number
+        )
+        return {"kernel_initializer": initializer, "padding": "same", "strides": 4}
+
+    layers = tf.keras.layers
+    image = tf.keras.Input((None, None, 3))
+    x = layers.Conv2D(8, 5, activation="relu", **options(1, 2.0, "fan_in"))(image)
+    x = layers.Conv2D(channels, 5, **options(2, 60.0, "fan_in"))(x)
+    analysis = tf.keras.Model(image, x)
+    latents = tf.keras.Input((None, None, channels))
+    x = layers.Conv2DTranspose(8, 5, activation="relu", **options(3, 0.1, "fan_out"))(
+        latents
+    )
+    # Around the middle gray, so that few pixels are clipped.
+    x = layers.Conv2DTranspose(
+        3, 5, bias_initializer=tf.constant_initializer(0.5), **options(4, 1.0, "fan_in")
+    )(x)
+    return analysis, tf.keras.Model(latents, x)
+
+
+def build(seed=0, spreads=(1.0, 2.0, 3.0, 4.0, 5.0), **options):
+    analysis, synthesis = networks(seed)
+    tables = laplace_tables(spreads)
+    weights = analysis.get_weights() + synthesis.get_weights()
+    return Codec(analysis, synthesis, tables, identify(weights, tables), **options)
+
+
+def picture(height, width, seed=0):
+    """Smooth and rough parts, uint8 [H, W, 3]."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width][..., None]
+    waves = np.sin(x / (9 + 4 * np.arange(3)) + y / 17) * 80 + 128
+    return np.clip(waves + rng.normal(0, 20, (height, width, 3)), 0, 255).astype("u1")
+
+
+def mutate(data, other, rng):
+    """One to three of what happens to files, among them what is meant to deceive."""
+    for _ in range(rng.integers(1, 4)):
+        start, stop = np.sort(rng.integers(0, len(data) + 1, 2))
+        first, second = rng.integers(0, 29, 2)
+        changed = bytearray(data)
+        kind = rng.integers(8)
+        if kind == 0 and data:
+            changed[rng.integers(len(data))] ^= 1 << rng.integers(8)
+        elif kind == 1:
+            changed = data[:stop]
+        elif kind == 2:
+            changed = data[:start] + rng.bytes(rng.integers(1, 20)) + data[start:]
+        elif kind == 3:
+            changed = data[:start] + other[start:]
+        elif kind == 4:
+            changed[start:stop] = bytes(stop - start)
+        elif kind == 5:
+            changed[first : first + 2], changed[second : second + 2] = (
+                changed[second : second + 2],
+                changed[first : first + 2],
+            )
+        elif kind == 6:
+            changed = data[start:stop]
+        else:
+            changed[:30] = other[:30]
+        data = bytes(changed)
+    return data
