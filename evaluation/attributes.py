@@ -115,7 +115,7 @@ def by_attribute(
     *,
     to_unit: Callable = pixels.signed_to_unit,
 ) -> tables.Table:
-    """Tells which attributes completed faces lose, for `Report.published` and cards.
+    """Tells which attributes completed faces lose, for `Report.tables`.
 
     Args:
       judge: Of the attributes.

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from evaluation import claims, naming, pictures, tables, wording, yaw
 from evaluation import evaluate as measuring
+from evaluation.attributes import sentence
 from evaluation.record import Evaluation
 from evaluation.report import Report, write_report
 from experiments import extra_measures, kept_reports
@@ -74,6 +75,7 @@ def evaluate(
         of=label,
         to_unit=config.to_unit,
     )
+    attributes = extra.tables(restorers[label], batches)
     history = History(folder.history).rows
     # Small holes and missing weights leave a metric without any value.
     present = [
@@ -88,10 +90,14 @@ def evaluate(
         summary=measuring.summarize(result),
         ours=[label],
         headline=present,
-        statements=[*_statements(config, data), *system.statements(config, split)],
+        statements=[
+            *_statements(config, data),
+            *system.statements(config, split),
+            *map(sentence, attributes),
+        ],
         claims=[_beats_all(result, label, key) for key in present],
         published=system.published,
-        tables=extra.tables(restorers[label], batches),
+        tables=attributes,
         epochs=_epoch_table(system.epochs(config), history, label),
         history=folder.history,
         pictures=shown,

@@ -11,7 +11,7 @@ from models import discriminators
 from models import multiscale_context_encoder as networks
 from training import losses
 from training.adversarial import AdversarialTrainer
-from training.averaging import WeightAverage
+from training.averaging import average_of
 
 if typing.TYPE_CHECKING:
     from experiments.multiscale_context_encoder import Config
@@ -70,7 +70,7 @@ def build_trainer(
         generator_losses=generator_losses,
         discriminator_losses=discriminator_losses,
         view=center,
-        average=WeightAverage(network, config.ema_decay) if config.ema_decay else None,
+        average=average_of(network, config.ema_decay),
     )
     trainer.compile(
         _optimizer(config, steps_per_epoch),

@@ -12,7 +12,7 @@ from experiments import pyramid_cgan_labels as labels
 from models import classifiers, discriminators
 from models import pyramid_cgan as networks
 from training import losses
-from training.averaging import WeightAverage
+from training.averaging import average_of
 from training.pyramid_cgan import PyramidTrainer
 
 if typing.TYPE_CHECKING:
@@ -61,7 +61,7 @@ def build_trainer(
         adversarial_weight=config.adversarial_weight,
         classification_weight=config.classification_weight,
         classifier_on_fake=config.classifier_on_fake,
-        average=WeightAverage(network, config.ema_decay) if config.ema_decay else None,
+        average=average_of(network, config.ema_decay),
     )
     trainer.compile(
         lambda: tf.keras.optimizers.Adam(

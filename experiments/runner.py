@@ -25,7 +25,7 @@ from experiments.data import RunData
 from experiments.run_folder import RunFolder
 from experiments.system import System
 from training import checkpoints, strategy
-from training.averaging import WeightAverage
+from training.averaging import average_of
 
 # Nor are the flags of a paper this module's.
 flags.disclaim_key_flags()
@@ -114,15 +114,16 @@ def trained_network(system: System, config: Any, folder: RunFolder) -> tf.keras.
     """
     network = system.build_network(config)
     items = {"generator": network, "steps": tf.Variable(0, dtype=tf.int64)}
-    if config.ema_decay:
-        items["average"] = WeightAverage(network, config.ema_decay)
+    average = average_of(network, config.ema_decay)
+    if average is not None:
+        items["average"] = average
     saved = checkpoints.Checkpoints(items, folder.checkpoints)
     if not saved.restore_part(best=config.checkpoint == "best"):
         raise FileNotFoundError(
             f"{folder.path} holds no checkpoint; put train into --stages first."
         )
-    if config.ema_decay:
-        items["average"].copy_to(network)
+    if average is not None:
+        average.copy_to(network)
     return network
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from models import discriminators, holes, skip_inpainting
 from training import losses
 from training.adversarial import AdversarialTrainer, see_everything
-from training.averaging import WeightAverage
+from training.averaging import average_of
 
 if typing.TYPE_CHECKING:
     from experiments.skip_inpainting import Config
@@ -66,7 +66,7 @@ def build_trainer(
         generator_losses=generator_losses,
         discriminator_losses=discriminator_losses,
         view=patch if config.fills_patch else see_everything,
-        average=WeightAverage(network, config.ema_decay) if config.ema_decay else None,
+        average=average_of(network, config.ema_decay),
     )
     trainer.compile(
         *[

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from models import blocks, doubling
+from models import bfloat16, blocks, doubling
 
 CONFIGURATIONS = ("a", "b", "c", "d")
 NORMS = ("batch", "none")
@@ -150,7 +150,7 @@ def _conv(
     kernel: int,
     norm: str,
     *,
-    layer: type = tf.keras.layers.Conv2D,
+    layer: type = bfloat16.Conv2D,
     name: str,
     **options,
 ):

@@ -49,3 +49,8 @@ class WeightAverage(tf.Module):
         """Gives the average to a network of the same shape."""
         for value, weight in zip(self.values, network.weights):
             weight.assign(value)
+
+
+def average_of(network: tf.keras.Model, decay: float) -> WeightAverage | None:
+    """The average of a network's weights, or None where the decay is 0."""
+    return WeightAverage(network, decay) if decay else None
