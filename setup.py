@@ -38,6 +38,7 @@ setuptools.setup(
         "opencv-python-headless>=4.7,<4.12",
         "pillow>=9.1",
         "protobuf>=4.21,<5",
+        "scipy>=1.10",
         "tensorboard>=2.14,<2.15",
         "tensorflow>=2.14,<2.15",
         "tensorflow-addons>=0.23,<0.24",
@@ -47,6 +48,7 @@ setuptools.setup(
         "tqdm>=4.60",
     ],
     extras_require={
+        "face": ["mediapipe==0.10.21"],
         "dev": ["pytest>=8", "ruff>=0.12", "scikit-image>=0.22"],
     },
 )

@@ -30,7 +30,7 @@ _BASES = ("", "CelebA", "celeba", "celeb_a", "downloads/manual")
 _SUBFOLDERS = ("", "Img", "Anno", "Eval")
 
 
-def load(split: str, *, data_dir: str) -> elements.Source:
+def load(split: str, *, data_dir: str, split_by: str = "image") -> elements.Source:
     """CelebA, aligned and cropped (218x178), in its official partition.
 
     Args:
@@ -40,12 +40,19 @@ def load(split: str, *, data_dir: str) -> elements.Source:
         directly or in `Img/`, `Anno/` and `Eval/`. Attributes and landmarks are there
         where `list_attr_celeba.txt` and `list_landmarks_align_celeba.txt` are;
         `identity_CelebA.txt` is not needed.
+      split_by: "image" is the official partition; "order" leaves it out: the last
+        tenth of all names is the test split.
 
     Raises:
       FileNotFoundError: If images or partition are not there.
-      ValueError: If a file is malformed.
+      ValueError: If a file is malformed, or prepared data is to be split by order.
     """
     prepared = prepared_tfds.find(data_dir, "celeb_a")
+    if prepared and split_by == "order":
+        raise ValueError(
+            "--split_by=order needs CelebA's own files, whose names are in order; "
+            f"{prepared} has TFDS's. Pass the folder of img_align_celeba/."
+        )
     if prepared:
         parts = {part: prepared_tfds.split_names(prepared, part) for part in COUNTS}
         info = _info(parts, f"official partition; prepared TFDS data in {prepared}")
@@ -62,6 +69,11 @@ def load(split: str, *, data_dir: str) -> elements.Source:
         for part, names in annotations.read_partition(partition).items()
     }
     notes = f"official partition; read {images}"
+    if split_by == "order":
+        names = sorted(name for part in parts.values() for name in part)
+        rows = elements.split_rows(len(names), 0, split_by)
+        parts = {part: [names[row] for row in rows[part]] for part in rows}
+        notes = f"{elements.split_note(0, split_by)}; read {images}"
     found = {key: _locate(data_dir, [file]) for key, (file, _) in _FILES.items()}
     for key, path in found.items():
         notes += "" if path else f"; no {key}, because {_FILES[key][0]} is not there"
@@ -69,6 +81,8 @@ def load(split: str, *, data_dir: str) -> elements.Source:
     if count != sum(COUNTS.values()):
         notes += f"; it has {count:,} images, the published set 202,599"
         logging.warning("celeb_a: %s", notes)
+    if split not in parts:
+        raise elements.no_such_split("celeb_a", split, tuple(parts))
     chosen = parts[split]
     return elements.from_files(
         _info(parts, notes, attributes=bool(found["attributes"])),

@@ -16,23 +16,26 @@ COUNT = 30000
 _FOLDERS = ("celeb_a_hq", "celeba_hq", "celebahq", "CelebA-HQ", "celeba-hq")
 
 
-def load(split: str, *, data_dir: str, seed: int, size: int) -> elements.Source:
-    """CelebA-HQ, 80/20 by seeded shuffle of its names or of TFDS's records.
+def load(
+    split: str, *, data_dir: str, seed: int, size: int, split_by: str = "image"
+) -> elements.Source:
+    """CelebA-HQ, split by its names or by TFDS's records.
 
     Args:
       split: "train" or "test".
       data_dir: TFDS's data_dir with prepared data, or a folder of images.
       seed: Of the shuffle.
       size: Of several prepared resolutions the smallest that reaches it is read.
+      split_by: "image" or "order"; see `elements.split_rows`.
 
     Raises:
       FileNotFoundError: If there is neither.
     """
-    notes = f"80/20 by seeded shuffle, seed {seed}; read "
+    notes = f"{elements.split_note(seed, split_by)}; read "
     prepared = prepared_tfds.find(data_dir, "celeb_a_hq", size=size)
     if prepared:
         count = len(prepared_tfds.split_names(prepared, "train"))
-        rows = elements.shuffled_split(count, seed)
+        rows = elements.split_rows(count, seed, split_by)
         info = _info(rows, f"{notes}prepared TFDS data in {prepared}")
         return prepared_tfds.load(
             info, split, prepared, "train", rows=np.sort(rows[split])
@@ -41,7 +44,7 @@ def load(split: str, *, data_dir: str, seed: int, size: int) -> elements.Source:
     for path in [root / name for name in _FOLDERS] + [root] if data_dir else []:
         names = folder.image_names(path) if path.is_dir() else []
         if names:
-            parts, notes = folder.shuffled_names(names, seed), f"{notes}{path}"
+            parts, notes = folder.parted_names(names, seed, split_by), f"{notes}{path}"
             if len(names) != COUNT:
                 notes += f"; it has {len(names):,} images, the published set 30,000"
                 logging.warning("celeb_a_hq: %s", notes)

@@ -97,14 +97,34 @@ def no_such_split(name: str, split: str, known: Sequence[str]) -> ValueError:
     return ValueError(f"{name} has the splits {', '.join(known)}; got {split!r}.")
 
 
-def shuffled_split(count: int, seed: int) -> dict[str, np.ndarray]:
-    """80/20 by seeded shuffle: 0..count-1 -> {"train": int [T], "test": int [C - T]}.
+def split_rows(count: int, seed: int, split_by: str) -> dict[str, np.ndarray]:
+    """Rows of each split, of a set without an official partition.
 
-    Train gets floor(0.8 count). Both keep the shuffled order, so that the first n
-    images of a split are a random sample of it.
+    "image": 80/20 by seeded shuffle. Train gets floor(0.8 count). Both keep the
+    shuffled order, so that the first n images of a split are a random sample of it.
+
+    "order": 90/10 without a shuffle, the last tenth, rounded up, being the test split.
+
+    Args:
+      count: Of the images, sorted by name.
+      seed: Of the shuffle.
+      split_by: "image" or "order".
+
+    Returns:
+      {"train": int [T], "test": int [count - T]}.
     """
-    order = np.random.default_rng(seed).permutation(count)
-    return {"train": order[: count * 4 // 5], "test": order[count * 4 // 5 :]}
+    if split_by == "order":
+        order, trained = np.arange(count), count * 9 // 10
+    else:
+        order, trained = np.random.default_rng(seed).permutation(count), count * 4 // 5
+    return {"train": order[:trained], "test": order[trained:]}
+
+
+def split_note(seed: int, split_by: str) -> str:
+    """What `split_rows` has done, in a few words."""
+    if split_by == "order":
+        return "90/10 in the order of the names"
+    return f"80/20 by seeded shuffle, seed {seed}"
 
 
 def from_files(

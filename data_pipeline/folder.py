@@ -9,17 +9,19 @@ from collections.abc import Callable, Iterator, Sequence
 from data_pipeline import elements, pixels
 
 
-def load(split: str, *, data_dir: str, seed: int = 0) -> elements.Source:
+def load(
+    split: str, *, data_dir: str, seed: int = 0, split_by: str = "image"
+) -> elements.Source:
     """The images below a folder, in all its subfolders.
 
     Where there are subfolders `train` and `test` (and perhaps `validation`), they are
     the splits, each sorted by name. Otherwise the images, sorted by their path
-    relative to the folder, are split 80/20 by a seeded shuffle and stay in shuffled
-    order.
+    relative to the folder, are split; see `elements.split_rows`.
 
     Raises:
       FileNotFoundError: If there is no such folder or no image in it.
-      ValueError: If `split` is "validation" and there is no such subfolder.
+      ValueError: If `split` is "validation" and there is no such subfolder, or
+        `split_by` is "order" where subfolders are the splits.
     """
     if not data_dir:
         raise FileNotFoundError(
@@ -39,13 +41,18 @@ def load(split: str, *, data_dir: str, seed: int = 0) -> elements.Source:
             + " Set --data_dir to the folder that holds the images."
         )
     parts = _split_names(root, names)
+    if parts and split_by == "order":
+        raise ValueError(
+            f"--split_by=order is for one folder of images; {root} has the subfolders "
+            f"{', '.join(parts)}, which are its splits. Leave the flag out."
+        )
     if parts:
         notes = f"the subfolders {', '.join(f'{part}/' for part in parts)}"
         unused = len(names) - sum(map(len, parts.values()))
         notes += f"; {unused} images outside them are left out" if unused else ""
     else:
-        parts = shuffled_names(names, seed)
-        notes = f"{len(names):,} images, 80/20 by seeded shuffle, seed {seed}"
+        parts = parted_names(names, seed, split_by)
+        notes = f"{len(names):,} images, {elements.split_note(seed, split_by)}"
     notes += f"; read {root.resolve()}"
     if split not in parts:
         raise elements.no_such_split("folder", split, tuple(parts))
@@ -63,9 +70,11 @@ def load(split: str, *, data_dir: str, seed: int = 0) -> elements.Source:
     )
 
 
-def shuffled_names(names: Sequence[str], seed: int) -> dict[str, list[str]]:
-    """Sorted names -> the names of each split, 80/20; see `elements.shuffled_split`."""
-    parts = elements.shuffled_split(len(names), seed)
+def parted_names(
+    names: Sequence[str], seed: int, split_by: str
+) -> dict[str, list[str]]:
+    """Sorted names -> the names of each split; see `elements.split_rows`."""
+    parts = elements.split_rows(len(names), seed, split_by)
     return {part: [names[i] for i in rows] for part, rows in parts.items()}
 
 

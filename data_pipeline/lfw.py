@@ -46,7 +46,8 @@ def load(
       data_dir: The archive, its extracted folder, or the folder that holds either;
         or TFDS's data_dir with prepared data.
       seed: Of the shuffle.
-      split_by: "image", or "person": people are shuffled and nobody is in both.
+      split_by: "image"; "person": people are shuffled and nobody is in both; or
+        "order": nothing is shuffled and the last tenth of the names is the test split.
       subset: So many images, chosen by the seed, are split; 0 = all.
 
     Raises:
@@ -60,16 +61,19 @@ def load(
         path, members, fetch_members = _find(data_dir)
         names = sorted(members)
     used = _choose(len(names), subset, seed)
-    if split_by == "image":
-        parts = elements.shuffled_split(len(used), seed)
+    notes = f"80/20 by seeded shuffle of each {split_by}, seed {seed}"
+    if split_by in ("image", "order"):
+        parts = elements.split_rows(len(used), seed, split_by)
     elif prepared:
         people = prepared_tfds.text_of(prepared, "train", "label")
         parts = split_by_person([people[row] for row in used], seed)
     else:
         people = [names[row].rsplit("_", 1)[0] for row in used]
         parts = split_by_person(people, seed)
+    if split_by == "order":
+        notes = elements.split_note(seed, split_by)
+    notes += f"; read {path}"
     parts = {part: used[rows] for part, rows in parts.items()}
-    notes = f"80/20 by seeded shuffle of each {split_by}, seed {seed}; read {path}"
     if subset:
         notes += f"; {subset:,} of {len(names):,} images, chosen by the seed"
     if len(names) != COUNT:

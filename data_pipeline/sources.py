@@ -1,4 +1,4 @@
-"""Sources of face images: one call, `load`, whatever the set.
+"""Sources of images: one call, `load`, whatever the set.
 
 What they give, and what is known of them, is in `data_pipeline.elements`.
 """
@@ -8,7 +8,15 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Sequence
 
-from data_pipeline import celeba, celeba_hq, elements, folder, lfw, synthetic_faces
+from data_pipeline import (
+    celeba,
+    celeba_hq,
+    drawn_scenes,
+    elements,
+    folder,
+    lfw,
+    synthetic_faces,
+)
 from data_pipeline.choices import check_choice
 from data_pipeline.elements import Source, SourceInfo
 
@@ -20,13 +28,15 @@ _SPLITS = {
     "celeb_a": ("train", "validation", "test"),
     "celeb_a_hq": ("train", "test"),
     "folder": ("train", "test"),
+    "scenes": ("train", "validation", "test"),
 }
 DATASETS = tuple(_SPLITS)
+SPLIT_BY = ("image", "person", "order")
 
-# Drawn faces of each split, as ranges of the index. Training comes last, so that it
+# Drawn images of each split, as ranges of the index. Training comes last, so that it
 # can grow without changing what is tested on.
-_FACES = {"test": range(1000), "validation": range(1000, 1512)}
-_FACES["train"] = range(1512, 9512)
+_DRAWN = {"test": range(1000), "validation": range(1000, 1512)}
+_DRAWN["train"] = range(1512, 9512)
 
 
 def splits(name: str) -> tuple[str, ...]:
@@ -51,13 +61,15 @@ def load(
     Args:
       name: One of `DATASETS`.
       split: One of `splits(name)`.
-      data_dir: Where the files are; "faces" needs none.
+      data_dir: Where the files are; "faces" and "scenes" need none.
       seed: Of the shuffle that splits sets without an official partition, and of
-        the drawn faces.
-      split_by: "image", or for lfw "person": nobody is in both splits.
+        the drawn images.
+      split_by: "image", the official partition or 80/20 by seeded shuffle; for lfw
+        "person": nobody is in both splits; "order": nothing is shuffled, the last
+        tenth of the names is the test split.
       subset: Of lfw: so many images, chosen by the seed, are split; 0 means all.
       limit: At most so many images of the split; 0 means all.
-      size: Side in pixels at which "faces" are drawn, clamped to 32..512. Of several
+      size: Side in pixels at which images are drawn, clamped to 32..512. Of several
         prepared resolutions of celeb_a_hq the smallest that reaches it is read.
 
     Raises:
@@ -70,29 +82,35 @@ def load(
         split not in known and name != "folder"
     ):
         raise elements.no_such_split(name, split, known)
-    if split_by not in ("image", "person"):
-        raise ValueError(f"split_by must be image or person; got {split_by!r}.")
+    check_choice("split_by", split_by, SPLIT_BY)
     if split_by == "person" and name != "lfw":
         raise ValueError(
             f"split_by=person needs to know who is in each image, which only lfw "
             f"says; for {name} use split_by=image."
         )
+    if split_by == "order" and name in ("faces", "scenes"):
+        raise ValueError(
+            f"split_by=order is for files; the splits of {name} are drawn apart. Use "
+            "split_by=image."
+        )
     if subset and name != "lfw":
         raise ValueError(f"subset is an option of lfw; {name} takes limit instead.")
     if limit < 0:
         raise ValueError(f"limit must be at least 0 (0 means all); got {limit}.")
-    if name == "faces":
-        source = _faces(split, seed=seed, size=size)
+    if name in ("faces", "scenes"):
+        source = _drawn(name, split, seed=seed, size=min(max(size, 32), 512))
     elif name == "lfw":
         source = lfw.load(
             split, data_dir=data_dir, seed=seed, split_by=split_by, subset=subset
         )
     elif name == "celeb_a":
-        source = celeba.load(split, data_dir=data_dir)
+        source = celeba.load(split, data_dir=data_dir, split_by=split_by)
     elif name == "celeb_a_hq":
-        source = celeba_hq.load(split, data_dir=data_dir, seed=seed, size=size)
+        source = celeba_hq.load(
+            split, data_dir=data_dir, seed=seed, size=size, split_by=split_by
+        )
     else:
-        source = folder.load(split, data_dir=data_dir, seed=seed)
+        source = folder.load(split, data_dir=data_dir, seed=seed, split_by=split_by)
     if not source.names:
         raise ValueError(
             f"the {split} split of {name} has no images ({source.info.notes}); more "
@@ -101,28 +119,31 @@ def load(
     return source.take(limit) if limit else source
 
 
-def _faces(split: str, *, seed: int, size: int) -> Source:
-    indices = _FACES[split]
-    names = tuple(f"face_{index:06d}" for index in indices)
-    draw = functools.partial(
-        synthetic_faces.draw, seed=seed, size=min(max(size, 32), 512)
-    )
+def _drawn(name: str, split: str, *, seed: int, size: int) -> Source:
+    """Drawn faces, or drawn scenes without one, which have nothing but an image."""
+    faces, indices = name == "faces", _DRAWN[split]
+    names = tuple(f"{'face' if faces else 'scene'}_{index:06d}" for index in indices)
 
     def element(position: int) -> dict:
-        return dict(draw(indices[position]), name=names[position])
+        index, options = indices[position], {"seed": seed, "size": size}
+        if faces:
+            return synthetic_faces.draw(index, **options)
+        image = drawn_scenes.draw(index, **options)
+        return {"image": image, "name": names[position]}
 
     def readers(positions: Sequence[int]) -> Iterator[Callable[[], dict]]:
         for position in positions:
             yield functools.partial(element, position)
 
     info = SourceInfo(
-        name="faces",
-        title="Drawn faces",
-        split_counts={name: len(_FACES[name]) for name in splits("faces")},
+        name=name,
+        title=f"Drawn {name}",
+        split_counts={part: len(_DRAWN[part]) for part in splits(name)},
         licence="Apache-2.0, like the program that draws them",
         citation="",
         homepage="",
-        attribute_names=tuple(synthetic_faces.ATTRIBUTES),
+        attribute_names=tuple(synthetic_faces.ATTRIBUTES) if faces else (),
         notes=f"drawn with seed {seed}; the splits are disjoint",
     )
-    return Source(info, split, names, readers, ("attributes", "landmarks", "face_mask"))
+    fields = ("attributes", "landmarks", "face_mask") if faces else ()
+    return Source(info, split, names, readers, fields)

@@ -44,13 +44,13 @@ class Metric:
     Attributes:
       name: Key in `METRICS`, and after the "/" of "region/metric".
       label: Display name with its unit.
-      higher_is_better: Direction of improvement.
+      higher_is_better: Direction of improvement; None where there is none.
       digits: Decimals worth showing.
     """
 
     name: str
     label: str
-    higher_is_better: bool
+    higher_is_better: bool | None
     digits: int
 
 
@@ -66,6 +66,12 @@ METRICS = {
         Metric("ms_ssim_3", "MS-SSIM (3 scales)", higher_is_better=True, digits=3),
         Metric("ms_ssim_5w", "MS-SSIM (5, shrunk)", higher_is_better=True, digits=3),
         Metric("lpips", "LPIPS", higher_is_better=False, digits=3),
+        # Not of `measure`, but of `evaluation.coders`.
+        Metric("bits_per_pixel", "Bits per pixel", higher_is_better=False, digits=3),
+        # Not of `measure`, but of `evaluation.vif`.
+        Metric("vif", "VIF", higher_is_better=True, digits=3),
+        # Not of `measure`, but of `evaluation.uint8_wrap`. Less may well be worse.
+        Metric("mse_uint8_wrap", "MSE with 8-bit overflow", None, digits=5),
         # Not of `measure`, but of `evaluation.attributes` and `evaluation.identity`.
         Metric("attribute_accuracy", "Attribute accuracy (%)", True, digits=1),
         Metric("identity", "Identity similarity", higher_is_better=True, digits=3),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from evaluation import metrics
 
-REGION_LABELS = {"hole": "Hole", "composite": "Composite", "raw": "Raw"}
+REGION_LABELS = {"hole": "Hole", "composite": "Composite", "raw": "Raw", "file": "File"}
 REGION_NOTES = {
     "hole": "Only the missing pixels; SSIM-like metrics on the hole's bounding box",
     "composite": "The restored pixels pasted into the known ones",
     "raw": "The network's own whole image",
+    "file": "What a compressed file decodes to, and its bytes, header included",
 }
 
 

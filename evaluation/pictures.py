@@ -64,8 +64,8 @@ def gather(
       to_unit: As in `evaluate`.
 
     Returns:
-      {title: [{"name", "note", "images": [(label, uint8 [H, W, 3])]}]}: the input,
-      every restorer, the original.
+      {title: [{"name", "note", "images": [(label, uint8 [H, W, 3])]}]}: the input
+      where something is missing from it, every restorer, the original.
     """
     labels, of = labels or {}, of or next(iter(restorers), None)
     wanted = {index for indices in sections.values() for index in indices}
@@ -76,7 +76,9 @@ def gather(
         size = len(target)
         here = sorted(wanted.intersection(range(start, start + size)))
         if here:
-            columns = [("Input", to_unit(inputs["image"]))]
+            columns = []
+            if "mask" in inputs:  # else the input is the original
+                columns = [("Input", to_unit(inputs["image"]))]
             mask = np.asarray(inputs["mask"]) if "mask" in inputs else 1.0
             original = np.asarray(to_unit(target))
             for restorer, restore in restorers.items():

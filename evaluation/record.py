@@ -65,6 +65,13 @@ class Evaluation:
     hole_ratio: np.ndarray
     fingerprint: str
 
+    def joined(self, values: Mapping[str, Mapping[str, np.ndarray]]) -> Evaluation:
+        """With more values, of these restorers or of others."""
+        merged = dict(self.values)
+        for restorer, keys in values.items():
+            merged[restorer] = {**merged.get(restorer, {}), **keys}
+        return dataclasses.replace(self, values=merged)
+
     def save(self, path: str | os.PathLike) -> None:
         """Writes an .npz file, whole or not at all."""
         index = [(r, key) for r in self.values for key in self.values[r]]

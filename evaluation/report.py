@@ -57,6 +57,7 @@ class Report:
         `headline`.
       hole_size: What `evaluate.by_hole_size` returns for `group_key`.
       curves: More charts, such as rate against distortion.
+      curves: More results of ours, below those of the headline.
       environment: Config, seed, commit, versions, hardware, data, fingerprint,
         counts; may nest one level.
       departures: Sentences: where we differ from the paper.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from absl import app, flags
 
@@ -14,20 +14,18 @@ _USER_ERRORS = (ValueError, OSError, FloatingPointError)
 _INTERRUPTED = 130  # what shells say of a command that Ctrl-C ended
 
 
-def run(body: Callable[[], None]) -> None:
+def run(body: Callable[..., None], *, actions: Sequence[str] = ()) -> None:
     """Parses flags, runs a command line, and says in a line what was wrong.
 
     Args:
-      body: Reads its flags and does the work.
+      body: Reads its flags and does the work; takes the action if there are any.
+      actions: Words of which a user must write one, anywhere among the flags.
     """
 
     def main(argv: list[str]) -> None:
         try:
-            if len(argv) > 1:
-                raise ValueError(
-                    f"{argv[1]!r} is not a flag; flags look like --name=value."
-                )
-            body()
+            _check_words(argv[1:], actions)
+            body(*argv[1:])
         except KeyboardInterrupt:
             print("\nStopped. The same command goes on from here.", file=sys.stderr)
             sys.exit(_INTERRUPTED)
@@ -36,7 +34,25 @@ def run(body: Callable[[], None]) -> None:
                 raise
             sys.exit(f"error: {error}\n(--verbosity=1 shows where it came from.)")
 
+    if actions:
+        # Otherwise what follows the action would not be parsed.
+        flags.FLAGS.set_gnu_getopt(True)
     app.run(main)
+
+
+def _check_words(words: Sequence[str], actions: Sequence[str]) -> None:
+    """Raises a ValueError unless what is no flag is the action, if there are any."""
+    for word in words:
+        if word not in actions:
+            known = f"neither {' nor '.join(actions)} nor" if actions else "not"
+            raise ValueError(
+                f"{word!r} is {known} a flag; flags look like --name=value."
+            )
+    if actions and len(words) != 1:
+        raise ValueError(
+            f"Say once what to do, {' or '.join(actions)}; got "
+            f"{' and '.join(words) or 'neither'}."
+        )
 
 
 def require(**values: str) -> None:

@@ -23,10 +23,10 @@ from evaluation import pictures, wording
 from evaluation.record import Evaluation
 from evaluation.report import Report, write_report
 from experiments import command, cost_table, finished_runs, papers, runner
-from experiments.config import RunConfig
 from experiments.data import RunData
 from experiments.provenance import configuration, settings
 from experiments.system import System
+from experiments.system_config import SystemConfig
 
 _SHOWN = 6  # faces of each kind
 
@@ -117,7 +117,7 @@ def _made(system: System, run: Mapping) -> dict[str, Any]:
 
 
 def _pictures(
-    merged: Evaluation, networks: Mapping, config: RunConfig, key: str
+    merged: Evaluation, networks: Mapping, config: SystemConfig, key: str
 ) -> dict[str, list[dict]]:
     """The same faces by every network: typical ones, and where they differ most."""
     split = RunData(config).test

@@ -39,21 +39,22 @@ def hp(default: Any, meaning: str, *, published: str = "") -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
-    """The flags that mean the same for every paper.
-
-    What the stages need to know of a paper's task a subclass says: `training_task`,
-    `fixed_batches`, `to_unit`, `restorer`, `baselines`, `lost`, `drawn` and
-    `pictures_note`; see `inpainting.InpaintingConfig`.
-    """
+    """The flags that mean the same for everything that is trained."""
 
     dataset: str = hp("faces", f"One of {', '.join(sources.DATASETS)}.")
-    data_dir: str = hp("", "Where the data set's files are; faces needs none.")
+    data_dir: str = hp(
+        "", "Where the data set's files are; faces and scenes need none."
+    )
     workdir: str = hp("", "Run folder; empty takes runs/<paper>/<preset>-<dataset>.")
     stages: tuple[str, ...] = hp(STAGES, f"Which of {', '.join(STAGES)} to run.")
     seed: int = hp(0, "Of weights, order, masks and the split.")
     limit: int = hp(0, "At most so many images of each split; 0 takes all.")
     crop: str = hp("center", "center, none, or the side of a centered square, pixels.")
-    split_by: str = hp("image", "image, or for lfw person: nobody is in both splits.")
+    split_by: str = hp(
+        "image",
+        "image: official or 80/20 shuffled; person, for lfw: nobody is in both splits; "
+        "order: the last tenth of the files is the test split.",
+    )
     cache_dir: str = hp(
         "",
         "Folder that keeps decoded images, for sets larger than memory. Delete it when "
@@ -86,7 +87,7 @@ class RunConfig:
         check_choice("dataset", self.dataset, sources.DATASETS)
         check_choice("precision", self.precision, strategy.PRECISIONS)
         check_choice("checkpoint", self.checkpoint, CHECKPOINTS)
-        check_choice("split_by", self.split_by, ("image", "person"))
+        check_choice("split_by", self.split_by, sources.SPLIT_BY)
         for stage in self.stages:
             check_choice("stages", stage, STAGES)
         for name in ("limit", "num_replicas", "checkpoint_steps"):

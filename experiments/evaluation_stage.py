@@ -15,11 +15,11 @@ from evaluation.attributes import sentence
 from evaluation.record import Evaluation
 from evaluation.report import Report, write_report
 from experiments import extra_measures, kept_reports
-from experiments.config import RunConfig
 from experiments.data import RunData
 from experiments.provenance import without_places
 from experiments.run_folder import RunFolder, commit
 from experiments.system import System
+from experiments.system_config import SystemConfig
 from training.history import History
 
 _PICKED = 4  # faces of each kind in the report
@@ -27,7 +27,7 @@ _PICKED = 4  # faces of each kind in the report
 
 def evaluate(
     system: System,
-    config: RunConfig,
+    config: SystemConfig,
     network: tf.keras.Model,
     data: RunData,
     folder: RunFolder,
@@ -60,9 +60,12 @@ def evaluate(
         batches,
         split.names,
         lpips=lpips,
-        extra=extra.measures,
+        extra={**config.measures(), **extra.measures},
         to_unit=config.to_unit,
     )
+    history = History(folder.history).rows
+    found = config.examine(network, restorers, data, result, history)
+    result = result.joined(found.values)
     kept_reports.set_aside(folder.report, result.fingerprint)
     result.save(folder.report / "evaluation.npz")
     key = system.headline[0]
@@ -76,7 +79,6 @@ def evaluate(
         to_unit=config.to_unit,
     )
     attributes = extra.tables(restorers[label], batches)
-    history = History(folder.history).rows
     # Small holes and missing weights leave a metric without any value.
     present = [
         key
@@ -90,17 +92,20 @@ def evaluate(
         summary=measuring.summarize(result),
         ours=[label],
         headline=present,
+        metrics=config.metrics,
         statements=[
             *_statements(config, data),
             *system.statements(config, split),
+            *found.statements,
             *map(sentence, attributes),
         ],
         claims=[_beats_all(result, label, key) for key in present],
         published=system.published,
-        tables=attributes,
+        tables=[*found.tables, *attributes],
+        curves=found.curves,
         epochs=_epoch_table(system.epochs(config), history, label),
         history=folder.history,
-        pictures=shown,
+        pictures={**shown, **found.pictures},
         pictures_note=config.pictures_note,
         groups=_groups(config, data, result, key),
         group_key=key,
@@ -113,12 +118,15 @@ def evaluate(
 
 
 def describe(
-    system: System, config: RunConfig, data: RunData, history: list[dict]
+    system: System, config: SystemConfig, data: RunData, history: list[dict]
 ) -> str:
     """Such as "LFW, 5 of 40 epochs, CPU": what a reduced run must say of itself."""
     unit = config.length(data.train).unit
     done = int(history[-1][unit]) if history else 0
-    length = f"{done:,} of {wording.counted(system.published_length, unit)}"
+    published = system.published_length
+    length = f"{done:,} of {wording.counted(published, unit)}"
+    if done > published:
+        length = f"{wording.counted(done, unit)} (published: {published:,})"
     device = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
     title = data.test.source.info.title
     return (
@@ -131,14 +139,14 @@ def _beats_all(result: Evaluation, label: str, key: str) -> dict[str, str]:
     """Whether the network beats every baseline: whether it beats the best of them."""
     sign = -1.0 if naming.metric_of(key).higher_is_better else 1.0
     best = min(
-        (name for name in result.values if name != label),
+        (name for name, keys in result.values.items() if name != label and key in keys),
         key=lambda name: sign * np.nanmean(result.values[name][key]),
     )
     claim = f"{label} beats every baseline on {naming.label(key)}; best is {best}"
     return claims.beats(result, label, best, key, claim=claim)
 
 
-def _statements(config: RunConfig, data: RunData) -> list[str]:
+def _statements(config: SystemConfig, data: RunData) -> list[str]:
     info = data.test.source.info
     return [
         f"{wording.counted(len(data.test), 'test image')} of {info.title}; the "
@@ -173,7 +181,7 @@ def _epoch_table(epochs, history: list[dict], label: str) -> tables.Table | None
     )
 
 
-def _groups(config: RunConfig, data: RunData, result, key: str) -> dict:
+def _groups(config: SystemConfig, data: RunData, result, key: str) -> dict:
     split, groups = data.test, {}
     if "landmarks" in split.fields:
         nose = yaw.NOSE_HEIGHTS.get(split.source.info.name, yaw.NOSE_HEIGHT)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -11,16 +9,15 @@ from typing import Any
 import tensorflow as tf
 
 from experiments import cards
-from experiments.inpainting import InpaintingConfig
 from experiments.provenance import without_places
 from experiments.run_folder import RunFolder
 from experiments.system import System
-from serving import export as saved_models
+from experiments.system_config import SystemConfig
 
 
 def export(
     system: System,
-    config: InpaintingConfig,
+    config: SystemConfig,
     network: tf.keras.Model,
     folder: RunFolder,
     record: Mapping[str, Any],
@@ -34,25 +31,17 @@ def export(
       folder: Of the run; the results of its report go into the card.
       record: From `RunFolder.record`.
     """
-    restorer = saved_models.build_restorer(network, fill=config.hole_fill)
-    fillable = system.fillable(config)
     facts = {
         "name": system.label(config),
         "image_size": config.image_size,
-        "hole_size": config.hole_size,
-        "fills": dataclasses.asdict(fillable),
         **record,
         # Not what the evaluation beside it was told to measure with.
         "config": without_places(folder.trained_with()),
     }
-    return saved_models.save(
-        restorer,
+    results = folder.report / "results.json"
+    return config.export(
+        network,
         folder.export,
-        fillable=fillable,
-        extras={
-            "config.json": json.dumps(facts, indent=2) + "\n",
-            "model_card.md": cards.of_run(
-                system, folder.report / "results.json", config.image_size
-            ),
-        },
+        facts=facts,
+        card=cards.of_run(system, results, config.image_size),
     )

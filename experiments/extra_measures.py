@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from data_pipeline.decoded import DecodedSplit
 from evaluation import attributes, identity, tables
 from experiments import attribute_judge
-from experiments.inpainting import InpaintingConfig
+from experiments.system_config import SystemConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,7 +16,7 @@ class ExtraMeasures:
     """Measures beside the standard ones, and what a report says of them.
 
     Attributes:
-      measures: {"composite/metric": (target, composite, names) -> [B]}.
+      measures: {"region/metric": (target, composite, names) -> [B]}.
       names: Of the test images.
       judge: Of attributes, or None.
       provenance: What measured, for the report's environment.
@@ -36,7 +36,7 @@ class ExtraMeasures:
         return [attributes.by_attribute(self.judge, restore, batches, self.names)]
 
 
-def load(config: InpaintingConfig, split: DecodedSplit) -> ExtraMeasures:
+def load(config: SystemConfig, split: DecodedSplit) -> ExtraMeasures:
     """What the flags --judge and --embedding ask for.
 
     Raises:
@@ -47,7 +47,7 @@ def load(config: InpaintingConfig, split: DecodedSplit) -> ExtraMeasures:
     judge = None
     if config.judge:
         judge, provenance["judge"] = attribute_judge.load(config.judge, split)
-        measures["composite/attribute_accuracy"] = judge
+        measures[f"{config.region}/attribute_accuracy"] = judge
     elif "attributes" in split.fields:
         notes.append(
             "Attribute accuracy is left out: there is no judge. `python -m "
@@ -56,7 +56,7 @@ def load(config: InpaintingConfig, split: DecodedSplit) -> ExtraMeasures:
         )
     if config.embedding:
         similarity = identity.load(config.embedding, config.embedding_range)
-        measures["composite/identity"] = similarity
+        measures[f"{config.region}/identity"] = similarity
         provenance["embedding"] = (
             f"{similarity.name}, output {similarity.output}, "
             f"sha256 {similarity.sha256_prefix}"

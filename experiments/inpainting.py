@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import tensorflow as tf
 
 from data_pipeline import decoded, masks, pipeline, pixels
-from evaluation import baselines, identity
-from experiments.config import RunConfig, check_at_least, check_choice, hp
+from evaluation import baselines
+from experiments.config import check_at_least, check_choice, hp
 from experiments.data import RunData
+from experiments.system_config import SystemConfig
+from serving import export as saved_models
+from serving.fillable import Fillable
 
 _EVALUATED = 64  # images restored and measured at once
 _MASK_KINDS = ", ".join(masks.KINDS)
 
 
 @dataclasses.dataclass(frozen=True)
-class InpaintingConfig(RunConfig):
+class InpaintingConfig(SystemConfig):
     """The flags of every system that fills holes."""
 
+    region = "composite"
     to_unit = staticmethod(pixels.signed_to_unit)
     pictures_note = "Known pixels are shown as they were; only the hole is restored."
 
@@ -40,34 +46,9 @@ class InpaintingConfig(RunConfig):
         False, "In mask files black marks what is missing, instead of white."
     )
     batch_size: int = hp(64, "Images a step, over all replicas.")
-    ema_decay: float = hp(
-        0.0,
-        "Decay of the moving average of the generator's weights that is evaluated and "
-        "exported instead of the last weights; 0 switches it off.",
-        published="not stated",
-    )
-    clip_norm: float = hp(
-        0.0, "Largest norm of a gradient; 0 does not clip.", published="not stated"
-    )
-
-    judge: str = hp(
-        "",
-        "Folder of a classifier that `python -m experiments.attribute_judge` has made: "
-        "the report then says how many attributes it tells rightly on restored faces.",
-    )
-    embedding: str = hp(
-        "",
-        "SavedModel that makes a vector of a face: the report then has the similarity "
-        "of restored faces and originals.",
-    )
-    embedding_range: str = hp(
-        "unit",
-        f"What its images are in, one of {', '.join(identity.INPUT_RANGES)}.",
-    )
 
     def __post_init__(self):
         super().__post_init__()
-        check_choice("embedding_range", self.embedding_range, identity.INPUT_RANGES)
         # A misspelled kind is said at once, not after the images have been decoded.
         for flag in ("train_mask", "test_mask"):
             kind = getattr(self, flag)
@@ -134,7 +115,7 @@ class InpaintingConfig(RunConfig):
     def baselines(self, data: RunData) -> dict[str, baselines.Restorer]:
         """What a user would take instead."""
         # A folder may hold pictures of anything.
-        faces = data.test.source.info.name != "folder"
+        faces = data.test.source.info.name not in ("folder", "scenes")
         return baselines.restorers(data.mean_image(), faces=faces)
 
     def lost(self) -> str:
@@ -160,3 +141,32 @@ class InpaintingConfig(RunConfig):
         raw, target = restore(inputs), pixels.signed_to_unit(target)
         given = pixels.signed_to_unit(inputs["image"])
         return [given, raw, tf.where(inputs["mask"] > 0.5, raw, target), target]
+
+    @property
+    def fillable(self) -> Fillable:
+        """Which holes the network fills."""
+        raise NotImplementedError
+
+    def export(
+        self,
+        network: tf.keras.Model,
+        folder: pathlib.Path,
+        *,
+        facts: Mapping[str, Any],
+        card: str,
+    ) -> pathlib.Path:
+        """Writes the network as `serving.export.build_restorer` wraps it."""
+        facts = {
+            **facts,
+            "hole_size": self.hole_size,
+            "fills": dataclasses.asdict(self.fillable),
+        }
+        return saved_models.save(
+            saved_models.build_restorer(network, fill=self.hole_fill),
+            folder,
+            fillable=self.fillable,
+            extras={
+                "config.json": json.dumps(facts, indent=2) + "\n",
+                "model_card.md": card,
+            },
+        )

@@ -163,6 +163,11 @@ class Config(InpaintingConfig):
         """LFW may be cut to as many images as Table III has."""
         return {"subset": self.lfw_subset}
 
+    @property
+    def fillable(self) -> Fillable:
+        """The center only."""
+        return Fillable(self.hole_size, centered=True)
+
 
 LFW = {"dataset": "lfw"}
 SMALL = {
@@ -224,7 +229,6 @@ SYSTEM = System(
     build_network=training.build_network,
     build_trainer=training.build_trainer,
     label=label,
-    fillable=lambda config: Fillable(config.hole_size, centered=True),
     published=facts.PUBLISHED,
     epochs=lambda config: None,
     headline=facts.HEADLINE,

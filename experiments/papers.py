@@ -6,7 +6,12 @@ import importlib
 
 from experiments.system import System
 
-NAMES = ("skip_inpainting", "multiscale_context_encoder", "pyramid_cgan")
+NAMES = (
+    "skip_inpainting",
+    "multiscale_context_encoder",
+    "pyramid_cgan",
+    "portrait_autoencoder",
+)
 
 
 def load(name: str) -> System:

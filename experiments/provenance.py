@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import pathlib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -11,25 +12,32 @@ from typing import Any
 from experiments.system import System
 
 _PLACES = (
-    "cache_dir", "data_dir", "embedding", "groups", "judge", "lpips_weights", "workdir",
+    "cache_dir", "data_dir", "embedding", "groups", "judge", "lpips_weights",
+    "other_images", "workdir",
 )  # fmt: skip
 
 
 def without_places(value: Any) -> Any:
     """What made a result, without where its maker keeps files.
 
-    Fields of the configuration that are paths go; a path inside a sentence keeps its
-    last part.
+    Fields of the configuration that are paths go, but for `initial`, which keeps its
+    last part, as does a path inside a sentence.
     """
     if isinstance(value, Mapping):
         return {
-            key: without_places(item)
+            key: pathlib.PurePath(item).name
+            if key == "initial"
+            else without_places(item)
             for key, item in value.items()
             if key not in _PLACES
         }
     if isinstance(value, str):
         return re.sub(r"(?<=\s)/\S*/", "", value)
     return value
+
+
+def _last_part(path: str) -> str:
+    return pathlib.PurePath(path).name
 
 
 def settings(system: System, run: Mapping) -> str:

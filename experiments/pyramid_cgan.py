@@ -153,6 +153,11 @@ class Config(InpaintingConfig):
             labels.of_split(self.classes, self.classification, split),
         )
 
+    @property
+    def fillable(self) -> Fillable:
+        """Any hole."""
+        return Fillable(0)
+
 
 SMALL = {"dataset": "faces", "image_size": 64, "hole_size": 32, "patch_size": 32}
 PRESETS = {
@@ -214,7 +219,6 @@ SYSTEM = System(
     build_network=training.build_network,
     build_trainer=training.build_trainer,
     label=label,
-    fillable=lambda config: Fillable(0),
     published=(),
     epochs=lambda config: None,
     headline=facts.HEADLINE,

@@ -5,30 +5,38 @@ r"""Gathers runs of a paper into results/, the README's table and the model card
 
 The runs must have been evaluated on the same images and holes, which their fingerprint
 says. Everything that is written comes from results/<paper>.json; without --runs the
-README and the card are only written again from there.
+README and the card are only written again from there. What experiments.rate_distortion
+has measured of codecs is added with --rate_distortion.
 """
 
 from __future__ import annotations
 
 import json
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from absl import flags
 
 from data_pipeline import pixels
 from evaluation import evaluate as measuring
-from evaluation import tables, wording
 from evaluation.report import strict
-from experiments import cards, command, cost_table, finished_runs, papers
+from experiments import (
+    cards,
+    command,
+    cost_table,
+    finished_runs,
+    papers,
+    results_text,
+)
 from experiments.config import check_choice
-from experiments.provenance import settings
 from experiments.system import System
 
 ROOT = pathlib.Path(__file__).parent.parent
 _SHOWN = 128  # pixels
-_LOSSES = ("g", "d", "c-real", "c-fake")  # the panels of Chen et al.'s Fig. 4
+# The panels of Chen et al.'s Fig. 4.
+_LOSSES = tuple(f"learning-{name}" for name in ("g", "d", "c-real", "c-fake"))
+_RATES = ("rate-psnr-db", "rate-ms-ssim")
 
 
 def main() -> None:
@@ -40,6 +48,11 @@ def main() -> None:
         "",
         "Run folder, or output of experiments.compare, whose typical restorations (and "
         "loss curves, of several runs) the README shows.",
+    )
+    flags.DEFINE_string(
+        "rate_distortion",
+        "",
+        "Output of experiments.rate_distortion, whose tables and curves are shown.",
     )
     flags.DEFINE_string("output", str(ROOT), "Folder with results/ and README.md.")
     command.run(reproduce)
@@ -54,12 +67,18 @@ def reproduce() -> None:
     root = pathlib.Path(given.output)
     if given.runs:
         folders = [pathlib.Path(path).expanduser() for path in given.runs]
-        text = json.dumps(gather(system, folders), indent=1) + "\n"
+        results = gather(system, folders)
+        if given.rate_distortion:
+            results["rate_distortion"] = coded(pathlib.Path(given.rate_distortion))
+        text = json.dumps(results, indent=1) + "\n"
         pixels.write_bytes(root / "results" / f"{system.name}.json", text.encode())
     if given.picture:
         folder, target = pathlib.Path(given.picture), root / "docs" / "pictures"
         draw_picture(folder, target / f"{system.name}.png")
-        draw_losses(folder, target / f"{system.name}_losses.png")
+        draw_charts(folder, _LOSSES, target / f"{system.name}_losses.png")
+    if given.rate_distortion:
+        folder, target = pathlib.Path(given.rate_distortion), root / "docs" / "pictures"
+        draw_charts(folder, _RATES, target / f"{system.name}_rate_distortion.png")
     for path, text in documents(root).items():
         pixels.write_bytes(path, text.encode())
         print(path)
@@ -92,6 +111,21 @@ def gather(system: System, folders: Sequence[pathlib.Path]) -> dict:
     )
 
 
+def coded(folder: pathlib.Path) -> dict:
+    """What experiments.rate_distortion has measured.
+
+    Raises:
+      FileNotFoundError: If it has measured nothing there.
+    """
+    path = folder / "rate_distortion.json"
+    if not path.exists():
+        raise FileNotFoundError(
+            f"--rate_distortion={folder} has no rate_distortion.json; pass the "
+            "--output of experiments.rate_distortion."
+        )
+    return json.loads(path.read_text())
+
+
 def documents(root: pathlib.Path) -> dict[pathlib.Path, str]:
     """What is generated from results/*.json: path -> text."""
     readme = root / "README.md"
@@ -99,13 +133,13 @@ def documents(root: pathlib.Path) -> dict[pathlib.Path, str]:
     for path in sorted((root / "results").glob("*.json")):
         results = json.loads(path.read_text())
         system = papers.load(results["paper"])
-        rendered = render(results)
+        rendered = results_text.render(results)
         written[path.with_suffix(".md")] = cards.render(
             system,
             rendered,
             results["runs"][0]["environment"]["config"]["image_size"],
         )
-        text = replace_block(text, system.name, table(results))
+        text = replace_block(text, system.name, results_text.table(results))
     return {readme: text, **written}
 
 
@@ -117,68 +151,6 @@ def replace_block(text: str, name: str, content: str) -> str:
     if not found or not closed:
         raise ValueError(f"README.md has no lines {start} and {end}.")
     return f"{before}{start}\n{content}\n{end}{after}"
-
-
-def table(results: Mapping) -> str:
-    """The main table of a paper, and what made it."""
-    summary = results["summary"]
-    system = papers.load(results["paper"])
-    keys = (*system.headline, *system.tabled)
-    keys = [key for key in keys if any(key in values for values in summary.values())]
-    first = results["runs"][0]
-    labels = {run["label"]: f"**{run['label']}** (ours)" for run in results["runs"]}
-    labels = {key: tables.Markdown(value) for key, value in labels.items()}
-    lines = [tables.results_table(summary, list(summary), keys, labels=labels), ""]
-    lines += [
-        f"- {run['label']}: {run['subtitle']}, {_commits(run['environment'])}. "
-        f"{settings(system, run)}"
-        for run in results["runs"]
-    ]
-    environment = first["environment"]
-    lines.append(
-        f"- {wording.counted(results['test_images'], 'test image')}, fingerprint "
-        f"`{results['fingerprint']}`; mean with 95% bootstrap interval; seed "
-        f"{environment['seed']}, {environment['hardware']}."
-    )
-    return "\n".join(lines)
-
-
-def _commits(environment: Mapping) -> str:
-    """Such as "trained at commit a, evaluated at commit b"."""
-    trained = f"trained at commit {environment['commit']}"
-    # Results from before evaluations named theirs.
-    if "evaluation commit" not in environment:
-        return trained
-    return f"{trained}, evaluated at commit {environment['evaluation commit']}"
-
-
-def render(results: Mapping) -> str:
-    """Everything a card says of the results."""
-    parts = [table(results)]
-    for published in results["published"]:
-        parts.append(_titled(published))
-    for run in results["runs"]:
-        if run["epochs"]:
-            caption = f"{run['label']}: {run['epochs']['caption']}"
-            shown = {**run["epochs"], "caption": caption, "note": run["subtitle"]}
-            parts.append(_titled(shown))
-    parts.append(_titled(results["cost"]))
-    rows = [
-        [claim["claim"], claim["verdict"], claim["evidence"]]
-        for claim in results["claims"]
-    ]
-    parts.append(
-        "**The paper's claims**\n\n"
-        + tables.markdown_table(["Claim", "In these runs", "Evidence"], rows)
-    )
-    return "\n\n".join(parts)
-
-
-def _titled(published: Mapping) -> str:
-    shown = tables.markdown_table(
-        published["columns"], published["rows"], digits=published["digits"]
-    )
-    return f"**{published['caption']}**\n\n{shown}\n\n{published['note']}".rstrip()
 
 
 def draw_picture(folder: pathlib.Path, target: pathlib.Path) -> None:
@@ -203,13 +175,15 @@ def draw_picture(folder: pathlib.Path, target: pathlib.Path) -> None:
     pixels.write_bytes(target, pixels.encode_png(pixels.tile(images)))
 
 
-def draw_losses(folder: pathlib.Path, target: pathlib.Path) -> None:
-    """Writes the overlaid losses of a comparison as one picture, if it is one."""
-    charts = [folder / "report" / "plots" / f"learning-{name}.png" for name in _LOSSES]
+def draw_charts(
+    folder: pathlib.Path, names: Sequence[str], target: pathlib.Path
+) -> None:
+    """Writes some of a report's charts as one picture, two in a row, if all exist."""
+    charts = [folder / "report" / "plots" / f"{name}.png" for name in names]
     drawn = [pixels.read(chart) for chart in charts if chart.exists()]
-    # The report of a single run has its terms in one chart a network.
-    if len(drawn) == len(_LOSSES):
-        rows = [drawn[:2], drawn[2:]]
+    # The report of a single run has its losses in one chart a network.
+    if len(drawn) == len(names):
+        rows = [drawn[start : start + 2] for start in range(0, len(drawn), 2)]
         pixels.write_bytes(target, pixels.encode_png(pixels.tile(rows)))
 
 

@@ -12,19 +12,15 @@ skipped; the command then ends with an error after the last picture.
 
 from __future__ import annotations
 
-import collections
 import dataclasses
-import os
 import pathlib
-import sys
 from collections.abc import Iterator
 
 import numpy as np
 import tqdm
 
 from data_pipeline import pixels
-from evaluation.wording import counted
-from experiments import command, restore_masks
+from experiments import command, file_jobs, restore_masks
 from experiments import config as configs
 from experiments.config import check_choice, hp
 from serving.photo import PhotoRestorer, UnfillableHoleError
@@ -67,16 +63,14 @@ def restore(options: Options) -> None:
       FileNotFoundError: If there is no picture, or no model.
       ValueError: If a result would replace an input, or pictures were skipped.
     """
-    jobs = find_jobs(pathlib.Path(options.input), pathlib.Path(options.output))
-    if not options.overwrite:
-        done = sum(target.exists() for _, target in jobs)
-        if done:
-            print(
-                f"{counted(done, 'result')} already there, left alone "
-                "(--overwrite replaces).",
-                file=sys.stderr,
-            )
-        jobs = [job for job in jobs if not job[1].exists()]
+    jobs = file_jobs.find(
+        pathlib.Path(options.input),
+        pathlib.Path(options.output),
+        kind="picture",
+        suffixes=pixels.IMAGE_SUFFIXES,
+        result=".png",
+    )
+    jobs = file_jobs.pending(jobs, overwrite=options.overwrite)
     model = PhotoRestorer(options.model)
     restored = 0
     with tqdm.tqdm(total=len(jobs), unit="img", desc="restore") as progress:
@@ -86,66 +80,7 @@ def restore(options: Options) -> None:
                 pixels.write_bytes(target, pixels.encode_png(image))
                 restored += 1
             progress.update(len(batch))
-    skipped = len(jobs) - restored
-    note = f", {skipped} skipped" if skipped else ""
-    print(f"{counted(restored, 'picture')} restored{note}: {options.output}")
-    if skipped:
-        raise ValueError(
-            f"{counted(skipped, 'picture')} could not be restored; see above."
-        )
-
-
-def find_jobs(
-    source: pathlib.Path, output: pathlib.Path
-) -> list[tuple[pathlib.Path, pathlib.Path]]:
-    """Pictures and where their results go.
-
-    A result has its picture's name with .png; where two pictures would share one, the
-    picture's own suffix stays in it (a.jpg.png, a.webp.png). An output folder within
-    the input folder is not searched.
-
-    Raises:
-      FileNotFoundError: If there are no pictures.
-      ValueError: If a result would replace an input.
-    """
-    if source.is_file():
-        pictures, root = [source], source.parent
-    else:
-        root = source
-        pictures = sorted(_pictures(source, output))
-    if not pictures:
-        raise FileNotFoundError(
-            f"--input={source} is neither a picture nor a folder with any "
-            f"({', '.join(pixels.IMAGE_SUFFIXES)})."
-        )
-    stems = collections.Counter(picture.with_suffix("") for picture in pictures)
-    inputs, jobs = set(pictures), []
-    for picture in pictures:
-        stem = picture.with_suffix("")
-        # Of a.jpg, a.png and a.jpg.png the first becomes what the last would be.
-        shared = stems[stem] > 1 or stem in inputs
-        name = picture.name if shared else picture.stem
-        target = output / picture.relative_to(root).with_name(f"{name}.png")
-        jobs.append((picture, target))
-    inputs = {picture.resolve() for picture in pictures}
-    for _, target in jobs:
-        if target.resolve() in inputs:
-            raise ValueError(
-                f"--output={output} would replace the input {target}; pass another "
-                "folder."
-            )
-    return jobs
-
-
-def _pictures(source: pathlib.Path, output: pathlib.Path) -> Iterator[pathlib.Path]:
-    """The pictures below a folder, but for the results of an earlier run."""
-    results = output.resolve()
-    for folder, inner, names in os.walk(source):
-        here = pathlib.Path(folder)
-        inner[:] = [name for name in inner if (here / name).resolve() != results]
-        for name in names:
-            if name.lower().endswith(pixels.IMAGE_SUFFIXES):
-                yield here / name
+    file_jobs.conclude(jobs, restored, verb="restored", output=options.output)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,7 +108,7 @@ def _read(batch: list, options: Options, hole: tuple[float, float]) -> Iterator[
                 missing_is_black=options.missing_is_black,
             )
         except (pixels.UnreadableImageError, FileNotFoundError) as error:
-            _skip(picture, str(error))
+            file_jobs.skip(picture, str(error))
         else:
             yield _Ready(picture, target, image, mask)
 
@@ -186,7 +121,9 @@ def _fill(model: PhotoRestorer, ready: list) -> Iterator[tuple]:
         restored = model([one.image for one in ready], [one.mask for one in ready])
     except UnfillableHoleError as error:
         if len(ready) == 1:
-            _skip(ready[0].picture, f"its hole {_span(ready[0].mask)}. {error}")
+            file_jobs.skip(
+                ready[0].picture, f"its hole {_span(ready[0].mask)}. {error}"
+            )
             return
         # It may be any picture's of the batch. Alone, each is restored or named.
         for one in ready:
@@ -202,12 +139,6 @@ def _span(mask: np.ndarray) -> str:
     sides = (np.flatnonzero(mask.any(axis=(axis, 2))) for axis in (0, 1))
     width, height = (np.ptp(side) + 1 for side in sides)
     return f"spans {width}x{height} of {mask.shape[1]}x{mask.shape[0]} pixels"
-
-
-def _skip(picture: pathlib.Path, why: str) -> None:
-    """Says so. What is wrong with a mask names the mask only."""
-    told = why if why.startswith(str(picture)) else f"{picture}: {why}"
-    tqdm.tqdm.write(f"skipped {told}", file=sys.stderr)
 
 
 if __name__ == "__main__":

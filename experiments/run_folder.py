@@ -20,8 +20,8 @@ from serving import export as saved_models
 # how far to go and how to measure, not what the network learns.
 _FREE = {
     "cache_dir", "checkpoint", "checkpoint_steps", "data_dir", "embedding",
-    "embedding_range", "epochs", "groups", "judge", "lpips_weights", "stages", "steps",
-    "test_mask", "workdir",
+    "embedding_range", "epochs", "groups", "judge", "lpips_weights", "other_images",
+    "stages", "steps", "test_mask", "uint8_wrap", "workdir",
 }  # fmt: skip
 
 # Training holes and test holes share these; where nothing is trained they say how to
@@ -57,6 +57,11 @@ class RunFolder:
         self._config = self.path / "config.json"
         saved_models.recover(self.export)
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether it holds a checkpoint that a run resumes from."""
+        return any(self.checkpoints.glob("last/ckpt*"))
+
     def record(self, paper: str, preset: str, config: RunConfig) -> dict[str, Any]:
         """Writes config.json, unless the folder holds a run of another configuration.
 
@@ -77,7 +82,7 @@ class RunFolder:
             "environment": environment(),
         }
         kept = {}
-        if self._config.exists() and any(self.checkpoints.glob("last/ckpt*")):
+        if self._config.exists() and self.has_begun:
             before = json.loads(self._config.read_text())
             if "train" not in config.stages:
                 kept = {k: v for k, v in before["config"].items() if k in _SHARED}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import pathlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +23,7 @@ from experiments import (
 )
 from experiments import config as configs
 from experiments.data import RunData
+from experiments.provenance import configuration
 from experiments.run_folder import RunFolder
 from experiments.system import System
 from training import checkpoints, strategy
@@ -75,6 +77,7 @@ def run(system: System, config: Any, preset: str) -> RunFolder:
 
 def _train(system: System, config: Any, data: RunData, folder, devices, lpips) -> None:
     """The training stage, with the networks on their devices."""
+    initial = _initial_network(system, config, folder)
     tf.keras.utils.set_random_seed(config.seed)
     with devices.scope(), precision(config.precision):
         trainer = system.build_trainer(
@@ -82,6 +85,8 @@ def _train(system: System, config: Any, data: RunData, folder, devices, lpips) -
             pipeline.steps_per_epoch(data.train, config.batch_size),
             data.train.source.info.attribute_names,
         )
+        if initial is not None:
+            _begin_as(trainer.restores, initial, config.initial)
         averaged = trainer.average and system.build_network(config)
 
     def current() -> tf.keras.Model:
@@ -103,6 +108,38 @@ def _train(system: System, config: Any, data: RunData, folder, devices, lpips) -
     )
 
 
+def _initial_network(
+    system: System, config: Any, folder: RunFolder
+) -> tf.keras.Model | None:
+    """What --initial names, unless the run has begun already.
+
+    Raises:
+      ValueError: If that is not the folder of a trained run of the same paper.
+    """
+    if not config.initial or folder.has_begun:
+        return None
+    path = pathlib.Path(config.initial).expanduser()
+    if not (path / "config.json").exists():
+        raise ValueError(
+            f"--initial={path} is not a run folder: it has no config.json. Pass the "
+            "--workdir of a run that has been trained."
+        )
+    other = RunFolder(path)
+    return trained_network(system, configuration(system, other.trained_with()), other)
+
+
+def _begin_as(network: tf.keras.Model, initial: tf.keras.Model, path: str) -> None:
+    """Gives a network the weights of another, which must be like it."""
+    shapes, others = ([w.shape for w in n.weights] for n in (network, initial))
+    if shapes != others:
+        raise ValueError(
+            f"--initial={path} holds another network: {initial.count_params():,} "
+            f"parameters; this one has {network.count_params():,}. Pass flags that "
+            "make the same network (its config.json has them), or train from scratch."
+        )
+    network.set_weights(initial.get_weights())
+
+
 def trained_network(system: System, config: Any, folder: RunFolder) -> tf.keras.Model:
     """The network of a run's checkpoint, averaged if the run averages.
 
@@ -113,7 +150,7 @@ def trained_network(system: System, config: Any, folder: RunFolder) -> tf.keras.
       ValueError: If its checkpoint is of another network.
     """
     network = system.build_network(config)
-    items = {"generator": network, "steps": tf.Variable(0, dtype=tf.int64)}
+    items = {system.restores: network, "steps": tf.Variable(0, dtype=tf.int64)}
     average = average_of(network, config.ema_decay)
     if average is not None:
         items["average"] = average

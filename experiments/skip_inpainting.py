@@ -112,6 +112,11 @@ class Config(InpaintingConfig):
         """Whether the model gives the patch under the hole, not the whole image."""
         return self.model in (0, 1)
 
+    @property
+    def fillable(self) -> Fillable:
+        """Models 0 and 1 fill a square of the hole's side; models 2 and 3 any hole."""
+        return Fillable(self.hole_size if self.fills_patch else 0)
+
 
 PRESETS = {
     "paper": {"model": 3},
@@ -152,11 +157,6 @@ def label(config: Config) -> str:
     return name
 
 
-def fillable(config: Config) -> Fillable:
-    """Models 0 and 1 fill a square of the hole's side; models 2 and 3 any hole."""
-    return Fillable(config.hole_size if config.fills_patch else 0)
-
-
 SYSTEM = System(
     name="skip_inpainting",
     title="End-to-end facial inpainting with skip connections",
@@ -168,7 +168,6 @@ SYSTEM = System(
     build_network=training.build_network,
     build_trainer=training.build_trainer,
     label=label,
-    fillable=fillable,
     published=facts.PUBLISHED,
     epochs=lambda config: facts.EPOCHS[config.model],
     check_claims=facts.check_claims,

@@ -13,7 +13,6 @@ from evaluation import naming
 from evaluation.record import Evaluation
 from evaluation.tables import Table
 from experiments.config import Presets
-from serving.fillable import Fillable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +36,7 @@ class EpochTable:
 
 @dataclasses.dataclass(frozen=True)
 class System:
-    """A published system that fills holes.
+    """A published system.
 
     Attributes:
       name: Of the paper; module, results and card are called so.
@@ -49,17 +48,18 @@ class System:
         configuration counts these.
       headline: The metrics that reports begin with, such as "hole/l1_percent". The
         best checkpoint is the one with the lowest value of the first.
-      build_network: config -> network, inputs -> image in [-1, 1].
+      build_network: config -> network, from its task's inputs to what the
+        configuration's `restorer` takes for an image.
       build_trainer: config, steps per epoch, the training images' attribute names ->
         compiled trainer around such a network.
       label: config -> what tables call the network.
-      fillable: config -> which holes it fills.
       published: Tables to read beside ours.
       epochs: config -> the paper's table by epoch, if it has one.
       check_claims: evaluation of several runs -> the paper's claims, checked.
       departures: Sentences: where this differs from the paper, and why.
       tabled: Metrics that tables of several runs have besides the headline.
       statements: config, test images -> what else a report says at its top.
+      restores: What checkpoints call the network that is measured and exported.
     """
 
     name: str
@@ -72,13 +72,13 @@ class System:
     build_network: Callable[[Any], tf.keras.Model]
     build_trainer: Callable[[Any, int, Sequence[str]], tf.keras.Model]
     label: Callable[[Any], str]
-    fillable: Callable[[Any], Fillable]
     published: Sequence[Table]
     epochs: Callable[[Any], EpochTable | None]
     check_claims: Callable[[Evaluation], list[dict[str, str]]]
     departures: Sequence[str]
     tabled: Sequence[str] = ()
     statements: Callable[[Any, DecodedSplit], Sequence[str]] = lambda *_: ()
+    restores: str = "generator"
 
     def __post_init__(self):
         if not self.headline or naming.metric_of(self.headline[0]).higher_is_better:

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from data_pipeline import decoded, pipeline
 from evaluation import wording
-from experiments.config import RunConfig
 from experiments.run_folder import RunFolder
+from experiments.system_config import SystemConfig
 from training import callbacks, checkpoints, loop, progress
 from training.history import History
 
@@ -36,7 +36,7 @@ def train(
     split: decoded.DecodedSplit,
     task: pipeline.TaskFn,
     watch: Watch,
-    config: RunConfig,
+    config: SystemConfig,
     folder: RunFolder,
 ) -> None:
     """Trains to the end of the configuration, from the last checkpoint if any.

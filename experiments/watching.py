@@ -10,7 +10,7 @@ import tensorflow as tf
 from data_pipeline import decoded, pixels
 from evaluation import metrics
 from evaluation.evaluate import walk
-from experiments.config import RunConfig
+from experiments.system_config import SystemConfig
 from experiments.training_stage import Watch
 
 _WATCHED = 8  # images of the pictures that are drawn
@@ -19,7 +19,7 @@ _WATCHED = 8  # images of the pictures that are drawn
 def watch(
     network: Callable[[], tf.keras.Model],
     split: decoded.DecodedSplit,
-    config: RunConfig,
+    config: SystemConfig,
     lpips: Callable | None,
     *,
     best: str,

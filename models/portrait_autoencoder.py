@@ -31,6 +31,23 @@ def check_image_size(image_size: int) -> None:
         )
 
 
+def check(
+    image_size: int | None, kernels: Sequence[int], activation: str, depth: int
+) -> None:
+    """Raises a ValueError that names the first option that cannot be built."""
+    if image_size is not None:
+        check_image_size(image_size)
+    if len(kernels) != len(STRIDES) or any(k < s for k, s in zip(kernels, STRIDES)):
+        raise ValueError(
+            f"kernels must be three sides, at least {STRIDES}: a kernel smaller than "
+            f"its stride skips pixels; got {tuple(kernels)}. Try {KERNELS}."
+        )
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"activation must be one of {ACTIVATIONS}; got {activation!r}")
+    if depth < 0:
+        raise ValueError(f"depth must be 0, as published, or more; got {depth}.")
+
+
 def build_analysis(
     image_size: int | None = 192,
     *,
@@ -66,7 +83,7 @@ def build_analysis(
     Raises:
       ValueError: If the image size does not fit or an option is none of the above.
     """
-    _check(image_size, kernels, activation, depth)
+    check(image_size, kernels, activation, depth)
     image = tf.keras.Input((image_size, image_size, 3), name="image")
     x = image
     for stage, (kernel, strides) in enumerate(zip(kernels, STRIDES), start=1):
@@ -111,7 +128,7 @@ def build_synthesis(
     Raises:
       ValueError: If the image size does not fit or an option is none of the above.
     """
-    _check(image_size, kernels, activation, depth)
+    check(image_size, kernels, activation, depth)
     side = image_size and image_size // REDUCTION
     latents = tf.keras.Input((side, side, channels), name="latents")
     x = latents
@@ -149,21 +166,6 @@ def build_autoencoder(
     image = tf.keras.Input(analysis.input_shape[1:], name="image")
     restored = synthesis(analysis(image))
     return tf.keras.Model(image, restored, name="portrait_autoencoder")
-
-
-def _check(image_size, kernels, activation, depth) -> None:
-    """Raises a ValueError that names the first option that cannot be built."""
-    if image_size is not None:
-        check_image_size(image_size)
-    if len(kernels) != len(STRIDES) or any(k < s for k, s in zip(kernels, STRIDES)):
-        raise ValueError(
-            f"kernels must be three sides, at least {STRIDES}: a kernel smaller than "
-            f"its stride skips pixels; got {tuple(kernels)}. Try {KERNELS}."
-        )
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"activation must be one of {ACTIVATIONS}; got {activation!r}")
-    if depth < 0:
-        raise ValueError(f"depth must be 0, as published, or more; got {depth}.")
 
 
 def _conv(x, filters: int, kernel: int, *, name: str, **options):

@@ -131,7 +131,7 @@ def save(
     folder: str | os.PathLike,
     *,
     fillable: Fillable = ANY_HOLE,
-    extras: Mapping[str, str] | None = None,
+    extras: Mapping[str, str | bytes] | None = None,
 ) -> pathlib.Path:
     """Writes a SavedModel folder, whole or not at all; one that is there is replaced.
 
@@ -139,7 +139,7 @@ def save(
       restorer: From `build_restorer`.
       folder: Such as `<run>/export/1`; TF Serving takes its parent.
       fillable: See `signatures`.
-      extras: File name -> text, put into `assets.extra/`.
+      extras: File name -> text or bytes, put into `assets.extra/`.
 
     Returns:
       The folder.
@@ -154,7 +154,7 @@ def write(
     folder: str | os.PathLike,
     signatures: Mapping[str, Callable] | None = None,
     *,
-    extras: Mapping[str, str] | None = None,
+    extras: Mapping[str, str | bytes] | None = None,
 ) -> pathlib.Path:
     """Writes any model as `save` does; without signatures Keras makes the default."""
     folder = pathlib.Path(folder)
@@ -169,10 +169,10 @@ def write(
                 include_optimizer=False,
                 signatures=signatures,
             )
-        for name, text in (extras or {}).items():
+        for name, extra in (extras or {}).items():
             path = fresh / "assets.extra" / name
             path.parent.mkdir(exist_ok=True)
-            path.write_text(text)
+            path.write_bytes(extra.encode() if isinstance(extra, str) else extra)
         if folder.exists():
             os.replace(folder, old)
         os.replace(fresh, folder)

@@ -99,6 +99,17 @@ def test_official_files_give_images_partition_and_annotations(
     assert "published set 202,599" in source.info.notes
 
 
+def test_by_order_the_official_partition_is_left_out(tmp_path):
+    data_dir = write(tmp_path / "celeba")
+    options = {"split_by": "order"}
+    assert load(data_dir, "train", **options).names == tuple(NAMES[:6])
+    test = load(data_dir, "test", **options)
+    assert test.names == tuple(NAMES[6:])
+    np.testing.assert_array_equal(next(iter(test))["attributes"], SIGNS[6] > 0)
+    with pytest.raises(ValueError, match="has the splits train, test"):
+        load(data_dir, "validation", **options)
+
+
 def test_data_dir_may_be_the_images_themselves(tmp_path):
     write(tmp_path / "loose")
     assert load(tmp_path / "loose" / "img_align_celeba", "test").names == (*NAMES[4:6],)

@@ -20,7 +20,13 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 def test_one_process_may_import_every_command():
     names = [module.name for module in pkgutil.iter_modules(experiments.__path__)]
-    assert {"restore", "reproduce", "sample_faces", "skip_inpainting"} <= set(names)
+    assert {
+        "compress",
+        "restore",
+        "reproduce",
+        "sample_faces",
+        "skip_inpainting",
+    } <= set(names)
     for name in names:
         importlib.import_module(f"experiments.{name}")
     # None defines a flag that another one, or who imports it, may have as well.
@@ -69,6 +75,69 @@ class TestSampleFaces:
     def test_mistakes_are_told_at_once(self, tmp_path, options, text):
         with pytest.raises(ValueError, match=text):
             sample_faces.Options(**{"output": str(tmp_path), **options})
+
+
+class TestWords:
+    """What stands among the flags and is none."""
+
+    PROGRAM = """
+from absl import flags
+from experiments import command
+
+flags.DEFINE_string("model", "", "A model.")
+command.run(
+    lambda *action: print("did", *action, flags.FLAGS.model), actions={actions}
+)
+"""
+
+    def run(self, *words, actions=("compress", "decompress")):
+        program = self.PROGRAM.format(actions=actions)
+        return subprocess.run(
+            [sys.executable, "-c", program, *words],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
+
+    @pytest.mark.parametrize(
+        "words",
+        [("compress", "--model=m"), ("--model=m", "compress"), ("--model", "m")],
+    )
+    def test_the_action_stands_anywhere(self, words):
+        if "compress" not in words:
+            words = ("--verbosity=1", "compress", *words)
+        assert self.run(*words).stdout == "did compress m\n"
+
+    @pytest.mark.parametrize(
+        "words, text",
+        [
+            ([], "Say once what to do, compress or decompress; got neither."),
+            (
+                ["compress", "decompress"],
+                "do, compress or decompress; got compress and",
+            ),
+            (
+                ["compress", "photos"],
+                "'photos' is neither compress nor decompress nor a ",
+            ),
+            (
+                ["compres", "--model=m"],
+                "'compres' is neither compress nor decompress nor",
+            ),
+        ],
+    )
+    def test_another_word_or_number_of_them_is_an_error(self, words, text):
+        done = self.run(*words)
+        assert text in done.stderr
+        assert "Traceback" not in done.stderr
+        assert done.returncode == 1 and not done.stdout
+
+    def test_commands_without_actions_take_none(self):
+        assert self.run("--model=m", actions=()).stdout == "did m\n"
+        done = self.run("compress", "--model=m", actions=())
+        text = "error: 'compress' is not a flag; flags look like --name=value."
+        assert text in done.stderr
+        assert done.returncode == 1
 
 
 def test_help_is_all_that_help_prints():

@@ -62,7 +62,7 @@ def test_archive_gives_every_image_under_its_own_name(layouts):
         "folder/lfw-deepfunneled",
     ],
 )
-@pytest.mark.parametrize("split_by", ["image", "person"])
+@pytest.mark.parametrize("split_by", ["image", "person", "order"])
 def test_every_layout_gives_the_same(layouts, data_dir, split_by):
     for split in ("train", "test"):
         expected = load(layouts / "archive", split, split_by=split_by)
@@ -70,6 +70,15 @@ def test_every_layout_gives_the_same(layouts, data_dir, split_by):
         assert source.names == expected.names
         for ours, theirs in zip(source, expected):
             np.testing.assert_array_equal(ours["image"], theirs["image"])
+
+
+def test_by_order_the_last_tenth_of_the_names_is_tested_on(layouts):
+    train, test = (
+        load(layouts / "archive", split, split_by="order", seed=seed).names
+        for split, seed in (("train", 0), ("test", 1))  # the seed has no influence
+    )
+    assert [*train, *test] == sorted([*train, *test])
+    assert len(test) == len(train) // 9 + bool(len(train) % 9)
 
 
 def test_sub_selection_of_an_archive_is_read_in_order(layouts):

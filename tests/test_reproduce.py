@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from evaluation.evaluate import Evaluation
-from experiments import papers, provenance, reproduce
+from experiments import papers, provenance, reproduce, results_text
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -69,7 +69,7 @@ def test_runs_are_gathered_ours_first_with_claims_checked(system, tmp_path):
     assert first == "model 3"
     parameters = [int(row[1].replace(",", "")) for row in results["cost"]["rows"]]
     assert parameters[0] > parameters[1] > 0
-    shown = reproduce.table(results)
+    shown = results_text.table(results)
     assert "**model 3** (ours)" in shown
     told = "1 of 40 epochs, CPU, trained at commit c-model 2. `--preset=model3 "
     (line,) = (line for line in shown.splitlines() if told in line)
@@ -78,10 +78,10 @@ def test_runs_are_gathered_ours_first_with_claims_checked(system, tmp_path):
 
 def test_both_commits_are_named_where_both_are_known(system, tmp_path):
     results = reproduce.gather(system, [fake_run(tmp_path / "3", "model 3", 0.2)])
-    assert "CPU, trained at commit c-model 3. `" in reproduce.table(results)
+    assert "CPU, trained at commit c-model 3. `" in results_text.table(results)
     results["runs"][0]["environment"]["evaluation commit"] = "e"
     expected = "CPU, trained at commit c-model 3, evaluated at commit e. `"
-    assert expected in reproduce.table(results)
+    assert expected in results_text.table(results)
 
 
 def test_runs_on_other_images_are_refused(system, tmp_path):

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from data_pipeline import pixels
+from experiments import file_jobs
 from experiments import restore as command
 from models import skip_inpainting
 from serving import export, photo
@@ -119,7 +120,13 @@ class TestNames:
     def test_no_two_results_share_a_name(self, tmp_path, names):
         for name in names:
             write(tmp_path / "photos" / name)
-        jobs = command.find_jobs(tmp_path / "photos", tmp_path / "out")
+        jobs = file_jobs.find(
+            tmp_path / "photos",
+            tmp_path / "out",
+            kind="picture",
+            suffixes=pixels.IMAGE_SUFFIXES,
+            result=".png",
+        )
         assert len({target for _, target in jobs}) == len(jobs) == len(names)
 
     def test_one_picture_is_enough(self, run, tmp_path):

@@ -1,4 +1,4 @@
-"""Sources in general, folders of images, and drawn faces."""
+"""Sources in general, folders of images, drawn faces and scenes."""
 
 import io
 import os
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_pipeline import pixels, sources
+from data_pipeline import drawn_scenes, pixels, sources
 
 BLUE = (20, 60, 200)
 
@@ -222,3 +222,39 @@ def test_drawn_faces_are_disjoint_annotated_and_repeatable():
     other = sources.load("faces", "test", size=32, seed=1)[7]
     assert (other["image"] != element["image"]).any()
     assert sources.load("faces", "test", size=8)[0]["image"].shape == (32, 32, 3)
+
+
+def test_drawn_scenes_are_split_as_faces_are_and_have_nothing_but_an_image():
+    parts = {
+        split: sources.load("scenes", split, size=32)
+        for split in sources.splits("scenes")
+    }
+    assert [len(part) for part in parts.values()] == [8000, 512, 1000]
+    assert len({name for part in parts.values() for name in part.names}) == 9512
+    assert parts["test"].fields == ()
+    assert parts["test"].info.attribute_names == ()
+    element = parts["test"][7]
+    assert set(element) == {"image", "name"}
+    assert element["name"] == parts["test"].names[7]
+    expected = drawn_scenes.draw(7, seed=0, size=32)
+    np.testing.assert_array_equal(element["image"], expected)
+    other = sources.load("scenes", "test", size=32, seed=1)[7]
+    assert (other["image"] != element["image"]).any()
+    assert sources.load("scenes", "test", size=8)[0]["image"].shape == (32, 32, 3)
+
+
+@pytest.mark.parametrize("name", ["folder", "celeb_a_hq"])
+def test_by_order_nothing_is_shuffled(tmp_path, name):
+    names = [f"{number:03d}.png" for number in range(21)]
+    fill(tmp_path, names)
+    options = {"data_dir": str(tmp_path), "split_by": "order"}
+    assert sources.load(name, "train", **options).names == tuple(names[:18])
+    assert sources.load(name, "test", **options).names == tuple(names[18:])
+
+
+def test_by_order_needs_one_folder_of_files(tmp_path):
+    fill(tmp_path, ["train/a.png", "test/b.png"])
+    with pytest.raises(ValueError, match="has the subfolders train, test"):
+        sources.load("folder", "train", data_dir=str(tmp_path), split_by="order")
+    with pytest.raises(ValueError, match="split_by=order is for files"):
+        sources.load("faces", "train", split_by="order")

@@ -4,6 +4,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_compression as tfc
 
+from models import portrait_autoencoder
+from serving import codec_export
 from serving.codec import Codec, identify
 from serving.entropy import EntropyTables
 
@@ -52,6 +54,35 @@ def build(seed=0, spreads=(1.0, 2.0, 3.0, 4.0, 5.0), **options):
     tables = laplace_tables(spreads)
     weights = analysis.get_weights() + synthesis.get_weights()
     return Codec(analysis, synthesis, tables, identify(weights, tables), **options)
+
+
+def halves(activation="relu", *, seed=0, channels=8):
+    """Tan's networks, for any size, with latents as large as those of trained ones."""
+    tf.keras.utils.set_random_seed(seed)
+    options = {"channels": channels, "activation": activation}
+    analysis = portrait_autoencoder.build_analysis(None, **options)
+    synthesis = portrait_autoencoder.build_synthesis(None, **options)
+    drawn = {"relu": 1.0, "gdn": 0.05}[activation]  # the inverse GDN squares
+    for half, layer, scale in ((analysis, "down3", 60.0), (synthesis, "up1", drawn)):
+        kernel = half.get_layer(layer).kernel
+        kernel.assign(scale * kernel)
+    synthesis.get_layer("up3").bias.assign([0.5] * 3)
+    return analysis, synthesis
+
+
+def export(folder, activation="relu", *, priced=True):
+    """Saves `halves`, with tables if they are priced; returns the folder and them."""
+    analysis, synthesis = halves(activation)
+    tables = laplace_tables([4.0] * 8) if priced else None
+    folder = codec_export.save(
+        analysis,
+        synthesis,
+        folder / "export" / "1",
+        tables=tables,
+        facts={"name": activation},
+        card="# Ça\n",
+    )
+    return folder, analysis, synthesis
 
 
 def picture(height, width, seed=0):

@@ -5,7 +5,17 @@ Sums over terms, weights and the mean over the global batch are the trainers' bu
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import tensorflow as tf
+
+# MS-SSIM: the three finest of the five weights of Wang et al. (2003).
+_SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001)
+_WINDOW = 11  # pixels, of SSIM
+# Below it MS-SSIM's terms are made positive, above it they are as they are.
+_LEAST_TERM = 0.01
+# For `tf.image.ssim`: beside its square the means of any image are nothing.
+_IGNORE_LUMINANCE = 1e5
 
 
 def _mean_per_example(values: tf.Tensor) -> tf.Tensor:
@@ -60,3 +70,86 @@ def multi_label(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
 def multi_class(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """Cross-entropy of logits [B, K] to one of K classes each, integer [B]."""
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+
+
+def kl(mean: tf.Tensor, log_variance: tf.Tensor) -> tf.Tensor:
+    """KL(N(mean, variance) || N(0, 1)) of latents [B, L], their mean, in nats.
+
+    (mean^2 + variance - 1 - log variance) / 2 for each latent. A mean and not a sum:
+    a weight means the same for any number of latents.
+    """
+    # expm1 is exact where the variance is close to 1, and keeps this from below 0.
+    spread = tf.math.expm1(log_variance) - log_variance
+    return _mean_per_example((tf.square(mean) + spread) / 2.0)
+
+
+def ssim(target: tf.Tensor, restored: tf.Tensor) -> tf.Tensor:
+    """1 - SSIM of images [B, H, W, C] in [0, 1], as `tf.image.ssim` has it: 0 to 2.
+
+    Raises:
+      ValueError: If the images are smaller than its window, 11 px.
+    """
+    _check_sides("ssim", restored, _WINDOW)
+    return 1.0 - tf.image.ssim(target, restored, 1.0)
+
+
+def ms_ssim(target: tf.Tensor, restored: tf.Tensor) -> tf.Tensor:
+    """1 - MS-SSIM over three scales, of images [B, H, W, C] in [0, 1]: 0 to 1.
+
+    The weights are those of the three finest scales of Wang et al. (2003), made to sum
+    to 1. `tf.image.ssim_multiscale` has no gradient but NaN where a term is not
+    positive, as of an inverted image; here such terms become small positive ones, and
+    their gradient still leads upwards. Where all are above 0.01 nothing is changed.
+
+    Raises:
+      ValueError: If the images have less than 41 px: the window is 11 px wide, and the
+        coarsest scale is four times smaller.
+    """
+    scales = len(_SCALE_WEIGHTS)
+    _check_sides("ms_ssim", restored, (_WINDOW - 1) * 2 ** (scales - 1) + 1)
+    pair, similarity = (target, restored), 1.0
+    for scale, weight in enumerate(_SCALE_WEIGHTS, start=1):
+        if scale > 1:
+            pair = [tf.nn.avg_pool2d(x, 2, 2, "SAME") for x in pair]
+        # Channels become images of a batch [B, C, H, W, 1]: each has a term of its own.
+        planes = [tf.transpose(x, [0, 3, 1, 2])[..., None] for x in pair]
+        # Of the finer scales only contrast and structure are compared.
+        k1 = 0.01 if scale == scales else _IGNORE_LUMINANCE
+        term = _positive(tf.image.ssim(*planes, 1.0, k1=k1))  # [B, C]
+        similarity *= tf.pow(term, weight / sum(_SCALE_WEIGHTS))
+    return 1.0 - tf.reduce_mean(similarity, axis=1)
+
+
+def on_faces(loss: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
+    """Makes a loss of two images see their faces alone.
+
+    Args:
+      loss: (target, restored) -> [B].
+
+    Returns:
+      (target, restored, face_mask) -> [B], the mask float32 [B, H, W, 1], 1 = face: the
+      loss of both images times the mask. It counts all pixels, as without a mask: a
+      larger face weighs more.
+    """
+
+    def masked(target, restored, face_mask):
+        return loss(face_mask * target, face_mask * restored)
+
+    return masked
+
+
+def _positive(term: tf.Tensor) -> tf.Tensor:
+    """The term from `_LEAST_TERM` on; below, what falls towards 0 without a kink."""
+    low = tf.minimum(term, _LEAST_TERM)
+    return tf.maximum(term, _LEAST_TERM) / (2.0 - low / _LEAST_TERM)
+
+
+def _check_sides(name: str, images: tf.Tensor, smallest: int) -> None:
+    """Raises a ValueError where images are known to be too small."""
+    height, width = images.shape[1:3]
+    if height is not None and width is not None and min(height, width) < smallest:
+        raise ValueError(
+            f"The loss {name} needs images of at least {smallest} px on the short "
+            f"side, because its window must fit the coarsest scale; got "
+            f"{height}×{width}. Take larger images or another loss, such as l1."
+        )

@@ -86,11 +86,12 @@ class Trainer(tf.keras.Model):
         """Restores a batch."""
         return self.restores(inputs, training=training)
 
-    def _update(self, name: str, tape: tf.GradientTape, loss: tf.Tensor) -> None:
-        """Applies a network's gradient, which Keras sums over replicas."""
+    def _update(self, name: str, tape: tf.GradientTape, loss: tf.Tensor) -> list:
+        """Applies a network's gradient, which Keras sums over replicas; returns it."""
         weights = getattr(self, name).trainable_variables
         gradients = tape.gradient(loss, weights)
         getattr(self, f"{name}_optimizer").apply_gradients(zip(gradients, weights))
+        return gradients
 
     def _count(self) -> None:
         """Ends a step."""

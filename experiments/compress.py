@@ -1,0 +1,206 @@
+r"""Compresses pictures with an exported codec, and decompresses what it made.
+
+  python -m experiments.compress compress --model=runs/NAME/export/1 \
+      --input=photos --output=small
+  python -m experiments.compress decompress --model=runs/NAME/export/1 \
+      --input=small --output=photos_again
+
+--input is a file or a folder (searched recursively). Pictures of any size become files
+that end in .fmc, which only the model that wrote them can read, and these become PNGs.
+They are 8-bit pictures, gray or color, as they would be looked at: turned as the camera
+says, transparency laid over white, without metadata. What cannot be read is named and
+skipped; the command then ends with an error after the last file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import statistics
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tqdm
+
+from data_pipeline import pixels
+from evaluation import metrics
+from evaluation.wording import counted
+from experiments import command, file_jobs
+from experiments import config as configs
+from experiments.config import hp
+from experiments.file_jobs import Job
+from serving import codec_export
+from serving.codec import Codec
+
+SUFFIX = ".fmc"
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What to compress or decompress."""
+
+    model: str = hp("", "Folder of an exported codec.")
+    input: str = hp("", "A file, or a folder of files.")
+    output: str = hp("", "Folder for the results.")
+    overwrite: bool = hp(
+        False, "Replace results that are there; inputs are never replaced."
+    )
+
+    def __post_init__(self):
+        command.require(model=self.model, input=self.input, output=self.output)
+        command.check_folder("output", self.output)
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """What became of a picture.
+
+    Attributes:
+      size: Of the compressed file, bytes.
+      original_size: Of the picture's own file, bytes.
+      pixels: How many the picture has.
+      psnr_db: Of what the file is decompressed to, as an 8-bit picture.
+    """
+
+    size: int
+    original_size: int
+    pixels: int
+    psnr_db: float
+
+    def __str__(self):
+        rate = 8 * self.size / self.pixels
+        return (
+            f"{counted(self.size, 'byte')}, {rate:.3f} bits per pixel, "
+            f"{self.psnr_db:.2f} dB"
+        )
+
+
+def main() -> None:
+    """The command line."""
+    configs.define_flags(Options)
+    actions = {"compress": compress, "decompress": decompress}
+    command.run(
+        lambda action: actions[action](configs.from_flags(Options)),
+        actions=tuple(actions),
+    )
+
+
+def compress(options: Options) -> None:
+    """Compresses every picture that --input names.
+
+    Raises:
+      FileNotFoundError: If there is no picture, or no model.
+      ValueError: If a result would replace an input, the model is no codec, or pictures
+        were skipped.
+    """
+
+    def convert(codec: Codec, path: pathlib.Path) -> tuple[bytes, Measured]:
+        image = pixels.read(path)
+        data = codec.compress(image)
+        return data, Measured(
+            size=len(data),
+            original_size=path.stat().st_size,
+            pixels=image.shape[0] * image.shape[1],
+            # Of the bytes themselves: what is written can be read.
+            psnr_db=psnr_db(image, codec.decompress(data)),
+        )
+
+    jobs = _jobs(options, "picture", pixels.IMAGE_SUFFIXES, SUFFIX)
+    measured = _convert(options, jobs, convert, verb="compress")
+    if measured:
+        print(_total(measured))
+    file_jobs.conclude(jobs, len(measured), verb="compressed", output=options.output)
+
+
+def decompress(options: Options) -> None:
+    """Decompresses every file that --input names.
+
+    Raises:
+      FileNotFoundError: If there is no file, or no model.
+      ValueError: If a result would replace an input, the model is no codec, or files
+        were skipped.
+    """
+
+    def convert(codec: Codec, path: pathlib.Path) -> tuple[bytes, str]:
+        image = codec.decompress(path.read_bytes())
+        height, width = image.shape[:2]
+        return pixels.encode_png(image), f"{width}x{height} pixels"
+
+    jobs = _jobs(options, "compressed picture", (SUFFIX,), ".png")
+    done = len(_convert(options, jobs, convert, verb="decompress"))
+    file_jobs.conclude(jobs, done, verb="decompressed", output=options.output)
+
+
+def psnr_db(image: np.ndarray, other: np.ndarray) -> float:
+    """Peak signal-to-noise ratio of 8-bit pictures, at most `metrics.PSNR_CAP_DB`.
+
+    Args:
+      image: uint8 [H, W, 3].
+      other: The same.
+    """
+    # Row by row: of large pictures, their squares would take more than the codec.
+    rows = (np.subtract(a, b, dtype=np.int32) for a, b in zip(image, other))
+    mse = sum(int(np.square(row).sum()) for row in rows) / image.size / 255**2
+    return float(-10 * np.log10(max(mse, 10 ** (-metrics.PSNR_CAP_DB / 10))))
+
+
+def _jobs(
+    options: Options, kind: str, suffixes: tuple[str, ...], result: str
+) -> list[Job]:
+    jobs = file_jobs.find(
+        pathlib.Path(options.input),
+        pathlib.Path(options.output),
+        kind=kind,
+        suffixes=suffixes,
+        result=result,
+    )
+    return file_jobs.pending(jobs, overwrite=options.overwrite)
+
+
+def _convert(
+    options: Options,
+    jobs: Sequence[Job],
+    convert: Callable[[Codec, pathlib.Path], tuple[bytes, Any]],
+    *,
+    verb: str,
+) -> list:
+    """Writes what becomes of each file and prints what is said of it.
+
+    Args:
+      options: Of the command.
+      jobs: To be done.
+      convert: Codec, path -> a result's bytes and what to say of it.
+      verb: Of the progress bar.
+
+    Returns:
+      What was said, of all but skipped files.
+    """
+    codec = codec_export.load(options.model)
+    told = []
+    for path, target in tqdm.tqdm(jobs, unit="img", desc=verb):
+        try:
+            data, of_it = convert(codec, path)
+        except (ValueError, OSError) as error:
+            file_jobs.skip(path, str(error))
+            continue
+        pixels.write_bytes(target, data)
+        tqdm.tqdm.write(f"{path}: {of_it}")
+        told.append(of_it)
+    return told
+
+
+def _total(measured: Sequence[Measured]) -> str:
+    """The rate is that of all pixels, the PSNR the mean of pictures."""
+    size = sum(one.size for one in measured)
+    share = size / sum(one.original_size for one in measured)
+    rate = 8 * size / sum(one.pixels for one in measured)
+    mean = statistics.fmean(one.psnr_db for one in measured)
+    return (
+        f"in all {counted(size, 'byte')}, {share:.1%} of the pictures' files; "
+        f"{rate:.3f} bits per pixel, mean PSNR {mean:.2f} dB"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""The auto-encoder that answers a discriminator, and what is watched of that."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+
+from data_pipeline import pipeline
+from training import losses
+from training.adversarial_autoencoder import WATCHED, AdversarialAutoencoderTrainer
+
+SIZE = 16
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    tf.keras.utils.set_random_seed(0)
+
+
+def autoencoder():
+    """A number a pixel's neighborhood, with noise that the key draws."""
+    image = tf.keras.Input((SIZE, SIZE, 3), name="image")
+    key = tf.keras.Input((2,), dtype="int32", name="key")
+    code = tf.keras.layers.Conv2D(4, 3, strides=2, padding="same")(image)
+    noise = tf.keras.layers.Lambda(
+        lambda pair: pair[0]
+        + 0.1 * tf.random.stateless_normal(tf.shape(pair[0]), pair[1][0])
+    )([code, key])
+    drawn = tf.keras.layers.Conv2DTranspose(3, 3, strides=2, padding="same")(noise)
+    return tf.keras.Model({"image": image, "key": key}, {"image": drawn})
+
+
+def judge():
+    image = tf.keras.Input((SIZE, SIZE, 3), name="image")
+    key = tf.keras.Input((2,), dtype="int32", name="key")
+    x = tf.keras.layers.Conv2D(4, 3, strides=4)(image)
+    x = tf.keras.layers.Dense(1)(tf.keras.layers.Flatten()(x))
+    logit = tf.keras.layers.Reshape(())(x)
+    return tf.keras.Model({"image": image, "key": key}, logit)
+
+
+def scored(built, image, inputs):
+    return built.discriminator({"image": image, "key": inputs["key"]})
+
+
+def trainer(d_rate=1e-2, g_rate=1e-2, **options):
+    built = AdversarialAutoencoderTrainer(
+        autoencoder(),
+        judge(),
+        autoencoder_losses=lambda target, outputs, score: {
+            "g_l1": 10 * losses.l1(target, outputs["image"]),
+            "g_adversarial": losses.cross_entropy_to(score, 1.0),
+        },
+        discriminator_losses=lambda real, fake: {
+            "d_real": losses.cross_entropy_to(real, 1.0),
+            "d_fake": losses.cross_entropy_to(fake, 0.0),
+        },
+        **options,
+    )
+    built.compile(
+        tf.keras.optimizers.SGD(g_rate),
+        tf.keras.optimizers.SGD(d_rate),
+        terms=("g_l1", "g_adversarial", "d_real", "d_fake"),
+    )
+    return built
+
+
+def batch(count=4):
+    images = ((tiny.smooth(count, SIZE) + 1) * 127.5).astype(np.uint8)
+    batches = pipeline.training_batches(
+        tiny.split_of(images), pipeline.reconstruction(), batch_size=count, seed=0
+    )
+    return next(iter(batches))
+
+
+def moved(built, before):
+    return not all(np.array_equal(a, b) for a, b in zip(before, built.get_weights()))
+
+
+def test_both_networks_learn():
+    built = trainer()
+    autoencoder_weights, discriminator = (
+        built.autoencoder.get_weights(),
+        built.discriminator.get_weights(),
+    )
+    built.train_step(batch())
+    assert moved(built.autoencoder, autoencoder_weights)
+    assert moved(built.discriminator, discriminator)
+    assert int(built.steps) == 1
+
+
+def test_the_step_is_that_of_both_gradients_at_one_point():
+    built, (inputs, target) = trainer(), batch()
+    with tf.GradientTape(persistent=True) as tape:
+        image = built.autoencoder(inputs, training=True)["image"]
+        real, fake = scored(built, target, inputs), scored(built, image, inputs)
+        d_loss = tf.reduce_mean(
+            losses.cross_entropy_to(real, 1.0) + losses.cross_entropy_to(fake, 0.0)
+        )
+        g_loss = tf.reduce_mean(
+            10 * losses.l1(target, image) + losses.cross_entropy_to(fake, 1.0)
+        )
+    expected = [
+        [w - 1e-2 * tape.gradient(loss, w) for w in network.trainable_variables]
+        for network, loss in ((built.autoencoder, g_loss), (built.discriminator, d_loss))
+    ]
+    built.train_step((inputs, target))
+    for network, weights in zip((built.autoencoder, built.discriminator), expected):
+        for weight, wanted in zip(network.trainable_variables, weights):
+            np.testing.assert_allclose(weight, wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("which", ["autoencoder", "discriminator"])
+def test_more_updates_move_their_network_alone_and_farther(which):
+    once, thrice = trainer(), trainer(**{f"{which}_updates": 3})
+    thrice.autoencoder.set_weights(once.autoencoder.get_weights())
+    thrice.discriminator.set_weights(once.discriminator.get_weights())
+    starts = {
+        name: getattr(once, name).get_weights()
+        for name in ("autoencoder", "discriminator")
+    }
+    once.train_step(batch())
+    thrice.train_step(batch())
+
+    def distance(built, name):
+        pairs = zip(starts[name], getattr(built, name).get_weights())
+        return sum(np.square(a - b).sum() for a, b in pairs)
+
+    other = {"autoencoder": "discriminator", "discriminator": "autoencoder"}[which]
+    assert distance(thrice, which) > 2 * distance(once, which)
+    assert distance(thrice, other) == pytest.approx(distance(once, other), rel=1e-5)
+
+
+def test_what_is_watched_is_what_the_discriminator_thinks():
+    built, (inputs, target) = trainer(), batch()
+    image = built.autoencoder(inputs, training=True)["image"]
+    real, fake = (scored(built, x, inputs).numpy() for x in (target, image))
+    report = {
+        name: float(value) for name, value in built.train_step((inputs, target)).items()
+    }
+    assert set(WATCHED) < set(report)
+    expected = np.mean(np.log(1 / (1 + np.exp(-real))))
+    assert report["watched_log_real"] == pytest.approx(expected, rel=1e-4)
+    expected = np.mean(np.log(1 - 1 / (1 + np.exp(-fake))))
+    assert report["watched_log_fake"] == pytest.approx(expected, rel=1e-4)
+    assert report["watched_accuracy"] == pytest.approx(
+        (np.mean(real > 0) + np.mean(fake < 0)) / 2
+    )
+    # What is lost is what is not believed.
+    assert report["d_real"] == pytest.approx(-report["watched_log_real"], rel=1e-4)
+    assert report["watched_gradient_norm"] > 0
+
+
+def test_a_discriminator_that_knows_nothing_is_at_ln_2():
+    built, data = trainer(), batch()
+    built.discriminator.set_weights(
+        [np.zeros_like(w) for w in built.discriminator.get_weights()]
+    )
+    report = built.train_step(data)
+    assert float(report["watched_log_real"]) == pytest.approx(-np.log(2), rel=1e-5)
+    assert float(report["d_real"] + report["d_fake"]) == pytest.approx(
+        2 * np.log(2), rel=1e-5
+    )

@@ -1,0 +1,163 @@
+"""VIF against two other implementations, and by what it promises."""
+
+import numpy as np
+import pytest
+import scipy.signal
+
+from evaluation import metrics
+from evaluation.vif import MINIMUM_SIZE, vif
+
+
+def picture(height, width, channels=3):
+    """Hills and fine waves, uint8 [H, W, C], by a formula: the same everywhere."""
+    y, x, c = np.mgrid[:height, :width, :channels]
+    hills = 70 * np.sin(x / (9 + 2 * c) + y / 17) + 30 * np.cos(x * y / (400 + 90 * c))
+    return np.clip(128 + hills + 12 * np.sin(2.1 * x + 1.3 * y + c), 0, 255).astype(
+        "u1"
+    )
+
+
+def rough(image, strength):
+    """Adds noise, by a formula too."""
+    y, x, c = np.indices(image.shape)
+    noise = (x * 7919 + y * 104729 + c * 1299709 + x * x * y * 31) % 251 / 125 - 1
+    return np.clip(image + strength * noise, 0, 255).astype("u1")
+
+
+def blocks(image, side=4):
+    """Each block's first pixel, repeated."""
+    coarse = image[::side, ::side].repeat(side, 0).repeat(side, 1)
+    return coarse[: image.shape[0], : image.shape[1]]
+
+
+def faint(image, share):
+    return (128 + share * (image.astype("d") - 128)).astype("u1")
+
+
+def cases():
+    small, wide, square = picture(41, 41), picture(42, 57), picture(64, 64)
+    dark_red = square.copy()
+    dark_red[..., 1] = faint(dark_red[..., 1], 0.05)
+    return {
+        "noise, the smallest image": (small, rough(small, 20)),
+        "blocks, odd sides": (wide, blocks(wide)),
+        "noise": (square, rough(square, 40)),
+        "little contrast": (square, faint(square, 0.3)),
+        "more contrast": (faint(square, 0.6), square),
+        "a channel nearly flat": (dark_red, rough(dark_red, 9)),
+    }
+
+
+# What another package's `vifp` says of these: sewar 0.4.10.
+SEWAR = {
+    "noise, the smallest image": 0.361911060252,
+    "blocks, odd sides": 0.218425843174,
+    "noise": 0.213510173326,
+    "little contrast": 0.552703548018,
+    "more contrast": 1.214522244455,
+    "a channel nearly flat": 0.468315454164,
+}
+
+
+def one(target, restored):
+    """VIF of a pair of uint8 images."""
+    pair = (image[None] / np.float32(255) for image in (target, restored))
+    return vif(*pair).numpy()[0]
+
+
+def slow(target, restored):
+    """One channel in 0..255, step by step as the authors' release, in float64."""
+    x, y, kept, available = target.astype("d"), restored.astype("d"), 0.0, 0.0
+    for scale in range(1, 5):
+        taps = 2 ** (5 - scale) + 1
+        offsets = np.arange(taps) - taps // 2
+        window = np.exp(-(offsets**2) / (2 * (taps / 5) ** 2))
+        window = np.outer(window, window) / window.sum() ** 2
+
+        def mean(z, window=window):
+            return scipy.signal.convolve2d(z, window, mode="valid")
+
+        if scale > 1:
+            x, y = mean(x)[::2, ::2], mean(y)[::2, ::2]
+        xx, yy = (np.maximum(mean(z * z) - mean(z) ** 2, 0) for z in (x, y))
+        xy = mean(x * y) - mean(x) * mean(y)
+        gain = xy / (xx + 1e-10)
+        noise = yy - gain * xy
+        for flat, value in ((xx < 1e-10, yy), (yy < 1e-10, 0 * yy), (gain < 0, yy)):
+            noise = np.where(flat, value, noise)
+            gain = np.where(flat, 0, gain)
+        xx = np.where(xx < 1e-10, 0, xx)
+        noise = np.maximum(noise, 1e-10)
+        kept += np.log10(1 + gain**2 * xx / (noise + 2)).sum()
+        available += np.log10(1 + xx / 2).sum()
+    return kept / available
+
+
+@pytest.mark.parametrize("name", cases())
+def test_it_is_the_authors_measure(name):
+    target, restored = cases()[name]
+    expected = np.mean([slow(target[..., c], restored[..., c]) for c in range(3)])
+    assert one(target, restored) == pytest.approx(expected, abs=1e-6)
+    assert expected == pytest.approx(SEWAR[name], abs=1e-9)
+
+
+def test_equal_images_have_one_and_a_batch_is_measured_image_by_image():
+    target = picture(64, 48) / np.float32(255)
+    others = np.stack([target, 1 - target, 0 * target + 0.3, target])
+    values = vif(np.stack([target] * 4), others).numpy()
+    assert values.dtype == np.float32
+    np.testing.assert_array_equal(values, [1, 0, 0, 1])
+
+
+def test_it_falls_with_noise_and_with_blocks():
+    image = picture(64, 64)
+    noisy = [one(image, rough(image, strength)) for strength in (4, 8, 16, 32, 64)]
+    coarse = [one(image, blocks(image, side)) for side in (1, 2, 4, 8, 16)]
+    for values in (noisy, coarse):
+        assert np.all(np.diff(values) < 0) and values[-1] > 0
+
+
+def test_brightness_does_not_count_and_contrast_does():
+    image = faint(picture(64, 64), 0.5)
+    assert one(image, image + np.uint8(40)) == pytest.approx(1, abs=1e-6)
+    assert one(image, picture(64, 64)) > 1.05
+    assert one(picture(64, 64), image) < 0.95
+
+
+def test_gray_pictures_are_measured_as_gray_ones():
+    gray, restored = picture(50, 60, 1), rough(picture(50, 60, 1), 25)
+    expected = slow(gray[..., 0], restored[..., 0])
+    value = one(gray.repeat(3, -1), restored.repeat(3, -1))
+    assert value == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_constant_channel_of_the_target_is_left_out():
+    image, restored = picture(64, 64), rough(picture(64, 64), 25)
+    image[..., 1] = 201
+    expected = np.mean([slow(image[..., c], restored[..., c]) for c in (0, 2)])
+    assert one(image, restored) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("level", [0, 1, 77, 254, 255])
+def test_a_constant_target_has_no_information_to_keep(level):
+    flat = np.full((50, 50, 3), level, np.uint8)
+    assert np.isnan(one(flat, flat)) and np.isnan(one(flat, picture(50, 50)))
+
+
+def test_values_outside_are_clipped():
+    image = picture(50, 50)[None] / np.float32(255)
+    over = np.where(image > 0.5, 1.7, -0.4).astype("f")
+    np.testing.assert_array_equal(vif(image, over), vif(image, over.clip(0, 1)))
+
+
+def test_smaller_images_and_other_shapes_are_errors():
+    assert MINIMUM_SIZE == 41
+    with pytest.raises(ValueError, match="vif needs .* 41 px .* got 200×40. Smaller"):
+        vif(np.zeros([1, 200, 40, 3]), np.zeros([1, 200, 40, 3]))
+    with pytest.raises(ValueError, match="vif compares two"):
+        vif(np.zeros([1, 50, 50, 3]), np.zeros([1, 50, 51, 3]))
+
+
+def test_reports_know_it():
+    metric = metrics.METRICS["vif"]
+    assert metric.higher_is_better and metric.label == "VIF"
