@@ -100,6 +100,29 @@ def judged(task: TaskFn, mask_fn: MaskFn, labels: np.ndarray | None = None) -> T
     return with_judges
 
 
+def with_faces(task: TaskFn, face_masks: np.ndarray) -> TaskFn:
+    """A task whose target says where the face is, for losses that see nothing else.
+
+    Args:
+      task: Such as `reconstruction()`; it must not move the image.
+      face_masks: uint8 [N, S, S, 1], 1 = face, of the split's images in their order.
+
+    Returns:
+      A task with the same inputs and the target {"image": the task's target,
+      "face_mask": float32 [S, S, 1]}.
+    """
+    # In the host's memory: a GPU's is for networks.
+    with tf.device("CPU:0"):
+        rows = tf.convert_to_tensor(face_masks)
+
+    def with_mask(image: tf.Tensor, key: tf.Tensor, index: tf.Tensor) -> tuple:
+        inputs, target = task(image, key, index)
+        face_mask = tf.cast(tf.gather(rows, index), tf.float32)
+        return inputs, {"image": target, "face_mask": face_mask}
+
+    return with_mask
+
+
 def steps_per_epoch(split: DecodedSplit, batch_size: int) -> int:
     """Full batches in an epoch; the remainder differs each epoch and is dropped.
 

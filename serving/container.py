@@ -104,7 +104,7 @@ def unpack(
         raise ForeignFileError(
             "This is not a compressed picture: it does not begin with the bytes "
             f"{MAGIC.hex()} but with {data[: len(MAGIC)].hex()}. Pass a file that "
-            "was compressed by a portrait_autoencoder."
+            "a codec of facemend made."
         )
     if len(data) < HEADER_BYTES:
         raise CorruptFileError(

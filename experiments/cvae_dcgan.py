@@ -1,0 +1,211 @@
+r"""A face in 512 numbers (Killingbeck, Kim, Nguyen & Vousden), Table 1.
+
+  python -m experiments.cvae_dcgan --preset=cvae --dataset=celeb_a --data_dir=DIR \
+      --workdir=runs/cvae
+
+Published: 1-SSIM 0.307 (CVAE), 0.417 (DCGAN).   Ours: results/cvae_dcgan.json.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+from data_pipeline import face_masks, pipeline
+from data_pipeline.decoded import DecodedSplit
+from evaluation.vif import MINIMUM_SIZE, vif
+from experiments import cvae_dcgan_facts as facts
+from experiments import cvae_dcgan_training as training
+from experiments import runner
+from experiments.config import check_at_least, check_choice, hp
+from experiments.reconstruction import ReconstructionConfig
+from experiments.system import System
+from models import cvae_dcgan
+
+FACE_MASKS = ("none", *face_masks.KINDS)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(ReconstructionConfig):
+    """The section "Implementations"; what it leaves open is in the departures."""
+
+    generator: str = hp(
+        "dcgan",
+        f"The auto-encoder, one of {', '.join(cvae_dcgan.GENERATORS)}.",
+        published="443,491 and 973,443 parameters",
+    )
+    image_size: int = hp(64, "Side of the image, pixels.", published="64")
+    latents: int = hp(512, "Numbers a face becomes.", published="512")
+    crop: str = hp(
+        "none",
+        "center, none, or the side of a centered square, pixels.",
+        published="none",
+    )
+    split_by: str = hp(
+        "image",
+        ReconstructionConfig.__dataclass_fields__["split_by"].metadata["help"],
+        published="order, 90/10",
+    )
+    batch_size: int = hp(100, "Images a step, over all replicas.", published="100")
+    epochs: int = hp(
+        30, "Passes over the training images.", published="10 (CVAE), 30 (DCGAN)"
+    )
+    learning_rate: float = hp(2e-4, "Of Adam, both networks.", published="not stated")
+    beta_1: float = hp(0.5, "Of Adam.", published="not stated")
+    reconstruction: str = hp(
+        "l1",
+        f"The loss of the image, one of {', '.join(training.RECONSTRUCTIONS)}.",
+        published="l1",
+    )
+    reconstruction_weight: float = hp(
+        10.0, "Of the image's loss.", published="1 (CVAE), 10 (DCGAN)"
+    )
+    adversarial_weight: float = hp(
+        1.0,
+        "Of the cross-entropy of what the discriminator says; 0 trains without one.",
+        published="0 (CVAE), 1 (DCGAN)",
+    )
+    kl_weight: float = hp(
+        0.0, "Of the mean KL divergence a latent.", published="not mentioned"
+    )
+    label_smoothing: float = hp(
+        0.0,
+        "The discriminator's label of real images is 1 less this.",
+        published="not stated",
+    )
+    autoencoder_updates: int = hp(1, "A step.", published="1")
+    discriminator_updates: int = hp(1, "A step.", published="1")
+    face_masks: str = hp(
+        "none",
+        f"Where faces are found for the masked rows, one of {', '.join(FACE_MASKS)}.",
+        published="not stated",
+    )
+    face_mask_dir: str = hp(
+        "", "Folder of masks, of --face_masks=files: CelebAMask-HQ's or whole ones."
+    )
+    mask_loss: bool = hp(
+        False,
+        "The image's loss sees the face alone; needs --face_masks.",
+        published="future work",
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        cvae_dcgan.check(self.generator, self.image_size, self.latents)
+        check_choice("reconstruction", self.reconstruction, training.RECONSTRUCTIONS)
+        check_choice("face_masks", self.face_masks, FACE_MASKS)
+        for name in ("autoencoder_updates", "discriminator_updates"):
+            check_at_least(name, getattr(self, name), 1)
+        for name in ("adversarial_weight", "kl_weight", "reconstruction_weight"):
+            check_at_least(name, getattr(self, name), 0)
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(
+                f"--label_smoothing must be in [0, 1); got {self.label_smoothing}."
+            )
+        if self.mask_loss and self.face_masks == "none":
+            raise ValueError(
+                "--mask_loss needs to know where faces are: pass --face_masks=auto, or "
+                f"one of {', '.join(face_masks.KINDS)}."
+            )
+        if self.mask_loss and self.shift:
+            raise ValueError(
+                "--mask_loss takes images as they are, because masks are not moved "
+                f"along; got --shift={self.shift}. Leave one of them out."
+            )
+
+    def training_task(self, split: DecodedSplit) -> pipeline.TaskFn:
+        """The task of the training images, with faces where the loss sees no more."""
+        task = super().training_task(split)
+        if not self.mask_loss:
+            return task
+        return pipeline.with_faces(task, self.find_faces(split).masks)
+
+    def find_faces(self, split: DecodedSplit) -> face_masks.FoundMasks:
+        """Where the faces of a split are."""
+        finder = face_masks.build(
+            self.face_masks, split.source, folder=self.face_mask_dir
+        )
+        return face_masks.find(split, finder, crop=self.crop)
+
+    def measures(self) -> dict[str, Callable]:
+        """Visual information fidelity, of images that are large enough for it."""
+        measures = {"raw/vif": lambda target, restored, names: vif(target, restored)}
+        return measures if self.image_size >= MINIMUM_SIZE else {}
+
+    def lost(self) -> str:
+        """What the code leaves of an image."""
+        values = 3 * self.image_size**2
+        return (
+            f"Of {values:,} values {self.latents} numbers are left, "
+            f"{values / self.latents:.3g}:1 in numbers; as 32-bit floats they take "
+            f"{4 * self.latents:,} bytes."
+        )
+
+
+CVAE = {
+    "generator": "cvae",
+    "epochs": 10,
+    "learning_rate": 1e-3,
+    "beta_1": 0.9,
+    "reconstruction_weight": 1.0,
+    "adversarial_weight": 0.0,
+}
+SMALL = {"batch_size": 20, "validation_images": 8, "limit": 40, "epochs": 2}
+PRESETS = {
+    "paper": {},
+    "cvae": CVAE,
+    "dcgan": {},
+    "dcgan_doubled": {"generator": "doubled"},
+    "cvae_kl": {**CVAE, "kl_weight": 2.5e-4},
+    **{f"cvae_{n}": {**CVAE, "latents": n} for n in (256, 128, 64)},
+    **{
+        f"cvae_{name.replace('+', '_')}": {**CVAE, "reconstruction": name}
+        for name in training.RECONSTRUCTIONS
+        if name != "l1"
+    },
+    "cvae_128px": {**CVAE, "image_size": 128},
+    "cpu": {**CVAE, "batch_size": 32, "limit": 5000},
+    "smoke": {**SMALL, "image_size": 32, "latents": 16},
+}
+
+
+def label(config: Config) -> str:
+    """What tables call the network: CVAE or DCGAN, and what is not as published."""
+    adversarial = bool(config.adversarial_weight)
+    named = ["DCGAN" if adversarial else "CVAE"]
+    if config.generator != ("dcgan" if adversarial else "cvae"):
+        named.append(config.generator)
+    if config.latents != 512:
+        named.append(f"{config.latents} latents")
+    if config.image_size != 64:
+        named.append(f"{config.image_size} px")
+    if config.reconstruction != "l1":
+        named.append(config.reconstruction)
+    if config.kl_weight:
+        named.append(f"KL {config.kl_weight:g}")
+    if config.mask_loss:
+        named.append("masked loss")
+    return ", ".join(named)
+
+
+SYSTEM = System(
+    name="cvae_dcgan",
+    title="A face in 512 numbers",
+    citation=facts.CITATION,
+    config_class=Config,
+    presets=PRESETS,
+    published_length=30,
+    headline=facts.HEADLINE,
+    build_network=training.build_network,
+    build_trainer=training.build_trainer,
+    label=label,
+    published=facts.PUBLISHED,
+    epochs=lambda config: None,
+    check_claims=facts.check_claims,
+    departures=facts.DEPARTURES,
+    tabled=facts.TABLED,
+    restores="autoencoder",
+)
+
+if __name__ == "__main__":
+    runner.main(SYSTEM)

@@ -1,0 +1,221 @@
+"""A face in 512 numbers (Killingbeck, Kim, Nguyen & Vousden).
+
+A variational auto-encoder, the CVAE, and one that is trained against a discriminator,
+the DCGAN. The text gives no layers but two numbers of parameters, 443,491 and 973,443.
+The layers here have just these numbers; those of the DCGAN are a guess all the same.
+
+Generators start from Glorot's initialization, Keras's default: they have no BatchNorm,
+and N(0, 0.02), which the discriminator starts from, would leave about a tenth of what
+passes them in every layer.
+"""
+
+from __future__ import annotations
+
+import typing
+
+import tensorflow as tf
+
+from models import bfloat16, blocks, discriminators
+from models.keyed_noise import KeyedDropout, Sampling
+
+LATENTS = 512
+HALVINGS = 5
+DISCRIMINATOR_WIDTHS = (64, 128)
+DROPOUT = 0.3
+_HEAD = 512  # units of a hidden layer before the latents, however many they are
+
+
+class Design(typing.NamedTuple):
+    """What distinguishes one generator from another.
+
+    Attributes:
+      widths: Channels of the encoder's convolutions, from the image inwards.
+      pooled: The last halving is a MaxPool's, and the first doubling a plain one.
+      deep: Mean and log-variance each have a hidden layer.
+    """
+
+    widths: tuple[int, ...]
+    pooled: bool
+    deep: bool
+
+
+GENERATORS = {
+    "cvae": Design((8, 16, 32, 64), pooled=True, deep=False),
+    "dcgan": Design((8, 16, 16, 32, 64), pooled=False, deep=True),
+    # Another way to what the text says of the DCGAN's: more than twice the parameters.
+    "doubled": Design((16, 32, 64, 128), pooled=True, deep=False),
+}
+
+
+def check(generator: str, image_size: int, latents: int) -> Design:
+    """The design of that name; a ValueError names the option that cannot be built."""
+    if generator not in GENERATORS:
+        raise ValueError(
+            f"generator must be one of {tuple(GENERATORS)}; got {generator!r}."
+        )
+    factor = 2**HALVINGS
+    if image_size < factor or image_size % factor:
+        raise ValueError(
+            f"image_size must be a multiple of {factor}, because {HALVINGS} layers "
+            f"each halve the image; got {image_size}. "
+            f"Try {image_size // factor * factor or factor}."
+        )
+    if latents < 1:
+        raise ValueError(
+            f"latents must be at least 1, {LATENTS} as published; got {latents}."
+        )
+    return GENERATORS[generator]
+
+
+def build_encoder(
+    generator: str = "cvae", *, image_size: int = 64, latents: int = LATENTS
+) -> tf.keras.Model:
+    """Builds the encoder, "Implementations" and Figures 1 and 3.
+
+      image          [B, S, S, 3]
+      down           convs 3x3/2 of `widths`, ReLU; "cvae" and "doubled": MaxPool 2
+                     -> [B, S/32, S/32, widths[-1]], flattened to the features
+      mean           "dcgan": dense 512, ReLU; dense, linear -> [B, L]
+      log_variance   the same with other weights -> [B, L]
+
+    Larger images have more features, not more layers: 256 numbers at 64 px ("doubled":
+    512) and 1,024 at 128 px. Of 256 features 512 means are a linear function in the
+    "cvae", so that at 64 px they say no more than 256 numbers would.
+
+    Args:
+      generator: Of `GENERATORS`.
+      image_size: S in pixels, a multiple of 32; 64 as published.
+      latents: L; 512 as published.
+
+    Returns:
+      image in [0, 1] -> {"mean": [B, L], "log_variance": [B, L]}, float32.
+
+    Raises:
+      ValueError: If the generator is unknown, the image cannot be halved five times,
+        or there is no latent.
+    """
+    design = check(generator, image_size, latents)
+    image = tf.keras.Input((image_size, image_size, 3), name="image")
+    x = image
+    for stage, width in enumerate(design.widths, start=1):
+        x = bfloat16.Conv2D(width, 3, strides=2, padding="same", name=f"down{stage}")(x)
+        x = blocks.relu(x, name=f"down{stage}_act")
+    if design.pooled:
+        x = tf.keras.layers.MaxPool2D(2, name="pool")(x)
+    features = tf.keras.layers.Flatten(name="features")(x)
+    outputs = {}
+    for name in ("mean", "log_variance"):
+        x = features
+        if design.deep:
+            x = tf.keras.layers.Dense(_HEAD, name=f"{name}_hidden")(x)
+            x = blocks.relu(x, name=f"{name}_hidden_act")
+        outputs[name] = tf.keras.layers.Dense(latents, dtype="float32", name=name)(x)
+    return tf.keras.Model(image, outputs, name="encoder")
+
+
+def build_decoder(
+    generator: str = "cvae", *, image_size: int = 64, latents: int = LATENTS
+) -> tf.keras.Model:
+    """Builds the decoder, the mirror image of `build_encoder`.
+
+      latents   [B, L]
+      features  dense, ReLU -> [B, S/32, S/32, widths[-1]]; "cvae" and "doubled": each
+                pixel twice in both directions
+      up        transposed convs 3x3/2 of the other widths, ReLU, and of 3, sigmoid
+                -> image [B, S, S, 3]
+
+    Args:
+      generator: Of `GENERATORS`.
+      image_size: S in pixels, a multiple of 32.
+      latents: L.
+
+    Returns:
+      latents -> image in [0, 1], float32.
+
+    Raises:
+      ValueError: As `build_encoder`.
+    """
+    design = check(generator, image_size, latents)
+    side, width = image_size >> HALVINGS, design.widths[-1]
+    code = tf.keras.Input((latents,), name="latents")
+    x = tf.keras.layers.Dense(side * side * width, name="features")(code)
+    x = blocks.relu(x, name="features_act")
+    x = tf.keras.layers.Reshape((side, side, width), name="map")(x)
+    if design.pooled:
+        x = blocks.double(x, name="unpool")
+    for stage, width in enumerate(reversed(design.widths[:-1]), start=1):
+        x = _up(x, width, name=f"up{stage}")
+        x = blocks.relu(x, name=f"up{stage}_act")
+    name = f"up{len(design.widths)}"
+    x = _up(x, 3, activation="sigmoid", dtype="float32", name=name)
+    return tf.keras.Model(code, x, name="decoder")
+
+
+def build_autoencoder(
+    encoder: tf.keras.Model, decoder: tf.keras.Model
+) -> tf.keras.Model:
+    """Puts the halves together; they are its layers "encoder" and "decoder".
+
+    In training the decoder is given a sample of N(mean, exp(log_variance)), at
+    evaluation the mean.
+
+    Args:
+      encoder: From `build_encoder`.
+      decoder: From `build_decoder`, of the same size and number of latents.
+
+    Returns:
+      {"image": [B, S, S, 3] in [0, 1], "key": integer [B, 2], see `Sampling`}
+      -> {"image": [B, S, S, 3] in [0, 1], "mean": [B, L], "log_variance": [B, L]},
+      float32.
+    """
+    image = tf.keras.Input(encoder.input_shape[1:], name="image")
+    key = tf.keras.Input((2,), dtype="int32", name="key")
+    code = encoder(image)
+    sample = Sampling(name="sampling")([code["mean"], code["log_variance"], key])
+    outputs = {"image": decoder(sample), **code}
+    return tf.keras.Model({"image": image, "key": key}, outputs, name="cvae_dcgan")
+
+
+def build_discriminator(image_size: int = 64) -> tf.keras.Model:
+    """Builds a discriminator; the paper's is "a simple Convolutional Neural Network".
+
+      image     [B, S, S, 3] in [0, 1]
+      trunk     (conv 5x5/2 -> LeakyReLU -> dropout 0.3) of 64, 128
+                -> [B, S/4, S/4, 128], flattened
+      score     dense, linear, float32 -> [B]
+
+    Layers and dropout are those of TensorFlow's DCGAN tutorial, slope (0.2) and
+    initialization (N(0, 0.02)) those of the other discriminators here.
+
+    Args:
+      image_size: S in pixels, a multiple of 4.
+
+    Returns:
+      {"image": [B, S, S, 3], "key": integer [B, 2], see `KeyedDropout`} -> logit [B]:
+      above 0 for images taken for real. Real and restored images that come with the
+      same key lose the same activations.
+
+    Raises:
+      ValueError: If the side cannot be halved twice.
+    """
+    discriminators.check_halvings("image_size", image_size, len(DISCRIMINATOR_WIDTHS))
+    image = tf.keras.Input((image_size, image_size, 3), name="image")
+    key = tf.keras.Input((2,), dtype="int32", name="key")
+    x = image
+    for level, width in enumerate(DISCRIMINATOR_WIDTHS, start=1):
+        x = blocks.conv(x, width, 5, strides=2, name=f"conv{level}")
+        x = blocks.leaky_relu(x, name=f"act{level}")
+        x = KeyedDropout(DROPOUT, level, name=f"dropout{level}")([x, key])
+    x = tf.keras.layers.Flatten(name="features")(x)
+    x = tf.keras.layers.Dense(
+        1, kernel_initializer=blocks.normal_init(), dtype="float32", name="score"
+    )(x)
+    logit = tf.keras.layers.Reshape((), dtype="float32", name="logit")(x)
+    return tf.keras.Model({"image": image, "key": key}, logit, name="discriminator")
+
+
+def _up(x, filters: int, **options):
+    """Transposed conv 3x3/2, SAME, with a bias. [B, H, W, C] -> [B, 2H, 2W, F]."""
+    return tf.keras.layers.Conv2DTranspose(
+        filters, 3, strides=2, padding="same", **options
+    )(x)

@@ -1,0 +1,65 @@
+"""Noise that layers add in training, which depends on nothing but a key.
+
+So a run that resumes sees the noise it would have seen anyway: a key is of the seed,
+the epoch and the image. Keras's own layers draw from a state that no checkpoint holds.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+
+@tf.keras.utils.register_keras_serializable("facemend")
+class Sampling(tf.keras.layers.Layer):
+    """Draws latents of a normal distribution; at evaluation gives its mean.
+
+    mean + exp(log_variance / 2) * noise, the reparametrization of Kingma & Welling.
+    float32 whatever the policy.
+
+    mean [B, L], log_variance [B, L] and a key, integer [B, 2], of which the first row
+    counts -> [B, L].
+    """
+
+    def __init__(self, **options):
+        super().__init__(**{**options, "dtype": "float32"})
+
+    def call(self, inputs, training=False):
+        """The mean, or a sample."""
+        mean, log_variance, key = inputs
+        if not training:
+            return mean
+        noise = tf.random.stateless_normal(tf.shape(mean), tf.cast(key[0], tf.int32))
+        return mean + tf.exp(log_variance / 2) * noise
+
+
+@tf.keras.utils.register_keras_serializable("facemend")
+class KeyedDropout(tf.keras.layers.Layer):
+    """Dropout. float32 whatever the policy: of bfloat16 there are few random numbers.
+
+    [B, ...] and a key, integer [B, 2], of which the first row counts -> the same
+    shape.
+
+    Args:
+      rate: Share of the activations that training sets to 0.
+      number: Another one for each layer that is given the same key.
+      **options: Of `tf.keras.layers.Layer`; dtype is set.
+    """
+
+    def __init__(self, rate: float, number: int, **options):
+        super().__init__(**{**options, "dtype": "float32"})
+        self.rate = rate
+        self.number = number
+
+    def call(self, inputs, training=False):
+        """Drops in training; changes nothing at evaluation."""
+        x, key = inputs
+        if not training:
+            return x
+        seed = tf.random.experimental.stateless_fold_in(
+            tf.cast(key[0], tf.int32), self.number
+        )
+        return tf.nn.experimental.stateless_dropout(x, self.rate, seed)
+
+    def get_config(self):
+        """What `__init__` takes."""
+        return {**super().get_config(), "rate": self.rate, "number": self.number}

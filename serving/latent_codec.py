@@ -1,0 +1,170 @@
+"""Pictures to compressed files and back by an encoder of one image size.
+
+A face becomes L numbers, whatever the picture's size: resized to S x S, encoded,
+quantized to k bits each, coded with tables of the training set. A file is a `container`
+whose header has the picture's own size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from data_pipeline import pixels
+from serving import container
+from serving.container import CorruptFileError, Header
+from serving.quantizer import Quantizer
+
+
+class LatentCodec:
+    """An auto-encoder with a vector of latents as an image format.
+
+    A decoded picture has the size of the original, as users of an image format expect;
+    the detail is that of S x S pixels. It is resized bilinearly to S x S, averaging
+    over what becomes one pixel and not keeping the aspect, and back bicubically, which
+    restores the aspect. Pictures of S x S pixels are not resized.
+
+    What is decoded equals `reconstruct` exactly, in any process on the same kind of
+    machine, as `codec.Codec` explains.
+
+    Args:
+      encoder: image [1, S, S, 3] in [0, 1] -> latents [1, L], float32: the means of a
+        variational auto-encoder.
+      decoder: latents -> image, float32, clipped to [0, 1] here.
+      quantizer: Of the L latents.
+      model_id: From `codec.identify(weights, quantizer)`; files of other models are
+        refused.
+      image_size: S, in pixels.
+      max_pixels: Of a picture; see `container.check_size`. A small file may claim so
+        many, and takes the memory.
+
+    Attributes:
+      tables: Those of the quantizer.
+      model_id: As given.
+
+    Raises:
+      ValueError: If the identifier has the wrong length.
+    """
+
+    def __init__(
+        self,
+        encoder: Callable,
+        decoder: Callable,
+        quantizer: Quantizer,
+        model_id: bytes,
+        *,
+        image_size: int,
+        max_pixels: int = pixels.MAX_PIXELS,
+    ):
+        container.check_id(model_id)
+        self._encoder, self._decoder = encoder, decoder
+        self._quantizer = quantizer
+        self.tables = quantizer.tables
+        self.model_id = model_id
+        self._size = image_size
+        self._max_pixels = max_pixels
+
+    def compress(self, image: np.ndarray) -> bytes:
+        """A picture -> a file's bytes.
+
+        Args:
+          image: uint8 [H, W, 3] of any size. One with three equal channels stays gray.
+
+        Raises:
+          ValueError: If it is no such picture or too large, or the network's latents
+            are infinite or no numbers.
+        """
+        payload = self.tables.encode(self.quantize(image))
+        return container.pack(_header(image), payload, self.model_id)
+
+    def decompress(self, data: bytes) -> np.ndarray:
+        """A file's bytes -> uint8 [H, W, 3].
+
+        Raises:
+          CorruptFileError: If the file is not as `compress` made it.
+          ForeignFileError: If it is no such file, or another model's.
+        """
+        header, payload = container.unpack(
+            data, self.model_id, max_pixels=self._max_pixels
+        )
+        levels = self.tables.decode(payload, 1, 1)
+        if (levels < 0).any() or (levels >= self._quantizer.levels).any():
+            raise CorruptFileError(
+                "The file's latents are beyond the levels of its model. Compress the "
+                "picture again."
+            )
+        return self._draw(levels, header)
+
+    def reconstruct(self, image: np.ndarray) -> np.ndarray:
+        """The network's own picture of its quantized latents.
+
+        Args:
+          image: As `compress` takes it.
+
+        Returns:
+          uint8 [H, W, 3].
+
+        Raises:
+          ValueError: As `compress`.
+        """
+        return self._draw(self.quantize(image), _header(image))
+
+    def quantize(self, image: np.ndarray) -> np.ndarray:
+        """Levels of the latents; `tables.estimated_bits` says what they take.
+
+        Args:
+          image: As `compress` takes it.
+
+        Returns:
+          int32 [1, 1, L], as the tables code it.
+
+        Raises:
+          ValueError: As `compress`.
+        """
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise ValueError(
+                f"A picture must be uint8 [H, W, 3]; got {image.dtype} "
+                f"{list(image.shape)}. Convert it to RGB."
+            )
+        height, width = image.shape[:2]
+        container.check_size(width, height, max_pixels=self._max_pixels)
+        size = (self._size, self._size)
+        resized = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)
+        seen = pixels.bytes_to_unit(np.asarray(resized))
+        latents = _run(self._encoder, seen, (self.tables.channels,))
+        return self._quantizer.quantize(latents)[None, None]
+
+    def _draw(self, levels: np.ndarray, header: Header) -> np.ndarray:
+        """Levels [1, 1, L] -> uint8 [H, W, 3]."""
+        latents = tf.constant(self._quantizer.dequantize(levels[0, 0]))
+        drawn = _run(self._decoder, latents, (self._size, self._size, 3))
+        if header.gray:
+            drawn = np.repeat(drawn.mean(axis=-1, keepdims=True), 3, axis=-1)
+        drawn = pixels.unit_to_bytes(drawn).numpy()
+        return pixels.resize(drawn, header.height, header.width)
+
+
+def _run(network: Callable, given: tf.Tensor, shape: tuple) -> np.ndarray:
+    """A network's result for one image, which must have that shape."""
+    result = tf.convert_to_tensor(network(given[None]))
+    if result.dtype != tf.float32 or tuple(result.shape) != (1, *shape):
+        raise ValueError(
+            f"The network made {result.dtype.name} {list(result.shape)} of "
+            f"{[1, *given.shape]}; it must be float32 {[1, *shape]}, for the image "
+            "size and the quantizer. Are they of one model?"
+        )
+    if not np.isfinite(result).all():
+        raise ValueError(
+            "The network gives values that are infinite or no numbers. Its weights are "
+            "damaged: train it again with a smaller --learning_rate."
+        )
+    return result[0].numpy()
+
+
+def _header(image: np.ndarray) -> Header:
+    """Of a picture, uint8 [H, W, 3]."""
+    gray = bool((image[..., 1:] == image[..., :1]).all())
+    return Header(width=image.shape[1], height=image.shape[0], gray=gray)
