@@ -36,8 +36,9 @@ demo: setup  ## Train on drawn faces, evaluate, export and restore: minutes, the
 	echo "  restored with the exported model: $(DEMO)/restored"; \
 	echo "  the report, to open in a browser: $(CURDIR)/$(DEMO)/report/report.html"
 
+# A process a core: small tests gain nothing from TensorFlow's own threads.
 test: setup  ## Run the tests
-	$(BIN)/python -m pytest
+	TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: setup  ## Check style and formatting
 	$(BIN)/ruff check .

@@ -49,6 +49,6 @@ setuptools.setup(
     ],
     extras_require={
         "face": ["mediapipe==0.10.21"],
-        "dev": ["pytest>=8", "ruff>=0.12", "scikit-image>=0.22"],
+        "dev": ["pytest>=8", "pytest-xdist>=3", "ruff>=0.12", "scikit-image>=0.22"],
     },
 )
