@@ -13,6 +13,8 @@ from evaluation.charts import Curve, Series
 
 # Columns of history.csv that are no curves of their own.
 BOOKKEEPING = {"epoch", "step", "steps", "seconds", "images_per_second", "time"}
+# Prefix of columns that are no losses; whoever watches them draws them.
+WATCHED = "watched_"
 # Prefix of a loss -> title of its chart.
 NETWORKS = {
     "g": "Generator losses",
@@ -20,7 +22,10 @@ NETWORKS = {
     "c": "Classifier losses",
 }
 # Prefix -> title, of losses that are added up where runs are compared.
-TOTALS = {"g": "Generator loss", "d": "Discriminator loss"}
+TOTALS = {
+    "g": "Generator loss, all its terms",
+    "d": "Discriminator loss, all its terms",
+}
 
 
 def read(path: str | os.PathLike | None) -> dict[str, list[float]]:
@@ -51,7 +56,8 @@ def learning(
 
     Args:
       history: From `read`. Validation columns are named val_region/metric, losses by
-        a prefix and an underscore (g_l2, d_real); another one is a chart of its own.
+        a prefix and an underscore (g_l2, d_real); another one is a chart of its own,
+        but for those of `WATCHED`.
       headline: Keys of the metrics, such as "hole/l1_percent"; those that are not in
         the history are passed over, and so are all other metrics in it.
     """
@@ -61,7 +67,7 @@ def learning(
     drawn = {
         name
         for name, values in history.items()
-        if name not in BOOKKEEPING and any(map(math.isfinite, values))
+        if _is_drawn(name) and any(map(math.isfinite, values))
     }
     curves = []
     for key in headline:
@@ -100,7 +106,7 @@ def overlaid(
         title = f"Validation {naming.label(key)}{naming.arrow(key)}"
         charts[key] = (title, naming.metric_of(key).label, [f"val_{key}"])
     for name in names:
-        if name in BOOKKEEPING or name.startswith("val_"):
+        if name.startswith("val_") or not _is_drawn(name):
             continue
         prefix = name.split("_")[0]
         slug = prefix if prefix in TOTALS else name
@@ -108,6 +114,10 @@ def overlaid(
         charts.setdefault(slug, (title, "loss", []))[2].append(name)
     curves = [_overlay(slug, *chart, histories) for slug, chart in charts.items()]
     return [curve for curve in curves if curve.series]
+
+
+def _is_drawn(name: str) -> bool:
+    return name not in BOOKKEEPING and not name.startswith(WATCHED)
 
 
 def _overlay(slug, title, y_label, names, histories) -> Curve:

@@ -59,8 +59,9 @@ METRICS = {
     for metric in (
         Metric("l1_percent", "L1 (%)", higher_is_better=False, digits=2),
         Metric("mae", "MAE", higher_is_better=False, digits=4),
-        Metric("mse", "MSE", higher_is_better=False, digits=5),
+        Metric("mse", "MSE", higher_is_better=False, digits=6),
         Metric("psnr_db", "PSNR (dB)", higher_is_better=True, digits=2),
+        Metric("level_percent", "Mean level (%)", higher_is_better=None, digits=1),
         Metric("ssim", "SSIM", higher_is_better=True, digits=3),
         Metric("ms_ssim", "MS-SSIM", higher_is_better=True, digits=3),
         Metric("ms_ssim_3", "MS-SSIM (3 scales)", higher_is_better=True, digits=3),

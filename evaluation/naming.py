@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from evaluation import metrics
 
-REGION_LABELS = {"hole": "Hole", "composite": "Composite", "raw": "Raw", "file": "File"}
+REGION_LABELS = {
+    "hole": "Hole",
+    "composite": "Composite",
+    "raw": "Raw",
+    "file": "File",
+    "masked": "Masked",
+    "face": "Face",
+}
 REGION_NOTES = {
     "hole": "Only the missing pixels; SSIM-like metrics on the hole's bounding box",
     "composite": "The restored pixels pasted into the known ones",
     "raw": "The network's own whole image",
     "file": "What a compressed file decodes to, and its bytes, header included",
+    "masked": "The whole image and its original, both black but for the face",
+    "face": "Only the pixels of the face mask",
 }
 
 

@@ -135,8 +135,11 @@ def merge(first: Evaluation, *others: Evaluation) -> Evaluation:
             )
         for restorer, keys in other.values.items():
             known = values.setdefault(restorer, dict(keys))
-            if known.keys() != keys.keys() or not all(
-                np.allclose(known[key], keys[key], equal_nan=True) for key in keys
+            # One run may have been measured with more, such as LPIPS weights.
+            shared = known.keys() & keys.keys()
+            values[restorer] = {**keys, **known}
+            if not all(
+                np.allclose(known[key], keys[key], equal_nan=True) for key in shared
             ):
                 raise ValueError(
                     f"Two different results are called {restorer!r}; rename one."

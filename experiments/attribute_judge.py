@@ -5,7 +5,7 @@ r"""Trains a classifier of attributes that judges restored faces.
   python -m experiments.pyramid_cgan --judge=runs/judge/judge ...
 
 It never sees a restored face, nor a test face before it is measured on the test split.
-The same command goes on where a run was stopped.
+The same command goes on after the last epoch of a run that was stopped.
 """
 
 from __future__ import annotations
@@ -58,6 +58,10 @@ def train(config: Config) -> pathlib.Path:
     command.require(workdir=config.workdir)
     command.check_folder("workdir", config.workdir)
     workdir, data = pathlib.Path(config.workdir).expanduser(), RunData(config)
+    done = workdir / "judge" / "assets.extra" / "judge.json"
+    if done.exists():
+        print(f"{workdir} has been trained already; another --workdir trains anew.")
+        return workdir / "judge"
     names = _names(data.train)
     tf.keras.utils.set_random_seed(config.seed)
     steps = pipeline.steps_per_epoch(data.train, config.batch_size)

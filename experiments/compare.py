@@ -90,8 +90,12 @@ def compare(
         summary={name: summary[name] for name in order},
         ours=labels,
         headline=[key for key in system.headline if key in summary[labels[0]]],
+        metrics=configs[0].metrics,
         statements=[f"{run['label']}: {run['subtitle']}." for run in described],
-        claims=system.check_claims(merged),
+        claims=[
+            *system.check_claims(merged),
+            *system.check_histories(finished_runs.histories(runs)),
+        ],
         published=system.published,
         tables=[cost_table.make(system, described)],
         history={run.label: run.folder.history for run in runs},

@@ -24,17 +24,25 @@ def make(system: System, runs: Sequence[Mapping]) -> Table:
     speed = _read(BENCHMARKS / f"{system.name}.json")
     columns = ["", "Parameters", "10⁹ multiply-adds"]
     columns += ["Training (images/s)", "Inference (images/s)"] if speed else []
-    measured = {row["label"]: row for row in speed.get("networks", ())}
+    # Of the same network: a label does not say its width or the size of its images.
+    measured = {
+        (row["label"], row["parameters"], row["multiply_adds"]): row
+        for row in speed.get("networks", ())
+    }
     rows = []
     for run in runs:
         network = system.build_network(
             configuration(system, run["environment"]["config"])
         )
-        row = [run["label"], f"{network.count_params():,}"]
-        row += [f"{cost.multiply_adds(network) / 1e9:.3f}"]
+        found = (
+            run["label"],
+            network.count_params(),
+            cost.multiply_adds(network),
+        )
+        row = [run["label"], f"{found[1]:,}", f"{found[2] / 1e9:.3f}"]
         if speed:
             row += [
-                measured.get(run["label"], {}).get(f"{kind}_images_per_second")
+                measured.get(found, {}).get(f"{kind}_images_per_second")
                 for kind in ("training", "inference")
             ]
         rows.append(row)
@@ -42,11 +50,13 @@ def make(system: System, runs: Sequence[Mapping]) -> Table:
 
 
 def _read(path: pathlib.Path) -> dict:
-    return json.loads(path.read_text()) if path.exists() else {}
+    """Speeds of networks; not every benchmark measures those."""
+    found = json.loads(path.read_text()) if path.exists() else {}
+    return found if "networks" in found else {}
 
 
 def _note(speed: Mapping) -> str:
-    note = "Parameters and multiply-adds of the generator, for one image."
+    note = "Parameters and multiply-adds of the network that restores, for one image."
     if not speed:
         return note
     environment = speed["environment"]

@@ -9,17 +9,24 @@ Published: 1-SSIM 0.307 (CVAE), 0.417 (DCGAN).   Ours: results/cvae_dcgan.json.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
 
 from data_pipeline import face_masks, pipeline
 from data_pipeline.decoded import DecodedSplit
+from evaluation.record import Evaluation
 from evaluation.vif import MINIMUM_SIZE, vif
+from experiments import cvae_dcgan_export, cvae_dcgan_findings, runner
 from experiments import cvae_dcgan_facts as facts
 from experiments import cvae_dcgan_training as training
-from experiments import runner
 from experiments.config import check_at_least, check_choice, hp
+from experiments.data import RunData
 from experiments.reconstruction import ReconstructionConfig
 from experiments.system import System
+from experiments.system_config import Findings
 from models import cvae_dcgan
 
 FACE_MASKS = ("none", *face_masks.KINDS)
@@ -29,6 +36,11 @@ FACE_MASKS = ("none", *face_masks.KINDS)
 class Config(ReconstructionConfig):
     """The section "Implementations"; what it leaves open is in the departures."""
 
+    dataset: str = hp(
+        "celeb_a",
+        ReconstructionConfig.__dataclass_fields__["dataset"].metadata["help"],
+        published="CelebA",
+    )
     generator: str = hp(
         "dcgan",
         f"The auto-encoder, one of {', '.join(cvae_dcgan.GENERATORS)}.",
@@ -141,6 +153,31 @@ class Config(ReconstructionConfig):
             f"{4 * self.latents:,} bytes."
         )
 
+    def examine(
+        self,
+        network: tf.keras.Model,
+        restorers: Mapping[str, Callable],
+        data: RunData,
+        result: Evaluation,
+        history: Sequence[Mapping[str, float]],
+    ) -> Findings:
+        """Table 1 with JPEG and masks, files, latents, and the discriminator."""
+        return cvae_dcgan_findings.examine(
+            self, network, restorers, data, result, history
+        )
+
+    def export(
+        self,
+        network: tf.keras.Model,
+        folder: pathlib.Path,
+        *,
+        data: RunData,
+        facts: Mapping[str, Any],
+        card: str,
+    ) -> pathlib.Path:
+        """Writes the auto-encoder with its quantizers, and each half by itself."""
+        return cvae_dcgan_export.export(network, folder, data, facts, card)
+
 
 CVAE = {
     "generator": "cvae",
@@ -150,7 +187,13 @@ CVAE = {
     "reconstruction_weight": 1.0,
     "adversarial_weight": 0.0,
 }
-SMALL = {"batch_size": 20, "validation_images": 8, "limit": 40, "epochs": 2}
+SMALL = {
+    "dataset": "faces",
+    "batch_size": 20,
+    "validation_images": 8,
+    "limit": 40,
+    "epochs": 2,
+}
 PRESETS = {
     "paper": {},
     "cvae": CVAE,
@@ -164,7 +207,7 @@ PRESETS = {
         if name != "l1"
     },
     "cvae_128px": {**CVAE, "image_size": 128},
-    "cpu": {**CVAE, "batch_size": 32, "limit": 5000},
+    "cpu": {**CVAE, "dataset": "faces", "batch_size": 32, "limit": 5000},
     "smoke": {**SMALL, "image_size": 32, "latents": 16},
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from evaluation import claims
 from evaluation.record import Evaluation
 from evaluation.tables import Table
@@ -79,13 +81,23 @@ DEPARTURES = (
     "reconstruction. Means over all pixels and over the face's pixels are reported.",
 )
 
+# What masking is said to do; to means over all pixels, and to those over the face.
+_MASKING = (
+    ("masked/ssim", "lowers", "1−SSIM"),
+    ("masked/ms_ssim_3", "lowers", "1−MS-SSIM"),
+    ("masked/mae", "lowers", "MAE (mean over all pixels)"),
+    ("masked/mse", "raises", "MSE (mean over all pixels)"),
+    ("face/mae", "lowers", "MAE (mean over the face)"),
+    ("face/mse", "raises", "MSE (mean over the face)"),
+)
+
 HEADLINE = ("raw/l1_percent", "raw/psnr_db", "raw/ssim", "raw/lpips")
 TABLED = ("raw/ms_ssim_3", "raw/vif")
 
 
 def check_claims(evaluation: Evaluation) -> list[dict[str, str]]:
     """The paper's claims, of "CVAE" and "DCGAN"."""
-    return [
+    beaten = [
         claims.beats(
             evaluation,
             "CVAE",
@@ -100,3 +112,25 @@ def check_claims(evaluation: Evaluation) -> list[dict[str, str]]:
             ("raw/mse", "l_2"),
         )
     ]
+    return [*beaten, *_masking(evaluation, "CVAE"), *_masking(evaluation, "DCGAN")]
+
+
+def _masking(evaluation: Evaluation, network: str) -> list[dict[str, str]]:
+    """What masking does to the metrics of a network, over the same images."""
+    values, checked = evaluation.values.get(network, {}), []
+    for key, verb, what in _MASKING:
+        region, _, metric = key.partition("/")
+        seen = {network: f"raw/{metric}", f"{network}, {region}": key}
+        # Under one key, because that is what two restorers are compared on.
+        paired = dataclasses.replace(
+            evaluation,
+            values={
+                name: {metric: values[column]}
+                for name, column in seen.items()
+                if column in values
+            },
+        )
+        worse, better = seen if verb == "lowers" else reversed(seen)
+        claim = f"Masking {verb} the {network}'s {what}"
+        checked.append(claims.beats(paired, better, worse, metric, claim=claim))
+    return checked

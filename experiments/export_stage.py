@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from experiments import cards
+from experiments.data import RunData
 from experiments.provenance import without_places
 from experiments.run_folder import RunFolder
 from experiments.system import System
@@ -19,6 +20,7 @@ def export(
     system: System,
     config: SystemConfig,
     network: tf.keras.Model,
+    data: RunData,
     folder: RunFolder,
     record: Mapping[str, Any],
 ) -> pathlib.Path:
@@ -28,6 +30,7 @@ def export(
       system: The paper's.
       config: Of the run.
       network: Trained, in float32.
+      data: Of the run.
       folder: Of the run; the results of its report go into the card.
       record: From `RunFolder.record`.
     """
@@ -42,6 +45,7 @@ def export(
     return config.export(
         network,
         folder.export,
+        data=data,
         facts=facts,
         card=cards.of_run(system, results, config.image_size),
     )

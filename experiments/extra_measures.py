@@ -21,6 +21,7 @@ class ExtraMeasures:
       judge: Of attributes, or None.
       provenance: What measured, for the report's environment.
       notes: What is left out, and how to have it.
+      to_unit: Takes a target to [0, 1].
     """
 
     measures: Mapping[str, Callable]
@@ -28,12 +29,16 @@ class ExtraMeasures:
     judge: attributes.Judge | None
     provenance: Mapping[str, str]
     notes: Sequence[str]
+    to_unit: Callable
 
     def tables(self, restore: Callable, batches: Iterable) -> list[tables.Table]:
         """Attribute by attribute, of one restorer."""
         if self.judge is None:
             return []
-        return [attributes.by_attribute(self.judge, restore, batches, self.names)]
+        table = attributes.by_attribute(
+            self.judge, restore, batches, self.names, to_unit=self.to_unit
+        )
+        return [table]
 
 
 def load(config: SystemConfig, split: DecodedSplit) -> ExtraMeasures:
@@ -61,4 +66,6 @@ def load(config: SystemConfig, split: DecodedSplit) -> ExtraMeasures:
             f"{similarity.name}, output {similarity.output}, "
             f"sha256 {similarity.sha256_prefix}"
         )
-    return ExtraMeasures(measures, split.names, judge, provenance, notes)
+    return ExtraMeasures(
+        measures, split.names, judge, provenance, notes, config.to_unit
+    )

@@ -8,6 +8,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from evaluation import history
 from evaluation.record import Evaluation
 from experiments.provenance import without_places
 from experiments.run_folder import RunFolder
@@ -40,7 +41,13 @@ class FinishedRun:
             "environment": without_places(self.report["environment"]),
             "epochs": self.report["epochs"],
             "history": self.report["history"],
+            "tables": self.report["tables"],
         }
+
+
+def histories(runs: Sequence[FinishedRun]) -> dict[str, dict[str, list[float]]]:
+    """{label: columns of history.csv}, of each run."""
+    return {run.label: history.read(run.folder.history) for run in runs}
 
 
 def read(folders: Sequence[pathlib.Path]) -> list[FinishedRun]:

@@ -152,6 +152,7 @@ class InpaintingConfig(SystemConfig):
         network: tf.keras.Model,
         folder: pathlib.Path,
         *,
+        data: RunData,
         facts: Mapping[str, Any],
         card: str,
     ) -> pathlib.Path:

@@ -28,7 +28,9 @@ def set_aside(report: pathlib.Path, fingerprint: str) -> None:
     before = environment[FINGERPRINT]
     if before == fingerprint:
         return
-    holes = pictures.slug(pathlib.Path(environment["config"]["test_mask"]).stem)
+    # Systems that fill no holes have none.
+    mask = environment["config"].get("test_mask", "images")
+    holes = pictures.slug(pathlib.Path(mask).stem)
     kept = report.with_name(f"{report.name}-{holes}-{before[:8]}")
     if kept.exists():
         shutil.rmtree(kept)

@@ -25,11 +25,12 @@ from experiments import portrait_autoencoder_findings, runner
 from experiments import portrait_autoencoder_training as training
 from experiments.config import check_at_least, check_choice, hp
 from experiments.data import RunData
+from experiments.portrait_autoencoder_presets import CODEC, PRESETS
 from experiments.reconstruction import ReconstructionConfig
 from experiments.system import System
 from experiments.system_config import Findings
 from models import portrait_autoencoder
-from serving import codec_export
+from serving import codec, codec_export
 
 ENTROPIES = ("none", "factorized")
 DECAYS = ("none", "cosine")
@@ -39,6 +40,11 @@ DECAYS = ("none", "cosine")
 class Config(ReconstructionConfig):
     """Sections 3 to 5; what they leave open is in the departures."""
 
+    dataset: str = hp(
+        "celeb_a",
+        ReconstructionConfig.__dataclass_fields__["dataset"].metadata["help"],
+        published="CelebA",
+    )
     image_size: int = hp(192, "Side of the image, pixels.", published="192")
     crop: str = hp(
         "none",
@@ -107,6 +113,18 @@ class Config(ReconstructionConfig):
         portrait_autoencoder.check(
             self.image_size, self.kernels, self.activation, self.depth
         )
+        if self.entropy == "factorized" and self.checkpoint == "best":
+            raise ValueError(
+                "--checkpoint=best takes the lowest error, whatever the files then "
+                "take; a codec is judged by both. Leave the flag out."
+            )
+        seen = portrait_autoencoder.reach(self.kernels, self.depth)
+        if self.entropy == "factorized" and seen > codec.MARGIN_PIXELS:
+            raise ValueError(
+                f"--depth={self.depth} with these --kernels sees {seen} pixels around, "
+                "and tiles of large pictures overlap by "
+                f"{codec.MARGIN_PIXELS}: they would show seams. Take a smaller --depth."
+            )
         if self.lmbda <= 0:
             raise ValueError(f"--lmbda must be above 0; got {self.lmbda}.")
 
@@ -126,9 +144,13 @@ class Config(ReconstructionConfig):
         )
 
     def measures(self) -> dict[str, Callable]:
-        """The paper's probable overflow, where it is asked for."""
-        measures = {"raw/mse_uint8_wrap": lambda x, y, names: mse_uint8_wrap(x, y)}
-        return measures if self.uint8_wrap else {}
+        """How bright images are and, if asked for, the paper's probable overflow."""
+        measures = {
+            "raw/level_percent": lambda x, y, names: 100.0 * y.mean(axis=(1, 2, 3))
+        }
+        if self.uint8_wrap:
+            measures["raw/mse_uint8_wrap"] = lambda x, y, names: mse_uint8_wrap(x, y)
+        return measures
 
     def examine(
         self,
@@ -148,6 +170,7 @@ class Config(ReconstructionConfig):
         network: tf.keras.Model,
         folder: pathlib.Path,
         *,
+        data: RunData,
         facts: Mapping[str, Any],
         card: str,
     ) -> pathlib.Path:
@@ -160,48 +183,6 @@ class Config(ReconstructionConfig):
             facts=facts,
             card=card,
         )
-
-
-CODEC = {
-    "entropy": "factorized",
-    "channels": 128,
-    "activation": "gdn",
-    "batch_size": 16,
-    "epochs": 10,
-    "learning_rate": 1e-3,
-    "learning_rate_decay": "cosine",
-    "shift": 8,
-}
-LAMBDAS = (0.001, 0.003, 0.01, 0.03, 0.1)
-PRESETS = {
-    "paper": {},
-    **{f"n{channels}": {"channels": channels} for channels in (64, 128, 192, 256)},
-    "filters_5_5_3": {"kernels": (5, 5, 3)},
-    "filters_9_5_5": {"kernels": (9, 5, 5)},
-    "learning_rate_1e-2": {"learning_rate": 1e-2},
-    "learning_rate_1e-3": {"learning_rate": 1e-3},
-    "learning_rate_1e-5": {"learning_rate": 1e-5},
-    "gdn": {"activation": "gdn"},
-    "depth1": {"depth": 1},
-    **{f"lambda_{lmbda:g}": {**CODEC, "lmbda": lmbda} for lmbda in LAMBDAS},
-    "cpu": {
-        **CODEC,
-        "image_size": 96,
-        "channels": 64,
-        "epochs": 4,
-        "limit": 5000,
-    },
-    "smoke": {
-        **CODEC,
-        "image_size": 32,
-        "channels": 8,
-        "batch_size": 8,
-        "epochs": 2,
-        "limit": 40,
-        "validation_images": 8,
-        "shift": 2,
-    },
-}
 
 
 def label(config: Config) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from evaluation import claims
 from evaluation.record import Evaluation
 from evaluation.tables import Table
@@ -51,6 +53,8 @@ DEPARTURES = (
     "The paper writes no files. --entropy=factorized does, after the paper's equation "
     "1: noise instead of rounding in training, the factorized prior of Ballé et al. "
     "(2018), a range coder; the distortion is the squared error of 8-bit levels.",
+    "GDN divides by a weighted sum of absolute values, the later form of Johnston et "
+    "al. (2019), instead of by the root of a sum of squares.",
     "The presets lambda_* have 128 channels, GDN, random shifts and a learning rate "
     "that falls to 0; the paper says nothing of a codec.",
 )
@@ -70,7 +74,28 @@ def check_claims(evaluation: Evaluation) -> list[dict[str, str]]:
         "A quarter of the size and bicubic has a higher error": (ours, "bicubic 4×"),
         "An eighth of the size and bicubic has a higher error": (ours, "bicubic 8×"),
     }
+    for rate in ("1e-3", "1e-5"):
+        other = f"{ours}, learning rate {float(rate):g}"
+        pairs[f"Learning rate 1e-4 is better than {rate}"] = (ours, other)
     return [
-        claims.beats(evaluation, better, worse, "raw/mse", claim=claim)
-        for claim, (better, worse) in pairs.items()
+        *(
+            claims.beats(evaluation, better, worse, "raw/mse", claim=claim)
+            for claim, (better, worse) in pairs.items()
+        ),
+        _collapse(evaluation, f"{ours}, learning rate 0.01"),
     ]
+
+
+def _collapse(evaluation: Evaluation, label: str) -> dict[str, str]:
+    """Whether a run has come to draw black images, darker than 1% on average."""
+    claim = "A learning rate of 1e-2 ends in black images"
+    levels = evaluation.values.get(label, {}).get("raw/level_percent")
+    if levels is None:
+        return claims.not_measured(claim, f"There is no run {label}.")
+    mean = float(np.mean(levels))
+    return {
+        "claim": claim,
+        "verdict": claims.HOLDS if mean < 1.0 else claims.FAILS,
+        "evidence": f"Its images have a mean level of {mean:.1f}% (0 is black, 100 "
+        f"white) over {len(levels):,} images; one run.",
+    }

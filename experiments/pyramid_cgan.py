@@ -225,6 +225,8 @@ SYSTEM = System(
     check_claims=facts.check_claims,
     departures=facts.DEPARTURES,
     statements=training.statements,
+    tabled=facts.TABLED,
+    check_histories=facts.check_histories,
 )
 
 if __name__ == "__main__":

@@ -85,10 +85,18 @@ def statements(config: Config, split: DecodedSplit) -> list[str]:
     begin = f"The generator learns alone for {alone:,} steps"
     if not config.reconstruction_weight:
         begin += ", from a discriminator that has not learned anything"
-    phases = (
-        f"{begin}; discriminator and classifier for the next {judges:,}; then all "
-        "learn jointly."
-    )
+    if config.steps <= alone:
+        begin = begin.replace(f"{alone:,}", f"all {config.steps:,}")
+        phases = f"{begin}; discriminator and classifier have learned nothing."
+    elif config.steps <= alone + judges:
+        judges = config.steps - alone
+        phases = f"{begin}; discriminator and classifier for the next {judges:,}, the "
+        phases += "last: there is no joint phase."
+    else:
+        phases = (
+            f"{begin}; discriminator and classifier for the next {judges:,}; then all "
+            "learn jointly."
+        )
     names = labels.chosen(config.classes, split.source.info.attribute_names)
     if not names:
         why = "it is switched off"

@@ -3,17 +3,18 @@ r"""Gathers runs of a paper into results/, the README's table and the model card
   python -m experiments.reproduce --paper=skip_inpainting --runs=runs/a,runs/b \
       --picture=runs/demo
 
-The runs must have been evaluated on the same images and holes, which their fingerprint
-says. Everything that is written comes from results/<paper>.json; without --runs the
-README and the card are only written again from there. What experiments.rate_distortion
-has measured of codecs is added with --rate_distortion.
+Runs that were evaluated on the same images and holes, which their fingerprint says,
+stand in one table; the README has that of the first run. Everything that is written
+comes from results/<paper>.json; without --runs the README and the card are only written
+again from there. What experiments.rate_distortion has measured of codecs is added with
+--rate_distortion.
 """
 
 from __future__ import annotations
 
 import json
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from absl import flags
@@ -30,6 +31,7 @@ from experiments import (
     results_text,
 )
 from experiments.config import check_choice
+from experiments.finished_runs import FinishedRun
 from experiments.system import System
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -42,7 +44,7 @@ _RATES = ("rate-psnr-db", "rate-ms-ssim")
 def main() -> None:
     """The command line."""
     flags.DEFINE_string("paper", None, f"One of {', '.join(papers.NAMES)}.")
-    flags.DEFINE_list("runs", [], "Run folders, evaluated on the same images.")
+    flags.DEFINE_list("runs", [], "Run folders; the first of each table leads it.")
     flags.DEFINE_string(
         "picture",
         "",
@@ -65,13 +67,16 @@ def reproduce() -> None:
     command.check_folder("output", given.output)
     system = papers.load(given.paper)
     root = pathlib.Path(given.output)
+    path = root / "results" / f"{system.name}.json"
+    results = json.loads(path.read_text()) if path.exists() else {}
     if given.runs:
         folders = [pathlib.Path(path).expanduser() for path in given.runs]
-        results = gather(system, folders)
-        if given.rate_distortion:
-            results["rate_distortion"] = coded(pathlib.Path(given.rate_distortion))
-        text = json.dumps(results, indent=1) + "\n"
-        pixels.write_bytes(root / "results" / f"{system.name}.json", text.encode())
+        results = {**results, **gather(system, folders)}
+    if given.rate_distortion:
+        results["rate_distortion"] = coded(pathlib.Path(given.rate_distortion))
+    written = documents(root, {system.name: results})
+    if given.runs or given.rate_distortion:
+        written[path] = json.dumps(results, indent=1) + "\n"
     if given.picture:
         folder, target = pathlib.Path(given.picture), root / "docs" / "pictures"
         draw_picture(folder, target / f"{system.name}.png")
@@ -79,7 +84,7 @@ def reproduce() -> None:
     if given.rate_distortion:
         folder, target = pathlib.Path(given.rate_distortion), root / "docs" / "pictures"
         draw_charts(folder, _RATES, target / f"{system.name}_rate_distortion.png")
-    for path, text in documents(root).items():
+    for path, text in written.items():
         pixels.write_bytes(path, text.encode())
         print(path)
 
@@ -89,26 +94,37 @@ def gather(system: System, folders: Sequence[pathlib.Path]) -> dict:
 
     Raises:
       FileNotFoundError: If a run has not been evaluated.
-      ValueError: If runs were evaluated on different images or holes.
     """
-    finished = finished_runs.read(folders)
+    sets: dict[str, list[FinishedRun]] = {}
+    for run in finished_runs.read(folders):
+        sets.setdefault(run.evaluation.fingerprint, []).append(run)
+    return strict(
+        {
+            "paper": system.name,
+            "published": system.published,
+            "sets": [_compared(system, runs) for runs in sets.values()],
+        }
+    )
+
+
+def _compared(system: System, finished: Sequence[FinishedRun]) -> dict:
+    """Runs that were evaluated on the same images."""
     runs = [run.described() for run in finished]
     merged = measuring.merge(*[run.evaluation for run in finished])
     ours = [run["label"] for run in runs]
     order = [*ours, *(name for name in merged.values if name not in ours)]
     summary = measuring.summarize(merged)
-    return strict(
-        {
-            "paper": system.name,
-            "published": system.published,
-            "runs": runs,
-            "test_images": len(merged.names),
-            "fingerprint": merged.fingerprint,
-            "claims": system.check_claims(merged),
-            "cost": cost_table.make(system, runs),
-            "summary": {name: summary[name] for name in order},
-        }
-    )
+    return {
+        "runs": runs,
+        "test_images": len(merged.names),
+        "fingerprint": merged.fingerprint,
+        "claims": [
+            *system.check_claims(merged),
+            *system.check_histories(finished_runs.histories(finished)),
+        ],
+        "cost": cost_table.make(system, runs),
+        "summary": {name: summary[name] for name in order},
+    }
 
 
 def coded(folder: pathlib.Path) -> dict:
@@ -126,20 +142,34 @@ def coded(folder: pathlib.Path) -> dict:
     return json.loads(path.read_text())
 
 
-def documents(root: pathlib.Path) -> dict[pathlib.Path, str]:
-    """What is generated from results/*.json: path -> text."""
+def documents(
+    root: pathlib.Path, changed: Mapping[str, Mapping] | None = None
+) -> dict[pathlib.Path, str]:
+    """What is generated from results/*.json: path -> text.
+
+    Args:
+      root: Of the repository.
+      changed: {paper: results} that are not written yet.
+    """
     readme = root / "README.md"
     text, written = readme.read_text(), {}
-    for path in sorted((root / "results").glob("*.json")):
-        results = json.loads(path.read_text())
+    found = {
+        path.stem: json.loads(path.read_text())
+        for path in (root / "results").glob("*.json")
+    }
+    for name, results in sorted({**found, **(changed or {})}.items()):
+        if not results:
+            continue
+        path = root / "results" / f"{name}.json"
         system = papers.load(results["paper"])
         rendered = results_text.render(results)
         written[path.with_suffix(".md")] = cards.render(
             system,
             rendered,
-            results["runs"][0]["environment"]["config"]["image_size"],
+            results["sets"][0]["runs"][0]["environment"]["config"]["image_size"],
         )
-        text = replace_block(text, system.name, results_text.table(results))
+        leading = results_text.table(system, results["sets"][0])
+        text = replace_block(text, system.name, leading)
     return {readme: text, **written}
 
 

@@ -4,26 +4,46 @@ r"""Restores pictures with an exported model.
       --mask=masks --output=restored
 
 --input is a picture or a folder of them (searched recursively); --mask says what is
-missing: a picture (white = missing), a folder with a mask of each picture's name, or
-center or random, as large a part of the picture as the model was trained on. Results
-are PNGs that keep the names of their inputs. What cannot be restored is named and
-skipped; the command then ends with an error after the last picture.
+missing: a picture (white = missing), a folder with a mask of each picture's name, a
+rectangle (rect:x,y,w,h, in pixels of the upright picture), or center or random, as
+large a part of the picture as the model was trained on. Results are PNGs that keep the
+names of their inputs. What cannot be restored is named and skipped; the command then
+ends with an error after the last picture.
+
+Of pictures that are not framed as those the model was trained on, such as photographs,
+
+  python -m experiments.restore --align --mask=mouth ...
+
+finds the faces, restores each as the model has met faces, and fits it into the picture.
+There a mask may also be a part of the face: eyes, nose, mouth, left_half, right_half;
+center and random are those of what the model sees of the face.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import tqdm
 
 from data_pipeline import pixels
-from experiments import command, file_jobs, restore_masks
+from experiments import command, file_jobs, restore_faces, restore_masks
 from experiments import config as configs
 from experiments.config import check_choice, hp
+from serving.framing import NoFaceError
 from serving.photo import PhotoRestorer, UnfillableHoleError
+
+# What is wrong with one picture and not with the next.
+_SKIPPED = (
+    pixels.UnreadableImageError,
+    FileNotFoundError,
+    restore_masks.EmptyMaskError,
+    NoFaceError,
+    UnfillableHoleError,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +53,18 @@ class Options:
     model: str = hp("", "Folder of an exported model.")
     input: str = hp("", "A picture, or a folder of pictures.")
     output: str = hp("", "Folder for the restored pictures.")
-    mask: str = hp("center", "A mask picture, a folder of them, center, or random.")
+    mask: str = hp(
+        "center",
+        "A mask picture, a folder of them, rect:x,y,w,h, center, or random; with "
+        f"--align also {', '.join(restore_masks.REGIONS)}.",
+    )
+    align: bool = hp(False, "Find the faces, and restore each as the model met faces.")
+    face: str = hp("largest", "Which of several faces, with --align: largest or all.")
+    landmarks: tuple[float, ...] = hp(
+        (),
+        "Where the face is, instead of finding it: x and y of left eye, right eye, "
+        "nose, left and right corner of the mouth, pixels.",
+    )
     missing_is_black: bool = hp(False, "In mask pictures black marks what is missing.")
     batch_size: int = hp(8, "Pictures at once.")
     seed: int = hp(0, "Of --mask=random.")
@@ -45,9 +76,29 @@ class Options:
         command.require(model=self.model, input=self.input, output=self.output)
         command.check_folder("output", self.output)
         configs.check_at_least("batch_size", self.batch_size, 1)
-        if not pathlib.Path(self.mask).exists():
-            choices = (*restore_masks.DRAWN, "a mask picture or a folder of them")
-            check_choice("mask", self.mask, choices)
+        check_choice("face", self.face, restore_faces.FACES)
+        if self.mask.startswith(restore_masks.RECTANGLE):
+            restore_masks.rectangle(self.mask)
+        elif not pathlib.Path(self.mask).exists():
+            files = ("rect:x,y,w,h", "a mask picture or a folder of them")
+            check_choice(
+                "mask",
+                self.mask,
+                (*restore_masks.DRAWN, *restore_masks.REGIONS, *files),
+            )
+        if len(self.landmarks) not in (0, 10):
+            raise ValueError(
+                "--landmarks takes ten numbers, x and y of left eye, right eye, nose, "
+                "left and right corner of the mouth, such as 69,111,107,111,88,135,"
+                f"72,152,105,152; got {len(self.landmarks)}."
+            )
+        if not self.align:
+            for flag, given in (
+                ("mask", self.mask if self.mask in restore_masks.REGIONS else ""),
+                ("landmarks", ",".join(f"{value:g}" for value in self.landmarks)),
+            ):
+                if given:
+                    raise ValueError(f"--{flag}={given} needs --align; add it.")
 
 
 def main() -> None:
@@ -72,15 +123,71 @@ def restore(options: Options) -> None:
     )
     jobs = file_jobs.pending(jobs, overwrite=options.overwrite)
     model = PhotoRestorer(options.model)
+    fill = _aligned(model, options) if options.align else _whole(model, options)
     restored = 0
     with tqdm.tqdm(total=len(jobs), unit="img", desc="restore") as progress:
         for start in range(0, len(jobs), options.batch_size):
             batch = jobs[start : start + options.batch_size]
-            for target, image in _fill(model, list(_read(batch, options, model.hole))):
+            for target, image in fill(batch):
                 pixels.write_bytes(target, pixels.encode_png(image))
                 restored += 1
             progress.update(len(batch))
     file_jobs.conclude(jobs, restored, verb="restored", output=options.output)
+
+
+def _aligned(model: PhotoRestorer, options: Options) -> Callable:
+    """Batch -> (where to, restored image) of the pictures whose faces are restored."""
+    restorer = restore_faces.PictureRestorer(
+        model,
+        which=options.face,
+        landmarks=options.landmarks,
+        mask=options.mask,
+        seed=options.seed,
+    )
+
+    def fill(batch: list) -> Iterator[tuple]:
+        for picture, target in batch:
+            try:
+                image = pixels.read(picture)
+                mask_for = functools.partial(_mask, picture, image, options, model)
+                yield target, restorer(picture, image, mask_for)
+            except _SKIPPED as error:
+                file_jobs.skip(picture, str(error))
+
+    return fill
+
+
+def _whole(model: PhotoRestorer, options: Options) -> Callable:
+    """Batch -> (where to, restored image) of the pictures that are restored."""
+
+    def fill(batch: list) -> Iterator[tuple]:
+        ready = []
+        for picture, target in batch:
+            try:
+                image = pixels.read(picture)
+                mask = _mask(picture, image, options, model)
+            except _SKIPPED as error:
+                file_jobs.skip(picture, str(error))
+            else:
+                ready.append(_Ready(picture, target, image, mask))
+        yield from _fill(model, ready)
+
+    return fill
+
+
+def _mask(
+    picture: pathlib.Path, image: np.ndarray, options: Options, model: PhotoRestorer
+) -> np.ndarray:
+    """What is missing of a picture, uint8 [H, W, 1]."""
+    return restore_masks.mask_for(
+        picture,
+        image.shape[:2],
+        mask=options.mask,
+        root=pathlib.Path(options.input),
+        hole=model.hole,
+        seed=options.seed,
+        missing_is_black=options.missing_is_black,
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,26 +198,6 @@ class _Ready:
     target: pathlib.Path
     image: np.ndarray
     mask: np.ndarray
-
-
-def _read(batch: list, options: Options, hole: tuple[float, float]) -> Iterator[_Ready]:
-    """The pictures of a batch that can be read."""
-    for picture, target in batch:
-        try:
-            image = pixels.read(picture)
-            mask = restore_masks.mask_for(
-                picture,
-                image.shape[:2],
-                mask=options.mask,
-                root=pathlib.Path(options.input),
-                hole=hole,
-                seed=options.seed,
-                missing_is_black=options.missing_is_black,
-            )
-        except (pixels.UnreadableImageError, FileNotFoundError) as error:
-            file_jobs.skip(picture, str(error))
-        else:
-            yield _Ready(picture, target, image, mask)
 
 
 def _fill(model: PhotoRestorer, ready: list) -> Iterator[tuple]:

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from evaluation import tables, wording
 from experiments import papers
 from experiments.provenance import settings
+from experiments.system import System
 
 
-def table(results: Mapping) -> str:
-    """The main table of a paper, and what made it."""
+def table(system: System, results: Mapping) -> str:
+    """The main table of runs on the same images, and what made it."""
     summary = results["summary"]
-    system = papers.load(results["paper"])
     keys = (*system.headline, *system.tabled)
     keys = [key for key in keys if any(key in values for values in summary.values())]
     first = results["runs"][0]
@@ -44,17 +44,28 @@ def _commits(environment: Mapping) -> str:
 
 def render(results: Mapping) -> str:
     """Everything a card says of the results."""
-    parts = [table(results)]
-    for published in results["published"]:
-        parts.append(_titled(published))
+    system = papers.load(results["paper"])
+    first, *others = results["sets"]
+    published = [_titled(published) for published in results["published"]]
+    parts = _compared(system, first)
+    parts[1:1] = published
+    for runs in others:
+        parts += _compared(system, runs)
+    if "rate_distortion" in results:
+        parts.append(_rate_distortion(results["rate_distortion"]))
+    return "\n\n".join(parts)
+
+
+def _compared(system: System, results: Mapping) -> list[str]:
+    """What was found of runs on the same images, their table first."""
+    parts = [table(system, results)]
+    parts += [_titled(found) for found in results["runs"][0].get("tables", ())]
     for run in results["runs"]:
         if run["epochs"]:
             caption = f"{run['label']}: {run['epochs']['caption']}"
             shown = {**run["epochs"], "caption": caption, "note": run["subtitle"]}
             parts.append(_titled(shown))
     parts.append(_titled(results["cost"]))
-    if "rate_distortion" in results:
-        parts.append(_rate_distortion(results["rate_distortion"]))
     rows = [
         [claim["claim"], claim["verdict"], claim["evidence"]]
         for claim in results["claims"]
@@ -63,7 +74,7 @@ def render(results: Mapping) -> str:
         "**The paper's claims**\n\n"
         + tables.markdown_table(["Claim", "In these runs", "Evidence"], rows)
     )
-    return "\n\n".join(parts)
+    return parts
 
 
 def _rate_distortion(found: Mapping) -> str:

@@ -86,7 +86,11 @@ class RunFolder:
             before = json.loads(self._config.read_text())
             if "train" not in config.stages:
                 kept = {k: v for k, v in before["config"].items() if k in _SHARED}
-            self._check_same(before, record, _FREE.union(kept))
+            free = _FREE.union(kept)
+            if values.get("learning_rate_decay", "none") != "none":
+                # Another length would be another rate from here on.
+                free -= {"epochs"}
+            self._check_same(before, record, free)
             record["environment"] = before["environment"]
         written = {**record, "config": {**values, **kept}}
         text = json.dumps(written, indent=2) + "\n"

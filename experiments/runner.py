@@ -71,7 +71,8 @@ def run(system: System, config: Any, preset: str) -> RunFolder:
         )
         print(f"report: {page}")
     if "export" in config.stages:
-        print(f"export: {export_stage.export(system, config, network, folder, record)}")
+        exported = export_stage.export(system, config, network, data, folder, record)
+        print(f"export: {exported}")
     return folder
 
 
@@ -87,6 +88,8 @@ def _train(system: System, config: Any, data: RunData, folder, devices, lpips) -
         )
         if initial is not None:
             _begin_as(trainer.restores, initial, config.initial)
+            if trainer.average is not None:
+                trainer.average.begin_as(initial)
         averaged = trainer.average and system.build_network(config)
 
     def current() -> tf.keras.Model:

@@ -59,6 +59,8 @@ class System:
       departures: Sentences: where this differs from the paper, and why.
       tabled: Metrics that tables of several runs have besides the headline.
       statements: config, test images -> what else a report says at its top.
+      check_histories: {label: columns of history.csv} of several runs -> the paper's
+        claims about them, checked.
       restores: What checkpoints call the network that is measured and exported.
     """
 
@@ -78,6 +80,7 @@ class System:
     departures: Sequence[str]
     tabled: Sequence[str] = ()
     statements: Callable[[Any, DecodedSplit], Sequence[str]] = lambda *_: ()
+    check_histories: Callable[[Mapping], list[dict[str, str]]] = lambda histories: []
     restores: str = "generator"
 
     def __post_init__(self):

@@ -124,10 +124,22 @@ class SystemConfig(RunConfig):
         network: tf.keras.Model,
         folder: pathlib.Path,
         *,
+        data: RunData,
         facts: Mapping[str, Any],
         card: str,
     ) -> pathlib.Path:
-        """Writes what users load, with its config.json and its model card."""
+        """Writes what users load, with its config.json and its model card.
+
+        Args:
+          network: Trained, in float32.
+          folder: `<run>/export/1`. What else is written lies beside `export`.
+          data: Of the run.
+          facts: What config.json says.
+          card: The model card.
+
+        Returns:
+          The folder.
+        """
         raise NotImplementedError
 
     def measures(self) -> dict[str, Callable]:

@@ -1,8 +1,8 @@
 """A convolutional auto-encoder for portraits (Tan).
 
-The analysis makes an image 16 times smaller in three convolutions, the synthesis is its
-mirror image. The paper follows Ballé, Laparra & Simoncelli (2016), whose activation,
-GDN, stands beside its own, ReLU.
+The analysis makes an image 16 times smaller in height and in width in three
+convolutions, the synthesis is its mirror image. The paper follows Ballé, Laparra &
+Simoncelli (2016), whose activation, GDN, stands beside its own, ReLU.
 """
 
 from __future__ import annotations
@@ -46,6 +46,16 @@ def check(
         raise ValueError(f"activation must be one of {ACTIVATIONS}; got {activation!r}")
     if depth < 0:
         raise ValueError(f"depth must be 0, as published, or more; got {depth}.")
+
+
+def reach(kernels: Sequence[int] = KERNELS, depth: int = 0) -> int:
+    """How many pixels beside its center a latent sees, or influences, at most."""
+    jump, pixels = 1, 0
+    for kernel, stride in zip(kernels, STRIDES):
+        pixels += kernel // 2 * jump
+        jump *= stride
+        pixels += depth * 2 * jump  # two convolutions 3x3 a pair
+    return pixels
 
 
 def build_analysis(

@@ -21,7 +21,8 @@ from serving.entropy import LARGEST, EntropyTables
 # published one looks 13 pixels beyond a cell, with two residual pairs a stage 125.
 # Decoding must cut as encoding did: other numbers make another file format.
 _TILE = 64  # 1024 pixels
-_MARGIN = 8  # 128 pixels
+_MARGIN = 8
+MARGIN_PIXELS = _MARGIN * CELL
 
 
 def identify(weights: Iterable[np.ndarray], tables: EntropyTables) -> bytes:

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 import tensorflow as tf
 
 from data_pipeline import pixels
-from serving import codec_signatures, export
+from serving import codec_signatures, export, opening
 from serving.codec import Codec, identify
 from serving.entropy import EntropyTables
 
@@ -97,20 +97,14 @@ def load(folder: str | os.PathLike, *, max_pixels: int = pixels.MAX_PIXELS) -> C
         damaged.
     """
     folder = pathlib.Path(folder)
-    try:
-        said = export.read_config(folder).get("model_id")
-    except ValueError as error:
-        raise _damaged(folder, error) from error
-    try:
-        model = tf.saved_model.load(str(folder))
-    except (ValueError, OSError, tf.errors.OpError) as error:
-        raise _damaged(folder, error) from error
-    if not {"analysis", "synthesis"} <= set(model.signatures):
-        raise ValueError(
-            f"{folder} holds no codec: its signatures are "
-            f"{', '.join(sorted(model.signatures))}, and not analysis and synthesis. "
-            "Pass an export of portrait_autoencoder; experiments.restore takes others."
-        )
+    said = opening.config(folder).get("model_id")
+    model = opening.model(
+        folder,
+        "analysis",
+        "synthesis",
+        kind="codec",
+        of="portrait_autoencoder or cvae_dcgan",
+    )
     if not said:
         raise ValueError(
             f"{folder} has no entropy tables, which make files of latents, because it "
@@ -120,14 +114,10 @@ def load(folder: str | os.PathLike, *, max_pixels: int = pixels.MAX_PIXELS) -> C
     try:
         tables = EntropyTables.load(folder / "assets.extra" / _TABLES)
     except (ValueError, OSError) as error:
-        raise _damaged(folder, error) from error
+        raise opening.damaged(folder, error) from error
     # In the order of the layers, as get_weights() has them.
     model_id = identify([weight.numpy() for weight in model.variables], tables)
-    if model_id.hex() != said:
-        raise ValueError(
-            f"{folder} is not as it was exported: its config.json says model {said}, "
-            f"its weights and tables are those of {model_id.hex()}. Export it again."
-        )
+    opening.check_id(folder, said, model_id.hex())
 
     def analyze(image: tf.Tensor) -> tf.Tensor:
         latents = codec_signatures.call(model.signatures["analysis"], image=image)
@@ -153,10 +143,3 @@ def _check_halves(analysis, synthesis, tables) -> None:
             f"The tables have {tables.channels} channels and the latents {channels}. "
             "Make them from the prior that the network was trained with."
         )
-
-
-def _damaged(folder: pathlib.Path, error: Exception) -> ValueError:
-    why = str(error).partition("\n")[0]
-    return ValueError(
-        f"{folder} cannot be opened ({type(error).__name__}: {why}). Export it again."
-    )

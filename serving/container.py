@@ -147,6 +147,11 @@ def unpack(
     return Header(width, height, bool(mode)), payload
 
 
+def claimed_id(data: bytes) -> bytes:
+    """The model that a file's bytes name, whatever else they are; `unpack` checks."""
+    return data[_FIELDS.size - ID_BYTES : _FIELDS.size]
+
+
 def check_size(width: int, height: int, *, max_pixels: int) -> None:
     """Raises a ValueError unless a picture's size is within the limits.
 
@@ -164,7 +169,7 @@ def check_size(width: int, height: int, *, max_pixels: int) -> None:
     if padded > max_pixels:
         raise ValueError(
             f"{width}x{height}, padded to {padded} pixels, is over the limit of "
-            f"{max_pixels}. Raise max_pixels if the picture is known to be that large."
+            f"{max_pixels}. Make the picture smaller, or in Python raise max_pixels."
         )
 
 

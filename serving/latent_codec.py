@@ -7,7 +7,7 @@ whose header has the picture's own size.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -34,19 +34,22 @@ class LatentCodec:
       encoder: image [1, S, S, 3] in [0, 1] -> latents [1, L], float32: the means of a
         variational auto-encoder.
       decoder: latents -> image, float32, clipped to [0, 1] here.
-      quantizer: Of the L latents.
+      quantizer: Of the L latents; `compress` takes it.
       model_id: From `codec.identify(weights, quantizer)`; files of other models are
         refused.
       image_size: S, in pixels.
+      others: {model_id: quantizer} of the same networks with other quantizers, whose
+        files `decompress` reads too: a file says which one wrote it.
       max_pixels: Of a picture; see `container.check_size`. A small file may claim so
         many, and takes the memory.
 
     Attributes:
       tables: Those of the quantizer.
       model_id: As given.
+      image_size: As given.
 
     Raises:
-      ValueError: If the identifier has the wrong length.
+      ValueError: If an identifier has the wrong length.
     """
 
     def __init__(
@@ -57,14 +60,17 @@ class LatentCodec:
         model_id: bytes,
         *,
         image_size: int,
+        others: Mapping[bytes, Quantizer] | None = None,
         max_pixels: int = pixels.MAX_PIXELS,
     ):
-        container.check_id(model_id)
+        self._quantizers = {**(others or {}), model_id: quantizer}
+        for each in self._quantizers:
+            container.check_id(each)
         self._encoder, self._decoder = encoder, decoder
         self._quantizer = quantizer
         self.tables = quantizer.tables
         self.model_id = model_id
-        self._size = image_size
+        self.image_size = image_size
         self._max_pixels = max_pixels
 
     def compress(self, image: np.ndarray) -> bytes:
@@ -87,16 +93,18 @@ class LatentCodec:
           CorruptFileError: If the file is not as `compress` made it.
           ForeignFileError: If it is no such file, or another model's.
         """
-        header, payload = container.unpack(
-            data, self.model_id, max_pixels=self._max_pixels
-        )
-        levels = self.tables.decode(payload, 1, 1)
-        if (levels < 0).any() or (levels >= self._quantizer.levels).any():
+        model_id = container.claimed_id(data)
+        if model_id not in self._quantizers:
+            model_id = self.model_id  # which `unpack` names
+        header, payload = container.unpack(data, model_id, max_pixels=self._max_pixels)
+        quantizer = self._quantizers[model_id]
+        levels = quantizer.tables.decode(payload, 1, 1)
+        if (levels < 0).any() or (levels >= quantizer.levels).any():
             raise CorruptFileError(
                 "The file's latents are beyond the levels of its model. Compress the "
                 "picture again."
             )
-        return self._draw(levels, header)
+        return self._draw(quantizer.dequantize(levels[0, 0]), header)
 
     def reconstruct(self, image: np.ndarray) -> np.ndarray:
         """The network's own picture of its quantized latents.
@@ -110,7 +118,8 @@ class LatentCodec:
         Raises:
           ValueError: As `compress`.
         """
-        return self._draw(self.quantize(image), _header(image))
+        levels = self.quantize(image)[0, 0]
+        return self._draw(self._quantizer.dequantize(levels), _header(image))
 
     def quantize(self, image: np.ndarray) -> np.ndarray:
         """Levels of the latents; `tables.estimated_bits` says what they take.
@@ -124,6 +133,20 @@ class LatentCodec:
         Raises:
           ValueError: As `compress`.
         """
+        return self._quantizer.quantize(self.encode(image))[None, None]
+
+    def encode(self, image: np.ndarray) -> np.ndarray:
+        """The network's latents of a picture, as they are before they are quantized.
+
+        Args:
+          image: As `compress` takes it.
+
+        Returns:
+          float32 [L].
+
+        Raises:
+          ValueError: As `compress`.
+        """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise ValueError(
                 f"A picture must be uint8 [H, W, 3]; got {image.dtype} "
@@ -131,16 +154,41 @@ class LatentCodec:
             )
         height, width = image.shape[:2]
         container.check_size(width, height, max_pixels=self._max_pixels)
-        size = (self._size, self._size)
-        resized = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)
-        seen = pixels.bytes_to_unit(np.asarray(resized))
-        latents = _run(self._encoder, seen, (self.tables.channels,))
-        return self._quantizer.quantize(latents)[None, None]
+        seen = pixels.bytes_to_unit(self.seen(image))
+        return _run(self._encoder, seen, (self.tables.channels,))
 
-    def _draw(self, levels: np.ndarray, header: Header) -> np.ndarray:
-        """Levels [1, 1, L] -> uint8 [H, W, 3]."""
-        latents = tf.constant(self._quantizer.dequantize(levels[0, 0]))
-        drawn = _run(self._decoder, latents, (self._size, self._size, 3))
+    def seen(self, image: np.ndarray) -> np.ndarray:
+        """What the encoder is given of a picture: uint8 [H, W, 3] -> [S, S, 3]."""
+        size = (self.image_size, self.image_size)
+        resized = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)
+        return np.asarray(resized)
+
+    def deviations(self) -> np.ndarray:
+        """About the latents' standard deviations in the training set, float32 [L]."""
+        return self._quantizer.deviations()
+
+    def decode(self, latents: np.ndarray) -> np.ndarray:
+        """The network's picture of latents: float32 [L] -> uint8 [S, S, 3].
+
+        Raises:
+          ValueError: If there are not L finite ones, or a drawn value is not finite.
+        """
+        expected = (self.tables.channels,)
+        if latents.shape != expected or not np.isfinite(latents).all():
+            raise ValueError(
+                f"Latents must be {list(expected)} finite numbers, because the model "
+                f"has so many; got {list(latents.shape)}. Are they of this model?"
+            )
+        return pixels.unit_to_bytes(self._decode(latents)).numpy()
+
+    def _decode(self, latents: np.ndarray) -> np.ndarray:
+        """float32 [L] -> float32 [S, S, 3], not clipped."""
+        shape = (self.image_size, self.image_size, 3)
+        return _run(self._decoder, tf.constant(latents, tf.float32), shape)
+
+    def _draw(self, latents: np.ndarray, header: Header) -> np.ndarray:
+        """float32 [L] -> uint8 [H, W, 3]."""
+        drawn = self._decode(latents)
         if header.gray:
             drawn = np.repeat(drawn.mean(axis=-1, keepdims=True), 3, axis=-1)
         drawn = pixels.unit_to_bytes(drawn).numpy()

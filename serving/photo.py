@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -25,6 +27,8 @@ class PhotoRestorer:
       folder: Of the SavedModel, such as `<run>/export/1`.
 
     Attributes:
+      facts: What the export says of itself (see `export.read_config`); empty where it
+        says nothing.
       hole: Where the center hole that the model was trained on begins and ends, as
         shares of a picture's side.
 
@@ -47,7 +51,17 @@ class PhotoRestorer:
                 f"{', '.join(self._model.signatures) or 'none'}."
             )
         self._restore: Callable = self._model.signatures["serving_bytes"]
-        self.hole = _hole(folder)
+        self._restore_crop: Callable = self._model.signatures["serving_default"]
+        self.facts: Mapping[str, Any] = {}
+        with contextlib.suppress(FileNotFoundError):
+            self.facts = export.read_config(folder)
+        self.hole = _hole(self.facts)
+
+    @property
+    def size(self) -> int:
+        """Side of the square that the network sees, pixels."""
+        _, inputs = self._restore_crop.structured_input_signature
+        return inputs["image"].shape[1]
 
     def __call__(
         self, images: Sequence[np.ndarray], masks: Sequence[np.ndarray]
@@ -66,25 +80,51 @@ class PhotoRestorer:
         """
         image_bytes = [pixels.encode_png(image) for image in images]
         mask_bytes = [pixels.encode_png(m[..., 0] * np.uint8(255)) for m in masks]
-        try:
+        with _naming_the_hole():
             encoded = self._restore(
                 image_bytes=tf.constant(image_bytes), mask_bytes=tf.constant(mask_bytes)
             )["restored_bytes"]
-        except tf.errors.InvalidArgumentError as error:
-            # The bytes are ours, so what the graph refuses is the hole.
-            limit = re.search(r"This model fills [^\]]*", error.message)
-            if limit is None:
-                raise
-            raise UnfillableHoleError(limit.group()) from error
         return [pixels.decode(data, "restored") for data in encoded.numpy()]
 
+    def restore_crop(self, image: np.ndarray, hole: np.ndarray) -> np.ndarray:
+        """Restores a picture of the size that the network sees.
 
-def _hole(folder: pathlib.Path) -> tuple[float, float]:
+        Args:
+          image: float32 [S, S, 3] in [0, 1] with S = `size`.
+          hole: bool [S, S], what is missing.
+
+        Returns:
+          float32 [S, S, 3] in [0, 1]; known pixels are unchanged.
+
+        Raises:
+          UnfillableHoleError: If the hole is not one that the model fills.
+        """
+        mask = hole[None, ..., None].astype(np.float32)
+        with _naming_the_hole():
+            restored = self._restore_crop(
+                image=tf.constant(image[None]), mask=tf.constant(mask)
+            )["restored"]
+        return restored[0].numpy()
+
+
+@contextlib.contextmanager
+def _naming_the_hole() -> Iterator[None]:
+    """Raises an `UnfillableHoleError` for what the graph says of a hole."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        # The pictures are ours, so what the graph refuses is the hole.
+        limit = re.search(r"This model fills [^\]]*", error.message)
+        if limit is None:
+            raise
+        raise UnfillableHoleError(limit.group()) from error
+
+
+def _hole(facts: Mapping[str, Any]) -> tuple[float, float]:
     """Of the model's own configuration; half the side where it has none."""
     try:
-        config = export.read_config(folder)
-        size, side = config["image_size"], config["hole_size"]
-    except (FileNotFoundError, KeyError):
+        size, side = facts["image_size"], facts["hole_size"]
+    except KeyError:
         return 0.25, 0.75
     start = (size - side) // 2
     return start / size, (start + side) / size

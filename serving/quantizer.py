@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import statistics
 
 import numpy as np
 import tensorflow_compression as tfc
@@ -21,6 +22,8 @@ MAX_BITS = 8
 # A latent's range, in percent of the training set. The most extreme of thousands of
 # faces would widen every step, and the few values beyond are close to the last level.
 _RANGE = (0.1, 99.9)
+# How long it is if a latent is normally distributed.
+_DEVIATIONS = 2 * statistics.NormalDist().inv_cdf(_RANGE[1] / 100)
 # A range below this part of the widest one is no range: a collapsed latent varies by
 # next to nothing, and levels within that would cost as much as those of any other.
 _COLLAPSED = 0.01
@@ -107,6 +110,13 @@ class Quantizer:
     def dequantize(self, levels: np.ndarray) -> np.ndarray:
         """Levels [..., L] -> their values, float32 [..., L]."""
         return (self._low + levels * self._step).astype(np.float32)
+
+    def deviations(self) -> np.ndarray:
+        """About each latent's standard deviation in the training set, float32 [L].
+
+        Taken from the ranges, as if all were normally distributed; 0 of one level.
+        """
+        return (self._high - self._low) / np.float32(_DEVIATIONS)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """What `save` writes; `codec.identify` takes it in place of tables."""

@@ -8,13 +8,14 @@ import sys
 import numpy as np
 import pytest
 import tiny_codec
+import tiny_latents
 from PIL import Image
 from tiny_codec import picture
 
 from data_pipeline import pixels
 from evaluation import metrics
 from experiments import compress as command
-from serving import codec_export, container
+from serving import any_codec, codec_export, container, latent_export
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -32,15 +33,24 @@ def codec(model):
 @pytest.fixture
 def run(codec, tmp_path, monkeypatch):
     """Runs an action with options; compress: photos/ -> small/, decompress -> back/."""
-    monkeypatch.setattr(codec_export, "load", lambda folder: codec)
+    monkeypatch.setattr(any_codec, "load", lambda folder, bits: codec)
+    return runs_in(tmp_path)
 
+
+@pytest.fixture(scope="module")
+def latents(tmp_path_factory):
+    """An export that writes files of 4, 6 or 8 bits a latent."""
+    return tiny_latents.export(tmp_path_factory.mktemp("run"))[0]
+
+
+def runs_in(tmp_path):
     def run(action, **options):
         places = {"compress": ("photos", "small"), "decompress": ("small", "back")}
         names = dict(zip(("input", "output"), places[action]))
         paths = {key: str(tmp_path / name) for key, name in names.items()}
+        others = {k: options.pop(k) for k in ("overwrite", "bits") if k in options}
         paths.update({key: str(value) for key, value in options.items()})
-        overwrite = options.get("overwrite", False)
-        options = command.Options(**{"model": "any", **paths, "overwrite": overwrite})
+        options = command.Options(**{"model": "any", **paths, **others})
         getattr(command, action)(options)
 
     return run
@@ -171,6 +181,38 @@ class TestWhatIsSaid:
         assert command.psnr_db(image, other) == pytest.approx(expected)
         assert command.psnr_db(other, image) == pytest.approx(expected)
         assert command.psnr_db(image * 0, image * 0 + 255) == 0
+
+
+class TestLatents:
+    def test_bits_are_for_writing_alone(self, latents, tmp_path, capsys):
+        run, sizes = runs_in(tmp_path), {}
+        images = [picture(45, 61), tiny_latents.training_images()[3]]
+        for number, image in enumerate(images):
+            write(tmp_path / "photos" / f"{number}.png", image)
+        for bits in (4, 0, 8):
+            codec = latent_export.load(latents, bits=bits or 6)
+            small = tmp_path / f"small{bits}"
+            run("compress", model=latents, bits=bits, output=small)
+            for number, image in enumerate(images):
+                data = (small / f"{number}.fmc").read_bytes()
+                assert data == codec.compress(image)
+            sizes[bits] = sum(len(data) for data in snapshot(small).values())
+            # Another model of the same export reads them: the file says which.
+            said = capsys.readouterr().out
+            back = tmp_path / f"back{bits}"
+            run("decompress", model=latents, input=small, output=back)
+            for number, image in enumerate(images):
+                again = pixels.read(back / f"{number}.png")
+                np.testing.assert_array_equal(again, codec.reconstruct(image))
+                assert again.shape == image.shape
+                psnr_db = command.psnr_db(image, again)
+                assert re.search(f"{number}.png: .* {psnr_db:.2f} dB\n", said)
+        assert sizes[4] < sizes[0] < sizes[8]
+
+    def test_bits_that_it_does_not_have(self, latents, tmp_path):
+        write(tmp_path / "photos" / "a.png")
+        with pytest.raises(ValueError, match="quantizers of 4, 6, 8 bits a latent, no"):
+            runs_in(tmp_path)("compress", model=latents, bits=7)
 
 
 class TestSkipped:

@@ -315,3 +315,17 @@ class TestErrors:
     def test_they_name_the_option_and_the_way_out(self, build, options, text):
         with pytest.raises(ValueError, match=re.escape(text)):
             build(**options)
+
+
+@pytest.mark.parametrize(("kernels", "depth"), [((5, 3, 3), 0), ((9, 5, 5), 1)])
+def test_a_latent_sees_no_farther_than_its_reach(kernels, depth):
+    options = {"channels": 4, "kernels": kernels, "depth": depth}
+    analysis = networks.build_analysis(None, **options)
+    side, far = 16 * 15, networks.reach(kernels, depth)
+    image = tf.Variable(tf.random.stateless_uniform([1, side, side, 3], [0, 1]))
+    with tf.GradientTape() as tape:
+        latent = tf.reduce_sum(analysis(image)[0, 7, 7])
+    seen = np.flatnonzero(np.abs(tape.gradient(latent, image)).sum(axis=(0, 2, 3)))
+    # SAME pads so that a latent's center lies at the end of its cell.
+    center = 16 * 7 + 14
+    assert seen.min() >= center - far and seen.max() <= center + far

@@ -12,7 +12,8 @@ from evaluation.record import Evaluation
 from experiments import config as configs
 from experiments import portrait_autoencoder_training as training
 from experiments import runner
-from experiments.portrait_autoencoder import LAMBDAS, PRESETS, SYSTEM, Config, label
+from experiments.portrait_autoencoder import PRESETS, SYSTEM, Config, label
+from experiments.portrait_autoencoder_presets import LAMBDAS
 from experiments.run_folder import RunFolder
 from serving import codec_export
 from training.history import History
@@ -106,6 +107,8 @@ class TestPresets:
             ("lmbda", 0.0, "--lmbda must be above 0"),
             ("depth", -1, "depth must be"),
             ("channels", 0, "--channels must be at least 1"),
+            ("depth", 3, "--depth=3 .* sees 182 pixels around"),
+            ("checkpoint", "best", "a codec is judged by both"),
         ],
     )
     def test_what_cannot_be_is_said(self, field, value, said):
@@ -234,6 +237,7 @@ class TestInitial:
         gone = tmp_path / "gone"
         gone.symlink_to(codec_run.path)
         options = {"initial": str(gone), "stages": ("train",)}
+        options["learning_rate_decay"] = "none"  # with it, --epochs stays as it was
         start(tmp_path / "next", **options)
         gone.unlink()
         start(tmp_path / "next", **{**options, "epochs": 2})

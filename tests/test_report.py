@@ -448,6 +448,13 @@ class TestCharts:
         assert drawn[0].title == "Validation hole LPIPS ↓"
         assert len({chart.slug for chart in drawn}) == len(drawn)
 
+    def test_what_is_watched_is_no_loss(self):
+        columns = {"epoch": [1, 2], "d_real": [0.7, 0.6], "watched_accuracy": [0.5, 1]}
+        (alone,) = history.learning(columns)
+        (several,) = history.overlaid({"a": columns, "b": columns})
+        assert [line.label for line in alone.series] == ["d_real"]
+        assert several.title == "Discriminator loss"
+
     @pytest.mark.parametrize("epochs", [1, 2, 3, 38])
     def test_no_tick_stands_between_two_epochs(self, epochs):
         x = list(range(epochs))

@@ -36,6 +36,7 @@ def fake_run(folder, label, error, fingerprint="f" * 16):
         },
         "epochs": None,
         "history": {},
+        "tables": [],
         "pictures": {},
     }
     (folder / "report" / "results.json").write_text(json.dumps(report))
@@ -60,7 +61,7 @@ def test_runs_are_gathered_ours_first_with_claims_checked(system, tmp_path):
         fake_run(tmp_path / "3", "model 3", 0.2),
         fake_run(tmp_path / "2", "model 2", 0.3),
     ]
-    results = reproduce.gather(system, runs)
+    (results,) = reproduce.gather(system, runs)["sets"]
     assert list(results["summary"]) == ["model 3", "model 2", "Telea"]
     assert results["summary"]["model 2"]["hole/lpips"]["mean"] == 0.3
     verdicts = [claim["verdict"] for claim in results["claims"]]
@@ -69,7 +70,7 @@ def test_runs_are_gathered_ours_first_with_claims_checked(system, tmp_path):
     assert first == "model 3"
     parameters = [int(row[1].replace(",", "")) for row in results["cost"]["rows"]]
     assert parameters[0] > parameters[1] > 0
-    shown = results_text.table(results)
+    shown = results_text.table(system, results)
     assert "**model 3** (ours)" in shown
     told = "1 of 40 epochs, CPU, trained at commit c-model 2. `--preset=model3 "
     (line,) = (line for line in shown.splitlines() if told in line)
@@ -77,20 +78,27 @@ def test_runs_are_gathered_ours_first_with_claims_checked(system, tmp_path):
 
 
 def test_both_commits_are_named_where_both_are_known(system, tmp_path):
-    results = reproduce.gather(system, [fake_run(tmp_path / "3", "model 3", 0.2)])
-    assert "CPU, trained at commit c-model 3. `" in results_text.table(results)
+    runs = [fake_run(tmp_path / "3", "model 3", 0.2)]
+    (results,) = reproduce.gather(system, runs)["sets"]
+    expected = "CPU, trained at commit c-model 3. `"
+    assert expected in results_text.table(system, results)
     results["runs"][0]["environment"]["evaluation commit"] = "e"
     expected = "CPU, trained at commit c-model 3, evaluated at commit e. `"
-    assert expected in results_text.table(results)
+    assert expected in results_text.table(system, results)
 
 
-def test_runs_on_other_images_are_refused(system, tmp_path):
+def test_runs_on_other_images_have_a_table_of_their_own(system, tmp_path):
     runs = [
         fake_run(tmp_path / "3", "model 3", 0.2),
-        fake_run(tmp_path / "2", "model 2", 0.3, fingerprint="0" * 16),
+        fake_run(tmp_path / "other", "model 3", 0.3, fingerprint="0" * 16),
+        fake_run(tmp_path / "2", "model 2", 0.4),
     ]
-    with pytest.raises(ValueError, match="Evaluate both on one set"):
-        reproduce.gather(system, runs)
+    sets = reproduce.gather(system, runs)["sets"]
+    labels = [[run["label"] for run in one["runs"]] for one in sets]
+    assert labels == [["model 3", "model 2"], ["model 3"]]
+    assert sets[1]["summary"]["model 3"]["hole/lpips"]["mean"] == 0.3
+    shown = results_text.render(reproduce.gather(system, runs))
+    assert shown.count("**model 3** (ours)") == 2
 
 
 def test_a_run_without_a_report_is_named(system, tmp_path):

@@ -45,6 +45,11 @@ class WeightAverage(tf.Module):
 
         tf.distribute.get_replica_context().merge_call(move, args=(decay,))
 
+    def begin_as(self, network: tf.keras.Model) -> None:
+        """Starts from the weights that a network has now."""
+        for value, weight in zip(self.values, network.weights):
+            value.assign(weight)
+
     def copy_to(self, network: tf.keras.Model) -> None:
         """Gives the average to a network of the same shape."""
         for value, weight in zip(self.values, network.weights):

@@ -140,7 +140,7 @@ class WriteHistory(tf.keras.callbacks.Callback):
         }
         self._history.add(row)
         if self._headline in logs:
-            value = f"{logs[self._headline]:.3f}"
+            value = f"{logs[self._headline]:.4g}"
             text = f"{self._length.unit} {done}: {self._headline} {value}"
             tqdm.tqdm.write(text, file=sys.stderr)
 

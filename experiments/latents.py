@@ -1,0 +1,190 @@
+r"""Looks at the latents of an exported auto-encoder, and makes faces of them.
+
+  python -m experiments.latents interpolate --model=runs/NAME/export/1 \
+      --input=a.png,b.png --output=between.png
+  python -m experiments.latents traverse --model=runs/NAME/export/1 \
+      --input=a.png --output=moved.png
+  python -m experiments.latents encode --model=runs/NAME/export/1 \
+      --input=photos --output=latents.npz
+  python -m experiments.latents decode --model=runs/NAME/export/1 \
+      --input=latents.npz --output=drawn
+
+interpolate draws what lies between two faces, with the originals at both ends. traverse
+draws a face with one latent moved by -3 to +3 standard deviations, a row for each of
+those that vary most in the training set. encode writes the latents of pictures of any
+size, float32 [N, L], and their names; decode draws latents, with or without names.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+
+import numpy as np
+import tqdm
+
+from data_pipeline import pixels
+from evaluation.wording import counted
+from experiments import command, file_jobs, latent_files
+from experiments import config as configs
+from experiments import latent_pictures as walks
+from experiments.config import check_at_least, hp
+from serving import latent_export
+from serving.latent_codec import LatentCodec
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What to draw or encode."""
+
+    model: str = hp("", "Folder of an exported auto-encoder.")
+    input: str = hp(
+        "",
+        "Two pictures A,B (interpolate), a picture (traverse), a picture or a folder "
+        "of them (encode), or what encode wrote (decode).",
+    )
+    output: str = hp("", "A .png, a .npz (encode), or a folder (decode).")
+    steps: int = hp(9, "Pictures that interpolate draws.")
+    count: int = hp(8, "Latents that traverse moves.")
+    overwrite: bool = hp(
+        False, "Replace results that are there; inputs are never replaced."
+    )
+
+    def __post_init__(self):
+        command.require(model=self.model, input=self.input, output=self.output)
+        check_at_least("steps", self.steps, 2)
+        check_at_least("count", self.count, 1)
+
+
+def main() -> None:
+    """The command line."""
+    configs.define_flags(Options)
+    actions = {
+        "interpolate": interpolate,
+        "traverse": traverse,
+        "encode": encode,
+        "decode": decode,
+    }
+    command.run(
+        lambda action: actions[action](configs.from_flags(Options)),
+        actions=tuple(actions),
+    )
+
+
+def interpolate(options: Options) -> None:
+    """Draws what lies between the two pictures of --input.
+
+    Raises:
+      FileNotFoundError: If there is no model.
+      ValueError: If --input is not two pictures, or --output may not be written.
+    """
+    paths = options.input.split(",")
+    if len(paths) != 2:
+        raise ValueError(
+            f"--input takes two pictures, such as a.png,b.png; got {options.input!r}."
+        )
+    target = _target(options, ".png", *paths)
+    codec = latent_export.load(options.model)
+    images = [pixels.read(path) for path in paths]
+    first, second = (codec.encode(image) for image in images)
+    walk = walks.interpolate(_decoder(codec), first, second, options.steps)
+    ends = [codec.seen(image) for image in images]
+    row = [ends[0], *(image for _, image in walk), ends[1]]
+    pixels.write_bytes(target, pixels.encode_png(pixels.tile([np.stack(row)])))
+    print(f"{target}: original, {counted(options.steps, 'picture')}, original")
+
+
+def traverse(options: Options) -> None:
+    """Draws the picture of --input with the latents moved that vary most.
+
+    Raises:
+      FileNotFoundError: If there is no model.
+      ValueError: If --input is no picture, or --output may not be written.
+    """
+    target = _target(options, ".png", options.input)
+    codec = latent_export.load(options.model)
+    latents = codec.encode(pixels.read(options.input))
+    deviations, rows = codec.deviations(), []
+    for number in walks.most_used(deviations, options.count):
+        walk = walks.traverse(_decoder(codec), latents, number, deviations[number])
+        rows.append(np.stack([image for _, image in walk]))
+        print(f"row {len(rows)}: latent {number}, σ = {deviations[number]:.3g}")
+    pixels.write_bytes(target, pixels.encode_png(pixels.tile(rows)))
+    print(f"{target}: from {walk[0][0]} to {walk[-1][0]}")
+
+
+def encode(options: Options) -> None:
+    """Writes the latents of every picture that --input names.
+
+    Raises:
+      FileNotFoundError: If there is no picture, or no model.
+      ValueError: If --output may not be written, or pictures were skipped.
+    """
+    target = _target(options, ".npz", options.input)
+    jobs = file_jobs.find(
+        pathlib.Path(options.input),
+        target,
+        kind="picture",
+        suffixes=pixels.IMAGE_SUFFIXES,
+        result="",  # names as those of files that `decode` writes, without .png
+    )
+    codec = latent_export.load(options.model)
+    found = {}
+    for path, named in tqdm.tqdm(jobs, unit="img", desc="encode"):
+        try:
+            latents = codec.encode(pixels.read(path))
+        except (ValueError, OSError) as error:
+            file_jobs.skip(path, str(error))
+            continue
+        found[named.relative_to(target).as_posix()] = latents
+    if found:
+        latent_files.write(target, found, codec.model_id)
+    file_jobs.conclude(jobs, len(found), verb="encoded", output=options.output)
+
+
+def decode(options: Options) -> None:
+    """Draws the latents in the file of --input, each as a PNG of its name.
+
+    Raises:
+      FileNotFoundError: If there is no file, or no model.
+      ValueError: If the file holds no latents of this model, or some were skipped.
+    """
+    command.check_folder("output", options.output)
+    codec = latent_export.load(options.model)
+    found = latent_files.read(pathlib.Path(options.input), codec.model_id)
+    folder = pathlib.Path(options.output)
+    jobs = [(pathlib.Path(name), folder / f"{name}.png") for name in found]
+    jobs, done = file_jobs.pending(jobs, overwrite=options.overwrite), 0
+    for name, target in tqdm.tqdm(jobs, unit="img", desc="decode"):
+        try:
+            image = codec.decode(found[name.as_posix()])
+        except ValueError as error:
+            file_jobs.skip(name, str(error))
+            continue
+        pixels.write_bytes(target, pixels.encode_png(image))
+        done += 1
+    file_jobs.conclude(jobs, done, verb="decoded", output=options.output)
+
+
+def _decoder(codec: LatentCodec) -> walks.Decode:
+    return lambda latents: np.stack([codec.decode(each) for each in latents])
+
+
+def _target(options: Options, suffix: str, *inputs: str) -> pathlib.Path:
+    """The path of --output, if it may be written."""
+    target = pathlib.Path(options.output)
+    if target.suffix.lower() != suffix or target.is_dir():
+        raise ValueError(
+            f"--output must be a file that ends in {suffix}; got {options.output}."
+        )
+    if target.resolve() in [pathlib.Path(path).resolve() for path in inputs]:
+        raise ValueError(f"--output={target} would replace an input; pass another.")
+    if target.exists() and not options.overwrite:
+        raise ValueError(
+            f"--output={target} is there already; --overwrite replaces it."
+        )
+    return target
+
+
+if __name__ == "__main__":
+    main()

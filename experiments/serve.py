@@ -1,0 +1,83 @@
+r"""Serves exported models with TF Serving.
+
+  python -m experiments.serve --model=runs/model3/export/1,runs/lambda_0.01/export/1
+
+writes what the server reads into --output: each model as runs/serving/NAME/VERSION with
+requests that warm it up, and the server's configuration. It then becomes the server if
+tensorflow_model_server is installed, and otherwise prints the command that serves it in
+a container. Clients call a model by the name of its run, here model3 and lambda_0.01.
+
+With the same --output a model that was trained again becomes the next version, which a
+running server takes over by itself. TF Serving knows no users and no passwords: whoever
+reaches its ports, 8500 (gRPC) and 8501 (REST), may use every model.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shlex
+import shutil
+import sys
+
+from experiments import command
+from experiments import config as configs
+from experiments.config import hp
+from serving import tf_serving
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What to serve, and how."""
+
+    model: tuple[str, ...] = hp((), "Folders of exported models, with commas between.")
+    output: str = hp("runs/serving", "Folder for what the server reads.")
+    batching: bool = hp(
+        False,
+        "Merge the requests of several clients, which is faster on GPUs. One that the "
+        "model refuses takes along those that it was merged with.",
+    )
+    write_only: bool = hp(False, "Start nothing; print the command that would.")
+
+    def __post_init__(self):
+        command.require(model=self.model, output=self.output)
+        command.check_folder("output", self.output)
+
+
+def main() -> None:
+    """The command line."""
+    configs.define_flags(Options)
+    command.run(lambda: serve(configs.from_flags(Options)))
+
+
+def serve(options: Options) -> None:
+    """Writes what a server needs, and becomes it where it is installed.
+
+    Raises:
+      FileNotFoundError: If a model is not there.
+      ValueError: If a model cannot be served, or a package for that is missing.
+    """
+    try:
+        folders = tf_serving.write(options.model, options.output)
+    except ImportError as error:
+        raise ValueError(error) from error
+    for folder in folders:
+        print(f"{folder.parent.name}, version {folder.name}: {folder}")
+    program = shutil.which(tf_serving.PROGRAM)
+    how = {"batching": options.batching}
+    if program:
+        started = tf_serving.server_command(options.output, **how)
+    else:
+        engine = "docker" if shutil.which("docker") else "podman"
+        engine = engine if shutil.which(engine) else "docker"
+        started = tf_serving.container_command(options.output, **how, engine=engine)
+    if program and not options.write_only:
+        print(shlex.join(started))
+        sys.stdout.flush()
+        os.execv(program, started)
+    where = "" if program else f"{tf_serving.PROGRAM} is not installed here. "
+    print(f"{where}This serves them:\n\n  {shlex.join(started)}\n")
+
+
+if __name__ == "__main__":
+    main()

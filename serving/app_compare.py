@@ -1,0 +1,79 @@
+"""The tab *Compare*: one hole in one picture, by every restorer, with numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import gradio as gr
+import numpy as np
+
+from serving import app_logic, app_tables
+from serving import app_widgets as widgets
+from serving.app_logic import Tools
+from serving.app_models import Restorer
+
+_HIDDEN = 200  # of 255, the gray of a hole
+
+
+def build(
+    restorers: Mapping[str, Restorer], tools: Tools, examples: Sequence[str]
+) -> None:
+    """Puts the tab's contents where it is called.
+
+    Args:
+      restorers: Models, by name; without one the others are compared.
+      tools: Restorers that are no models, and the measures.
+      examples: Paths of pictures to try.
+    """
+    fills = {name: restorer.fill for name, restorer in restorers.items()}
+    fills.update(tools.fills)
+    holes = [restorer.hole for restorer in restorers.values()] or [(0.25, 0.75)]
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=2, min_width=340):
+            file = widgets.picker(examples, label="Picture without damage")
+            editor = widgets.painter(file, lambda _: holes[0], gr.State(""))
+            button = gr.Button("Compare", variant="primary")
+        with gr.Column(scale=3, min_width=380):
+            nothing = widgets.empty(
+                "Choose a whole picture and hide a part of it. Every restorer fills "
+                "the same hole, and what it hides tells how far off each of them is."
+            )
+            gallery = gr.Gallery(
+                label="The same hole",
+                format="png",
+                columns=4,
+                object_fit="contain",
+                interactive=False,
+                buttons=["fullscreen"],
+                visible=False,
+            )
+            table = gr.HTML(visible=False)
+    results = [nothing, gallery, table]
+
+    def clear(_):
+        return [gr.update(visible=True), *[gr.update(visible=False)] * 2]
+
+    def compare(path, drawn, progress=gr.Progress()):  # noqa: B008
+        image = widgets.read(path)
+        mask = widgets.mask_of(drawn, image.shape[:2])
+        image, mask = app_logic.fit_to_compare(image, mask)
+        found = app_logic.compare(fills, image, mask, tools.measure_hole)
+        rows = [*progress.tqdm(found, total=len(fills), unit="restorers")]
+        hidden = np.where(mask, np.uint8(_HIDDEN), image)
+        shown = [(image, "original"), (hidden, "hidden")]
+        shown += [(row.image, row.label) for row in rows if row.image is not None]
+        text = app_tables.table(rows, tools.metrics, ours=restorers)
+        height, width = image.shape[:2]
+        text += (
+            f'<p class="said">In the hole ({mask.mean():.1%} of {width:,} × {height:,} '
+            "pixels), against what it hides. The best is bold. One picture says "
+            "little: reports measure hundreds, with intervals.</p>"
+        )
+        return (
+            gr.update(visible=False),
+            gr.update(value=shown, visible=True),
+            gr.update(value=text, visible=True),
+        )
+
+    file.change(clear, file, results, **widgets.SHOW)
+    button.click(widgets.told(compare), [file, editor], results, **widgets.WORK)

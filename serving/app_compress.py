@@ -1,0 +1,123 @@
+"""The tab *Compress*: a picture's file by one of several codecs, beside JPEG's."""
+
+from __future__ import annotations
+
+import html
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import gradio as gr
+
+from serving import app_logic, app_pictures, app_tables
+from serving import app_widgets as widgets
+from serving.app_logic import Row, Tools
+from serving.codec import Codec
+
+SUFFIX = ".fmc"
+
+
+def build(codecs: Mapping[str, Codec], tools: Tools, examples: Sequence[str]) -> None:
+    """Puts the tab's contents where it is called.
+
+    Args:
+      codecs: By name, from small files to good pictures; without one it says how to
+        get one.
+      tools: The format to compare with, and the measures.
+      examples: Paths of pictures to try.
+    """
+    if not codecs:
+        widgets.missing(
+            "Compressing needs a codec, one for each rate. This trains one on drawn "
+            "faces and starts the page with it; the README has the rest.",
+            "python -m experiments.portrait_autoencoder --preset=cpu "
+            "--workdir=runs/codec",
+            "make app MODELS=runs/codec/export/1",
+        )
+        return
+    rival = tools.rival.name
+    names = list(codecs)
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=1, min_width=340):
+            file = widgets.picker(examples)
+            rate = gr.Radio(
+                names,
+                value=names[len(names) // 2],
+                label="Codec",
+                info="From small files to good pictures.",
+            )
+            button = gr.Button("Compress", variant="primary")
+            with gr.Accordion(f"Open a {SUFFIX} file", open=False):
+                _opener(codecs)
+        with gr.Column(scale=1, min_width=340):
+            nothing = widgets.empty(
+                f"Choose a picture. Its file appears here, beside a {rival} of as many "
+                "bytes."
+            )
+            slider = gr.ImageSlider(
+                label=f"Left {rival}, right the codec, as many bytes each",
+                format="png",
+                interactive=False,
+                buttons=["fullscreen"],
+                visible=False,
+                max_height=560,
+            )
+            said = gr.HTML(visible=False)
+            with gr.Row(visible=False) as downloads:
+                small = gr.DownloadButton(f"Download the {SUFFIX} file")
+                decoded = gr.DownloadButton("Download what it holds, as PNG")
+    results = [nothing, slider, said, downloads, small, decoded]
+
+    def clear(_):
+        return [gr.update(visible=True), *[gr.update(visible=False)] * 3] + [None] * 2
+
+    def compress(path, name):
+        image = widgets.read(path)
+        data, ours, theirs = app_logic.compress(codecs[name], name, image, tools)
+        given = Row("as uploaded", {}, image, size=pathlib.Path(path).stat().st_size)
+        text = app_tables.table([given, ours, theirs], tools.metrics, ours=[name])
+        text += f'<p class="said">{html.escape(_difference(ours, theirs, tools))}</p>'
+        pair = [app_pictures.shrink(r.image, widgets.SHOWN) for r in (theirs, ours)]
+        png = app_pictures.encode_png(ours.image, app_pictures.DECODED)
+        stem = widgets.stem(path)
+        return (
+            gr.update(visible=False),
+            gr.update(value=tuple(pair), visible=True),
+            gr.update(value=text, visible=True),
+            gr.update(visible=True),
+            widgets.offer(stem + SUFFIX, data),
+            widgets.offer(f"{stem}-decoded.png", png),
+        )
+
+    file.change(clear, file, results, **widgets.SHOW)
+    button.click(widgets.told(compress), [file, rate], results, **widgets.WORK)
+
+
+def _difference(ours: Row, theirs: Row, tools: Tools) -> str:
+    """The codec against the rival, in words."""
+    name = tools.rival.name
+    parts = []
+    for metric in tools.metrics:
+        if metric.name in ours.values and metric.name in theirs.values:
+            gain = ours.values[metric.name] - theirs.values[metric.name]
+            parts.append(f"{gain:+.{metric.digits}f} {metric.label}")
+    more = theirs.size - ours.size
+    text = f"The codec against {name}: {', '.join(parts)}".replace("-", "−")
+    if more > 0.02 * ours.size:
+        text += f", though {name} takes {more:,} bytes more and cannot take fewer"
+    return text + ". Its file is read only by the model that wrote it."
+
+
+def _opener(codecs: Mapping[str, Codec]) -> None:
+    """Reads a file again."""
+    file = gr.File(label=f"A {SUFFIX} file", file_types=[SUFFIX], height=112)
+    picture = gr.Image(
+        label="What it holds", format="png", interactive=False, visible=False
+    )
+
+    def show(path):
+        if not path:
+            return gr.update(value=None, visible=False)
+        image = app_logic.decompress(codecs, pathlib.Path(path).read_bytes())
+        return gr.update(value=app_pictures.shrink(image, widgets.SHOWN), visible=True)
+
+    file.change(widgets.told(show), file, picture, **widgets.WORK)

@@ -1,0 +1,129 @@
+"""The exported models of a web page, sorted by what they are for."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from serving import app_pictures, codec_export, export, latent_export
+from serving.app_logic import Fill
+from serving.codec import Codec
+from serving.latent_codec import LatentCodec
+from serving.photo import PhotoRestorer
+
+RESTORERS = ("skip_inpainting", "multiscale_context_encoder", "pyramid_cgan")
+CODECS = ("portrait_autoencoder",)
+LATENTS = ("cvae_dcgan",)
+
+# What an upload of the most pixels has at most when codecs have padded its sides.
+_PADDED = app_pictures.MAX_PIXELS * 11 // 10
+
+
+@dataclasses.dataclass(frozen=True)
+class Restorer:
+    """A model that fills holes.
+
+    Attributes:
+      fill: What it does.
+      hole: Its center hole; see `PhotoRestorer`.
+      limits: Which holes it fills, a sentence.
+    """
+
+    fill: Fill
+    hole: tuple[float, float]
+    limits: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Models:
+    """What was loaded, by what tables and menus call it.
+
+    Attributes:
+      restorers: Models that fill holes.
+      codecs: Models that make files, from small files to good pictures.
+      latents: Models that make a face of some hundred numbers.
+    """
+
+    restorers: Mapping[str, Restorer] = dataclasses.field(default_factory=dict)
+    codecs: Mapping[str, Codec] = dataclasses.field(default_factory=dict)
+    latents: Mapping[str, LatentCodec] = dataclasses.field(default_factory=dict)
+
+
+def load(folders: Sequence[str | os.PathLike]) -> Models:
+    """Opens exported models.
+
+    Args:
+      folders: Such as `runs/NAME/export/1`, of any of the five systems.
+
+    Raises:
+      FileNotFoundError: If a folder is not one of our exports.
+      ValueError: If a model is of no system that is known here, or is damaged, or is
+        given twice.
+    """
+    found = [(pathlib.Path(folder), export.read_config(folder)) for folder in folders]
+    for folder, config in found:
+        if config.get("paper") not in RESTORERS + CODECS + LATENTS:
+            raise ValueError(
+                f"{folder} was exported by {config.get('paper')!r}, which this page "
+                f"has no use for. It shows {', '.join(RESTORERS + CODECS + LATENTS)}."
+            )
+    found.sort(key=lambda pair: pair[1].get("config", {}).get("lmbda") or 0)
+    restorers, codecs, latents = {}, {}, {}
+    for label, folder, config in _named(found):
+        if config["paper"] in RESTORERS:
+            restorers[label] = _open_restorer(folder, config)
+        elif config["paper"] in CODECS:
+            codecs[label] = codec_export.load(folder, max_pixels=_PADDED)
+        else:
+            latents[label] = latent_export.load(folder, max_pixels=_PADDED)
+    return Models(restorers, codecs, latents)
+
+
+def _named(found: list[tuple[pathlib.Path, dict]]) -> Iterator[tuple]:
+    """(label, folder, config): the model's name, and what tells it from its namesakes.
+
+    That is the data it learned from; where this is the same, its run; then its folder.
+    """
+    names = [str(config.get("name") or folder) for folder, config in found]
+    data = [str(config.get("config", {}).get("dataset", "")) for _, config in found]
+    learned = [f"{name}, {d}" if d else name for name, d in zip(names, data)]
+    runs = [
+        f"{name} ({folder.resolve().parent.parent.name})"
+        for name, (folder, _) in zip(learned, found)
+    ]
+    places = [str(folder) for folder, _ in found]
+    kinds = (names, learned, runs, places)
+    for number, (folder, config) in enumerate(found):
+        labels = (kind[number] for kind in kinds if kind.count(kind[number]) == 1)
+        label = next(labels, None)
+        if label is None:
+            raise ValueError(f"{folder} is given twice. Leave one out.")
+        yield label, folder, config
+
+
+def _open_restorer(folder: pathlib.Path, config: Mapping) -> Restorer:
+    model = PhotoRestorer(folder)
+    return Restorer(functools.partial(_fill, model), model.hole, _limits(config))
+
+
+def _fill(model: PhotoRestorer, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    return model([image], [mask])[0]
+
+
+def _limits(config: Mapping) -> str:
+    """Which holes a model fills, in words."""
+    size, fills = config["image_size"], config.get("fills")
+    seen = f"It sees pictures at {size}×{size} pixels"
+    if fills is None:
+        return f"{seen}."
+    if not fills["side"]:
+        return f"{seen} and fills any hole."
+    share = f"{100 * fills['side'] / size:.0f}% of each side"
+    if fills["centered"]:
+        return f"{seen} and fills one hole: {share}, in the center."
+    return f"{seen} and fills one hole of up to {share}."

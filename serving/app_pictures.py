@@ -1,0 +1,144 @@
+"""What people give the web page and take from it: pictures, masks, files."""
+
+from __future__ import annotations
+
+import io
+import os
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
+
+from data_pipeline import pixels
+
+# Of an upload. Restoring as many pixels takes some 3 GB and half a minute of two cores.
+MAX_BYTES = 24 * 2**20
+MAX_PIXELS = 25_000_000
+# Pillow knows dozens of formats more, and some of them start other programs.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
+
+RESTORED = "restored by facemend; invented content"
+DECODED = "decompressed by facemend; details may be invented"
+DRAWN = "drawn by facemend; invented content, nobody's picture"
+
+REGIONS = ("Center", "Upper half", "Lower half", "Left half", "Right half")
+PAINT = (11, 110, 106, 204)  # RGBA of what is missing, on the page
+
+
+def read(path: str | os.PathLike) -> np.ndarray:
+    """Reads an upload, whatever it is, as `pixels.decode` does.
+
+    Args:
+      path: Of the file.
+
+    Returns:
+      uint8 [H, W, 3].
+
+    Raises:
+      UnreadableImageError: If it is no picture, or too large; the message is for
+        whoever uploaded it.
+    """
+    path = pathlib.Path(path)
+    if path.stat().st_size > MAX_BYTES:
+        raise pixels.UnreadableImageError(
+            f"This file is larger than {MAX_BYTES >> 20} MB. Save the picture as JPEG, "
+            "or make it smaller."
+        )
+    data = path.read_bytes()
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            width, height = image.size  # of the header: nothing is decoded yet
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+        raise pixels.UnreadableImageError(
+            "This file is not a readable picture. The page takes JPEG, PNG, WebP and "
+            "BMP."
+        ) from error
+    except Image.DecompressionBombError:
+        width, height = MAX_PIXELS, MAX_PIXELS
+    if width * height > MAX_PIXELS:
+        raise pixels.UnreadableImageError(
+            f"This picture has more than {MAX_PIXELS // 10**6} megapixels. Make it "
+            "smaller first; the command line takes larger ones."
+        )
+    return pixels.decode(data, "This picture")
+
+
+def shrink(image: np.ndarray, side: int) -> np.ndarray:
+    """The picture, its longer side at most so many pixels.
+
+    Args:
+      image: uint8 [H, W, 3].
+      side: In pixels.
+    """
+    scale = side / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    height, width = (max(round(scale * length), 1) for length in image.shape[:2])
+    return pixels.resize(image, height, width)
+
+
+def region(
+    name: str, size: tuple[int, int], hole: tuple[float, float] = (0.25, 0.75)
+) -> np.ndarray:
+    """The mask of a part of a picture.
+
+    Args:
+      name: One of `REGIONS`.
+      size: Height and width of the picture, pixels.
+      hole: Where the center begins and ends, as shares of each side; see
+        `photo.PhotoRestorer`.
+
+    Returns:
+      uint8 [height, width, 1], 1 = missing.
+    """
+    first, second = (0.0, 0.5), (0.5, 1.0)
+    rows, columns = {
+        "Center": (hole, hole),
+        "Upper half": (first, (0.0, 1.0)),
+        "Lower half": (second, (0.0, 1.0)),
+        "Left half": ((0.0, 1.0), first),
+        "Right half": ((0.0, 1.0), second),
+    }[name]
+    mask = np.zeros((*size, 1), np.uint8)
+    top, bottom = (round(size[0] * share) for share in rows)
+    left, right = (round(size[1] * share) for share in columns)
+    mask[top:bottom, left:right] = 1
+    return mask
+
+
+def paint(mask: np.ndarray) -> np.ndarray:
+    """The layer that shows a mask: uint8 [H, W, 1] -> uint8 RGBA [H, W, 4]."""
+    return mask * np.array(PAINT, np.uint8)
+
+
+def painted(layers: Sequence[np.ndarray], size: tuple[int, int]) -> np.ndarray:
+    """The mask that is painted, the inverse of `paint`.
+
+    Args:
+      layers: Of an editor, each uint8 RGBA [h, w, 4], of any size.
+      size: Height and width of the picture, pixels.
+
+    Returns:
+      uint8 [height, width, 1], 1 = missing: what is at least half covered.
+    """
+    mask = np.zeros(size, bool)
+    for layer in layers:
+        covered = (layer[..., 3] >= PAINT[3] / 2).astype(np.uint8) * np.uint8(255)
+        mask |= pixels.resize(covered, *size) >= 128
+    return mask.astype(np.uint8)[..., None]
+
+
+def encode_png(image: np.ndarray, said: str) -> bytes:
+    """A picture as a PNG that says what it is.
+
+    Args:
+      image: uint8 [H, W, 3].
+      said: In its text chunk "Description", which viewers and editors keep and show.
+    """
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Description", said)
+    text.add_text("Software", "facemend")
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format="PNG", pnginfo=text)
+    return buffer.getvalue()

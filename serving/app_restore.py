@@ -1,0 +1,90 @@
+"""The tab *Restore*: fills what is painted, with one model."""
+
+from __future__ import annotations
+
+import html
+import time
+from collections.abc import Mapping, Sequence
+
+import gradio as gr
+
+from serving import app_logic, app_pictures
+from serving import app_widgets as widgets
+from serving.app_models import Restorer
+
+
+def build(restorers: Mapping[str, Restorer], examples: Sequence[str]) -> None:
+    """Puts the tab's contents where it is called.
+
+    Args:
+      restorers: By name; without one it says how to get one.
+      examples: Paths of pictures to try.
+    """
+    if not restorers:
+        widgets.missing(
+            "Restoring needs a model that fills holes. This trains a small one on "
+            "drawn faces in minutes, and starts the page with it; the README has the "
+            "rest.",
+            "python -m experiments.skip_inpainting --preset=cpu --workdir=runs/demo",
+            "make app MODELS=runs/demo/export/1",
+        )
+        return
+    names = list(restorers)
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=1, min_width=340):
+            file = widgets.picker(examples)
+            model = gr.Dropdown(
+                names, value=names[0], label="Model", info=restorers[names[0]].limits
+            )
+            editor = widgets.painter(file, lambda name: restorers[name].hole, model)
+            button = gr.Button("Restore", variant="primary")
+        with gr.Column(scale=1, min_width=340):
+            nothing = widgets.empty(
+                "Choose a picture and paint over what is missing or damaged. The "
+                "restored picture appears here."
+            )
+            slider = gr.ImageSlider(
+                label="Left as given, right restored",
+                format="png",
+                interactive=False,
+                buttons=["fullscreen"],
+                visible=False,
+                max_height=560,
+            )
+            said = gr.HTML(visible=False)
+            download = gr.DownloadButton("Download the restored picture", visible=False)
+    results = [nothing, slider, said, download]
+
+    def describe(name):
+        return gr.update(info=restorers[name].limits)
+
+    def clear(_):
+        return [gr.update(visible=True), *[gr.update(visible=False)] * 3]
+
+    def restore(path, drawn, name):
+        image = widgets.read(path)
+        mask = widgets.mask_of(drawn, image.shape[:2])
+        start = time.monotonic()
+        restored = app_logic.restore(restorers[name].fill, image, mask)
+        seconds = time.monotonic() - start
+        data = app_pictures.encode_png(restored, app_pictures.RESTORED)
+        pair = [app_pictures.shrink(side, widgets.SHOWN) for side in (image, restored)]
+        height, width = image.shape[:2]
+        text = (
+            f'<p class="said"><b>{html.escape(name)}</b> invented {mask.mean():.1%} of '
+            f"{width:,} × {height:,} pixels in {seconds:.1f} s. All others are the "
+            "picture's own. The file says in itself that it is restored.</p>"
+        )
+        return (
+            gr.update(visible=False),
+            gr.update(value=tuple(pair), visible=True),
+            gr.update(value=text, visible=True),
+            gr.update(
+                value=widgets.offer(f"{widgets.stem(path)}-restored.png", data),
+                visible=True,
+            ),
+        )
+
+    model.change(describe, model, model, **widgets.SHOW)
+    file.change(clear, file, results, **widgets.SHOW)
+    button.click(widgets.told(restore), [file, editor, model], results, **widgets.WORK)

@@ -1,0 +1,128 @@
+"""How the web page looks: the colors and fonts of the reports, light and dark."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+_TEAL = gr.themes.Color(
+    name="teal-ink",
+    c50="#f0f8f7",
+    c100="#e6f3f1",
+    c200="#c3e2de",
+    c300="#8fcac3",
+    c400="#54cfc4",
+    c500="#0b6e6a",
+    c600="#0b6e6a",
+    c700="#095a57",
+    c800="#0a4846",
+    c900="#123b39",
+    c950="#12302f",
+)
+_SLATE = gr.themes.Color(
+    name="slate-ink",
+    c50="#fafbfb",
+    c100="#f5f7f8",
+    c200="#e2e6eb",
+    c300="#cbd2d9",
+    c400="#98a3b0",
+    c500="#5d6774",
+    c600="#4a535e",
+    c700="#2b3138",
+    c800="#1f2429",
+    c900="#181c20",
+    c950="#101316",
+)
+# Those of the system: nothing is fetched.
+_SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial")
+_MONO = ("ui-monospace", "SF Mono", "Menlo", "Consolas", "Liberation Mono")
+
+
+def theme() -> gr.themes.Base:
+    """The reports' colors as a theme of Gradio."""
+    return gr.themes.Base(
+        primary_hue=_TEAL,
+        secondary_hue=_TEAL,
+        neutral_hue=_SLATE,
+        font=(*_SANS, "sans-serif"),
+        font_mono=(*_MONO, "monospace"),
+    ).set(
+        body_background_fill="#ffffff",
+        body_background_fill_dark="#101316",
+        body_text_color="#16191e",
+        body_text_color_dark="#e7eaee",
+        body_text_color_subdued="#5d6774",
+        body_text_color_subdued_dark="#98a3b0",
+        background_fill_primary="#ffffff",
+        background_fill_primary_dark="#181c20",
+        background_fill_secondary="#f5f7f8",
+        background_fill_secondary_dark="#181c20",
+        border_color_primary="#e2e6eb",
+        border_color_primary_dark="#2b3138",
+        block_border_width="1px",
+        block_shadow="none",
+        block_radius="12px",
+        block_label_text_color="#5d6774",
+        block_label_text_color_dark="#98a3b0",
+        block_title_text_color="#16191e",
+        block_title_text_color_dark="#e7eaee",
+        block_title_text_weight="600",
+        button_large_radius="10px",
+        button_small_radius="99px",
+        button_primary_background_fill="#0b6e6a",
+        button_primary_background_fill_hover="#095a57",
+        button_primary_background_fill_dark="#0b6e6a",
+        button_primary_background_fill_hover_dark="#0d827d",
+        button_primary_text_color="#ffffff",
+        button_primary_text_color_dark="#ffffff",
+        button_secondary_background_fill="#ffffff",
+        button_secondary_background_fill_hover="#f5f7f8",
+        button_secondary_background_fill_dark="#1f2429",
+        button_secondary_background_fill_hover_dark="#2b3138",
+        button_secondary_border_color="#cbd2d9",
+        button_secondary_border_color_dark="#2b3138",
+        slider_color="#0b6e6a",
+        slider_color_dark="#54cfc4",
+        link_text_color="#0b6e6a",
+        link_text_color_dark="#54cfc4",
+    )
+
+
+CSS = """
+.gradio-container { max-width: 1160px !important; margin: 0 auto !important;
+  font-variant-numeric: tabular-nums; }
+.top h1 { font-size: 30px; line-height: 1.15; letter-spacing: -.02em;
+  margin: 18px 0 4px; }
+.top p { margin: 0 0 4px; max-width: 72ch; color: var(--body-text-color-subdued);
+  font-size: 15.5px; line-height: 1.5; }
+.safety { margin: 12px 0 2px; padding: 11px 15px; border-radius: 10px; font-size: 14px;
+  line-height: 1.5; background: var(--primary-100); color: #123b39;
+  border-left: 3px solid #0b6e6a; }
+.dark .safety { background: var(--primary-950); color: #cfe9e6; border-color: #54cfc4; }
+.empty { display: grid; place-items: center; min-height: 300px; padding: 24px;
+  border: 1.5px dashed var(--border-color-primary); border-radius: 12px;
+  color: var(--body-text-color-subdued); text-align: center; font-size: 14.5px; }
+.missing { padding: 26px 28px; border-radius: 12px; max-width: 84ch;
+  background: var(--background-fill-secondary); font-size: 15px; line-height: 1.55; }
+.missing h3 { margin: 0 0 6px; font-size: 17px; }
+.missing pre { overflow-x: auto; padding: 12px 14px; border-radius: 8px;
+  margin: 12px 0 0; font: 13px/1.6 var(--font-mono);
+  background: var(--background-fill-primary);
+  border: 1px solid var(--border-color-primary); }
+.said { font-size: 14px; line-height: 1.5; color: var(--body-text-color-subdued); }
+.said b { color: var(--body-text-color); }
+.numbers { overflow-x: auto; }
+.numbers table { border-collapse: collapse; width: 100%; font-size: 14px;
+  line-height: 1.35; }
+.numbers th, .numbers td { padding: 8px 10px; text-align: right; white-space: nowrap;
+  border-bottom: 1px solid var(--border-color-primary); font-weight: 400; }
+.numbers th:first-child, .numbers td.note { text-align: left; white-space: normal; }
+.numbers thead th { font-size: 12.5px; font-weight: 600;
+  color: var(--body-text-color-subdued); }
+.numbers tbody th { font-weight: 550; }
+.numbers tr.ours > * { background: var(--primary-100); }
+.dark .numbers tr.ours > * { background: var(--primary-950); }
+.numbers td.note { color: var(--body-text-color-subdued); }
+.numbers b { font-weight: 700; color: #0b6e6a; }
+.dark .numbers b { color: #54cfc4; }
+footer { display: none !important; }
+"""

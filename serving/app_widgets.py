@@ -1,0 +1,179 @@
+"""Parts that several tabs of the web page are made of."""
+
+from __future__ import annotations
+
+import functools
+import html
+import pathlib
+import uuid
+from collections.abc import Callable, Sequence
+
+import gradio as gr
+import numpy as np
+
+from data_pipeline import pixels
+from serving import app_pictures
+
+SHOWN = 1024  # pixels, the longer side of a result on the page
+PAINTED = 768  # pixels, of the picture that is painted on
+
+# One model works at a time; the others' users wait their turn.
+WORK = {"concurrency_id": "models", "concurrency_limit": 1, "api_visibility": "private"}
+# What is only read and shown.
+SHOW = {"show_progress": "minimal", "api_visibility": "private"}
+
+_BRUSH = "rgba({}, {}, {}, {:.1f})".format(
+    *app_pictures.PAINT[:3], app_pictures.PAINT[3] / 255
+)
+
+
+def told(function: Callable) -> Callable:
+    """Shows what a user can mend as a message on the page, without its traceback."""
+
+    @functools.wraps(function)
+    def run(*args):
+        try:
+            return function(*args)
+        except ValueError as error:
+            said = html.escape(str(error))
+            raise gr.Error(
+                said, title="That did not work", print_exception=False
+            ) from None
+
+    return run
+
+
+def read(path: str | None) -> np.ndarray:
+    """The picture that was chosen.
+
+    Raises:
+      ValueError: If there is none, or it cannot be read.
+    """
+    if not path:
+        raise ValueError("Choose a picture first.")
+    return app_pictures.read(path)
+
+
+def offer(name: str, data: bytes) -> str:
+    """Writes a file for its user to download; Gradio deletes it after a while.
+
+    Args:
+      name: Of the file.
+      data: Its bytes.
+    """
+    folder = pathlib.Path(gr.utils.get_upload_folder(), uuid.uuid4().hex)
+    pixels.write_bytes(folder / name, data)
+    return str(folder / name)
+
+
+def stem(path: str) -> str:
+    """What a picture's results are called after."""
+    return pathlib.Path(path).stem
+
+
+def picker(examples: Sequence[str], *, label: str = "Picture") -> gr.File:
+    """A place to drop a picture, with drawn faces beside it to try.
+
+    Args:
+      examples: Paths of pictures.
+      label: Of the place.
+    """
+    limit = f"JPEG, PNG, WebP or BMP, up to {app_pictures.MAX_BYTES >> 20} MB"
+    file = gr.File(
+        label=f"{label} ({limit})",
+        file_types=list(pixels.IMAGE_SUFFIXES),
+        height=128,
+    )
+    faces = gr.Gallery(
+        list(examples),
+        label="Or a drawn face",
+        columns=len(examples),
+        height=112,
+        object_fit="cover",
+        allow_preview=False,
+        interactive=False,
+        buttons=[],
+        elem_classes="faces",
+    )
+
+    def choose(event: gr.SelectData):
+        return examples[event.index]
+
+    faces.select(choose, None, file, **SHOW)
+    return file
+
+
+def painter(file: gr.File, hole: Callable[[str], tuple], chosen) -> gr.ImageEditor:
+    """The picture of a picker, to paint on what is missing.
+
+    Args:
+      file: Of the picker.
+      hole: What is chosen -> the center hole; see `app_pictures.region`.
+      chosen: The component that says what is chosen.
+    """
+    editor = gr.ImageEditor(
+        label="Paint over what is missing",
+        type="numpy",
+        format="png",
+        sources=(),
+        transforms=(),
+        layers=False,
+        buttons=[],
+        brush=gr.Brush(default_size=36, colors=[_BRUSH], color_mode="fixed"),
+        height=430,
+        visible=False,
+    )
+    with gr.Row(visible=False, elem_classes="regions") as row:
+        buttons = [
+            gr.Button(name, size="sm", min_width=60)
+            for name in (*app_pictures.REGIONS, "Nothing")
+        ]
+
+    def show(path):
+        if not path:
+            return gr.update(value=None, visible=False), gr.update(visible=False)
+        seen = app_pictures.shrink(read(path), PAINTED)
+        return gr.update(value=_canvas(seen), visible=True), gr.update(visible=True)
+
+    file.change(told(show), file, [editor, row], **SHOW)
+
+    def take(name, path, label):
+        seen = app_pictures.shrink(read(path), PAINTED)
+        if name == "Nothing":
+            return _canvas(seen)
+        mask = app_pictures.region(name, seen.shape[:2], hole(label))
+        return _canvas(seen, app_pictures.paint(mask))
+
+    for button in buttons:
+        fixed = functools.partial(take, button.value)
+        button.click(told(fixed), [file, chosen], editor, **SHOW)
+    return editor
+
+
+def _canvas(image: np.ndarray, *layers: np.ndarray) -> dict:
+    """What the editor shows."""
+    return {"background": image, "layers": list(layers), "composite": None}
+
+
+def mask_of(editor: dict | None, size: tuple[int, int]) -> np.ndarray:
+    """What is painted in an editor; see `app_pictures.painted`."""
+    return app_pictures.painted((editor or {}).get("layers") or [], size)
+
+
+def empty(text: str) -> gr.HTML:
+    """What stands where results will be."""
+    return gr.HTML(f'<div class="empty">{html.escape(text)}</div>')
+
+
+def missing(what: str, *commands: str) -> None:
+    """What stands in a tab without a model.
+
+    Args:
+      what: Is needed, a sentence.
+      *commands: That make one, and start the page with it.
+    """
+    lines = html.escape("\n".join(commands))
+    gr.HTML(
+        f'<div class="missing"><h3>No model yet</h3>{html.escape(what)}'
+        f"<pre>{lines}</pre></div>"
+    )

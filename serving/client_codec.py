@@ -1,0 +1,73 @@
+"""A codec whose networks run in a server: its files are made and read here."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from serving.codec import Codec
+
+TABLES, FACTS = "entropy_tables.npz", "config.json"
+
+
+def build(predict: Callable, folder: str | os.PathLike | None) -> Codec:
+    """Makes a codec of a server's signatures and an export's tables.
+
+    Args:
+      predict: Signature, {name: array} -> its output, as an array.
+      folder: The export, or any folder with the two files.
+
+    Raises:
+      ValueError: If there is no folder, or its files are not an export's.
+      FileNotFoundError: If it has not both files.
+      ImportError: If tensorflow-compression is not installed.
+    """
+    if folder is None:
+        raise ValueError(
+            "Compressing needs the codec's tables: pass Client(tables=FOLDER), its "
+            f"export, or a folder with {TABLES} and {FACTS} of it."
+        )
+    place = pathlib.Path(folder)
+    place = place / "assets.extra" if (place / "assets.extra").is_dir() else place
+    for name in (TABLES, FACTS):
+        if not (place / name).exists():
+            raise FileNotFoundError(
+                f"{place} has no {name}. Pass an export of portrait_autoencoder that "
+                f"was trained with --entropy=factorized, or a folder with {TABLES} and "
+                f"{FACTS} of it."
+            )
+    # Imported here, because restoring needs no TensorFlow.
+    try:
+        from serving.codec import Codec
+        from serving.entropy import EntropyTables
+    except ImportError as error:
+        raise ImportError(
+            "Compressing needs tensorflow 2.14 and tensorflow-compression 2.14 "
+            f"({error}); restoring does not. Install facemend with what it requires."
+        ) from error
+
+    def analyze(image) -> np.ndarray:
+        latents = predict("analysis", {"image": np.asarray(image)})
+        return np.asarray(latents).astype(np.float32)
+
+    def synthesize(latents) -> np.ndarray:
+        drawn = predict("synthesis", {"latents": np.asarray(latents).astype(np.int32)})
+        return np.asarray(drawn).astype(np.float32)
+
+    tables = EntropyTables.load(place / TABLES)
+    return Codec(analyze, synthesize, tables, _model_id(place / FACTS))
+
+
+def _model_id(path: pathlib.Path) -> bytes:
+    try:
+        return bytes.fromhex(json.loads(path.read_text())["model_id"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} says no model_id ({error}). Copy it from the export again."
+        ) from error

@@ -1,0 +1,199 @@
+"""What TF Serving reads: versions of models, configuration, warm-up requests.
+
+  ROOT/models.config             which models there are
+  ROOT/monitoring.config         metrics for Prometheus
+  ROOT/batching_parameters.txt   of the threads that run batches
+  ROOT/NAME/VERSION/             an export, and in it
+    assets.extra/tf_serving_warmup_requests   what the server runs before it answers
+    batching_params.pbtxt                     how requests to this model are merged
+
+A running server loads a new version as soon as it is there, and then drops the old one.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import pathlib
+import re
+import shutil
+from collections.abc import Sequence
+
+from serving import warm_up
+from serving.warm_up import Model
+
+PROGRAM = "tensorflow_model_server"
+# The server of the TensorFlow that the models were exported with.
+IMAGE = "tensorflow/serving:2.14.1"
+GRPC_PORT, REST_PORT = 8500, 8501
+METRICS_PATH = "/monitoring/prometheus/metrics"
+
+_MODELS, _MONITORING, _BATCHING = (
+    "models.config",
+    "monitoring.config",
+    "batching_parameters.txt",
+)
+_MODEL_BATCHING = "batching_params.pbtxt"  # a name that TF Serving fixes
+
+# As many threads as cores, which is the default; something must stand there.
+_BATCHING_TEXT = 'thread_pool_name { value: "batches" }\n'
+# A picture waits at most 5 ms for others. Where 100 batches wait already, a client is
+# told to come back.
+_MODEL_BATCHING_TEXT = """\
+max_batch_size { value: 32 }
+batch_timeout_micros { value: 5000 }
+max_enqueued_batches { value: 100 }
+"""
+_MONITORING_TEXT = f"""\
+prometheus_config {{
+  enable: true
+  path: "{METRICS_PATH}"
+}}
+"""
+
+
+def write(
+    folders: Sequence[str | os.PathLike], root: str | os.PathLike
+) -> list[pathlib.Path]:
+    """Writes all that a server of some exports needs.
+
+    An export that is the newest version already is not copied again; another one
+    becomes the next version.
+
+    Args:
+      folders: Exports, such as `runs/model3/export/1`.
+      root: A folder, which may have versions of earlier calls in it.
+
+    Returns:
+      Each model's ROOT/NAME/VERSION.
+
+    Raises:
+      FileNotFoundError: If a folder is not one of our exports.
+      ValueError: If two models would have one name, or an export is damaged.
+      ImportError: If tensorflow-serving-api is not installed.
+    """
+    _check_package()
+    root = pathlib.Path(root).resolve()  # the server takes nothing relative
+    folders = [pathlib.Path(folder) for folder in folders]
+    names = [name_of(folder) for folder in folders]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(
+                f"--model names two models {name!r}, which is how clients would call "
+                "both. Rename the folder of one run, or serve them from two --output."
+            )
+    models = [Model(folder) for folder in folders]
+    versions = [_add(model, root / name) for model, name in zip(models, names)]
+    (root / _MODELS).write_text(_models_text(root, names))
+    (root / _MONITORING).write_text(_MONITORING_TEXT)
+    (root / _BATCHING).write_text(_BATCHING_TEXT)
+    return versions
+
+
+def name_of(folder: str | os.PathLike) -> str:
+    """What an export is called in a server: as its run, such as "model3".
+
+    Of `runs/model3/export/1`, what comes before "export" and the version. A name is
+    part of an address, so that what cannot stand in one becomes "_".
+    """
+    folder = pathlib.Path(folder).resolve()
+    if folder.name.isdigit():
+        folder = folder.parent
+    if folder.name == "export":
+        folder = folder.parent
+    return re.sub(r"[^\w.-]", "_", folder.name, flags=re.ASCII)
+
+
+def server_command(root: str | os.PathLike, *, batching: bool) -> list[str]:
+    """The server's program and its flags.
+
+    Args:
+      root: As `write` was given it.
+      batching: Requests of several clients are merged.
+    """
+    ports = [f"--port={GRPC_PORT}", f"--rest_api_port={REST_PORT}"]
+    return [PROGRAM, *ports, *_flags(root, batching)]
+
+
+def container_command(
+    root: str | os.PathLike, *, batching: bool, engine: str = "docker"
+) -> list[str]:
+    """What starts the server in a container, for machines without the program.
+
+    Args:
+      root: As `write` was given it. The container sees it where it is, so that one
+        models.config holds inside and outside.
+      batching: As `server_command`.
+      engine: docker or podman.
+    """
+    root = pathlib.Path(root).resolve()
+    ports = [f"--publish={port}:{port}" for port in (GRPC_PORT, REST_PORT)]
+    mount = f"--mount=type=bind,source={root},target={root},readonly"
+    return [engine, "run", "--rm", *ports, mount, IMAGE, *_flags(root, batching)]
+
+
+def _flags(root: str | os.PathLike, batching: bool) -> list[str]:
+    root = pathlib.Path(root).resolve()
+    flags = [
+        f"--model_config_file={root / _MODELS}",
+        f"--monitoring_config_file={root / _MONITORING}",
+    ]
+    if batching:
+        flags += [
+            "--enable_batching",
+            "--enable_per_model_batching_parameters",
+            f"--batching_parameters_file={root / _BATCHING}",
+        ]
+    return flags
+
+
+def _check_package() -> None:
+    try:
+        import tensorflow_serving.config  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            "What TF Serving reads is written with tensorflow-serving-api 2.14.1 "
+            f"({error}): pip install .[serving]."
+        ) from error
+
+
+def _models_text(root: pathlib.Path, names: Sequence[str]) -> str:
+    from google.protobuf import text_format
+    from tensorflow_serving.config import model_server_config_pb2
+
+    config = model_server_config_pb2.ModelServerConfig()
+    for name in names:
+        config.model_config_list.config.add(
+            name=name, base_path=str(root / name), model_platform="tensorflow"
+        )
+    return text_format.MessageToString(config)
+
+
+def _add(model: Model, place: pathlib.Path) -> pathlib.Path:
+    """The newest version in a model's place, whole or not there at all."""
+    versions = [int(path.name) for path in place.glob("[0-9]*") if path.name.isdigit()]
+    newest = max(versions, default=0)
+    if versions and _holds(place / str(newest), model.folder):
+        return place / str(newest)
+    target = place / str(newest + 1)
+    # Not in the model's place, which the server watches.
+    aside = place.parent / f".{place.name}"
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        shutil.copytree(model.folder, aside)
+        warm_up.write(model, aside)
+        # Pictures of several sizes cannot be merged: without the file they are not.
+        if model.one_size:
+            (aside / _MODEL_BATCHING).write_text(_MODEL_BATCHING_TEXT)
+        place.mkdir(exist_ok=True)
+        os.replace(aside, target)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return target
+
+
+def _holds(version: pathlib.Path, folder: pathlib.Path) -> bool:
+    """Whether a version is a copy of an export."""
+    files = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+    _, other, missing = filecmp.cmpfiles(folder, version, files, shallow=False)
+    return not other and not missing

@@ -1,0 +1,138 @@
+"""Exports find their tab of the web page by what they are."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import tiny_codec
+import tiny_latents
+from test_restore import exported
+from tiny_codec import picture
+
+from serving import app_models, app_pictures
+from serving.fillable import Fillable
+from serving.photo import UnfillableHoleError
+
+
+def say(folder, **facts):
+    """Makes an export say of itself what a run says."""
+    path = folder / "assets.extra" / "config.json"
+    path.parent.mkdir(exist_ok=True)
+    said = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps({**said, **facts}))
+    return folder
+
+
+def restorer(place, model=3, **facts):
+    fillable = Fillable(8) if model < 2 else Fillable()
+    folder = exported(place, model, fillable=fillable)
+    fills = {"side": fillable.side, "centered": fillable.centered}
+    return say(
+        folder,
+        **{
+            "paper": "skip_inpainting",
+            "name": f"model {model}",
+            "image_size": 16,
+            "hole_size": 8,
+            "fills": fills,
+            "config": {"dataset": "faces"},
+            **facts,
+        },
+    )
+
+
+def codec(place, lmbda):
+    return say(
+        tiny_codec.export(place)[0],
+        paper="portrait_autoencoder",
+        name=f"λ = {lmbda}",
+        config={"lmbda": lmbda},
+    )
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    place = tmp_path_factory.mktemp("runs")
+    latents = tiny_latents.export(place / "latents")[0]
+    return {
+        "good": codec(place / "good", 0.1),
+        "latents": say(latents, paper="cvae_dcgan", name="DCGAN"),
+        "patch": restorer(place / "patch", 1),
+        "whole": restorer(place / "whole", 3),
+        "small": codec(place / "small", 0.001),
+    }
+
+
+@pytest.fixture(scope="module")
+def models(folders):
+    return app_models.load([*folders.values()])
+
+
+def test_each_has_its_place(models):
+    assert {*models.restorers} == {"model 1", "model 3"}
+    assert [*models.codecs] == ["λ = 0.001", "λ = 0.1"]
+    assert [*models.latents] == ["DCGAN"]
+
+
+def test_restorers_fill_and_say_what(models):
+    image = picture(20, 30)
+    model = models.restorers["model 3"]
+    mask = app_pictures.region("Center", (20, 30), model.hole)
+    restored = model.fill(image, mask)
+    np.testing.assert_array_equal(restored[mask[..., 0] == 0], image[mask[..., 0] == 0])
+    assert not np.array_equal(restored, image)
+    assert model.limits == "It sees pictures at 16×16 pixels and fills any hole."
+
+
+def test_a_hole_too_large_is_refused_as_was_said(models):
+    model = models.restorers["model 1"]
+    assert model.limits.endswith("fills one hole of up to 50% of each side.")
+    mask = app_pictures.region("Left half", (20, 30))
+    with pytest.raises(UnfillableHoleError, match="up to 8x8 pixels"):
+        model.fill(picture(20, 30), mask)
+
+
+def test_codecs_take_the_largest_upload_and_no_bombs(models):
+    """An upload's sides are padded; a file may claim anything."""
+    for each in (*models.codecs.values(), *models.latents.values()):
+        assert app_pictures.MAX_PIXELS < each._max_pixels < 2 * app_pictures.MAX_PIXELS
+
+
+class TestNames:
+    def test_namesakes_are_told_apart(self, tmp_path):
+        folders = [
+            restorer(tmp_path / "a"),
+            restorer(tmp_path / "b", config={"dataset": "lfw"}),
+            restorer(tmp_path / "c", config={"dataset": "lfw"}),
+            restorer(tmp_path / "d", name="model 2"),
+        ]
+        models = app_models.load(folders)
+        assert [*models.restorers] == [
+            "model 3, faces",
+            "model 3, lfw (b)",
+            "model 3, lfw (c)",
+            "model 2",
+        ]
+
+    def test_the_same_one_twice_is_an_error(self, folders):
+        with pytest.raises(ValueError, match="is given twice"):
+            app_models.load([folders["whole"], folders["whole"]])
+
+
+class TestErrors:
+    def test_no_export(self, tmp_path):
+        text = f"{tmp_path} is not an exported model"
+        with pytest.raises(FileNotFoundError, match=re.escape(text)):
+            app_models.load([tmp_path])
+
+    def test_of_no_system_that_is_known(self, tmp_path):
+        folder = say(tmp_path, paper="another")
+        with pytest.raises(ValueError, match="exported by 'another', which this page"):
+            app_models.load([folder])
+
+    def test_a_network_that_makes_no_files(self, tmp_path):
+        folder = tiny_codec.export(tmp_path, "relu", priced=False)[0]
+        say(folder, paper="portrait_autoencoder", name="N = 192")
+        with pytest.raises(ValueError, match="has no entropy tables"):
+            app_models.load([folder])

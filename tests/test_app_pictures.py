@@ -1,0 +1,146 @@
+"""What the web page takes from people and gives them: limits, masks, files."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny_codec import picture
+
+from data_pipeline import pixels
+from serving import app_pictures
+
+
+@pytest.fixture
+def upload(tmp_path):
+    def upload(data, name="upload.png"):
+        (tmp_path / name).write_bytes(data)
+        return tmp_path / name
+
+    return upload
+
+
+def encoded(image, form, **options):
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+def bomb(width, height):
+    """A PNG of a few bytes that claims to be that large."""
+    size = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n"
+    for name, content in ((b"IHDR", size), (b"IDAT", zlib.compress(bytes(9)))):
+        checksum = struct.pack(">I", zlib.crc32(name + content))
+        data += struct.pack(">I", len(content)) + name + content + checksum
+    return data
+
+
+class TestUploads:
+    @pytest.mark.parametrize("form", app_pictures.FORMATS)
+    def test_a_picture_is_as_it_would_be_looked_at(self, upload, form):
+        sideways = Image.Exif()
+        sideways[0x0112] = 6  # Orientation: to be turned by 90 degrees clockwise
+        options = {} if form == "BMP" else {"exif": sideways}
+        data = encoded(picture(20, 30), form, **options)
+        found = app_pictures.read(upload(data))
+        np.testing.assert_array_equal(found, pixels.decode(data, "it"))
+        assert found.shape == ((20, 30, 3) if form == "BMP" else (30, 20, 3))
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b"",
+            b"no picture",
+            b"\x89PNG\r\n\x1a\n",
+            encoded(picture(20, 30), "PNG")[:60],
+            encoded(picture(90, 90), "JPEG")[:900],
+            b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+            encoded(picture(20, 30), "GIF"),
+            b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+            b"BM" + bytes(60),
+            b"RIFF\xff\xff\xff\xffWEBPVP8 " + bytes(40),
+        ],
+    )
+    def test_anything_else_is_refused_in_a_sentence(self, upload, data):
+        with pytest.raises(pixels.UnreadableImageError, match="^This (file|picture)"):
+            app_pictures.read(upload(data))
+
+    @pytest.mark.parametrize("size", [(5001, 5000), (20000, 20000), (1 << 30, 1 << 30)])
+    def test_a_bomb_is_refused_by_its_header(self, upload, size):
+        with pytest.raises(pixels.UnreadableImageError, match="more than 25 mega"):
+            app_pictures.read(upload(bomb(*size)))
+
+    def test_a_large_file_is_not_even_read(self, upload, monkeypatch):
+        monkeypatch.setattr(app_pictures, "MAX_BYTES", 3 << 20)
+        path = upload(bytes((3 << 20) + 1))
+        with pytest.raises(pixels.UnreadableImageError, match="larger than 3 MB"):
+            app_pictures.read(path)
+
+
+class TestSizes:
+    @pytest.mark.parametrize(
+        ("size", "expected"),
+        [((40, 30), (40, 30)), ((200, 100), (50, 25)), ((1, 5000), (1, 50))],
+    )
+    def test_the_longer_side_is_bounded(self, size, expected):
+        assert app_pictures.shrink(picture(*size), 50).shape == (*expected, 3)
+
+    def test_a_small_picture_is_itself(self):
+        image = picture(40, 30)
+        assert app_pictures.shrink(image, 40) is image
+
+
+class TestMasks:
+    @pytest.mark.parametrize("size", [(60, 40), (1, 1), (61, 41), (7, 300)])
+    @pytest.mark.parametrize("name", app_pictures.REGIONS)
+    def test_what_is_painted_is_what_was_chosen(self, name, size):
+        mask = app_pictures.region(name, size)
+        assert mask.dtype == np.uint8 and mask.shape == (*size, 1)
+        layer = app_pictures.paint(mask)
+        assert layer.shape == (*size, 4) and layer.dtype == np.uint8
+        np.testing.assert_array_equal(app_pictures.painted([layer], size), mask)
+
+    def test_halves_meet(self):
+        upper, lower, left, right = (
+            app_pictures.region(name, (61, 41)) for name in app_pictures.REGIONS[1:]
+        )
+        np.testing.assert_array_equal(upper + lower, np.ones((61, 41, 1)))
+        np.testing.assert_array_equal(left + right, np.ones((61, 41, 1)))
+        assert upper[0, 0] and left[0, 0]
+
+    def test_the_center_is_the_models_hole(self):
+        mask = app_pictures.region("Center", (100, 50), (0.4, 0.6))
+        expected = np.zeros((100, 50, 1))
+        expected[40:60, 20:30] = 1
+        np.testing.assert_array_equal(mask, expected)
+
+    def test_it_follows_the_picture_to_its_own_size(self):
+        """Painting is done on a smaller copy."""
+        small = app_pictures.region("Left half", (30, 40))
+        found = app_pictures.painted([app_pictures.paint(small)], (300, 400))
+        np.testing.assert_array_equal(
+            found, app_pictures.region("Left half", (300, 400))
+        )
+
+    def test_layers_add_up_and_faint_strokes_do_not_count(self):
+        size = (8, 8)
+        layers = np.zeros((3, *size, 4), np.uint8)
+        layers[0, 0, :, 3] = app_pictures.PAINT[3]
+        layers[1, :, 0, 3] = 255
+        layers[2, ..., 3] = app_pictures.PAINT[3] // 3
+        expected = np.zeros((*size, 1))
+        expected[0], expected[:, 0] = 1, 1
+        np.testing.assert_array_equal(app_pictures.painted(layers, size), expected)
+        assert not app_pictures.painted([], size).any()
+
+
+def test_a_download_says_what_it_is():
+    image = picture(20, 30)
+    data = app_pictures.encode_png(image, app_pictures.RESTORED)
+    with Image.open(io.BytesIO(data)) as file:
+        assert file.format == "PNG"
+        assert file.text["Description"] == "restored by facemend; invented content"
+        np.testing.assert_array_equal(np.asarray(file), image)

@@ -1,0 +1,547 @@
+"""What the report of a face in 512 numbers has besides: by hand, and as promised."""
+
+import math
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+import tiny_codec
+
+from data_pipeline import elements, pixels
+from data_pipeline.decoded import decode
+from data_pipeline.face_masks import FoundMasks
+from evaluation import evaluate, image_formats, plots, report
+from evaluation.claims import FAILS, HOLDS, UNKNOWN
+from evaluation.codec_comparison import OURS
+from evaluation.record import Evaluation
+from experiments import (
+    coded_images,
+    coded_latents,
+    coded_measures,
+    cvae_dcgan_facts,
+    cvae_dcgan_findings,
+    cvae_dcgan_table,
+    watched_discriminator,
+)
+from experiments import config as configs
+from experiments import cvae_dcgan_training as training
+from experiments.cvae_dcgan import PRESETS, Config
+from serving import container
+
+SIZE = 32
+BITS = "file/bits_per_pixel"
+
+
+def pictures(count, size=SIZE, seed=0):
+    """Smooth images, uint8 [count, size, size, 3]."""
+    unit = (tiny.smooth(count, size, seed) + 1) / 2
+    return pixels.unit_to_bytes(unit).numpy()
+
+
+def faces(count, size=SIZE, absent=()):
+    """Squares of two sizes, and images in which nobody was found."""
+    masks = np.zeros([count, size, size, 1], np.uint8)
+    masks[::2, 4:12, 4:20] = 1
+    masks[1::2, 10:30, 8:28] = 1
+    found = ~np.isin(np.arange(count), absent)
+    masks[~found] = 0
+    names = tuple(f"image_{i}" for i in absent)
+    return FoundMasks(masks, found, names, "squares")
+
+
+def split_of_files(images, size=SIZE, crop="none", **annotations):
+    """A split decoded from images of any size, which can be read again."""
+    names = [f"image_{i}" for i in range(len(images))]
+    info = elements.SourceInfo("tiny", "Tiny", {"test": len(names)}, "", "", "")
+    files = [pixels.encode_png(image) for image in images]
+
+    def fetch(positions):
+        for position in positions:
+            yield names[position], lambda data=files[position]: data
+
+    source = elements.from_files(info, "test", names, fetch, annotations)
+    return decode(source, size=size, crop=crop)
+
+
+def unit(images):
+    return np.asarray(images, np.float32) / np.float32(255)
+
+
+class TestMeasures:
+    def test_masked_errors_by_hand(self):
+        target = np.full([1, 16, 16, 3], 0.5, np.float32)
+        restored = target.copy()
+        restored[0, :4, :8] += 0.25  # 32 pixels of the face
+        restored[0, 12:] -= 0.5  # of the background
+        mask = np.zeros([1, 16, 16, 1], np.uint8)
+        mask[0, :8, :8] = 1  # 64 of 256 pixels
+        found = FoundMasks(mask, np.array([True]), (), "by hand")
+        measure = coded_measures.masked(found, coded_measures.whole(["a"]))
+        values = measure(target, restored, slice(0, 1))
+        assert values["masked/mae"] == pytest.approx(32 * 0.25 / 256)
+        assert values["masked/mse"] == pytest.approx(32 * 0.0625 / 256)
+        assert values["face/mae"] == pytest.approx(32 * 0.25 / 64)
+        assert values["face/l1_percent"] == pytest.approx(100 * 32 * 0.25 / 64)
+        assert values["face/mse"] == pytest.approx(32 * 0.0625 / 64)
+        assert values["face/psnr_db"] == pytest.approx(-10 * math.log10(1 / 32))
+
+    def test_masking_cannot_raise_a_mean_over_all_pixels(self):
+        rng = np.random.default_rng(0)
+        target, restored = rng.uniform(0, 1, (2, 6, SIZE, SIZE, 3)).astype("f")
+        whole = coded_measures.whole([*"abcdef"])
+        values = {
+            **whole(target, restored, slice(0, 6)),
+            **coded_measures.masked(faces(6), whole)(target, restored, slice(0, 6)),
+        }
+        for metric in ("mae", "mse", "l1_percent"):
+            assert np.all(values[f"masked/{metric}"] < values[f"raw/{metric}"])
+        # The face's share of the pixels is all that lies between the two means.
+        share = faces(6).masks.mean(axis=(1, 2, 3))
+        np.testing.assert_allclose(
+            values["masked/mse"], share * values["face/mse"], rtol=1e-5
+        )
+
+    def test_a_mask_of_everything_changes_nothing(self):
+        target, restored = unit(pictures(2)), unit(pictures(2, seed=1))
+        everything = FoundMasks(
+            np.ones([2, SIZE, SIZE, 1], np.uint8), np.ones(2, bool), (), ""
+        )
+        whole = coded_measures.whole(["a", "b"])
+        raw = whole(target, restored, slice(0, 2))
+        masked = coded_measures.masked(everything, whole)(target, restored, slice(0, 2))
+        for key, values in raw.items():
+            name = key.rpartition("/")[2]
+            for region in ("masked", "face"):
+                if f"{region}/{name}" in masked:
+                    np.testing.assert_allclose(
+                        masked[f"{region}/{name}"], values, rtol=1e-5, err_msg=name
+                    )
+        assert {f"masked/{k[4:]}" for k in raw} <= masked.keys()
+
+    def test_images_without_a_face_are_undefined_in_masked_rows_alone(self):
+        images = pictures(4)
+        whole = coded_measures.whole([*"abcd"])
+        masked = coded_measures.masked(faces(4, absent=(2,)), whole)
+        coded = [(unit(pictures(4, seed=1)), np.full(4, 10.0))]
+        values = coded_measures.measure(images, coded, [whole, masked])
+        for key, column in values.items():
+            expected = [True, True, not key.startswith(("masked/", "face/")), True]
+            if np.isfinite(column).any():
+                assert np.isfinite(column).tolist() == expected, key
+
+    def test_what_comes_in_parts_is_measured_image_by_image(self):
+        images, restored = pictures(5), unit(pictures(5, seed=1))
+        lengths = np.arange(1.0, 6.0)
+        parts = [(restored[a:b], lengths[a:b]) for a, b in ((0, 2), (2, 5))]
+        extra = {"raw/first": lambda x, y, names: [ord(name) for name in names]}
+        whole = coded_measures.whole("abcde", extra=extra)
+        values = coded_measures.measure(images, parts, [whole])
+        np.testing.assert_array_equal(values[BITS], 8 * lengths / SIZE**2)
+        np.testing.assert_array_equal(values["raw/first"], [97, 98, 99, 100, 101])
+        error = np.abs(unit(images) - restored).mean(axis=(1, 2, 3))
+        np.testing.assert_allclose(values["raw/mae"], error, rtol=1e-5)
+
+    @pytest.mark.parametrize("count", [1, 3])
+    def test_fewer_and_more_images_than_there_are_is_an_error(self, count):
+        coded = [(unit(pictures(count)), np.zeros(count))]
+        with pytest.raises(ValueError, match="Of 2 images .* came back"):
+            coded_measures.measure(pictures(2), coded)
+
+
+class TestCodedImages:
+    def jpeg(self):
+        return image_formats.available()["JPEG"]
+
+    def test_a_format_is_what_pillow_makes(self):
+        images = pictures(70)  # more than go at once
+        parts = list(coded_images.of_format(self.jpeg(), 85, images))
+        assert [len(restored) for restored, _ in parts] == [64, 6]
+        data = self.jpeg().encode(images[65], 85)
+        assert parts[1][1][1] == len(data)
+        np.testing.assert_array_equal(parts[1][0][1], unit(self.jpeg().decode(data)))
+
+    @pytest.mark.parametrize("crop", ["none", "center"])
+    def test_at_full_size_a_file_is_written_before_anything_is_cut(self, crop):
+        large = np.stack([tiny_codec.picture(90, 70, seed) for seed in range(3)])
+        split = split_of_files(large, crop=crop)
+        split = split.part(1)  # as limits and validation take a part
+        ((restored, lengths),) = coded_images.of_format_at_full_size(
+            self.jpeg(), 85, split, crop=crop
+        )
+        assert lengths.tolist() == [len(self.jpeg().encode(x, 85)) for x in large[1:]]
+        errors = np.abs(restored - unit(split.images)).mean(axis=(1, 2, 3))
+        small = next(iter(coded_images.of_format(self.jpeg(), 85, split.images)))
+        rough = np.abs(small[0] - unit(split.images)).mean(axis=(1, 2, 3))
+        # Shrinking averages what the format did to single pixels.
+        assert np.all(errors < rough) and np.all(lengths > small[1])
+
+    def test_a_constant_takes_nothing(self):
+        image = np.random.default_rng(0).uniform(0, 1, (4, 4, 3)).astype("f")
+        parts = list(coded_images.of_constant(image, 65))
+        assert sum(len(restored) for restored, _ in parts) == 65
+        assert all((lengths == 0).all() for _, lengths in parts)
+        np.testing.assert_array_equal(parts[1][0][0], image)
+
+
+def settings(**options):
+    return configs.make(Config, PRESETS, "smoke", **options)
+
+
+@pytest.fixture(scope="module")
+def network():
+    """An untrained network that makes another image of each."""
+    tf.keras.utils.set_random_seed(0)
+    network = training.build_network(settings(generator="cvae"))
+    for half, layer in (("encoder", "mean"), ("decoder", "features")):
+        kernel = network.get_layer(half).get_layer(layer).kernel
+        kernel.assign(20 * kernel)
+    return network
+
+
+class TestCodedLatents:
+    @pytest.fixture(scope="class")
+    def codecs(self, network):
+        return coded_latents.codecs(network, tiny.split_of(pictures(40)))
+
+    @pytest.fixture(scope="class")
+    def measured(self, codecs):
+        images = pictures(6, seed=1)
+        whole = coded_measures.whole([*"abcdef"])
+        return images, coded_latents.measure("CVAE", codecs, images, [whole])
+
+    def test_bytes_are_those_of_whole_files(self, codecs, measured):
+        images, values = measured
+        assert list(values) == ["CVAE, 8 bits", "CVAE, 6 bits", "CVAE, 4 bits"]
+        for bits, codec in codecs.items():
+            lengths = values[f"CVAE, {bits} bits"][BITS] * SIZE**2 / 8
+            assert lengths[3] == len(codec.compress(images[3]))
+            assert np.all(lengths > container.HEADER_BYTES)
+
+    def test_values_are_of_what_is_decoded(self, codecs, measured):
+        images, values = measured
+        for bits, codec in codecs.items():
+            error = unit(codec.reconstruct(images[2])) - unit(images[2])
+            found = values[f"CVAE, {bits} bits"]["raw/mse"][2]
+            assert found == pytest.approx(np.mean(error**2), rel=1e-4)
+
+    def test_more_bits_are_more_bytes_nearer_to_the_network(
+        self, codecs, measured, network
+    ):
+        images, values = measured
+        lengths = [values[f"CVAE, {bits} bits"][BITS].mean() for bits in (4, 6, 8)]
+        assert np.all(np.diff(lengths) > 0)
+        inputs = {"image": unit(images), "key": np.zeros([6, 2], np.int32)}
+        exact = network(inputs)["image"].numpy()
+        errors = [
+            np.abs(unit(codecs[bits].reconstruct(images[0])) - exact[0]).mean()
+            for bits in (4, 6, 8)
+        ]
+        assert errors[2] < errors[0]
+
+    def test_formats_are_compared_on_the_same_images(self, measured, monkeypatch):
+        images, values = measured
+        monkeypatch.setattr(coded_latents, "MOST_IMAGES", 3)
+        found = coded_latents.compare(values, tiny.split_of(images))
+        assert found.evaluation.names == ("image_0", "image_2", "image_4")
+        assert found.settings[OURS] == list(values)
+        assert list(found.settings) == [OURS, "JPEG", "WebP"]
+        ours = found.evaluation.values["CVAE, 6 bits"]
+        psnr, alike = found.keys
+        for key, raw in ((psnr, "raw/psnr_db"), (alike, "raw/ms_ssim_5w")):
+            np.testing.assert_array_equal(ours[key], values["CVAE, 6 bits"][raw][::2])
+        form = image_formats.available()["JPEG"]
+        data = form.encode(images[4], 50)
+        jpeg = found.evaluation.values["JPEG, quality 50"]
+        assert jpeg[BITS][2] == 8 * len(data) / SIZE**2
+        error = np.mean((unit(form.decode(data)) - unit(images[4])) ** 2)
+        assert jpeg[psnr][2] == pytest.approx(-10 * np.log10(error), abs=1e-3)
+
+    @pytest.mark.parametrize(
+        ("size", "name"), [(32, "ms_ssim_5w"), (64, "ms_ssim_3"), (192, "ms_ssim")]
+    )
+    def test_qualities_are_defined_at_every_size(self, size, name):
+        assert coded_latents.qualities(size) == ("file/psnr_db", f"file/{name}")
+
+    def test_charts_are_over_bytes(self, measured):
+        images, values = measured
+        found = coded_latents.compare(values, tiny.split_of(images))
+        for chart in coded_latents.curves(found):
+            (line,) = [line for line in chart.series if line.ours]
+            lengths = sorted(v[BITS].mean() * SIZE**2 / 8 for v in values.values())
+            np.testing.assert_allclose(line.x, lengths)
+            assert chart.x_label == "bytes a file" and "per pixel" not in chart.title
+            assert plots.png(chart)
+
+
+def columns(count, masked=True, **changed):
+    """Values of a row of Table 1."""
+    found = {"raw/ssim": 0.75, "raw/ms_ssim_3": 0.9, "raw/mae": 0.05, "raw/mse": 0.004}
+    if masked:
+        found |= {"masked/ssim": 0.8, "masked/mae": 0.03, "face/mse": 0.006}
+    found |= {BITS: 4.0, **changed}
+    return {key: np.full(count, value, np.float64) for key, value in found.items()}
+
+
+class TestTable1:
+    def table(self, **values):
+        rows = {"CVAE": columns(5), "JPEG quality 85": columns(5)}
+        rows |= {"mean face": columns(5, masked=False, **{BITS: 0.0})}
+        rows["CVAE"].update(values)
+        made = cvae_dcgan_table.table_1(rows, ours="CVAE", size=64, faces=4)
+        cells = {row[0]: dict(zip(made.columns[1:], row[1:])) for row in made.rows}
+        return made, cells
+
+    def test_cells_by_hand(self):
+        _, cells = self.table()
+        ours, masked = cells["CVAE"], cells["CVAE + mask"]
+        assert ours["1−SSIM"] == "0.250" and ours["1−MS-SSIM (3 scales)"] == "0.100"
+        # The paper's units: 10 times, and 100 times.
+        assert (ours["l_1"], ours["MAE"]) == ("0.500", "0.0500")
+        assert (ours["l_2"], ours["MSE"]) == ("0.400", "0.00400")
+        assert (masked["1−SSIM"], masked["l_1"]) == ("0.200", "0.300")
+        assert masked["MSE of the face"] == "0.00600" and masked["l_2"] == "–"
+        # 4 bits a pixel of 64 x 64.
+        assert ours["Bytes"] == masked["Bytes"] == "2,048"
+        assert cells["mean face"]["Bytes"] == "0"
+        assert "mean face + mask" not in cells
+
+    def test_published_numbers_stand_in_the_columns_of_their_units(self):
+        made, cells = self.table()
+        theirs = cells["published: DCGAN + mask"]
+        assert (theirs["1−SSIM"], theirs["l_1"], theirs["l_2"]) == (
+            "0.274",
+            "0.456",
+            "1.050",
+        )
+        assert theirs["MAE"] == theirs["Bytes"] == "–"
+        jpeg = cells["published: JPEG"]
+        assert (jpeg["MAE"], jpeg["MSE"], jpeg["l_1"]) == ("0.003", "0.000", "–")
+        names = [row[0] for row in made.rows]
+        assert names.index("CVAE + mask") + 1 == names.index("published: CVAE")
+        assert names[-1] == "mean face"
+        assert sum(kind == "published" for kind in made.kinds) == 6
+        assert made.kinds[:2] == ["ours"] * 2
+
+    def test_columns_without_any_value_are_left_out(self):
+        made, _ = self.table(**{"raw/vif": np.full(5, np.nan)})
+        assert not {"1−VIF", "LPIPS", "1−MS-SSIM"} & set(made.columns)
+        made, cells = self.table(**{"raw/vif": np.array([0.5, np.nan, 0.3, 0.5, 0.3])})
+        assert cells["CVAE"]["1−VIF"] == "0.600"  # of the images that have one
+
+
+class TestWatchedDiscriminator:
+    def history(self):
+        rows = [{"epoch": 0.0, "val_raw/ssim": 0.2}]
+        for epoch, share in enumerate((0.5, 0.6, 0.9), start=1):
+            rows.append(
+                {
+                    "epoch": float(epoch),
+                    "d_real": -math.log(share),
+                    "d_fake": -math.log(share),
+                    "watched_log_real": math.log(share),
+                    "watched_log_fake": math.log(share),
+                    "watched_accuracy": share,
+                    "watched_gradient_norm": 1 - share,
+                }
+            )
+        return rows
+
+    def test_one_that_guesses_lies_on_the_lines(self):
+        guessing = self.history()[:2]
+        for chart in watched_discriminator.curves(guessing):
+            values = {line.y[0] for line in chart.series}
+            for y in chart.references.values():
+                assert any(y == pytest.approx(value) for value in values), chart.title
+        lines = [
+            set(chart.references.values())
+            for chart in watched_discriminator.curves(guessing)
+        ]
+        ln2 = math.log(2)
+        assert lines == [{2 * ln2, ln2}, {-ln2}, {0.5}, set()]
+
+    def test_curves_are_by_epoch_and_can_be_drawn(self):
+        charts = watched_discriminator.curves(self.history())
+        assert len({chart.slug for chart in charts}) == 4
+        total, real, _ = charts[0].series
+        assert total.x == [1, 2, 3] and total.ours
+        np.testing.assert_allclose(total.y, 2 * np.array(real.y))
+        for chart in charts:
+            assert plots.png(chart)
+
+    def test_the_sentence_says_how_flat_it_is(self):
+        (said,) = watched_discriminator.statements(self.history())
+        assert "1.386 in the first epoch and 0.211 in the last" in said
+        assert "never below 0.211 or above 1.386" in said and "about 90%" in said
+
+    def test_without_a_discriminator_there_is_nothing(self):
+        history = [{"epoch": 1.0, "reconstruction": 0.2}]
+        assert watched_discriminator.curves(history) == []
+        assert watched_discriminator.statements(history) == []
+
+
+class TestClaims:
+    def checked(self, count=40, **changed):
+        rng = np.random.default_rng(0)
+        means = {
+            "raw/ssim": 0.7, "raw/ms_ssim_3": 0.9, "raw/mae": 0.05, "raw/mse": 0.004,
+            "masked/ssim": 0.8, "masked/ms_ssim_3": 0.85, "masked/mae": 0.03,
+            "masked/mse": 0.002, "face/mae": 0.06, "face/mse": 0.005,
+        }  # fmt: skip
+        values = {
+            key: mean * rng.uniform(0.9, 1.1, count) for key, mean in means.items()
+        }
+        values |= changed
+        values = {key: v for key, v in values.items() if v is not None}
+        names = [str(number) for number in range(count)]
+        evaluation = Evaluation(names, {"CVAE": values}, np.ones(count), "")
+        return {c["claim"]: c for c in cvae_dcgan_facts.check_claims(evaluation)}
+
+    @pytest.mark.parametrize(
+        ("claim", "verdict"),
+        [
+            ("lowers the CVAE's 1−SSIM", HOLDS),
+            ("lowers the CVAE's 1−MS-SSIM", FAILS),
+            ("lowers the CVAE's MAE (mean over all pixels)", HOLDS),
+            ("raises the CVAE's MSE (mean over all pixels)", FAILS),
+            ("lowers the CVAE's MAE (mean over the face)", FAILS),
+            ("raises the CVAE's MSE (mean over the face)", HOLDS),
+            ("lowers the DCGAN's 1−SSIM", UNKNOWN),
+        ],
+    )
+    def test_what_masking_does(self, claim, verdict):
+        found = self.checked()[f"Masking {claim}"]
+        assert found["verdict"] == verdict, found["evidence"]
+
+    def test_only_images_with_a_face_are_paired(self):
+        # Where no face was found the whole image does not count either.
+        raw, masked = np.full(40, 0.05), np.full(40, 0.04)
+        raw[:8], masked[:8] = 0.001, np.nan
+        claims = self.checked(**{"raw/mae": raw, "masked/mae": masked})
+        found = claims["Masking lowers the CVAE's MAE (mean over all pixels)"]
+        assert found["verdict"] == HOLDS and "32 images" in found["evidence"]
+        assert "0.0500" in found["evidence"] and "0.0400" in found["evidence"]
+
+    def test_without_masks_nothing_is_said(self):
+        found = self.checked(**{"masked/mae": None, "face/mae": None})
+        for mean in ("all pixels", "the face"):
+            claim = f"Masking lowers the CVAE's MAE (mean over {mean})"
+            assert found[claim]["verdict"] == UNKNOWN
+
+
+@pytest.fixture(scope="module")
+def examined(network):
+    """Config, data, evaluation and findings of larger images, one without a face."""
+    images = np.stack([tiny_codec.picture(40, 48, seed) for seed in range(6)])
+    face_mask = np.zeros([6, 40, 48, 1], np.uint8)
+    face_mask[:4, 10:30, 12:36] = 1
+    face_mask[5, :20, :24] = 1
+    train = tiny.split_of(pictures(30))
+    data = types.SimpleNamespace(
+        train=train,
+        test=split_of_files(images, face_mask=face_mask),
+        mean_image=train.mean_image,
+    )
+    config = settings(generator="cvae", face_masks="own", lpips_weights="none.npz")
+    restorers = {"ours": config.restorer(network), **config.baselines(data)}
+    result = evaluate.evaluate(
+        restorers,
+        config.fixed_batches(data.test),
+        data.test.names,
+        extra=config.measures(),
+        to_unit=config.to_unit,
+        progress=None,
+    )
+    history = TestWatchedDiscriminator().history()
+    found = config.examine(network, restorers, data, result, history)
+    return config, data, result, found
+
+
+class TestExamine:
+    def test_every_row_has_its_metrics_and_its_bytes(self, examined):
+        *_, found = examined
+        rows = {"ours", "mean face", "JPEG quality 85", "JPEG quality 85, full size"}
+        files = {f"ours, {bits} bits" for bits in (4, 6, 8)}
+        assert found.values.keys() == rows | files
+        for name, values in found.values.items():
+            assert BITS in values
+            assert ("masked/ssim" in values) == ("face/mae" in values)
+            assert ("masked/ssim" in values) == (name in rows)
+            # Ours was measured as the baselines were.
+            assert ("raw/ssim" in values) == (name != "ours")
+        # 16 numbers of 32 bits.
+        np.testing.assert_array_equal(found.values["ours"][BITS], 32 * 16 / SIZE**2)
+        assert not found.values["mean face"][BITS].any()
+        small, full = (
+            found.values[name][BITS].mean()
+            for name in ("JPEG quality 85", "JPEG quality 85, full size")
+        )
+        assert full > small
+
+    def test_masked_rows_are_of_what_the_network_makes(self, examined, network):
+        _, data, result, found = examined
+        mask = data.test.fields["face_mask"][0]
+        assert 0 < mask.sum() < mask.size
+        target = unit(data.test.images[:1])
+        restored = network({"image": target, "key": np.zeros([1, 2], np.int32)})
+        error = np.abs(restored["image"] - target)[0] * mask
+        values = found.values["ours"]
+        assert values["masked/mae"][0] == pytest.approx(error.mean(), rel=1e-4)
+        assert values["face/mae"][0] == pytest.approx(
+            error.sum() / mask.sum() / 3, rel=1e-4
+        )
+        assert np.isfinite(values["masked/mae"]).tolist() == [True] * 4 + [False, True]
+        assert np.isfinite(result.values["ours"]["raw/mae"]).all()
+
+    def test_the_mean_face_is_that_of_training(self, examined):
+        _, data, _, found = examined
+        error = np.abs(data.mean_image() - unit(data.test.images))
+        np.testing.assert_allclose(
+            found.values["mean face"]["raw/mae"], error.mean(axis=(1, 2, 3)), rtol=1e-5
+        )
+
+    def test_it_says_what_was_measured(self, examined):
+        *_, found = examined
+        said = " ".join(found.statements)
+        assert "the data set's own face masks. 1 of 6 test images have none" in said
+        assert "the latents as 32-bit floats take 64." in said
+        assert "Smallest files" in said and "The discriminator's loss" in said
+        captions = [table.caption for table in found.tables]
+        assert captions[0] == "Table 1, measured and published"
+        assert "over 6 images" in captions[-1]
+        assert len({chart.slug for chart in found.curves}) == len(found.curves) == 7
+        assert found.pictures
+
+    def test_the_report_shows_it(self, examined, tmp_path):
+        config, _, result, found = examined
+        made = report.Report(
+            title="T",
+            summary=evaluate.summarize(result.joined(found.values)),
+            ours=["ours"],
+            headline=["raw/l1_percent"],
+            metrics=config.metrics,
+            statements=found.statements,
+            tables=found.tables,
+            pictures=found.pictures,
+        )
+        page = report.write_report(tmp_path, made).read_text()
+        for text in ("Masked", "Face", "ours, 4 bits", "published: DCGAN + mask"):
+            assert text in page
+
+    def test_without_masks_and_of_images_of_that_size(self, network):
+        config = settings(generator="cvae")
+        data = types.SimpleNamespace(
+            test=split_of_files(pictures(3)),
+            mean_image=lambda: np.zeros([SIZE, SIZE, 3], np.float32),
+        )
+        whole = coded_measures.whole(data.test.names)
+        rows = cvae_dcgan_findings._rows(
+            config, config.restorer(network), "ours", data, whole, None
+        )
+        # Both readings of JPEG are one.
+        assert list(rows) == ["ours", "JPEG quality 85", "mean face"]
+        assert list(rows["ours"]) == [BITS]
+        assert not any(
+            key.startswith(("masked/", "face/")) for key in rows["mean face"]
+        )

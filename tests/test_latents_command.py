@@ -1,0 +1,333 @@
+"""Walks between faces and along latents; files of latents."""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tiny
+import tiny_latents
+from PIL import Image
+from tiny_latents import LATENTS, SIZE
+
+from data_pipeline import pixels
+from evaluation.latents import Usage
+from experiments import latent_pictures, latent_quantizers
+from experiments import latents as command
+from models import cvae_dcgan
+from serving import latent_export
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return tiny_latents.export(tmp_path_factory.mktemp("run"))[0]
+
+
+@pytest.fixture(scope="module")
+def codec(model):
+    return latent_export.load(model)
+
+
+@pytest.fixture
+def run(codec, monkeypatch):
+    """Runs an action; by keyword its options."""
+    monkeypatch.setattr(latent_export, "load", lambda folder: codec)
+
+    def run(action, **options):
+        options = {k: v if isinstance(v, int) else str(v) for k, v in options.items()}
+        getattr(command, action)(command.Options(**{"model": "any", **options}))
+
+    return run
+
+
+@pytest.fixture
+def faces(tmp_path):
+    """Two pictures of other sizes, and their paths."""
+    images = tiny_latents.training_images()[:2]
+    images = [pixels.resize(images[0], 40, 50), images[1]]
+    paths = [tmp_path / "a.png", tmp_path / "b.png"]
+    for image, path in zip(images, paths):
+        Image.fromarray(image).save(path)
+    return images, paths
+
+
+def cut(path):
+    """A picture of pictures -> [rows, columns, S, S, 3]."""
+    picture = pixels.read(path)
+    step = SIZE + 2
+    assert all((side + 2) % step == 0 for side in picture.shape[:2])
+    picture = np.pad(picture, ((0, 2), (0, 2), (0, 0)))
+    rows, columns = (side // step for side in picture.shape[:2])
+    parts = picture.reshape(rows, step, columns, step, 3).swapaxes(1, 2)
+    return parts[:, :, :SIZE, :SIZE]
+
+
+class TestInterpolate:
+    def test_it_walks_from_one_face_to_the_other(self, run, codec, faces, tmp_path):
+        images, paths = faces
+        target = tmp_path / "strip.png"
+        run("interpolate", input=f"{paths[0]},{paths[1]}", output=target, steps=5)
+        (row,) = cut(target)
+        assert len(row) == 5 + 2
+        np.testing.assert_array_equal(row[0], codec.seen(images[0]))
+        np.testing.assert_array_equal(row[-1], images[1])
+        first, second = (codec.encode(image) for image in images)
+        for number, share in enumerate((0, 0.25, 0.5, 0.75, 1)):
+            between = codec.decode((1 - share) * first + share * second).astype(int)
+            assert np.abs(row[1 + number] - between).max() <= 1
+        assert np.abs(row[1].astype(int) - row[-2]).max() > 20
+
+    @pytest.mark.parametrize("given", ["a.png", "a.png,b.png,c.png"])
+    def test_it_takes_two_pictures(self, run, given, tmp_path):
+        with pytest.raises(ValueError, match="takes two pictures, such as a.png,b.png"):
+            run("interpolate", input=given, output=tmp_path / "strip.png")
+
+
+class TestTraverse:
+    def test_rows_are_the_latents_that_vary_most(
+        self, run, codec, faces, tmp_path, capsys
+    ):
+        images, paths = faces
+        target = tmp_path / "moved.png"
+        run("traverse", input=paths[0], output=target, count=3)
+        rows, latents = cut(target), codec.encode(images[0])
+        deviations = codec.deviations()
+        order = np.argsort(-deviations)[:3]
+        assert rows.shape[:2] == (3, 7)
+        out = capsys.readouterr().out
+        for number, row in zip(order, rows):
+            np.testing.assert_array_equal(row[3], codec.decode(latents))
+            for column, amount in ((0, -3), (4, 1), (6, 3)):
+                moved = latents.copy()
+                moved[number] += amount * deviations[number]
+                np.testing.assert_allclose(row[column], codec.decode(moved), atol=1)
+            assert re.search(rf"row \d: latent {number}, σ = [\d.]+\n", out)
+
+    def test_there_are_no_more_rows_than_latents(self, run, faces, tmp_path):
+        target = tmp_path / "moved.png"
+        run("traverse", input=faces[1][0], output=target, count=100)
+        assert cut(target).shape[:2] == (LATENTS, 7)
+
+
+class TestEncodeAndDecode:
+    def test_latents_and_pictures_are_those_of_the_model(
+        self, run, codec, tmp_path, capsys
+    ):
+        photos, images = tmp_path / "photos", tiny_latents.training_images()[:4]
+        names = ("a.png", "b.png", "b.webp", "in/c.d.bmp")
+        for name, image in zip(names, images):
+            (photos / name).parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(photos / name)
+        (photos / "notes.txt").touch()
+        run("encode", input=photos, output=tmp_path / "latents.npz")
+        with np.load(tmp_path / "latents.npz") as file:
+            found = dict(zip(file["names"], file["latents"]))
+        stems = ["a", "b.png", "b.webp", "in/c.d"]
+        assert sorted(found) == stems
+        assert all(row.dtype == np.float32 for row in found.values())
+        run("decode", input=tmp_path / "latents.npz", output=tmp_path / "drawn")
+        for name, stem in zip(names, stems):
+            latents = codec.encode(pixels.read(photos / name))
+            np.testing.assert_array_equal(found[stem], latents)
+            drawn = pixels.read(tmp_path / "drawn" / f"{stem}.png")
+            np.testing.assert_array_equal(drawn, codec.decode(latents))
+        out = capsys.readouterr().out
+        assert f"4 pictures encoded: {tmp_path / 'latents.npz'}\n" in out
+        assert f"4 pictures decoded: {tmp_path / 'drawn'}\n" in out
+
+    def test_what_cannot_be_read_is_named_and_the_rest_kept(
+        self, run, tmp_path, capsys
+    ):
+        photos = tmp_path / "photos"
+        photos.mkdir()
+        (photos / "bad.png").write_bytes(b"no picture")
+        Image.fromarray(tiny_latents.pictures(1)[0]).save(photos / "good.png")
+        with pytest.raises(ValueError, match="^1 picture could not be encoded"):
+            run("encode", input=photos, output=tmp_path / "latents.npz")
+        assert (
+            f"skipped {photos / 'bad.png'}: not a readable" in capsys.readouterr().err
+        )
+        assert np.load(tmp_path / "latents.npz")["names"].tolist() == ["good"]
+
+    def test_anybodys_latents_are_drawn(self, run, codec, tmp_path):
+        latents = np.random.default_rng(0).normal(0, 0.1, [3, LATENTS])
+        latents[1] = np.inf
+        np.savez(tmp_path / "mine.npz", latents=latents)
+        with pytest.raises(ValueError, match="^1 picture could not be decoded"):
+            run("decode", input=tmp_path / "mine.npz", output=tmp_path / "drawn")
+        for number in (0, 2):
+            drawn = pixels.read(tmp_path / "drawn" / f"00000{number}.png")
+            np.testing.assert_array_equal(
+                drawn, codec.decode(latents[number].astype("f"))
+            )
+        assert not (tmp_path / "drawn" / "000001.png").exists()
+
+    def test_results_are_replaced_when_told_only(self, run, tmp_path, capsys):
+        np.savez(tmp_path / "mine.npz", latents=np.zeros([2, LATENTS]))
+        options = {"input": tmp_path / "mine.npz", "output": tmp_path / "drawn"}
+        target = tmp_path / "drawn" / "000001.png"
+        target.parent.mkdir()
+        target.write_bytes(b"mine")
+        run("decode", **options)
+        assert target.read_bytes() == b"mine"
+        assert "1 result already there" in capsys.readouterr().err
+        run("decode", **options, overwrite=True)
+        assert pixels.read(target).shape == (SIZE, SIZE, 3)
+
+    @pytest.mark.parametrize(
+        "arrays, text",
+        [
+            ({"codes": np.zeros([2, 3])}, "holds no latents .*Pass what encode wrote"),
+            (
+                {"latents": np.zeros([1, 3]), "model": "00" * 8},
+                "of the model 0000000000000000; this one is .*that encoded them",
+            ),
+            ({"latents": np.zeros([2, 3]), "names": ["a", "a"]}, "no two alike"),
+            ({"latents": np.zeros([2, 3]), "names": ["a"]}, "each of its 2 latents"),
+            ({"latents": np.zeros([1, 3]), "names": ["../a"]}, "within a folder"),
+            ({"latents": np.zeros([1, 3]), "names": ["/a"]}, "within a folder"),
+        ],
+    )
+    def test_other_files_are_refused(self, run, tmp_path, arrays, text):
+        np.savez(tmp_path / "mine.npz", **arrays)
+        with pytest.raises(ValueError, match=text):
+            run("decode", input=tmp_path / "mine.npz", output=tmp_path / "drawn")
+        assert not (tmp_path / "drawn").exists()
+
+    def test_what_is_no_file_of_arrays(self, run, tmp_path):
+        options = {"input": tmp_path / "mine.npz", "output": tmp_path / "drawn"}
+        with pytest.raises(FileNotFoundError, match=r"mine\.npz"):
+            run("decode", **options)
+        (tmp_path / "mine.npz").write_bytes(b"PK no archive")
+        with pytest.raises(ValueError, match=r"mine\.npz holds no latents"):
+            run("decode", **options)
+
+
+class TestOutput:
+    @pytest.mark.parametrize(
+        "action, name, suffix",
+        [
+            ("interpolate", "x.jpg", ".png"),
+            ("traverse", "x", ".png"),
+            ("encode", "x.png", ".npz"),
+        ],
+    )
+    def test_it_ends_as_what_it_is(self, run, tmp_path, action, name, suffix):
+        with pytest.raises(ValueError, match=rf"must be a file that ends in \{suffix}"):
+            run(action, input="a.png,b.png", output=tmp_path / name)
+
+    def test_what_is_there_is_replaced_when_told_only(self, run, faces, tmp_path):
+        target = tmp_path / "strip.png"
+        target.write_bytes(b"mine")
+        options = {"input": faces[1][0], "output": target, "count": 1}
+        with pytest.raises(ValueError, match="is there already; --overwrite replaces"):
+            run("traverse", **options)
+        assert target.read_bytes() == b"mine"
+        run("traverse", **options, overwrite=True)
+        assert cut(target).shape[:2] == (1, 7)
+
+    def test_an_input_is_never_replaced(self, run, faces):
+        _, (first, second) = faces
+        before = first.read_bytes()
+        for action, given in (
+            ("traverse", first),
+            ("interpolate", f"{second},{first}"),
+        ):
+            with pytest.raises(ValueError, match=r"a\.png would replace an input"):
+                run(action, input=given, output=first, overwrite=True)
+        assert first.read_bytes() == before
+
+    @pytest.mark.parametrize(
+        "options, text",
+        [
+            ({"steps": 1}, "--steps must be at least 2"),
+            ({"count": 0}, "--count must be at least 1"),
+            ({"input": ""}, "--input is required"),
+        ],
+    )
+    def test_mistakes_are_told_at_once(self, run, tmp_path, options, text):
+        options = {"input": "a.png", "output": tmp_path / "a.npz", **options}
+        with pytest.raises(ValueError, match=text):
+            run("encode", **options)
+
+
+class TestSections:
+    """Of a report."""
+
+    @pytest.fixture(scope="class")
+    def network(self):
+        return cvae_dcgan.build_autoencoder(*tiny_latents.halves())
+
+    def usage(self):
+        kl = np.arange(LATENTS, dtype=float) % 7
+        return Usage(kl, np.linspace(0.5, 4, LATENTS), 50)
+
+    def test_faces_are_the_first_and_latents_the_most_used(self, network):
+        images = tiny_latents.training_images()[:9]
+        split = tiny.split_of(images)
+        found = latent_pictures.sections(network, split, self.usage())
+        between, along = found["Between two faces"], found["One latent moved"]
+        assert [row["name"] for row in between] == [
+            f"image_{n}, image_{n + 1}" for n in (0, 2, 4)
+        ]
+        encoder, decoder = (network.get_layer(n) for n in ("encoder", "decoder"))
+        means = latent_quantizers.encode(encoder, images)["mean"]
+        drawn = pixels.unit_to_bytes(decoder(means)).numpy()
+        for number, row in zip((0, 2, 4), between):
+            shown = [image for _, image in row["images"]]
+            expected = (images[number], drawn[number], drawn[number + 1])
+            for one, other in zip((shown[0], shown[1], shown[-2]), expected):
+                np.testing.assert_allclose(one, other, atol=1)
+            np.testing.assert_array_equal(shown[-1], images[number + 1])
+        # Of equal divergence the first comes first.
+        order = [6, 5, 4, 11, 3, 10, 2, 9]
+        assert self.usage().kl[order].tolist() == [6, 5, 4, 4, 3, 3, 2, 2]
+        assert [row["name"] for row in along] == [f"image_0, latent {n}" for n in order]
+        deviation = np.sqrt(self.usage().variance[6])
+        moved = means[0] + 3 * deviation * np.eye(LATENTS, dtype="f")[6]
+        label, image = along[0]["images"][-1]
+        assert label == "+3 σ" and along[0]["images"][3][0] == "0 σ"
+        np.testing.assert_allclose(
+            image, pixels.unit_to_bytes(decoder(moved[None]))[0], atol=1
+        )
+        np.testing.assert_allclose(along[0]["images"][3][1], drawn[0], atol=1)
+
+    def test_rows_are_what_a_report_takes(self, network):
+        split = tiny.split_of(tiny_latents.training_images()[:6])
+        for rows in latent_pictures.sections(network, split, self.usage()).values():
+            labels = [[label for label, _ in row["images"]] for row in rows]
+            # The page shows the labels of the first row, and files are named so.
+            assert all(one == labels[0] for one in labels)
+            assert len(set(labels[0])) == len(labels[0])
+            for row in rows:
+                assert set(row) == {"name", "note", "images"}
+                for _, image in row["images"]:
+                    assert image.shape == (SIZE, SIZE, 3) and image.dtype == np.uint8
+
+    @pytest.mark.parametrize("count, pairs", [(1, 0), (3, 1)])
+    def test_few_images_are_enough(self, network, count, pairs):
+        split = tiny.split_of(tiny_latents.training_images()[:count])
+        found = latent_pictures.sections(network, split, self.usage())
+        assert [len(rows) for rows in found.values()] == [pairs, 8]
+
+
+def test_the_command_line_draws(model, codec, faces, tmp_path):
+    images, (path, _) = faces
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "experiments.latents", "traverse"),
+            *(f"--model={model}", f"--input={path}", "--count=1"),
+            f"--output={tmp_path / 'moved.png'}",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    drawn = cut(tmp_path / "moved.png")[0, 3]
+    np.testing.assert_array_equal(drawn, codec.decode(codec.encode(images[0])))
+    assert "row 1: latent " in done.stdout

@@ -1,0 +1,58 @@
+"""An auto-encoder with few latents, whose pictures differ; its export."""
+
+import numpy as np
+import tensorflow as tf
+from tiny_codec import picture
+
+from experiments import latent_quantizers
+from models import cvae_dcgan
+from serving import latent_export
+
+SIZE, LATENTS = 32, 12
+FACTS = {"name": "tiny", "image_size": SIZE}
+
+
+def halves(seed=0, **options):
+    """Untrained, but of pictures that differ they make others that differ."""
+    tf.keras.utils.set_random_seed(seed)
+    options = {"image_size": SIZE, "latents": LATENTS, **options}
+    encoder = cvae_dcgan.build_encoder("cvae", **options)
+    decoder = cvae_dcgan.build_decoder("cvae", **options)
+    for half, name, scale in (
+        (encoder, "mean", 60.0),
+        (decoder, "features", 3.0),
+        (decoder, "up4", 10.0),
+    ):
+        kernel = half.get_layer(name).kernel
+        kernel.assign(scale * kernel)
+    return encoder, decoder
+
+
+def pictures(count, size=SIZE):
+    """uint8 [N, S, S, 3]."""
+    return np.stack([picture(size, size, seed) for seed in range(count)])
+
+
+def training_images():
+    """Of different brightness and color: of noise alone, the latents are all alike."""
+    scales = np.random.default_rng(0).uniform(0.1, 1, [200, 1, 1, 3])
+    return (pictures(200) * scales).astype(np.uint8)
+
+
+def export(run, seed=0):
+    """Saves `halves` into a run folder; returns the folder, them, and quantizers."""
+    encoder, decoder = halves(seed)
+    means = latent_quantizers.encode(encoder, training_images())["mean"]
+    quantizers = {
+        bits: latent_export.Quantizer.fit(means, bits)
+        for bits in latent_quantizers.BITS
+    }
+    folder = latent_export.save(
+        encoder,
+        decoder,
+        run / "export" / "1",
+        quantizers=quantizers,
+        facts=FACTS,
+        card="# Ça\n",
+    )
+    return folder, encoder, decoder, quantizers

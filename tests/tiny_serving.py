@@ -1,0 +1,319 @@
+"""A server with TF Serving's REST and gRPC interfaces, around real SavedModels.
+
+It says what TF Serving says: its formats of JSON, of numbers and of errors.
+"""
+
+import base64
+import contextlib
+import dataclasses
+import http.server
+import json
+import re
+import threading
+import time
+import urllib.parse
+from concurrent import futures
+
+import numpy as np
+import tensorflow as tf
+import tiny
+import tiny_codec
+
+from serving import codec_export, export
+from serving.fillable import Fillable
+
+SIZE, HOLE = 32, 16
+_HTTP = {
+    "INVALID_ARGUMENT": 400,
+    "FAILED_PRECONDITION": 400,
+    "NOT_FOUND": 404,
+    "INTERNAL": 500,
+    "UNAVAILABLE": 503,
+    "DEADLINE_EXCEEDED": 504,
+}
+
+
+class Refusal(Exception):
+    def __init__(self, code, message):
+        super().__init__(message)
+        self.code, self.message = code, message
+
+
+@dataclasses.dataclass
+class Server:
+    """Models, and what may go wrong with them.
+
+    Attributes:
+      states: Name -> version -> state.
+      requests: How many predictions were asked for.
+      troubles: (code, message) of the next predictions; they are not computed.
+      delay: Seconds before each.
+    """
+
+    models: dict
+    states: dict
+    requests: int = 0
+    troubles: list = dataclasses.field(default_factory=list)
+    delay: float = 0.0
+
+    def check(self, name, version):
+        """Raises the trouble that is next; TF Serving's words for a missing model."""
+        self.requests += 1
+        time.sleep(self.delay)
+        if self.troubles:
+            raise Refusal(*self.troubles.pop(0))
+        ready = [v for v, s in self.states.get(name, {}).items() if s == "AVAILABLE"]
+        if not ready or version not in (None, *ready):
+            asked = (
+                f"Latest({name})" if version is None else f"Specific({name}, {version})"
+            )
+            raise Refusal("NOT_FOUND", f"Servable not found for request: {asked}")
+
+    def versions(self, name):
+        if name not in self.states:
+            raise Refusal("NOT_FOUND", f"Could not find any versions of model {name}")
+        return self.states[name]
+
+    def run(self, name, signature, inputs):
+        signature = self.models[name].signatures[signature]
+        try:
+            outputs = signature(**inputs)
+        except tf.errors.InvalidArgumentError as error:
+            raise Refusal("INVALID_ARGUMENT", error.message) from error
+        return {key: value.numpy() for key, value in outputs.items()}
+
+
+def specs(signature):
+    return signature.structured_input_signature[1]
+
+
+def number(value):
+    """A float32 as TF Serving writes it: 6 digits if these suffice, otherwise 9."""
+    if not np.isfinite(value):
+        return "NaN" if np.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    text = f"{value:.6g}"
+    if np.float32(text) != value:
+        text = f"{value:.9g}"
+    return text if "." in text or "e" in text else f"{text}.0"
+
+
+def write_json(value, as_bytes):
+    if isinstance(value, np.ndarray) and value.ndim:
+        return f"[{','.join(write_json(item, as_bytes) for item in value)}]"
+    if isinstance(value, bytes):
+        text = {"b64": base64.b64encode(value).decode()}
+        return json.dumps(text if as_bytes else value.decode())
+    return number(value) if value.dtype.kind == "f" else str(value)
+
+
+def read_json(value, dtype):
+    if dtype == tf.string:
+        return [base64.b64decode(item["b64"]) for item in value]
+    found = np.array(value)
+    if dtype.is_integer and found.dtype.kind == "f":
+        raise Refusal("INVALID_ARGUMENT", "is not of expected type: int32")
+    return found.astype(dtype.as_numpy_dtype)
+
+
+def c_escape(text):
+    """Which JSON does not understand: \\' and bytes as octal numbers."""
+    escapes = {b: f"\\{chr(b)}" for b in b"\"'\\"}
+    escapes.update({10: "\\n", 13: "\\r", 9: "\\t"})
+    return "".join(
+        escapes.get(b, chr(b) if 32 <= b < 127 else f"\\{b:03o}") for b in text.encode()
+    )
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    state: Server
+
+    def log_message(self, *args):
+        pass
+
+    def do_GET(self):
+        self.answer(self.status)
+
+    def do_POST(self):
+        self.answer(self.predict)
+
+    def answer(self, make):
+        try:
+            code, text = 200, make()
+        except Refusal as refusal:
+            code = _HTTP[refusal.code]
+            text = f'{{ "error": "{c_escape(refusal.message)}" }}'
+        # A client that has given up does not listen.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.send_response(code)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+    def status(self):
+        name = urllib.parse.unquote(re.fullmatch(r"/v1/models/([^/:]+)", self.path)[1])
+        found = [
+            {
+                "version": str(version),
+                "state": state,
+                "status": {"error_code": "OK", "error_message": ""},
+            }
+            for version, state in self.state.versions(name).items()
+        ]
+        return json.dumps({"model_version_status": found})
+
+    def predict(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        path = r"/v1/models/([^/:]+)(?:/versions/(\d+))?:predict"
+        name, version = re.fullmatch(path, self.path).groups()
+        name, version = urllib.parse.unquote(name), version and int(version)
+        self.state.check(name, version)
+        request = json.loads(body)
+        signature = request["signature_name"]
+        if signature not in self.state.models[name].signatures:
+            raise Refusal(
+                "INVALID_ARGUMENT",
+                f'Serving signature name: "{signature}" not found in signature def',
+            )
+        inputs = {}
+        for key, spec in specs(self.state.models[name].signatures[signature]).items():
+            if key not in request["inputs"]:
+                text = f"Missing named input: {key} in 'inputs' object."
+                raise Refusal("INVALID_ARGUMENT", text)
+            inputs[key] = tf.constant(read_json(request["inputs"][key], spec.dtype))
+        outputs = self.state.run(name, signature, inputs)
+        written = {
+            key: write_json(value, key.endswith("_bytes"))
+            for key, value in outputs.items()
+        }
+        if len(written) == 1:
+            return f'{{"outputs": {next(iter(written.values()))}}}'
+        pairs = ",".join(f'"{key}": {text}' for key, text in written.items())
+        return f'{{"outputs": {{{pairs}}}}}'
+
+
+@contextlib.contextmanager
+def rest(state):
+    """Serves over REST; gives the address."""
+    handler = type("Bound", (Handler,), {"state": state})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.01}
+    )
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextlib.contextmanager
+def grpc(state):
+    """Serves over gRPC; gives the address."""
+    import grpc as library
+    from tensorflow_serving.apis import (
+        get_model_status_pb2,
+        model_service_pb2_grpc,
+        predict_pb2,
+        prediction_service_pb2_grpc,
+    )
+
+    def answered(method):
+        def answer(self, request, context):
+            try:
+                return method(request)
+            except Refusal as refusal:
+                context.abort(library.StatusCode[refusal.code], refusal.message)
+
+        return answer
+
+    @answered
+    def predict(request):
+        spec = request.model_spec
+        version = spec.version.value if spec.HasField("version") else None
+        state.check(spec.name, version)
+        if spec.signature_name not in state.models[spec.name].signatures:
+            text = f'Serving signature key "{spec.signature_name}" not found.'
+            raise Refusal("FAILED_PRECONDITION", text)
+        inputs = {k: tf.constant(tf.make_ndarray(v)) for k, v in request.inputs.items()}
+        outputs = state.run(spec.name, spec.signature_name, inputs)
+        response = predict_pb2.PredictResponse()
+        for key, value in outputs.items():
+            response.outputs[key].CopyFrom(tf.make_tensor_proto(value))
+        return response
+
+    @answered
+    def status(request):
+        response = get_model_status_pb2.GetModelStatusResponse()
+        for version, name in state.versions(request.model_spec.name).items():
+            response.model_version_status.add(version=version, state=name)
+        return response
+
+    predictions = prediction_service_pb2_grpc.PredictionServiceServicer
+    models = model_service_pb2_grpc.ModelServiceServicer
+    server = library.server(
+        futures.ThreadPoolExecutor(2),
+        options=[("grpc.max_receive_message_length", -1)],
+    )
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+        type("Predictions", (predictions,), {"Predict": predict})(), server
+    )
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(
+        type("Models", (models,), {"GetModelStatus": status})(), server
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.stop(0).wait()
+
+
+def export_restorer(folder, seed=0):
+    """A restorer of the hole in the center, as experiments export it."""
+    tf.keras.utils.set_random_seed(seed)
+    restorer = export.build_restorer(tiny.plain_generator(SIZE), fill=1.0)
+    facts = {"image_size": SIZE, "hole_size": HOLE}
+    return export.save(
+        restorer,
+        folder / "export" / "1",
+        fillable=Fillable(HOLE, centered=True),
+        extras={"config.json": json.dumps(facts)},
+    )
+
+
+def export_codec(folder):
+    """A codec as experiments export it; its pictures were of 40 pixels."""
+    return codec_export.save(
+        *tiny_codec.halves(),
+        folder / "export" / "1",
+        tables=tiny_codec.laplace_tables([4.0] * 8),
+        facts={"image_size": 40},
+        card="",
+    )
+
+
+def export_echo(folder):
+    """What is sent comes back: numbers, whole numbers and bytes."""
+    module = tf.Module()
+
+    def echo(dtype, name):
+        spec = tf.TensorSpec(None if dtype != tf.string else [None], dtype, name=name)
+        same = tf.function(lambda **given: {name: tf.identity(given[name])})
+        return same.get_concrete_function(**{name: spec})
+
+    signatures = {
+        "floats": echo(tf.float32, "x"),
+        "integers": echo(tf.int32, "x"),
+        "bytes": echo(tf.string, "x_bytes"),
+    }
+    tf.saved_model.save(module, str(folder), signatures=signatures)
+    return folder
+
+
+def load(**folders):
+    """A server's state with version 1 of each model."""
+    models = {name: tf.saved_model.load(str(path)) for name, path in folders.items()}
+    return Server(models, {name: {1: "AVAILABLE"} for name in models})
