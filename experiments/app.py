@@ -22,7 +22,8 @@ from experiments import command
 from experiments import config as configs
 from experiments.config import hp
 from serving import app_models
-from serving.app_logic import Fill, Tools
+from serving.app_kinds import Fill, Restorer, Tools
+from serving.face_finder import FaceFinder
 
 # Pixels of the largest picture whose MS-SSIM is measured: it needs much memory.
 _MEASURED = 4_000_000
@@ -66,9 +67,24 @@ def serve(options: Options) -> None:
         print(f"loading {folder}", flush=True)
     models = app_models.load(options.models)
     with tempfile.TemporaryDirectory(prefix="facemend-") as place:
-        page = app.start(models, tools(), place, host=options.host, port=options.port)
+        page = app.start(
+            models,
+            tools(),
+            place,
+            host=options.host,
+            port=options.port,
+            find=_face_finder(),
+        )
         print(f"The page is at {page.local_url} (Ctrl-C stops it).", flush=True)
         page.block_thread()
+
+
+def _face_finder() -> FaceFinder | None:
+    try:
+        return FaceFinder()
+    except ImportError as error:
+        print(f"Faces are not looked for: {error}", flush=True)
+        return None
 
 
 def tools() -> Tools:
@@ -80,7 +96,7 @@ def tools() -> Tools:
     }
     names = ("l1_percent", "psnr_db", "ssim", "ms_ssim", "ms_ssim_5w")
     return Tools(
-        fills={name: _fill(restorer) for name, restorer in plain.items()},
+        plain={name: Restorer(_fill(restorer)) for name, restorer in plain.items()},
         rival=image_formats.available()["JPEG"],
         metrics=[metrics.METRICS[name] for name in names],
         measure_hole=_measure_hole,

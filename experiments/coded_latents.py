@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,7 +11,7 @@ import tensorflow as tf
 import tqdm
 
 from data_pipeline.decoded import DecodedSplit
-from evaluation import coders, image_formats, metrics
+from evaluation import coders, image_formats, metrics, naming, wording
 from evaluation.charts import Curve
 from evaluation.codec_comparison import OURS, Comparison
 from evaluation.rate_distortion import BITS
@@ -147,11 +148,45 @@ def compare(
     return SmallComparison(evaluation, settings, size)
 
 
+def statements(found: SmallComparison) -> list[str]:
+    """Who takes fewer bytes at equal quality; a format may have none as low as ours."""
+    said = layout.statements(found)  # of every pair, then of the smallest files
+    pairs = list(itertools.product(found.keys, found.formats))
+    compared = [
+        _always_better(found, *pair) or sentence for pair, sentence in zip(pairs, said)
+    ]
+    return [*compared, *said[len(pairs) :]]
+
+
+def _always_better(found: SmallComparison, key: str, name: str) -> str:
+    """Says so if a format's worst files are better than our best; otherwise empty."""
+    metric = naming.metric_of(key)
+
+    def quality(setting: str) -> float:
+        return found.summary[setting][key]["mean"]
+
+    def shown(setting: str) -> str:
+        length = found.bytes_of(found.summary[setting][BITS]["mean"])
+        mean = wording.number(quality(setting), metric.digits)
+        return f"{mean} at {round(length):,} bytes"
+
+    best = max(found.settings[OURS], key=quality)
+    worst = min(found.settings[name], key=quality)
+    if quality(worst) <= quality(best):
+        return ""
+    return (
+        f"{metric.label}: even the worst {name}, {shown(worst)}, beats our best, "
+        f"{shown(best)}."
+    )
+
+
 def tables(found: SmallComparison) -> list[Table]:
     """Bytes at equal quality, and every setting."""
+    images = wording.counted(len(found.evaluation.names), "test image")
     points = dataclasses.replace(
         layout.points_table(found),
         caption=f"Files of {found.size}×{found.size} pixels, setting by setting",
+        note=f"Means over {images}, with 95% bootstrap intervals.",
     )
     return [*(layout.equal_quality_table(found, key) for key in found.keys), points]
 

@@ -7,11 +7,12 @@ r"""Compresses pictures with an exported codec, and decompresses what it made.
 
 --input is a file or a folder (searched recursively). Pictures of any size become files
 that end in .fmc, which only the model that wrote them can read, and these become PNGs.
-A model that makes some hundred numbers of a face (cvae_dcgan) takes --bits=4, 6 or 8
-of each; it sees every picture at its own size, so that only small faces are kept well.
 They are 8-bit pictures, gray or color, as they would be looked at: turned as the camera
 says, transparency laid over white, without metadata. What cannot be read is named and
 skipped; the command then ends with an error after the last file.
+
+A model that makes some hundred numbers of a face (cvae_dcgan) writes --bits=4, 6 or 8
+of each; it resizes pictures to the faces it was trained on, and its results back.
 """
 
 from __future__ import annotations

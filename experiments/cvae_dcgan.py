@@ -167,16 +167,10 @@ class Config(ReconstructionConfig):
         )
 
     def export(
-        self,
-        network: tf.keras.Model,
-        folder: pathlib.Path,
-        *,
-        data: RunData,
-        facts: Mapping[str, Any],
-        card: str,
+        self, network: tf.keras.Model, folder: pathlib.Path, **described: Any
     ) -> pathlib.Path:
         """Writes the auto-encoder with its quantizers, and each half by itself."""
-        return cvae_dcgan_export.export(network, folder, data, facts, card)
+        return cvae_dcgan_export.export(network, folder, **described)
 
 
 CVAE = {

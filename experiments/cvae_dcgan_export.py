@@ -16,6 +16,7 @@ from serving import latent_export
 def export(
     network: tf.keras.Model,
     folder: pathlib.Path,
+    *,
     data: RunData,
     facts: Mapping[str, Any],
     card: str,

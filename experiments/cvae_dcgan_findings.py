@@ -24,7 +24,6 @@ from experiments import (
     cvae_dcgan_table,
     latent_pictures,
     latent_quantizers,
-    rate_distortion_tables,
     watched_discriminator,
 )
 from experiments.data import RunData
@@ -74,7 +73,7 @@ def examine(
         statements=(
             _bytes(values, ours, config.image_size),
             *([_found(faces)] if faces else []),
-            *rate_distortion_tables.statements(compared),
+            *coded_latents.statements(compared),
             *watched_discriminator.statements(history),
         ),
     )
@@ -151,7 +150,7 @@ def _bytes(values: Mapping[str, Mapping[str, np.ndarray]], ours: str, size: int)
 def _found(faces: FoundMasks) -> str:
     """Which masks were used, and in how many images there is no face."""
     missing = len(faces.without)
-    said = f"Face masks: {faces.description}."
+    said = f"Masks: {faces.description}."
     if not missing:
         return f"{said} Every test image has one."
     return (

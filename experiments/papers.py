@@ -11,6 +11,7 @@ NAMES = (
     "multiscale_context_encoder",
     "pyramid_cgan",
     "portrait_autoencoder",
+    "cvae_dcgan",
 )
 
 

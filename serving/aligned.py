@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from serving import blending, framing
-from serving.alignment import Alignment, align
+from serving.alignment import Alignment, align, part_of
 from serving.photo import PhotoRestorer, UnfillableHoleError
 
 # A hole larger than what the model fills is made to fit by showing it the face so much
@@ -138,7 +138,16 @@ class FaceRestorer:
                 f"{width}x{height}. {error}"
             ) from error
         known = ~alignment.cut_mask(unknown & ~own)
-        alignment.paste(blending.blend(restored, hole, known), image, own)
+        restored = blending.blend(restored, hole, known)
+        box = _around(own)
+        part, own = part_of(image, box), part_of(own, box)
+        values = blending.sharpen(
+            alignment.enlarged(restored, box),
+            part,
+            ~part_of(unknown, box),
+            reach=1.0 / alignment.density,
+        )
+        part[own] = np.clip(np.rint(values[own]), 0, 255).astype(np.uint8)
 
     def _fitted(
         self, alignment: Alignment, own: np.ndarray
@@ -167,6 +176,14 @@ class FaceRestorer:
         square = np.zeros((self.size, self.size), bool)
         square[start : start + self._side, start : start + self._side] = True
         return alignment.moved(scale, middle, to), square
+
+
+def _around(mask: np.ndarray) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of what is marked and the pixels beside it."""
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    height, width = mask.shape
+    left, right = max(columns[0] - 1, 0), min(columns[-1] + 2, width)
+    return left, max(rows[0] - 1, 0), right, min(rows[-1] + 2, height)
 
 
 def _extent(hole: np.ndarray) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from data_pipeline import pixels
 from serving.framing import Framing, anchors
 
 _CANVAS = 2048  # pixels; a larger crop is not shrunk with all its detail
+_STAND_IN = 2  # pixels of the crop to which known colors spread into what is unknown
 _MARGIN = 4  # pixels that interpolation reaches beyond what it fills
 
 
@@ -60,60 +61,57 @@ class Alignment:
         """The face as a network takes it.
 
         Antialiased; where the crop leaves the picture the picture is mirrored. What is
-        unknown has no influence on its neighbors: they are means of known pixels.
+        unknown has no influence: the colors around it stand in for it.
 
         Args:
           image: uint8 [H, W, 3].
           unknown: bool [H, W].
 
         Returns:
-          float32 [S, S, 3] in [0, 255]; where nothing is known, the mean of the rest.
+          float32 [S, S, 3] in [0, 255].
         """
         box = self.window(*unknown.shape)
-        known = (~_part(unknown, box)).astype(np.float32)[..., None]
-        values = np.concatenate([_part(image, box) * known, known], axis=-1)
-        values = self._sample(values, box, cv2.BORDER_REFLECT)
-        colors, weight = values[..., :3], values[..., 3:]
-        seen = weight >= 0.5
-        colors = np.clip(colors / np.where(seen, weight, 1.0), 0.0, 255.0)
-        mean = colors.mean(axis=(0, 1), where=seen) if seen.any() else np.float32(127.5)
-        return np.where(seen, colors, mean).astype(np.float32)
+        values = part_of(image, box).astype(np.float32)
+        hidden = part_of(unknown, box)
+        if hidden.any():
+            reach = int(np.ceil(_STAND_IN / self.density))
+            values = np.where(hidden[..., None], _around(values, hidden, reach), values)
+        return np.clip(self._sample(values, box, cv2.BORDER_REFLECT), 0.0, 255.0)
 
     def cut_mask(self, mask: np.ndarray) -> np.ndarray:
         """Where at least half of a pixel is marked: bool [H, W] -> bool [S, S]."""
         box = self.window(*mask.shape)
-        marked = _part(mask, box).astype(np.float32)[..., None]
+        marked = part_of(mask, box).astype(np.float32)[..., None]
         return self._sample(marked, box, cv2.BORDER_CONSTANT)[..., 0] >= 0.5
 
-    def paste(self, crop: np.ndarray, image: np.ndarray, mask: np.ndarray) -> None:
-        """Writes a crop back into its photograph.
+    def enlarged(self, crop: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+        """A crop as the photograph shows it.
 
         Args:
-          crop: float32 [S, S, 3] in [0, 255].
-          image: uint8 [H, W, 3]; is changed where the mask says, nowhere else.
-          mask: bool [H, W].
+          crop: float32 [S, S, 3].
+          box: Left, top, right and bottom of the part of the photograph.
+
+        Returns:
+          float32 [bottom - top, right - left, 3]; beyond the crop its edge is repeated.
         """
-        box = self.window(*mask.shape)
-        where = _part(mask, box)
         if self.density > 1.0:
             # Finer than the photograph: what that cannot show would alias.
             sigma = 0.5 * np.sqrt(self.density**2 - 1.0)
             crop = cv2.GaussianBlur(crop, (0, 0), sigma)
-        values = cv2.warpAffine(
+        left, top, right, bottom = box
+        return cv2.warpAffine(
             crop,
-            _after_shift(self.matrix, box[:2]),
-            (where.shape[1], where.shape[0]),
+            _after_shift(self.matrix, (left, top)),
+            (right - left, bottom - top),
             flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
-        values = np.clip(np.rint(values), 0, 255).astype(np.uint8)
-        _part(image, box)[where] = values[where]
 
     def back(self, mask: np.ndarray, height: int, width: int) -> np.ndarray:
         """Where the crop is marked, of the photograph: bool [S, S] -> bool [H, W]."""
         box = self.window(height, width)
         whole = np.zeros((height, width), bool)
-        part = _part(whole, box)
+        part = part_of(whole, box)
         if part.size:
             part[...] = cv2.warpAffine(
                 mask.astype(np.uint8),
@@ -171,6 +169,18 @@ def align(landmarks: np.ndarray, framing: Framing, size: int) -> Alignment:
     return Alignment(matrix, size)
 
 
+def _around(values: np.ndarray, hidden: np.ndarray, reach: int) -> np.ndarray:
+    """Means of what is not hidden, up to `reach` pixels away; farther, of all of it."""
+    known = (~hidden).astype(np.float32)
+    kernel = (2 * reach + 1,) * 2
+    weight = cv2.blur(known, kernel)[..., None]
+    near = cv2.blur(values * known[..., None], kernel)
+    seen = weight > 1e-4 / reach**2  # sums of a running mean are not exactly zero
+    total = max(float(known.sum()), 1.0)
+    mean = (values * known[..., None]).sum(axis=(0, 1), dtype=np.float64) / total
+    return np.where(seen, near / np.where(seen, weight, 1.0), mean.astype(np.float32))
+
+
 def _after_shift(matrix: np.ndarray, corner: tuple) -> np.ndarray:
     """The map for points that count from this corner."""
     shifted = matrix.copy()
@@ -178,6 +188,7 @@ def _after_shift(matrix: np.ndarray, corner: tuple) -> np.ndarray:
     return shifted
 
 
-def _part(values: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+def part_of(values: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+    """[H, W, ...] -> a view of what lies in left, top, right, bottom."""
     left, top, right, bottom = box
     return values[top:bottom, left:right]

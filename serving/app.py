@@ -24,8 +24,9 @@ from serving import (
     app_restore,
     app_style,
 )
+from serving.app_faces import Faces, Find
 from serving.app_guard import Guard
-from serving.app_logic import Tools
+from serving.app_kinds import Tools
 from serving.app_models import Models
 
 QUEUE = 16  # requests that may wait
@@ -41,43 +42,48 @@ there, and must not be used to identify anybody. Ask people before you restore a
 pictures of them.</div></div>"""
 
 
-def build(models: Models, tools: Tools, place: str | os.PathLike) -> gr.Blocks:
-    """The page.
-
-    Args:
-      models: What it shows.
-      tools: What it compares them with.
-      place: A folder for the pictures to try; see `start`.
-    """
-    examples = write_examples(place)
+def build(
+    models: Models, tools: Tools, place: str | os.PathLike, find: Find | None = None
+) -> gr.Blocks:
+    """The page; see `start`."""
+    examples, faces = draw_examples(place, find)
     with gr.Blocks(
         title="facemend", analytics_enabled=False, delete_cache=(KEPT, KEPT)
     ) as page:
         gr.HTML(_TOP)
         with gr.Tab("Restore"):
-            app_restore.build(models.restorers, examples)
+            app_restore.build(models.restorers, faces, examples)
         with gr.Tab("Compress"):
             app_compress.build(models.codecs, tools, examples)
         with gr.Tab("Compare"):
-            app_compare.build(models.restorers, tools, examples)
+            app_compare.build(models.restorers, tools, faces, examples)
         with gr.Tab("Explore"):
             app_explore.build(models.latents, examples)
     return page
 
 
-def write_examples(place: str | os.PathLike) -> list[str]:
-    """Draws the faces to try, which are nobody's; returns their paths."""
-    paths = []
+def draw_examples(
+    place: str | os.PathLike, find: Find | None
+) -> tuple[list[str], Faces]:
+    """Draws faces to try, which are nobody's: their paths, and where they are."""
+    paths, known = [], []
     for number, index in enumerate(_FACES, start=1):
         path = pathlib.Path(place, _EXAMPLES, f"face-{number}.png")
-        image = synthetic_faces.draw(index, size=256)["image"]
-        pixels.write_bytes(path, pixels.encode_png(image))
+        face = synthetic_faces.draw(index, size=256)
+        pixels.write_bytes(path, pixels.encode_png(face["image"]))
         paths.append(str(path))
-    return paths
+        known.append((face["image"], face["landmarks"]))
+    return paths, Faces(known, find)
 
 
 def start(
-    models: Models, tools: Tools, place: str | os.PathLike, *, host: str, port: int
+    models: Models,
+    tools: Tools,
+    place: str | os.PathLike,
+    *,
+    host: str,
+    port: int,
+    find: Find | None = None,
 ) -> gr.Blocks:
     """Serves the page, and returns while it does; `close()` ends it.
 
@@ -87,6 +93,7 @@ def start(
       place: An empty folder for all that visitors upload and download.
       host: The address that it listens on.
       port: 0 takes the first free one from 7860.
+      find: Looks for faces, such as a `face_finder.FaceFinder`.
 
     Returns:
       The page; `local_url` says where it is.
@@ -100,7 +107,7 @@ def start(
     # Pillow refuses twice as many; Gradio opens what is painted with it.
     Image.MAX_IMAGE_PIXELS = app_pictures.MAX_PIXELS // 2
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-    page = build(models, tools, place)
+    page = build(models, tools, place, find)
     page.queue(max_size=QUEUE)
     page.launch(
         server_name=host,

@@ -9,29 +9,32 @@ import numpy as np
 
 from serving import app_logic, app_tables
 from serving import app_widgets as widgets
-from serving.app_logic import Tools
-from serving.app_models import Restorer
+from serving.app_faces import Faces
+from serving.app_kinds import Restorer, Tools
 
 _HIDDEN = 200  # of 255, the gray of a hole
 
 
 def build(
-    restorers: Mapping[str, Restorer], tools: Tools, examples: Sequence[str]
+    models: Mapping[str, Restorer],
+    tools: Tools,
+    faces: Faces,
+    examples: Sequence[str],
 ) -> None:
     """Puts the tab's contents where it is called.
 
     Args:
-      restorers: Models, by name; without one the others are compared.
+      models: By name; without one the others are compared.
       tools: Restorers that are no models, and the measures.
+      faces: Where the faces of pictures are.
       examples: Paths of pictures to try.
     """
-    fills = {name: restorer.fill for name, restorer in restorers.items()}
-    fills.update(tools.fills)
-    holes = [restorer.hole for restorer in restorers.values()] or [(0.25, 0.75)]
+    restorers = {**models, **tools.plain}
+    hole = next(iter(restorers.values())).hole
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=340):
             file = widgets.picker(examples, label="Picture without damage")
-            editor = widgets.painter(file, lambda _: holes[0], gr.State(""))
+            editor = widgets.painter(file, faces, lambda _: hole, gr.State(""))
             button = gr.Button("Compare", variant="primary")
         with gr.Column(scale=3, min_width=380):
             nothing = widgets.empty(
@@ -57,12 +60,14 @@ def build(
         image = widgets.read(path)
         mask = widgets.mask_of(drawn, image.shape[:2])
         image, mask = app_logic.fit_to_compare(image, mask)
-        found = app_logic.compare(fills, image, mask, tools.measure_hole)
-        rows = [*progress.tqdm(found, total=len(fills), unit="restorers")]
+        found = app_logic.compare(
+            restorers, image, mask, faces(image), tools.measure_hole
+        )
+        rows = [*progress.tqdm(found, total=len(restorers), unit="restorers")]
         hidden = np.where(mask, np.uint8(_HIDDEN), image)
         shown = [(image, "original"), (hidden, "hidden")]
         shown += [(row.image, row.label) for row in rows if row.image is not None]
-        text = app_tables.table(rows, tools.metrics, ours=restorers)
+        text = app_tables.table(rows, tools.metrics, ours=models)
         height, width = image.shape[:2]
         text += (
             f'<p class="said">In the hole ({mask.mean():.1%} of {width:,} × {height:,} '

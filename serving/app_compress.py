@@ -10,7 +10,7 @@ import gradio as gr
 
 from serving import app_logic, app_pictures, app_tables
 from serving import app_widgets as widgets
-from serving.app_logic import Row, Tools
+from serving.app_kinds import Row, Tools
 from serving.codec import Codec
 
 SUFFIX = ".fmc"

@@ -2,115 +2,70 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Protocol
 
 import numpy as np
 
 from data_pipeline import pixels
 from serving import app_pictures, container
+from serving.app_kinds import Metric, Restorer, Row, Tools
 from serving.codec import Codec
+from serving.framing import NoFaceError
 from serving.latent_codec import LatentCodec
 from serving.photo import UnfillableHoleError
-
-# image uint8 [H, W, 3], mask uint8 [H, W, 1] (1 = missing) -> restored image
-Fill = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 # The longer side, pixels, of what restorers are compared on: models look at fewer, and
 # OpenCV takes minutes for a large hole in a photograph.
 COMPARED = 512
 
 
-class Metric(Protocol):
-    """How a table shows a number; `evaluation.metrics.Metric` is one."""
-
-    name: str
-    label: str
-    higher_is_better: bool | None
-    digits: int
-
-
-class Format(Protocol):
-    """An image format; `evaluation.image_formats.ImageFormat` is one."""
-
-    name: str
-
-    def decode(self, data: bytes) -> np.ndarray:
-        """A file's bytes -> uint8 [H, W, 3]."""
-
-    def nearest(self, image: np.ndarray, size: int) -> tuple[int, bytes]:
-        """The quality whose file is nearest to so many bytes, and that file."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Tools:
-    """What the page borrows from `evaluation`, which this room does not import.
-
-    Attributes:
-      fills: Restorers without a network, by name.
-      rival: The format that codecs are compared with.
-      metrics: Those that `measure_hole` and `measure_file` give, in the order of
-        tables.
-      measure_hole: (original, restored, mask), in bytes -> {metric's name: value}.
-      measure_file: (original, decoded) -> the same.
-    """
-
-    fills: Mapping[str, Fill]
-    rival: Format
-    metrics: Sequence[Metric]
-    measure_hole: Callable[..., Mapping[str, float]]
-    measure_file: Callable[..., Mapping[str, float]]
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """A line of a table, and its picture.
-
-    Attributes:
-      label: What it is of.
-      values: {metric's name: value}.
-      image: uint8 [H, W, 3]; None where there is none.
-      note: Why there is none, or what else is to be said.
-      size: Of its file, bytes; 0 where there is none.
-    """
-
-    label: str
-    values: Mapping[str, float]
-    image: np.ndarray | None
-    note: str = ""
-    size: int = 0
-
-
-def restore(fill: Fill, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def restore(
+    restorer: Restorer, image: np.ndarray, mask: np.ndarray, faces: Sequence[np.ndarray]
+) -> tuple[np.ndarray, bool]:
     """Fills what is painted; the other pixels are the picture's own.
 
     Args:
-      fill: Of a model.
+      restorer: Which does it.
       image: uint8 [H, W, 3].
       mask: uint8 [H, W, 1], 1 = missing.
+      faces: Landmarks of those that may be brought where the model has met faces;
+        without one, or where the hole goes beyond them, the picture is restored as a
+        whole.
+
+    Returns:
+      The restored picture, and whether faces were brought into place.
 
     Raises:
       ValueError: If nothing is painted, or everything.
       UnfillableHoleError: If the model does not fill such holes.
     """
     _check_hole(mask)
-    return np.where(mask, fill(image, mask), image)
+    restored, placed = None, bool(faces) and restorer.fill_faces is not None
+    if placed:
+        try:
+            restored = restorer.fill_faces(image, mask, faces)
+        except (UnfillableHoleError, NoFaceError):
+            placed = False
+    if not placed:
+        restored = restorer.fill(image, mask)
+    return np.where(mask, restored, image), placed
 
 
 def compare(
-    fills: Mapping[str, Fill],
+    restorers: Mapping[str, Restorer],
     image: np.ndarray,
     mask: np.ndarray,
+    faces: Sequence[np.ndarray],
     measure: Callable[..., Mapping[str, float]],
 ) -> Iterator[Row]:
     """The same hole by every restorer, measured against what it hides.
 
     Args:
-      fills: By name.
+      restorers: By name.
       image: uint8 [H, W, 3], from `fit_to_compare`.
       mask: uint8 [H, W, 1], 1 = missing, from there too.
+      faces: As `restore` takes them.
       measure: See `Tools.measure_hole`.
 
     Yields:
@@ -120,9 +75,9 @@ def compare(
       ValueError: If nothing is painted, or everything.
     """
     _check_hole(mask)
-    for label, fill in fills.items():
+    for label, restorer in restorers.items():
         try:
-            restored = restore(fill, image, mask)
+            restored, _ = restore(restorer, image, mask, faces)
         except UnfillableHoleError as error:
             yield Row(label, {}, None, str(error))
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import os
@@ -11,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from serving import app_pictures, codec_export, export, latent_export
-from serving.app_logic import Fill
+from serving.aligned import FaceRestorer
+from serving.app_kinds import Restorer
 from serving.codec import Codec
 from serving.latent_codec import LatentCodec
 from serving.photo import PhotoRestorer
@@ -22,21 +24,6 @@ LATENTS = ("cvae_dcgan",)
 
 # What an upload of the most pixels has at most when codecs have padded its sides.
 _PADDED = app_pictures.MAX_PIXELS * 11 // 10
-
-
-@dataclasses.dataclass(frozen=True)
-class Restorer:
-    """A model that fills holes.
-
-    Attributes:
-      fill: What it does.
-      hole: Its center hole; see `PhotoRestorer`.
-      limits: Which holes it fills, a sentence.
-    """
-
-    fill: Fill
-    hole: tuple[float, float]
-    limits: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +63,7 @@ def load(folders: Sequence[str | os.PathLike]) -> Models:
     restorers, codecs, latents = {}, {}, {}
     for label, folder, config in _named(found):
         if config["paper"] in RESTORERS:
-            restorers[label] = _open_restorer(folder, config)
+            restorers[label] = _open_restorer(folder)
         elif config["paper"] in CODECS:
             codecs[label] = codec_export.load(folder, max_pixels=_PADDED)
         else:
@@ -106,9 +93,14 @@ def _named(found: list[tuple[pathlib.Path, dict]]) -> Iterator[tuple]:
         yield label, folder, config
 
 
-def _open_restorer(folder: pathlib.Path, config: Mapping) -> Restorer:
+def _open_restorer(folder: pathlib.Path) -> Restorer:
     model = PhotoRestorer(folder)
-    return Restorer(functools.partial(_fill, model), model.hole, _limits(config))
+    fill_faces = None
+    with contextlib.suppress(ValueError):  # of data whose faces lie nobody knows where
+        fill_faces = FaceRestorer(model)
+    return Restorer(
+        functools.partial(_fill, model), fill_faces, model.hole, _limits(model.facts)
+    )
 
 
 def _fill(model: PhotoRestorer, image: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -22,7 +22,6 @@ RESTORED = "restored by facemend; invented content"
 DECODED = "decompressed by facemend; details may be invented"
 DRAWN = "drawn by facemend; invented content, nobody's picture"
 
-REGIONS = ("Center", "Upper half", "Lower half", "Left half", "Right half")
 PAINT = (11, 110, 106, 204)  # RGBA of what is missing, on the page
 
 
@@ -78,32 +77,20 @@ def shrink(image: np.ndarray, side: int) -> np.ndarray:
     return pixels.resize(image, height, width)
 
 
-def region(
-    name: str, size: tuple[int, int], hole: tuple[float, float] = (0.25, 0.75)
-) -> np.ndarray:
-    """The mask of a part of a picture.
+def center(size: tuple[int, int], hole: tuple[float, float]) -> np.ndarray:
+    """The mask of a picture's center.
 
     Args:
-      name: One of `REGIONS`.
       size: Height and width of the picture, pixels.
-      hole: Where the center begins and ends, as shares of each side; see
+      hole: Where it begins and ends, as shares of each side; see
         `photo.PhotoRestorer`.
 
     Returns:
       uint8 [height, width, 1], 1 = missing.
     """
-    first, second = (0.0, 0.5), (0.5, 1.0)
-    rows, columns = {
-        "Center": (hole, hole),
-        "Upper half": (first, (0.0, 1.0)),
-        "Lower half": (second, (0.0, 1.0)),
-        "Left half": ((0.0, 1.0), first),
-        "Right half": ((0.0, 1.0), second),
-    }[name]
     mask = np.zeros((*size, 1), np.uint8)
-    top, bottom = (round(size[0] * share) for share in rows)
-    left, right = (round(size[1] * share) for share in columns)
-    mask[top:bottom, left:right] = 1
+    (top, bottom), (left, right) = (np.rint(np.multiply(s, hole)) for s in size)
+    mask[int(top) : int(bottom), int(left) : int(right)] = 1
     return mask
 
 

@@ -10,14 +10,18 @@ import gradio as gr
 
 from serving import app_logic, app_pictures
 from serving import app_widgets as widgets
-from serving.app_models import Restorer
+from serving.app_faces import Faces
+from serving.app_kinds import Restorer
 
 
-def build(restorers: Mapping[str, Restorer], examples: Sequence[str]) -> None:
+def build(
+    restorers: Mapping[str, Restorer], faces: Faces, examples: Sequence[str]
+) -> None:
     """Puts the tab's contents where it is called.
 
     Args:
       restorers: By name; without one it says how to get one.
+      faces: Where the faces of pictures are.
       examples: Paths of pictures to try.
     """
     if not restorers:
@@ -36,7 +40,14 @@ def build(restorers: Mapping[str, Restorer], examples: Sequence[str]) -> None:
             model = gr.Dropdown(
                 names, value=names[0], label="Model", info=restorers[names[0]].limits
             )
-            editor = widgets.painter(file, lambda name: restorers[name].hole, model)
+            editor = widgets.painter(
+                file, faces, lambda name: restorers[name].hole, model
+            )
+            place = gr.Checkbox(
+                True,
+                label="Bring faces into place first",
+                info="Models have met faces upright, at one place and of one size.",
+            )
             button = gr.Button("Restore", variant="primary")
         with gr.Column(scale=1, min_width=340):
             nothing = widgets.empty(
@@ -61,11 +72,12 @@ def build(restorers: Mapping[str, Restorer], examples: Sequence[str]) -> None:
     def clear(_):
         return [gr.update(visible=True), *[gr.update(visible=False)] * 3]
 
-    def restore(path, drawn, name):
+    def restore(path, drawn, name, place):
         image = widgets.read(path)
         mask = widgets.mask_of(drawn, image.shape[:2])
         start = time.monotonic()
-        restored = app_logic.restore(restorers[name].fill, image, mask)
+        found = faces(image) if place else []
+        restored, placed = app_logic.restore(restorers[name], image, mask, found)
         seconds = time.monotonic() - start
         data = app_pictures.encode_png(restored, app_pictures.RESTORED)
         pair = [app_pictures.shrink(side, widgets.SHOWN) for side in (image, restored)]
@@ -73,7 +85,8 @@ def build(restorers: Mapping[str, Restorer], examples: Sequence[str]) -> None:
         text = (
             f'<p class="said"><b>{html.escape(name)}</b> invented {mask.mean():.1%} of '
             f"{width:,} × {height:,} pixels in {seconds:.1f} s. All others are the "
-            "picture's own. The file says in itself that it is restored.</p>"
+            f"picture's own. {_how(place, found, placed)} The downloaded file says in "
+            "itself that it is restored.</p>"
         )
         return (
             gr.update(visible=False),
@@ -87,4 +100,22 @@ def build(restorers: Mapping[str, Restorer], examples: Sequence[str]) -> None:
 
     model.change(describe, model, model, **widgets.SHOW)
     file.change(clear, file, results, **widgets.SHOW)
-    button.click(widgets.told(restore), [file, editor, model], results, **widgets.WORK)
+    button.click(
+        widgets.told(restore), [file, editor, model, place], results, **widgets.WORK
+    )
+
+
+def _how(place: bool, found: list, placed: bool) -> str:
+    """What was done with the picture's faces."""
+    if placed:
+        return (
+            "The face was brought into place first."
+            if len(found) == 1
+            else (f"{len(found)} faces were brought into place first.")
+        )
+    whole = "The picture was restored as a whole"
+    if not place:
+        return f"{whole}."
+    if not found:
+        return f"{whole}: no face was found in it."
+    return f"{whole}: the hole goes beyond its faces, or nobody knows where the model met faces."

@@ -6,7 +6,8 @@ import html
 import math
 from collections.abc import Collection, Sequence
 
-from serving.app_logic import Metric, Row, best
+from serving.app_kinds import Metric, Row
+from serving.app_logic import best
 
 _DASH = "–"
 

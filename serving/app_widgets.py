@@ -12,10 +12,13 @@ import gradio as gr
 import numpy as np
 
 from data_pipeline import pixels
-from serving import app_pictures
+from serving import app_faces, app_pictures
+from serving.app_faces import Faces
 
 SHOWN = 1024  # pixels, the longer side of a result on the page
 PAINTED = 768  # pixels, of the picture that is painted on
+
+_CLEAR = "Clear"
 
 # One model works at a time; the others' users wait their turn.
 WORK = {"concurrency_id": "models", "concurrency_limit": 1, "api_visibility": "private"}
@@ -103,12 +106,15 @@ def picker(examples: Sequence[str], *, label: str = "Picture") -> gr.File:
     return file
 
 
-def painter(file: gr.File, hole: Callable[[str], tuple], chosen) -> gr.ImageEditor:
+def painter(
+    file: gr.File, faces: Faces, hole: Callable[[str], tuple], chosen
+) -> gr.ImageEditor:
     """The picture of a picker, to paint on what is missing.
 
     Args:
       file: Of the picker.
-      hole: What is chosen -> the center hole; see `app_pictures.region`.
+      faces: Where the faces of pictures are.
+      hole: What is chosen -> the center hole; see `app_pictures.center`.
       chosen: The component that says what is chosen.
     """
     editor = gr.ImageEditor(
@@ -126,7 +132,7 @@ def painter(file: gr.File, hole: Callable[[str], tuple], chosen) -> gr.ImageEdit
     with gr.Row(visible=False, elem_classes="regions") as row:
         buttons = [
             gr.Button(name, size="sm", min_width=60)
-            for name in (*app_pictures.REGIONS, "Nothing")
+            for name in (*app_faces.REGIONS, _CLEAR)
         ]
 
     def show(path):
@@ -139,9 +145,9 @@ def painter(file: gr.File, hole: Callable[[str], tuple], chosen) -> gr.ImageEdit
 
     def take(name, path, label):
         seen = app_pictures.shrink(read(path), PAINTED)
-        if name == "Nothing":
+        if name == _CLEAR:
             return _canvas(seen)
-        mask = app_pictures.region(name, seen.shape[:2], hole(label))
+        mask = faces.region(name, seen, hole(label))
         return _canvas(seen, app_pictures.paint(mask))
 
     for button in buttons:

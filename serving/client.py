@@ -21,8 +21,8 @@ from __future__ import annotations
 import io
 import os
 import time
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 # Seconds before a server that does not answer is asked again. A model only computes, so
 # that asking it twice does no harm; what took too long once is not tried again.
 _PAUSES = (0.2, 1.0)
+
+_Answer = TypeVar("_Answer")
 
 
 class Client:
@@ -57,8 +59,9 @@ class Client:
         replaced as the server runs.
 
     Raises:
-      ValueError: If the address is none.
-      ImportError: If gRPC's package is not installed.
+      ValueError: If the address is none, or the tables are damaged.
+      FileNotFoundError: If the tables are not where they should be.
+      ImportError: If a package that gRPC or compressing needs is not installed.
     """
 
     def __init__(
@@ -74,8 +77,9 @@ class Client:
         self._transport = transport(address, model, version, timeout)
         self._address, self._model, self._version = address, model, version
         self._timeout = timeout
-        self._tables = tables
         self._codec: Codec | None = None
+        if tables is not None:
+            self._codec = client_codec.build(self._predict, tables)
 
     def restore(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """Restores what is missing.
@@ -115,16 +119,15 @@ class Client:
     def compress(self, image: np.ndarray) -> bytes:
         """A picture -> the bytes of a file, as `serving.codec.Codec.compress`.
 
-        On the same kind of machine these are the bytes that experiments.compress
-        writes. On another a latent may be rounded otherwise; every client with the
-        same tables decodes what was written exactly.
+        These are the bytes that experiments.compress writes on the server's kind of
+        machine. Another kind may round a latent otherwise, which makes another file,
+        as good and readable by all.
 
         Args:
           image: uint8 [H, W, 3] of any size.
 
         Raises:
           ValueError: If it is no such picture, or without tables; see also `restore`.
-          ImportError: If tensorflow-compression is not installed.
         """
         _check_picture(image)
         return self._coder().compress(image)
@@ -136,7 +139,6 @@ class Client:
           CorruptFileError: If the file is not as `compress` made it.
           ForeignFileError: If it is no such file, or another model's.
           ValueError: Without tables; see also `restore`.
-          ImportError: If tensorflow-compression is not installed.
         """
         return self._coder().decompress(data)
 
@@ -175,7 +177,7 @@ class Client:
                 "one is not."
             ) from failure
 
-    def _patiently(self, ask):
+    def _patiently(self, ask: Callable[[], _Answer]) -> _Answer:
         """Asks, and asks again while the server is not there."""
         for pause in _PAUSES:
             try:
@@ -192,9 +194,11 @@ class Client:
         )
 
     def _coder(self) -> Codec:
-        """The server's halves and our tables; made when first needed."""
         if self._codec is None:
-            self._codec = client_codec.build(self._predict, self._tables)
+            raise ValueError(
+                "Compressing needs the codec's tables: pass Client(tables=FOLDER), its "
+                "export, or a folder with two files of it."
+            )
         return self._codec
 
 

@@ -13,10 +13,10 @@ import numpy as np
 if TYPE_CHECKING:
     from serving.codec import Codec
 
-TABLES, FACTS = "entropy_tables.npz", "config.json"
+_TABLES, _FACTS = "entropy_tables.npz", "config.json"
 
 
-def build(predict: Callable, folder: str | os.PathLike | None) -> Codec:
+def build(predict: Callable, folder: str | os.PathLike) -> Codec:
     """Makes a codec of a server's signatures and an export's tables.
 
     Args:
@@ -24,23 +24,18 @@ def build(predict: Callable, folder: str | os.PathLike | None) -> Codec:
       folder: The export, or any folder with the two files.
 
     Raises:
-      ValueError: If there is no folder, or its files are not an export's.
+      ValueError: If the files are not an export's.
       FileNotFoundError: If it has not both files.
       ImportError: If tensorflow-compression is not installed.
     """
-    if folder is None:
-        raise ValueError(
-            "Compressing needs the codec's tables: pass Client(tables=FOLDER), its "
-            f"export, or a folder with {TABLES} and {FACTS} of it."
-        )
     place = pathlib.Path(folder)
     place = place / "assets.extra" if (place / "assets.extra").is_dir() else place
-    for name in (TABLES, FACTS):
+    for name in (_TABLES, _FACTS):
         if not (place / name).exists():
             raise FileNotFoundError(
                 f"{place} has no {name}. Pass an export of portrait_autoencoder that "
-                f"was trained with --entropy=factorized, or a folder with {TABLES} and "
-                f"{FACTS} of it."
+                "was trained with --entropy=factorized, or a folder with its "
+                f"{_TABLES} and {_FACTS}."
             )
     # Imported here, because restoring needs no TensorFlow.
     try:
@@ -60,8 +55,8 @@ def build(predict: Callable, folder: str | os.PathLike | None) -> Codec:
         drawn = predict("synthesis", {"latents": np.asarray(latents).astype(np.int32)})
         return np.asarray(drawn).astype(np.float32)
 
-    tables = EntropyTables.load(place / TABLES)
-    return Codec(analyze, synthesize, tables, _model_id(place / FACTS))
+    tables = EntropyTables.load(place / _TABLES)
+    return Codec(analyze, synthesize, tables, _model_id(place / _FACTS))
 
 
 def _model_id(path: pathlib.Path) -> bytes:

@@ -25,6 +25,10 @@ class ServerError(OSError):
     """An answer that is none, or a failure of the server's own."""
 
 
+# What every further request would meet as well.
+LASTING = (UnavailableError, DeadlineError, NotServedError, ServerError)
+
+
 class Failure(Exception):
     """What a transport could not do.
 
@@ -73,7 +77,7 @@ def explain(failure: Failure, *, server: str, model: str, timeout: float) -> Exc
             "restore, and codecs compress and decompress."
         )
     if failure.code in _REFUSALS:
-        return RefusedError(f"{model!r} at {server} refuses this: {message}")
+        return RefusedError(f"{model!r} at {server} refuses this: {message}.")
     return ServerError(
         f"{server} failed: {failure.code}, {message}. Its log may say more."
     )
@@ -83,6 +87,6 @@ def readable(message: str) -> str:
     """Of TensorFlow's errors, what an assertion of ours says, or the first line."""
     ours = re.search(r"assertion failed: \[([^\]]+)\]", message)
     if ours:
-        return ours.group(1)
+        return ours.group(1).rstrip(".")
     # What follows the first line is where in the graph it happened.
-    return message.strip().partition("\n")[0]
+    return message.strip().partition("\n")[0].rstrip(".")

@@ -97,4 +97,4 @@ class Grpc:
         try:
             return method(request, timeout=self._timeout)
         except self._error as error:
-            raise Failure(error.code().name, error.details()) from error
+            raise Failure(error.code().name, error.details() or "") from error

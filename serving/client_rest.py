@@ -7,9 +7,12 @@ all others. Bytes travel as {"b64": "..."}.
 
 from __future__ import annotations
 
+import ast
 import base64
+import contextlib
 import http.client
 import json
+import re
 import socket
 import urllib.parse
 from collections.abc import Mapping, Sequence
@@ -137,9 +140,12 @@ def _decode(output: list) -> np.ndarray | list[bytes]:
 
 
 def _message(answer: bytes) -> str:
-    """What an error says: TF Serving escapes it as C does, which may be no JSON."""
+    """What an error says; TF Serving writes it as C does, which need not be JSON."""
     text = answer.decode(errors="replace")
-    try:
-        return json.loads(text.replace("\\'", "'"))["error"]
-    except (ValueError, KeyError, TypeError):
-        return text.strip()[:1000]
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        return json.loads(text)["error"]
+    found = re.search(r'"error": *"(.*)"', text, re.DOTALL)
+    with contextlib.suppress(ValueError, SyntaxError, TypeError):
+        # C's escapes are those of Python's bytes.
+        return ast.literal_eval(f'b"{found[1]}"').decode(errors="replace")
+    return text.strip()[:1000]

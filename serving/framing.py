@@ -76,9 +76,9 @@ def anchors(landmarks: np.ndarray) -> np.ndarray:
     # A comparison that NaN fails.
     if not area > _LEAST_AREA * (across @ across + down @ down):
         raise NoFaceError(
-            "the landmarks make no face. They are x and y of left eye, right eye, nose, "
-            "left and right corner of the mouth, left meaning left in the picture of "
-            f"an upright head; got {landmarks.round(1).tolist()}."
+            "the landmarks make no face. They are x and y of left eye, right eye, "
+            "nose, left and right corner of the mouth, left meaning left in the "
+            f"picture of an upright head; got {landmarks.round(1).tolist()}."
         )
     return np.stack([left, right, mouth])
 
@@ -114,11 +114,14 @@ def of(facts: Mapping[str, Any]) -> Framing:
     # Its files are of several sizes; of a crop in pixels nobody knows what it leaves.
     if dataset == "celeb_a_hq" and crop in pixels.CROPS:
         return Framing(_CELEBA_HQ, 1.0, 1.0)
+    said = "does not say what it was trained on"
+    if dataset:
+        said = f"was trained on --dataset={dataset} with --crop={crop}"
     raise ValueError(
-        f"the model was trained on --dataset={dataset} with --crop={crop}, and where "
-        'faces are in these pictures is not known. Write it as "landmarks" into the '
-        "model's assets.extra/config.json: five [x, y], left eye, right eye, nose, "
-        "left and right corner of the mouth, as shares of the picture's sides."
+        f"the model {said}, so it is not known where faces are in its pictures. Write "
+        'it as "landmarks" into its assets.extra/config.json: five [x, y], left eye, '
+        "right eye, nose, left and right corner of the mouth, as shares of the "
+        "picture's sides."
     )
 
 

@@ -24,9 +24,8 @@ from serving.warm_up import Model
 
 PROGRAM = "tensorflow_model_server"
 # The server of the TensorFlow that the models were exported with.
-IMAGE = "tensorflow/serving:2.14.1"
-GRPC_PORT, REST_PORT = 8500, 8501
-METRICS_PATH = "/monitoring/prometheus/metrics"
+_IMAGE = "tensorflow/serving:2.14.1"
+_GRPC_PORT, _REST_PORT = 8500, 8501
 
 _MODELS, _MONITORING, _BATCHING = (
     "models.config",
@@ -44,11 +43,11 @@ max_batch_size { value: 32 }
 batch_timeout_micros { value: 5000 }
 max_enqueued_batches { value: 100 }
 """
-_MONITORING_TEXT = f"""\
-prometheus_config {{
+_MONITORING_TEXT = """\
+prometheus_config {
   enable: true
-  path: "{METRICS_PATH}"
-}}
+  path: "/monitoring/prometheus/metrics"
+}
 """
 
 
@@ -111,7 +110,7 @@ def server_command(root: str | os.PathLike, *, batching: bool) -> list[str]:
       root: As `write` was given it.
       batching: Requests of several clients are merged.
     """
-    ports = [f"--port={GRPC_PORT}", f"--rest_api_port={REST_PORT}"]
+    ports = [f"--port={_GRPC_PORT}", f"--rest_api_port={_REST_PORT}"]
     return [PROGRAM, *ports, *_flags(root, batching)]
 
 
@@ -127,9 +126,9 @@ def container_command(
       engine: docker or podman.
     """
     root = pathlib.Path(root).resolve()
-    ports = [f"--publish={port}:{port}" for port in (GRPC_PORT, REST_PORT)]
+    ports = [f"--publish={port}:{port}" for port in (_GRPC_PORT, _REST_PORT)]
     mount = f"--mount=type=bind,source={root},target={root},readonly"
-    return [engine, "run", "--rm", *ports, mount, IMAGE, *_flags(root, batching)]
+    return [engine, "run", "--rm", *ports, mount, _IMAGE, *_flags(root, batching)]
 
 
 def _flags(root: str | os.PathLike, batching: bool) -> list[str]:

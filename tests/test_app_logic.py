@@ -10,8 +10,9 @@ from tiny_codec import picture
 
 from experiments import app as command
 from serving import app_logic, app_pictures, app_tables
-from serving.app_logic import Row
+from serving.app_kinds import Restorer, Row
 from serving.container import CorruptFileError, ForeignFileError
+from serving.framing import NoFaceError
 from serving.photo import UnfillableHoleError
 
 RED = np.array([255, 0, 0], np.uint8)
@@ -34,16 +35,16 @@ def tools():
 
 @pytest.fixture
 def hole():
-    return app_pictures.region("Center", SIZE)
+    return app_pictures.center(SIZE, (0.25, 0.75))
 
 
 class TestRestore:
     def test_known_pixels_are_the_pictures_whatever_the_model_does(self, hole):
         image = picture(*SIZE)
-        restored = app_logic.restore(red, image, hole)
+        restored, placed = app_logic.restore(Restorer(red), image, hole, [])
         known = hole[..., 0] == 0
         np.testing.assert_array_equal(restored[known], image[known])
-        assert (restored[~known] == RED).all()
+        assert (restored[~known] == RED).all() and not placed
 
     @pytest.mark.parametrize(
         ("value", "text"), [(0, "^Nothing is missing yet"), (1, "^Everything is")]
@@ -51,17 +52,46 @@ class TestRestore:
     def test_nothing_and_everything_are_no_holes(self, value, text, hole):
         mask = np.full_like(hole, value)
         with pytest.raises(ValueError, match=text):
-            app_logic.restore(red, picture(*SIZE), mask)
+            app_logic.restore(Restorer(red), picture(*SIZE), mask, [])
         with pytest.raises(ValueError, match=text):
-            [*app_logic.compare({}, picture(*SIZE), mask, None)]
+            [*app_logic.compare({}, picture(*SIZE), mask, [], None)]
+
+
+class TestFaces:
+    face = np.zeros((5, 2))
+
+    def blue(self, image, mask, faces):
+        assert faces == [self.face]
+        return np.full_like(image, (0, 0, 255))
+
+    def restored(self, hole, fill_faces, faces):
+        restorer = Restorer(red, fill_faces)
+        image, placed = app_logic.restore(restorer, picture(*SIZE), hole, faces)
+        (color,) = np.unique(image[hole[..., 0] == 1], axis=0)
+        return color.tolist(), placed
+
+    def test_they_are_brought_into_place(self, hole):
+        found = self.restored(hole, self.blue, [self.face])
+        assert found == ([0, 0, 255], True)
+
+    @pytest.mark.parametrize("error", [UnfillableHoleError, NoFaceError])
+    def test_the_whole_picture_is_restored_where_that_fails(self, hole, error):
+        def fail(*_):
+            raise error("beyond the faces")
+
+        assert self.restored(hole, fail, [self.face]) == (RED.tolist(), False)
+
+    def test_or_without_any(self, hole):
+        assert self.restored(hole, self.blue, []) == (RED.tolist(), False)
+        assert self.restored(hole, None, [self.face]) == (RED.tolist(), False)
 
 
 class TestCompare:
     def test_every_restorer_has_a_row(self, tools, hole):
         image = picture(*SIZE)
-        fills = {"red": red, "refuses": refuse, **tools.fills}
-        rows = [*app_logic.compare(fills, image, hole, tools.measure_hole)]
-        assert [row.label for row in rows] == [*fills]
+        restorers = {"red": Restorer(red), "refuses": Restorer(refuse), **tools.plain}
+        rows = [*app_logic.compare(restorers, image, hole, [], tools.measure_hole)]
+        assert [row.label for row in rows] == [*restorers]
         refused = rows.pop(1)
         assert (refused.image, refused.values) == (None, {})
         assert refused.note == "This model fills <nothing>."
@@ -73,23 +103,24 @@ class TestCompare:
             assert row.values.keys() == {"l1_percent", "psnr_db", "ssim"}
 
     def test_numbers_are_of_the_hole(self, tools, hole):
-        image = picture(*SIZE)
-        (row,) = app_logic.compare({"red": red}, image, hole, tools.measure_hole)
+        image, restorers = picture(*SIZE), {"red": Restorer(red)}
+        (row,) = app_logic.compare(restorers, image, hole, [], tools.measure_hole)
         error = np.abs(image[hole[..., 0] == 1] / 255.0 - RED / 255.0).mean()
         assert row.values["l1_percent"] == pytest.approx(100 * error, rel=1e-4)
 
-    def test_classical_restorers_look_at_nothing_in_the_hole(self, tools, hole):
+    def test_methods_without_a_model_look_at_nothing_in_the_hole(self, tools, hole):
         image = picture(*SIZE)
         other = np.where(hole, np.uint8(7), image)
-        for fill in tools.fills.values():
-            np.testing.assert_array_equal(fill(image, hole), fill(other, hole))
+        for restorer in tools.plain.values():
+            found = restorer.fill(image, hole)
+            np.testing.assert_array_equal(found, restorer.fill(other, hole))
 
     def test_large_pictures_are_fitted_with_their_hole(self):
-        image = picture(700, 1400)
-        mask = app_pictures.region("Right half", (700, 1400))
-        image, mask = app_logic.fit_to_compare(image, mask)
+        hole = (0.25, 0.75)
+        mask = app_pictures.center((700, 1400), hole)
+        image, mask = app_logic.fit_to_compare(picture(700, 1400), mask)
         assert image.shape == (256, 512, 3)
-        expected = app_pictures.region("Right half", (256, 512))
+        expected = app_pictures.center((256, 512), hole)
         np.testing.assert_array_equal(mask, expected)
 
 

@@ -10,6 +10,7 @@ import tiny_latents
 from test_restore import exported
 from tiny_codec import picture
 
+from data_pipeline import synthetic_faces
 from serving import app_models, app_pictures
 from serving.fillable import Fillable
 from serving.photo import UnfillableHoleError
@@ -36,7 +37,7 @@ def restorer(place, model=3, **facts):
             "image_size": 16,
             "hole_size": 8,
             "fills": fills,
-            "config": {"dataset": "faces"},
+            "config": {"dataset": "faces", "image_size": 16},
             **facts,
         },
     )
@@ -78,7 +79,7 @@ def test_each_has_its_place(models):
 def test_restorers_fill_and_say_what(models):
     image = picture(20, 30)
     model = models.restorers["model 3"]
-    mask = app_pictures.region("Center", (20, 30), model.hole)
+    mask = app_pictures.center((20, 30), model.hole)
     restored = model.fill(image, mask)
     np.testing.assert_array_equal(restored[mask[..., 0] == 0], image[mask[..., 0] == 0])
     assert not np.array_equal(restored, image)
@@ -88,7 +89,7 @@ def test_restorers_fill_and_say_what(models):
 def test_a_hole_too_large_is_refused_as_was_said(models):
     model = models.restorers["model 1"]
     assert model.limits.endswith("fills one hole of up to 50% of each side.")
-    mask = app_pictures.region("Left half", (20, 30))
+    mask = app_pictures.center((20, 30), (0, 0.8))
     with pytest.raises(UnfillableHoleError, match="up to 8x8 pixels"):
         model.fill(picture(20, 30), mask)
 
@@ -97,6 +98,24 @@ def test_codecs_take_the_largest_upload_and_no_bombs(models):
     """An upload's sides are padded; a file may claim anything."""
     for each in (*models.codecs.values(), *models.latents.values()):
         assert app_pictures.MAX_PIXELS < each._max_pixels < 2 * app_pictures.MAX_PIXELS
+
+
+def test_faces_are_brought_where_the_model_has_met_them(tmp_path):
+    """Where it is known where that is."""
+    aligned = restorer(
+        tmp_path / "faces", config={"dataset": "faces", "image_size": 16}
+    )
+    other = restorer(tmp_path / "other", config={"dataset": "folder"})
+    models = app_models.load([aligned, other])
+    one, two = models.restorers.values()
+    assert one.fill_faces is not None and two.fill_faces is None
+    face = synthetic_faces.draw(0, size=64)
+    image = np.pad(face["image"], ((40, 20), (30, 50), (0, 0)), mode="edge")
+    landmarks = face["landmarks"] + (30, 40)
+    mask = np.zeros((*image.shape[:2], 1), np.uint8)
+    mask[70:80, 55:70] = 1
+    restored = one.fill_faces(image, mask, [landmarks])
+    np.testing.assert_array_equal(restored[mask[..., 0] == 0], image[mask[..., 0] == 0])
 
 
 class TestNames:

@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -55,10 +54,11 @@ def addresses(loaded):
 def state(loaded, monkeypatch):
     """The server's state, as it is again afterwards; no pauses between tries."""
     monkeypatch.setattr(clients, "_PAUSES", (0.0, 0.0))
-    for name, value in {"requests": 0, "troubles": [], "delay": 0.0}.items():
-        monkeypatch.setattr(loaded, name, value)
+    monkeypatch.setattr(loaded, "requests", 0)
+    monkeypatch.setattr(loaded, "troubles", [])
     monkeypatch.setattr(loaded, "states", dict(loaded.states))
-    return loaded
+    yield loaded
+    loaded.gate.set()
 
 
 @pytest.fixture(params=["rest", "grpc"])
@@ -170,7 +170,8 @@ class TestTables:
         assert data == client("a codec").compress(image)
 
     def test_without_them_it_says_where_they_are(self, client):
-        with pytest.raises(ValueError, match=r"pass Client\(tables=FOLDER\), its exp"):
+        text = r"pass Client\(tables=FOLDER\), its export"
+        with pytest.raises(ValueError, match=text):
             client("a codec", tables=None).compress(picture(20, 30))
 
     @pytest.mark.parametrize("name", ["entropy_tables.npz", "config.json"])
@@ -179,14 +180,14 @@ class TestTables:
         shutil.copytree(extra, tmp_path / "assets.extra")
         (tmp_path / "assets.extra" / name).unlink()
         with pytest.raises(FileNotFoundError, match=f"has no {name}. Pass an export"):
-            client("a codec", tables=tmp_path).decompress(b"")
+            client("a codec", tables=tmp_path)
 
     def test_facts_without_an_identifier(self, client, folders, tmp_path):
         extra = folders["a codec"] / "assets.extra"
         shutil.copytree(extra, tmp_path / "assets.extra")
         (tmp_path / "assets.extra" / "config.json").write_text("{}")
         with pytest.raises(ValueError, match="config.json says no model_id.*again"):
-            client("a codec", tables=tmp_path).decompress(b"")
+            client("a codec", tables=tmp_path)
 
     def test_files_of_other_models_never_reach_the_server(self, client, state):
         other = tiny_codec.build().compress(picture(20, 20))
@@ -302,17 +303,15 @@ class TestPatience:
 
     def test_errors_in_any_language_and_with_any_character(self, client, state):
         state.troubles = [("INTERNAL", "\"kaputt\": C:\\ä 'x'")]
-        with pytest.raises(client_errors.ServerError, match="kaputt.*'x'"):
+        with pytest.raises(client_errors.ServerError, match=r""""kaputt": C:\\ä 'x'"""):
             self.ask(client)
 
     def test_what_takes_too_long_is_not_asked_again(self, client, state):
-        state.delay = 1.0
+        state.gate.clear()
         text = "gave no answer within 0.2 seconds .*longer timeout or a smaller"
-        start = time.monotonic()
         with pytest.raises(client_errors.DeadlineError, match=text):
             self.ask(client, timeout=0.2)
-        assert time.monotonic() - start < 0.9
-        assert state.requests == 1
+        assert state.requests <= 1
 
     def test_nobody_there(self, state, addresses, monkeypatch):
         with socket.socket() as unused:
@@ -324,8 +323,8 @@ class TestPatience:
                 with pytest.raises(client_errors.UnavailableError, match=text):
                     remote.versions()
 
-    def test_a_server_that_comes_back(self, state, addresses):
-        """The second try is another connection."""
+    def test_a_server_that_was_away_is_found_again(self, state, addresses, monkeypatch):
+        """A channel that has lost its server does not wait longer than the client."""
         if "grpc" not in addresses:
             pytest.skip("tensorflow-serving-api is not installed.")
         with tiny_serving.grpc(state) as address:
@@ -333,6 +332,9 @@ class TestPatience:
             remote.versions()
         with pytest.raises(client_errors.UnavailableError):
             remote.versions()
+        monkeypatch.setattr(clients, "_PAUSES", (0.2, 1.0))
+        with tiny_serving.grpc(state, address.rpartition(":")[2]):
+            assert remote.versions() == {1: "AVAILABLE"}
 
     def test_another_program_at_the_port(self, state, addresses):
         class Page(http.server.BaseHTTPRequestHandler):
@@ -387,7 +389,7 @@ address, tables, given, made = sys.argv[1:]
 image, mask = np.load(given).values()
 np.save(made, Client(address, model="restorer").restore(image, mask))
 try:
-    Client(address, model="a codec", tables=tables).compress(image)
+    Client(address, model="a codec", tables=tables)
 except ImportError as error:
     print(error)
 try:

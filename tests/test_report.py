@@ -453,7 +453,7 @@ class TestCharts:
         (alone,) = history.learning(columns)
         (several,) = history.overlaid({"a": columns, "b": columns})
         assert [line.label for line in alone.series] == ["d_real"]
-        assert several.title == "Discriminator loss"
+        assert several.slug == "learning-d"
 
     @pytest.mark.parametrize("epochs", [1, 2, 3, 38])
     def test_no_tick_stands_between_two_epochs(self, epochs):

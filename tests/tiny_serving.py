@@ -10,7 +10,6 @@ import http.server
 import json
 import re
 import threading
-import time
 import urllib.parse
 from concurrent import futures
 
@@ -47,19 +46,22 @@ class Server:
       states: Name -> version -> state.
       requests: How many predictions were asked for.
       troubles: (code, message) of the next predictions; they are not computed.
-      delay: Seconds before each.
+      gate: Predictions wait until it is set.
     """
 
     models: dict
     states: dict
     requests: int = 0
     troubles: list = dataclasses.field(default_factory=list)
-    delay: float = 0.0
+    gate: threading.Event = dataclasses.field(default_factory=threading.Event)
+
+    def __post_init__(self):
+        self.gate.set()
 
     def check(self, name, version):
         """Raises the trouble that is next; TF Serving's words for a missing model."""
         self.requests += 1
-        time.sleep(self.delay)
+        self.gate.wait()
         if self.troubles:
             raise Refusal(*self.troubles.pop(0))
         ready = [v for v, s in self.states.get(name, {}).items() if s == "AVAILABLE"]
@@ -210,7 +212,7 @@ def rest(state):
 
 
 @contextlib.contextmanager
-def grpc(state):
+def grpc(state, port=0):
     """Serves over gRPC; gives the address."""
     import grpc as library
     from tensorflow_serving.apis import (
@@ -263,7 +265,7 @@ def grpc(state):
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(
         type("Models", (models,), {"GetModelStatus": status})(), server
     )
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()
     try:
         yield f"127.0.0.1:{port}"

@@ -1,0 +1,178 @@
+r"""Has a server restore, compress or decompress pictures.
+
+  python -m experiments.request restore --server=http://localhost:8501 --model=model3 \
+      --input=photos --mask=masks --output=restored
+  python -m experiments.request compress --server=localhost:8500 --model=lambda_0.01 \
+      --tables=runs/lambda_0.01/export/1 --input=photos --output=small
+  python -m experiments.request decompress --server=localhost:8500 --model=lambda_0.01 \
+      --tables=runs/lambda_0.01/export/1 --input=small --output=photos_again
+
+What experiments.restore and experiments.compress do with a model of their own, by one
+that experiments.serve serves. --model is its name there. What cannot be read, or is
+refused, is named and skipped; the command then ends with an error after the last file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Callable
+
+import tqdm
+
+from data_pipeline import pixels
+from experiments import command, file_jobs, restore_masks
+from experiments import config as configs
+from experiments.compress import SUFFIX
+from experiments.config import hp
+from serving.client import Client
+from serving.client_errors import LASTING
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What is asked of which server."""
+
+    server: str = hp(
+        "http://localhost:8501", "Its address; without http:// it is gRPC's."
+    )
+    model: str = hp("", "What the model is called there.")
+    tables: str = hp("", "Folder of the codec's export, for compress and decompress.")
+    input: str = hp("", "A file, or a folder of files.")
+    output: str = hp("", "Folder for the results.")
+    mask: str = hp("", "For restore, a mask picture or a folder of them.")
+    missing_is_black: bool = hp(False, "In mask pictures black marks what is missing.")
+    timeout: float = hp(30.0, "Seconds to wait for an answer.")
+    overwrite: bool = hp(
+        False, "Replace results that are there; inputs are never replaced."
+    )
+
+    def __post_init__(self):
+        command.require(model=self.model, input=self.input, output=self.output)
+        command.check_folder("output", self.output)
+        if self.timeout <= 0:
+            raise ValueError(f"--timeout must be above 0; got {self.timeout}.")
+
+
+def main() -> None:
+    """The command line."""
+    configs.define_flags(Options)
+    actions = {"restore": restore, "compress": compress, "decompress": decompress}
+    command.run(
+        lambda action: actions[action](configs.from_flags(Options)),
+        actions=tuple(actions),
+    )
+
+
+def restore(options: Options) -> None:
+    """Restores every picture that --input names.
+
+    Raises:
+      FileNotFoundError: If there is no picture, or no mask.
+      ValueError: If a result would replace an input, the server does not serve the
+        model, or pictures were skipped.
+      OSError: If the server does not answer.
+    """
+    command.require(mask=options.mask)
+    if not pathlib.Path(options.mask).exists():
+        raise FileNotFoundError(
+            f"--mask={options.mask} is neither a picture nor a folder of pictures."
+        )
+
+    def convert(client: Client, path: pathlib.Path) -> bytes:
+        image = pixels.read(path)
+        mask = restore_masks.mask_for(
+            path,
+            image.shape[:2],
+            mask=options.mask,
+            root=pathlib.Path(options.input),
+            hole=(0.0, 0.0),  # of no use: the mask is a file
+            seed=0,
+            missing_is_black=options.missing_is_black,
+        )
+        return pixels.encode_png(client.restore(image, mask))
+
+    _convert(options, convert, "picture", pixels.IMAGE_SUFFIXES, ".png", verb="restore")
+
+
+def compress(options: Options) -> None:
+    """Compresses every picture that --input names.
+
+    Raises:
+      FileNotFoundError: If there is no picture, or no tables.
+      ValueError: As `restore`.
+      OSError: As `restore`.
+    """
+    command.require(tables=options.tables)
+
+    def convert(client: Client, path: pathlib.Path) -> bytes:
+        return client.compress(pixels.read(path))
+
+    _convert(
+        options, convert, "picture", pixels.IMAGE_SUFFIXES, SUFFIX, verb="compress"
+    )
+
+
+def decompress(options: Options) -> None:
+    """Decompresses every file that --input names.
+
+    Raises:
+      FileNotFoundError: If there is no file, or no tables.
+      ValueError: As `restore`.
+      OSError: As `restore`.
+    """
+    command.require(tables=options.tables)
+
+    def convert(client: Client, path: pathlib.Path) -> bytes:
+        return pixels.encode_png(client.decompress(path.read_bytes()))
+
+    _convert(
+        options, convert, "compressed picture", (SUFFIX,), ".png", verb="decompress"
+    )
+
+
+def _convert(
+    options: Options,
+    convert: Callable[[Client, pathlib.Path], bytes],
+    kind: str,
+    suffixes: tuple[str, ...],
+    result: str,
+    *,
+    verb: str,
+) -> None:
+    """Writes what the server makes of each file; see `file_jobs.find`."""
+    jobs = file_jobs.find(
+        pathlib.Path(options.input),
+        pathlib.Path(options.output),
+        kind=kind,
+        suffixes=suffixes,
+        result=result,
+    )
+    jobs = file_jobs.pending(jobs, overwrite=options.overwrite)
+    try:
+        client = Client(
+            options.server,
+            model=options.model,
+            timeout=options.timeout,
+            tables=options.tables or None,
+        )
+    except ImportError as error:
+        raise ValueError(error) from error
+    done = 0
+    for path, target in tqdm.tqdm(jobs, unit="img", desc=verb):
+        try:
+            data = convert(client, path)
+        except LASTING:
+            raise
+        except (ValueError, OSError) as error:
+            file_jobs.skip(path, str(error))
+            continue
+        pixels.write_bytes(target, data)
+        done += 1
+    # "restored", "compressed"
+    verb = f"{verb.rstrip('e')}ed"
+    file_jobs.conclude(jobs, done, verb=verb, output=options.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""Files through a server: what is asked, what is skipped, what ends the command."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data_pipeline import pixels
+from experiments import request as command
+from serving import client_errors
+
+
+class Server:
+    """Stands in for a client: paints holes red, and "compresses" to PNG."""
+
+    trouble = None
+    asked: list
+
+    def __init__(self, address, **options):
+        Server.asked = [(address, options)]
+
+    def ask(self, *inputs):
+        Server.asked.append(inputs)
+        # Of the second picture, so that there is one before and one after.
+        if self.trouble and len(Server.asked) == 3:
+            raise self.trouble
+
+    def restore(self, image, mask):
+        self.ask(image, mask)
+        return np.where(mask, np.array((255, 0, 0), np.uint8), image)
+
+    def compress(self, image):
+        self.ask(image)
+        return pixels.encode_png(image)
+
+    def decompress(self, data):
+        self.ask(data)
+        return pixels.decode(data, "file")
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Runs an action on three pictures, or three files of them."""
+    monkeypatch.setattr(command, "Client", Server)
+    monkeypatch.setattr(Server, "trouble", None)
+    mask = np.zeros((20, 30), np.uint8)
+    mask[5:9, 5:9] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    (tmp_path / "in").mkdir()
+    for number, name in enumerate("abc"):
+        image = Image.fromarray(picture(number))
+        for suffix in ("png", "fmc"):
+            image.save(tmp_path / "in" / f"{name}.{suffix}", "PNG")
+
+    def run(action, **options):
+        places = {"input": tmp_path / "in", "output": tmp_path / "out"}
+        paths = {key: str(path) for key, path in places.items()}
+        if action == "restore":
+            paths["mask"] = str(tmp_path / "mask.png")
+        else:
+            paths["tables"] = "tables"
+        getattr(command, action)(command.Options(model="m", **{**paths, **options}))
+
+    return run
+
+
+def picture(number):
+    return np.full((20, 30, 3), 50 * number, np.uint8)
+
+
+def written(tmp_path):
+    return sorted(path.name for path in (tmp_path / "out").glob("*"))
+
+
+@pytest.mark.parametrize(
+    "action, suffix, tables",
+    [
+        ("restore", "png", None),
+        ("compress", "fmc", "tables"),
+        ("decompress", "png", "tables"),
+    ],
+)
+def test_each_file_becomes_what_the_server_says(
+    run, tmp_path, capsys, action, suffix, tables
+):
+    run(action, server="host:8500", timeout=5.0)
+    asked = Server.asked
+    assert asked[0] == ("host:8500", {"model": "m", "timeout": 5.0, "tables": tables})
+    assert written(tmp_path) == [f"{name}.{suffix}" for name in "abc"]
+    for number, name in enumerate("abc"):
+        found = pixels.read(tmp_path / "out" / f"{name}.{suffix}")
+        expected = picture(number)
+        if action == "restore":
+            expected[5:9, 5:9] = (255, 0, 0)
+        np.testing.assert_array_equal(found, expected)
+    out, err = capsys.readouterr()
+    assert f"3 pictures {action.rstrip('e')}ed: {tmp_path / 'out'}" in out
+    assert f"{action}: 100%" in err
+
+
+@pytest.mark.parametrize("action", ["restore", "compress", "decompress"])
+def test_what_a_server_refuses_is_skipped(run, tmp_path, capsys, monkeypatch, action):
+    refused = client_errors.RefusedError("This model fills no such hole.")
+    monkeypatch.setattr(Server, "trouble", refused)
+    with pytest.raises(ValueError, match="^1 picture could not be"):
+        run(action)
+    assert [name[0] for name in written(tmp_path)] == ["a", "c"]
+    assert "fills no such hole" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", client_errors.LASTING)
+def test_what_all_would_meet_ends_the_command(run, tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(Server, "trouble", kind("nobody there"))
+    with pytest.raises(kind, match="nobody there"):
+        run("compress")
+    assert written(tmp_path) == ["a.fmc"]
+    assert len(Server.asked) == 3
+
+
+def test_what_is_no_picture_is_skipped(run, tmp_path, capsys):
+    (tmp_path / "in" / "b.png").write_bytes(b"no picture")
+    with pytest.raises(ValueError, match="^1 picture could not be restored"):
+        run("restore")
+    assert written(tmp_path) == ["a.png", "c.png"]
+    assert "b.png: not a readable image" in capsys.readouterr().err
+
+
+def test_black_may_mark_what_is_missing(run, tmp_path):
+    run("restore", missing_is_black=True)
+    found = pixels.read(tmp_path / "out" / "b.png")
+    np.testing.assert_array_equal(found[5:9, 5:9], picture(1)[5:9, 5:9])
+    assert (found[:5] == (255, 0, 0)).all()
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        "action, options, text",
+        [
+            ("restore", {"mask": ""}, "--mask is required"),
+            ("restore", {"mask": "center"}, "--mask=center is neither a picture nor"),
+            ("compress", {"tables": ""}, "--tables is required"),
+            ("decompress", {"tables": ""}, "--tables is required"),
+            ("compress", {"input": ""}, "--input is required"),
+            ("compress", {"timeout": 0.0}, "--timeout must be above 0; got 0.0"),
+        ],
+    )
+    def test_flags(self, run, action, options, text):
+        with pytest.raises((ValueError, OSError), match=text):
+            run(action, **options)
+
+    def test_a_missing_package_is_told_in_a_line(self, run, monkeypatch):
+        def fail(self, address, **options):
+            raise ImportError("pip install .[serving]")
+
+        monkeypatch.setattr(Server, "__init__", fail)
+        with pytest.raises(ValueError, match="pip install"):
+            run("compress")
