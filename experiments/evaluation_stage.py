@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -99,7 +99,7 @@ def evaluate(
             *found.statements,
             *map(sentence, attributes),
         ],
-        claims=[_beats_all(result, label, key) for key in present],
+        claims=[_beats_all(result, list(restorers), key) for key in present],
         published=system.published,
         tables=[*found.tables, *attributes],
         curves=found.curves,
@@ -135,11 +135,14 @@ def describe(
     )
 
 
-def _beats_all(result: Evaluation, label: str, key: str) -> dict[str, str]:
+def _beats_all(
+    result: Evaluation, restorers: Sequence[str], key: str
+) -> dict[str, str]:
     """Whether the network beats every baseline: whether it beats the best of them."""
+    label, *others = restorers
     sign = -1.0 if naming.metric_of(key).higher_is_better else 1.0
     best = min(
-        (name for name, keys in result.values.items() if name != label and key in keys),
+        (name for name in others if key in result.values[name]),
         key=lambda name: sign * np.nanmean(result.values[name][key]),
     )
     claim = f"{label} beats every baseline on {naming.label(key)}; best is {best}"

@@ -55,7 +55,8 @@ class RunFolder:
         self.export = self.path / "export" / "1"
         self.report = self.path / "report"
         self._config = self.path / "config.json"
-        saved_models.recover(self.export)
+        for name in ("export", "encoder", "decoder"):
+            saved_models.recover(self.path / name / "1")
 
     @property
     def has_begun(self) -> bool:

@@ -118,4 +118,4 @@ def _how(place: bool, found: list, placed: bool) -> str:
         return f"{whole}."
     if not found:
         return f"{whole}: no face was found in it."
-    return f"{whole}: the hole goes beyond its faces, or nobody knows where the model met faces."
+    return f"{whole}: the hole goes beyond its faces, or the model's own are unknown."

@@ -18,7 +18,7 @@ _FIVE = (_LEFT_EYE, _RIGHT_EYE, _NOSE, _LEFT_MOUTH, _RIGHT_MOUTH)
 
 
 class FaceFinder:
-    """Finds all faces of a picture, down to about a fortieth of its side.
+    """Finds the faces of a picture, down to about a twentieth of its longer side.
 
     Raises:
       ImportError: If MediaPipe is not installed, or is a version without the mesh.

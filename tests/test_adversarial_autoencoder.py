@@ -102,7 +102,10 @@ def test_the_step_is_that_of_both_gradients_at_one_point():
         )
     expected = [
         [w - 1e-2 * tape.gradient(loss, w) for w in network.trainable_variables]
-        for network, loss in ((built.autoencoder, g_loss), (built.discriminator, d_loss))
+        for network, loss in (
+            (built.autoencoder, g_loss),
+            (built.discriminator, d_loss),
+        )
     ]
     built.train_step((inputs, target))
     for network, weights in zip((built.autoencoder, built.discriminator), expected):

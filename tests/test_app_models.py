@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from serving.photo import UnfillableHoleError
 def say(folder, **facts):
     """Makes an export say of itself what a run says."""
     path = folder / "assets.extra" / "config.json"
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     said = json.loads(path.read_text()) if path.exists() else {}
     path.write_text(json.dumps({**said, **facts}))
     return folder
@@ -100,39 +101,67 @@ def test_codecs_take_the_largest_upload_and_no_bombs(models):
         assert app_pictures.MAX_PIXELS < each._max_pixels < 2 * app_pictures.MAX_PIXELS
 
 
-def test_faces_are_brought_where_the_model_has_met_them(tmp_path):
+def test_faces_are_brought_where_the_model_has_met_them(folders, tmp_path):
     """Where it is known where that is."""
-    aligned = restorer(
-        tmp_path / "faces", config={"dataset": "faces", "image_size": 16}
-    )
-    other = restorer(tmp_path / "other", config={"dataset": "folder"})
-    models = app_models.load([aligned, other])
-    one, two = models.restorers.values()
-    assert one.fill_faces is not None and two.fill_faces is None
+    for name in ("faces", "folder"):
+        shutil.copytree(folders["whole"], tmp_path / name / "export" / "1")
+        say(
+            tmp_path / name / "export" / "1", config={"dataset": name, "image_size": 16}
+        )
+    models = app_models.load(tmp_path.glob("*/export/1"))
+    assert models.restorers["model 3, folder"].fill_faces is None
     face = synthetic_faces.draw(0, size=64)
     image = np.pad(face["image"], ((40, 20), (30, 50), (0, 0)), mode="edge")
     landmarks = face["landmarks"] + (30, 40)
     mask = np.zeros((*image.shape[:2], 1), np.uint8)
     mask[70:80, 55:70] = 1
-    restored = one.fill_faces(image, mask, [landmarks])
+    fill_faces = models.restorers["model 3, faces"].fill_faces
+    restored = fill_faces(image, mask, [landmarks])
     np.testing.assert_array_equal(restored[mask[..., 0] == 0], image[mask[..., 0] == 0])
+    assert not np.array_equal(restored, image)
 
 
 class TestNames:
-    def test_namesakes_are_told_apart(self, tmp_path):
-        folders = [
-            restorer(tmp_path / "a"),
-            restorer(tmp_path / "b", config={"dataset": "lfw"}),
-            restorer(tmp_path / "c", config={"dataset": "lfw"}),
-            restorer(tmp_path / "d", name="model 2"),
-        ]
-        models = app_models.load(folders)
-        assert [*models.restorers] == [
+    @pytest.fixture
+    def names(self, tmp_path, monkeypatch):
+        """The names of models that say this of themselves."""
+
+        def names(said):
+            folders = []
+            for run, (name, dataset) in said.items():
+                folder = tmp_path / run / "export" / "1"
+                folder.mkdir(parents=True, exist_ok=True)
+                facts = {"paper": "skip_inpainting", "name": name}
+                folders.append(say(folder, **facts, config={"dataset": dataset}))
+            return [*app_models.load(folders).restorers]
+
+        monkeypatch.setattr(app_models, "_open_restorer", lambda folder: None)
+        return names
+
+    def test_they_are_the_models_own(self, names):
+        said = {"a": ("model 2", "lfw"), "b": ("model 3", "lfw")}
+        assert names(said) == ["model 2", "model 3"]
+
+    def test_namesakes_are_told_apart(self, names):
+        said = {
+            "a": ("model 3", "faces"),
+            "b": ("model 3", "lfw"),
+            "c": ("model 3", "lfw"),
+            "d": ("model 2", "lfw"),
+            "e/c": ("model 2", "faces"),
+        }
+        assert names(said) == [
             "model 3, faces",
             "model 3, lfw (b)",
             "model 3, lfw (c)",
-            "model 2",
+            "model 2, lfw",
+            "model 2, faces",
         ]
+
+    def test_also_those_whose_runs_share_a_name(self, names, tmp_path):
+        said = {"x/run": ("model 3", "lfw"), "y/run": ("model 3", "lfw")}
+        expected = [str(tmp_path / run / "export" / "1") for run in said]
+        assert names(said) == expected
 
     def test_the_same_one_twice_is_an_error(self, folders):
         with pytest.raises(ValueError, match="is given twice"):
@@ -148,10 +177,4 @@ class TestErrors:
     def test_of_no_system_that_is_known(self, tmp_path):
         folder = say(tmp_path, paper="another")
         with pytest.raises(ValueError, match="exported by 'another', which this page"):
-            app_models.load([folder])
-
-    def test_a_network_that_makes_no_files(self, tmp_path):
-        folder = tiny_codec.export(tmp_path, "relu", priced=False)[0]
-        say(folder, paper="portrait_autoencoder", name="N = 192")
-        with pytest.raises(ValueError, match="has no entropy tables"):
             app_models.load([folder])

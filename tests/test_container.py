@@ -112,7 +112,7 @@ class TestHostileFiles:
     @pytest.mark.parametrize("width, height", [(32000, 32000), (65535, 65535)])
     def test_more_pixels_than_are_allowed(self, width, height):
         data = sealed(width=width, height=height)
-        with pytest.raises(CorruptFileError, match="the limit of 120000000. Raise"):
+        with pytest.raises(CorruptFileError, match="the limit of 120000000. Make"):
             container.unpack(data, ID)
         assert container.unpack(data, ID, max_pixels=2**32)[0].width == width
 

@@ -1,16 +1,18 @@
 """Restoring files: names, masks, what is skipped, and what is never touched."""
 
+import json
 import re
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from data_pipeline import pixels
-from experiments import file_jobs
+from experiments import file_jobs, restore_faces
 from experiments import restore as command
 from models import skip_inpainting
-from serving import export, photo
+from serving import export, face_regions, photo
 from serving.fillable import Fillable
 
 RED = (255, 0, 0)
@@ -21,15 +23,22 @@ class Painter:
 
     sizes: list
     hole = (0.25, 0.75)
+    size = 64  # of what it sees of a face with --align
 
     def __init__(self, folder):
         Painter.sizes = []
+        config = {"dataset": "faces", "crop": "none", "image_size": self.size}
+        self.facts = {"config": config}
 
     def __call__(self, images, masks):
         Painter.sizes.append(len(images))
         assert all(mask.dtype == np.uint8 and mask.max() <= 1 for mask in masks)
         red = np.array(RED, np.uint8)
         return [np.where(mask, red, image) for image, mask in zip(images, masks)]
+
+    def restore_crop(self, image, hole):
+        Painter.sizes.append(1)
+        return np.where(hole[..., None], np.float32(RED) / 255, image)
 
 
 @pytest.fixture
@@ -397,3 +406,203 @@ class TestModel:
         write(tmp_path / "photos" / "a.png")
         with pytest.raises(FileNotFoundError, match="holds no saved_model.pb"):
             run(model=tmp_path)
+
+
+# Five points of a face, and how it is written on the command line.
+FACE = np.array([(40, 60), (80, 60), (60, 85), (45, 105), (75, 105)], float)
+TYPED = tuple(FACE.ravel())
+
+
+class TestRectangle:
+    def test_it_is_in_pixels_from_the_upper_left(self, run, tmp_path):
+        write(tmp_path / "photos" / "a.png")
+        run(mask="rect:10,3,15,6")
+        expected = np.zeros((20, 30), bool)
+        expected[3:9, 10:25] = True
+        np.testing.assert_array_equal(red(tmp_path / "out" / "a.png"), expected)
+
+    def test_what_is_outside_the_picture_is_left_out(self, run, tmp_path):
+        write(tmp_path / "photos" / "a.png")
+        run(mask="rect:-5,15,10,100")
+        expected = np.zeros((20, 30), bool)
+        expected[15:, :5] = True
+        np.testing.assert_array_equal(red(tmp_path / "out" / "a.png"), expected)
+
+    def test_wholly_outside_the_picture_is_named_and_skipped(
+        self, run, tmp_path, capsys
+    ):
+        write(tmp_path / "photos" / "a.png")
+        write(tmp_path / "photos" / "b.png", blue(60, 60))
+        with pytest.raises(ValueError, match="^1 picture could not be restored"):
+            run(mask="rect:40,40,5,5")
+        assert files(tmp_path / "out") == ["b.png"]
+        assert "a.png: --mask=rect:40,40,5,5 lies outside" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("mask", ["rect:1,2,3", "rect:1,2,3,x", "rect:1,2,0,4"])
+    def test_anything_else_is_an_error(self, run, mask):
+        with pytest.raises(ValueError, match=r"--mask=rect:x,y,w,h takes four whole"):
+            run(mask=mask)
+
+    def test_it_counts_in_the_picture_as_it_is_looked_at(self, run, tmp_path):
+        sideways = Image.Exif()
+        sideways[0x0112] = 6  # Orientation: to be turned by 90 degrees clockwise
+        write(tmp_path / "photos" / "a.png", exif=sideways)
+        run(mask="rect:0,20,20,10")
+        result = red(tmp_path / "out" / "a.png")
+        assert result.shape == (30, 20)
+        assert result[20:].all() and not result[:20].any()
+
+
+class TestAlign:
+    """With a finder that looks for faces where the test says."""
+
+    @pytest.fixture
+    def found(self, monkeypatch):
+        def found(*faces):
+            monkeypatch.setattr(
+                restore_faces, "FaceFinder", lambda: lambda image: list(faces)
+            )
+
+        return found
+
+    @pytest.fixture
+    def picture(self, tmp_path):
+        """Of 300x180 pixels, with nothing in it."""
+        gray = np.full((180, 300, 3), 90, np.uint8)
+        return write(tmp_path / "photos" / "a.png", gray)
+
+    @pytest.fixture
+    def changed(self, tmp_path, picture):
+        def changed():
+            result = pixels.read(tmp_path / "out" / "a.png")
+            return (result != pixels.read(picture)).any(axis=-1)
+
+        return changed
+
+    @pytest.mark.parametrize("name", face_regions.REGIONS)
+    def test_a_part_of_a_face_is_restored(self, run, changed, found, name):
+        found(FACE)
+        run(align=True, mask=name)
+        part = face_regions.mask(name, FACE, 180, 300)
+        assert not changed()[~part].any()
+        assert changed()[part].mean() > 0.9
+
+    @pytest.mark.parametrize("mask", ["center", "random"])
+    def test_drawn_holes_are_those_of_the_face(self, run, changed, found, mask):
+        found(FACE + np.array((90, 0)))
+        run(align=True, mask=mask)
+        rows, columns = np.nonzero(changed())
+        # Half of a square in which the eyes are 0.22 of its side apart.
+        assert np.ptp(rows) == pytest.approx(0.5 * 40 / 0.22, rel=0.15)
+        assert np.ptp(columns) == pytest.approx(np.ptp(rows), abs=2)
+        if mask == "center":
+            assert changed()[85, 150]
+
+    @pytest.mark.parametrize(("face", "restored"), [("largest", 1), ("all", 2)])
+    def test_the_largest_face_or_all_of_them(
+        self, run, changed, found, capsys, face, restored
+    ):
+        small = FACE * 0.8 + (180, 20)
+        found(FACE, small)
+        run(align=True, mask="mouth", face=face)
+        parts = [face_regions.mask("mouth", f, 180, 300) for f in (FACE, small)]
+        assert [changed()[part].any() for part in parts] == [True, face == "all"]
+        assert Painter.sizes == [1] * restored
+        assert "a.png: 2 faces" in capsys.readouterr().out
+
+    def test_landmarks_take_the_place_of_a_finder(self, run, changed, monkeypatch):
+        monkeypatch.setattr(restore_faces, "FaceFinder", None)
+        run(align=True, landmarks=TYPED, mask="rect:50,90,20,20")
+        expected = np.zeros((180, 300), bool)
+        expected[90:110, 50:70] = True
+        assert not changed()[~expected].any()
+        assert changed()[expected].mean() > 0.9
+
+    def test_a_picture_without_a_face_is_named_and_the_next_restored(
+        self, run, found, tmp_path, picture, capsys, monkeypatch
+    ):
+        write(tmp_path / "photos" / "b.png", np.zeros((180, 300, 3), np.uint8))
+        (tmp_path / "photos" / "c.png").write_bytes(b"no picture")
+        finder = lambda: lambda image: [] if image[0, 0, 0] == 90 else [FACE]  # noqa: E731
+        monkeypatch.setattr(restore_faces, "FaceFinder", finder)
+        with pytest.raises(ValueError, match="^2 pictures could not be restored"):
+            run(align=True, mask="mouth")
+        assert files(tmp_path / "out") == ["b.png"]
+        out, err = capsys.readouterr()
+        assert f"{picture}: 0 faces" in out
+        assert f"skipped {picture}: no face found; what is missing may hide it." in err
+        assert "--landmarks, or leave out --align" in err
+
+    def test_a_hole_off_the_face_is_named(self, run, found, picture, capsys):
+        found(FACE)
+        with pytest.raises(ValueError, match="1 picture could not be restored"):
+            run(align=True, mask="rect:280,160,10,10")
+        told = f"skipped {picture}: its hole cannot be filled: 100 of its 100 pixels"
+        assert told in capsys.readouterr().err
+
+    def test_a_part_outside_the_picture_is_named(self, run, found, picture, capsys):
+        found(FACE - (0, 120))
+        with pytest.raises(ValueError, match="1 picture could not be restored"):
+            run(align=True, mask="mouth")
+        assert "--mask=mouth lies outside the picture" in capsys.readouterr().err
+
+    def test_what_needs_the_face_needs_the_flag(self, run):
+        with pytest.raises(ValueError, match="--mask=eyes needs --align"):
+            run(mask="eyes")
+        with pytest.raises(ValueError, match="--landmarks=40,60,.* needs --align"):
+            run(landmarks=TYPED)
+        with pytest.raises(ValueError, match="--landmarks takes ten numbers.* got 3"):
+            run(align=True, landmarks=(1.0, 2.0, 3.0))
+        with pytest.raises(ValueError, match="Did you mean: largest"):
+            run(align=True, face="larges")
+
+    def test_without_mediapipe_the_error_says_what_to_install(
+        self, run, picture, monkeypatch
+    ):
+        monkeypatch.setitem(sys.modules, "mediapipe", None)
+        monkeypatch.setitem(sys.modules, "mediapipe.python.solutions", None)
+        with pytest.raises(ValueError, match=r"^--align: .* pip install \.\[face\]"):
+            run(align=True, mask="mouth")
+
+    def test_transparency_is_laid_over_white(self, run, found, tmp_path):
+        found(FACE)
+        image = np.full((180, 300, 4), 90, np.uint8)
+        image[:20, :, 3] = 0
+        write(tmp_path / "photos" / "a.png", image)
+        run(align=True, mask="mouth")
+        result = pixels.read(tmp_path / "out" / "a.png")
+        assert (result[:20] == 255).all()
+
+    @pytest.fixture(scope="class")
+    def model(self, tmp_path_factory):
+        said = {"config": {"dataset": "faces", "crop": "none", "image_size": 32}}
+        return exported(
+            tmp_path_factory.mktemp("run"),
+            1,
+            fillable=Fillable(8),
+            extras={"config.json": json.dumps({**said, "fills": {"side": 8}})},
+        )
+
+    def test_an_exported_model_restores_a_face(self, run, model, found, changed):
+        found(FACE)
+        run(model=model, align=True, mask="rect:55,80,20,20")
+        assert changed()[80:100, 55:75].any()
+        expected = np.zeros((180, 300), bool)
+        expected[80:100, 55:75] = True
+        assert not changed()[~expected].any()
+
+    def test_and_says_which_holes_it_fills(self, run, model, found, picture, capsys):
+        found(FACE)
+        with pytest.raises(ValueError, match="1 picture could not be restored"):
+            run(model=model, align=True, mask="rect:5,10,110,150")
+        told = (
+            f"skipped {picture}: its hole cannot be filled: In the aligned face of "
+            r"16x16 pixels it spans \d+x\d+. This model fills one hole of up to 8x8"
+        )
+        assert re.search(told, capsys.readouterr().err)
+
+    def test_a_model_that_does_not_say_where_faces_are_is_an_error(
+        self, run, patch_model, picture
+    ):
+        with pytest.raises(ValueError, match="the model does not say what it was"):
+            run(model=patch_model, align=True, landmarks=TYPED)

@@ -107,9 +107,8 @@ class Browser:
             self.requests.append(params["request"]["url"])
         elif event["method"] == "Runtime.exceptionThrown":
             self.errors.append(str(params["exceptionDetails"]))
-        elif event["method"] == "Log.entryAdded":
-            if params["entry"]["level"] == "error":
-                self.errors.append(str(params["entry"]))
+        elif params.get("entry", {}).get("level") == "error":  # of Log.entryAdded
+            self.errors.append(str(params["entry"]))
 
     def open(self, url):
         self.call("Page.navigate", url=url)
