@@ -95,6 +95,7 @@ class Options:
         if not self.align:
             for flag, given in (
                 ("mask", self.mask if self.mask in restore_masks.REGIONS else ""),
+                ("face", self.face if self.face != "largest" else ""),
                 ("landmarks", ",".join(f"{value:g}" for value in self.landmarks)),
             ):
                 if given:

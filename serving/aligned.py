@@ -137,8 +137,11 @@ class FaceRestorer:
                 f"In the aligned face of {self.size}x{self.size} pixels it spans "
                 f"{width}x{height}. {error}"
             ) from error
+        # What the model fills may be more than what is missing.
+        missing = alignment.cut_mask(own)
+        restored = np.where(missing[..., None], restored, crop)
         known = ~alignment.cut_mask(unknown & ~own)
-        restored = blending.blend(restored, hole, known)
+        restored = blending.blend(restored, missing, known)
         box = _around(own)
         part, own = part_of(image, box), part_of(own, box)
         values = blending.sharpen(

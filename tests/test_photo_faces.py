@@ -14,6 +14,7 @@ from serving.aligned import FaceRestorer
 from serving.alignment import align
 from serving.photo import UnfillableHoleError
 
+FRAMING = own_framing({"image": np.zeros((SIZE, SIZE, 3)), "landmarks": TYPICAL})
 UNFILLABLE = "This model fills something else."
 
 
@@ -138,13 +139,8 @@ def test_a_face_at_the_border_is_restored(corner):
     ((crop, hole),) = model.seen
     # Mirrored, the plain picture is plain, and it has no second hole.
     np.testing.assert_allclose(crop, (image[0, 0] / 255.0) + 0 * crop, atol=1e-3)
-    matrix = align(landmarks, own_framing_of(), SIZE)
+    matrix = align(landmarks, FRAMING, SIZE)
     assert hole.sum() <= 1.1 * matrix.density**2 * mask.sum() + 60
-
-
-def own_framing_of():
-    face = {"image": np.zeros((SIZE, SIZE, 3)), "landmarks": TYPICAL}
-    return own_framing(face)
 
 
 def test_a_hole_smaller_than_a_pixel_of_the_model_is_filled_too():
@@ -157,7 +153,7 @@ def test_a_hole_smaller_than_a_pixel_of_the_model_is_filled_too():
 
 
 def test_a_photograph_of_24_megapixels():
-    matrix = turned(-20, 5.0, (3000, 2200))
+    matrix = turned(-20, 2.0, (5000, 3300))
     landmarks = moved(matrix, synthetic_faces.draw(3, size=256)["landmarks"])
     image = np.full((4000, 6000, 3), 77, np.uint8)
     mask = part(image, "mouth", landmarks)
@@ -186,7 +182,7 @@ def test_each_face_is_restored_once_with_its_own_hole(distance):
     assert len(model.seen) == 2
     own = [part(image, "mouth", face)[..., 0] > 0 for face in faces]
     for (crop, hole), face, region in zip(model.seen, faces, own):
-        expected = align(face, own_framing_of(), SIZE).cut_mask(region)
+        expected = align(face, FRAMING, SIZE).cut_mask(region)
         assert (hole != expected).mean() < 0.01
         # Nothing of the white that stands in either hole.
         assert crop.max() < 0.7
@@ -273,11 +269,12 @@ def step_at(border, image):
     return np.abs(np.diff(image.astype(float), axis=1))[across].mean()
 
 
-def test_no_seam_shows_in_a_photograph(monkeypatch):
-    image, landmarks, _ = scene(turned(20, 3.0, (300, 150)), 1300, 1100)
+@pytest.mark.parametrize("options", [{}, {"side": 48, "centered": True}])
+def test_no_seam_shows_in_a_photograph(monkeypatch, options):
+    image, landmarks, _ = scene(turned(20, 2.0, (200, 100)), 800, 700)
     mask = part(image, "eyes", landmarks)
     hole = mask[..., 0] > 0
-    model = Model(0.5)
+    model = Model(0.5, **options)
     blended = FaceRestorer(model)(image, mask, [landmarks])
     monkeypatch.setattr(blending, "blend", lambda image, hole, known: image)
     monkeypatch.setattr(blending, "sharpen", lambda values, *_, **__: values)

@@ -549,6 +549,8 @@ class TestAlign:
     def test_what_needs_the_face_needs_the_flag(self, run):
         with pytest.raises(ValueError, match="--mask=eyes needs --align"):
             run(mask="eyes")
+        with pytest.raises(ValueError, match="--face=all needs --align"):
+            run(face="all")
         with pytest.raises(ValueError, match="--landmarks=40,60,.* needs --align"):
             run(landmarks=TYPED)
         with pytest.raises(ValueError, match="--landmarks takes ten numbers.* got 3"):

@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny_latents
 import tiny_serving
 from google.protobuf import (
     descriptor_pb2,
@@ -32,17 +33,18 @@ WARM_UP = "assets.extra/tf_serving_warmup_requests"
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    """Exports of two kinds, in run folders of these names."""
+    """Exports of all kinds, in run folders of these names."""
     place = tmp_path_factory.mktemp("runs")
     return [
         tiny_serving.export_restorer(place / "model3"),
         tiny_serving.export_codec(place / "lambda_0.01"),
+        tiny_latents.export(place / "cvae")[0],
     ]
 
 
 @pytest.fixture(scope="module")
 def served(folders, tmp_path_factory):
-    """What is written of them: the root, and both versions' folders."""
+    """What is written of them: the root, and the versions' folders."""
     root = tmp_path_factory.mktemp("served")
     return root, tf_serving.write(folders, root)
 
@@ -107,7 +109,7 @@ class TestConfiguration:
     def test_models_are_where_it_says(self, served):
         root, versions = served
         models = configured(root)
-        assert [model.name for model in models] == ["model3", "lambda_0.01"]
+        assert [model.name for model in models] == ["model3", "lambda_0.01", "cvae"]
         for model, version in zip(models, versions):
             assert pathlib.Path(model.base_path).is_absolute()
             assert version == pathlib.Path(model.base_path) / "1"
@@ -121,14 +123,15 @@ class TestConfiguration:
         assert config.prometheus_config.path.startswith("/")
 
     def test_batching(self, served):
-        root, (restorer, codec) = served
+        root, (restorer, codec, latents) = served
         # Of the server itself, only the threads count beside what models have.
         common = parsed(root / "batching_parameters.txt", BatchingParameters)
         assert [field.name for field, _ in common.ListFields()] == ["thread_pool_name"]
-        own = parsed(restorer / "batching_params.pbtxt", BatchingParameters)
-        assert own.max_batch_size.value > 1
-        assert 0 < own.batch_timeout_micros.value <= 10_000
-        assert own.max_enqueued_batches.value > 1
+        for version in (restorer, latents):
+            own = parsed(version / "batching_params.pbtxt", BatchingParameters)
+            assert own.max_batch_size.value > 1
+            assert 0 < own.batch_timeout_micros.value <= 10_000
+            assert own.max_enqueued_batches.value > 1
         # Pictures of two sizes cannot be in one batch: the second would be refused.
         assert not (codec / "batching_params.pbtxt").exists()
 
