@@ -470,7 +470,7 @@ def test_history_rows_hold_speed_losses_and_validation(tmp_path, capsys):
         assert row["images_per_second"] > 0
         assert {"g_reconstruction", "g_adversarial", "d_real", "d_fake"} <= row.keys()
     said = capsys.readouterr().err
-    assert "epoch 1: val_l1 0.250" in said
+    assert "epoch 1: val_l1 0.25\n" in said
     assert "epoch 2: val_l1 0.143" in said
 
 
@@ -479,7 +479,7 @@ def test_a_run_may_count_steps_instead_of_epochs(tmp_path, capsys):
     history, _ = run(tiny.trainer(), tmp_path, different(3), total=7, unit="step")
     assert [row["step"] for row in history.rows] == [0, 3, 6, 7]
     assert not any("epoch" in row for row in history.rows)
-    assert "step 6: val_l1 0.143" in capsys.readouterr().err
+    assert "step 6: val_l1 0.1429" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
