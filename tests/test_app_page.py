@@ -1,6 +1,5 @@
 """The web page as a visitor's browser sees it, and what its server refuses."""
 
-import io
 import re
 import urllib.error
 import urllib.parse
@@ -17,7 +16,7 @@ from tiny_codec import picture
 pytest.importorskip("gradio", reason="needs the extra app")
 
 from experiments import app as command
-from serving import app, app_guard, app_pictures
+from serving import app, app_guard
 from serving.app_models import Models, Restorer
 from serving.photo import UnfillableHoleError
 
