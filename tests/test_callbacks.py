@@ -471,7 +471,7 @@ def test_history_rows_hold_speed_losses_and_validation(tmp_path, capsys):
         assert {"g_reconstruction", "g_adversarial", "d_real", "d_fake"} <= row.keys()
     said = capsys.readouterr().err
     assert "epoch 1: val_l1 0.25\n" in said
-    assert "epoch 2: val_l1 0.143" in said
+    assert "epoch 2: val_l1 0.1429" in said
 
 
 def test_a_run_may_count_steps_instead_of_epochs(tmp_path, capsys):
