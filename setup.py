@@ -48,6 +48,7 @@ setuptools.setup(
         "tqdm>=4.60",
     ],
     extras_require={
+        "app": ["gradio>=6.31,<7"],
         "face": ["mediapipe==0.10.21"],
         "serving": ["tensorflow-serving-api>=2.14.1,<2.15"],
         "dev": ["pytest>=8", "pytest-xdist>=3", "ruff>=0.12", "scikit-image>=0.22"],

@@ -36,7 +36,7 @@ def build(
             file = widgets.picker(examples, label="Picture without damage")
             editor = widgets.painter(file, faces, lambda _: hole, gr.State(""))
             button = gr.Button("Compare", variant="primary")
-        with gr.Column(scale=3, min_width=380):
+        with gr.Column(scale=3, min_width=380, elem_classes="results"):
             nothing = widgets.empty(
                 "Choose a whole picture and hide a part of it. Every restorer fills "
                 "the same hole, and what it hides tells how far off each of them is."
@@ -49,6 +49,7 @@ def build(
                 interactive=False,
                 buttons=["fullscreen"],
                 visible=False,
+                elem_classes="pictures",
             )
             table = gr.HTML(visible=False)
     results = [nothing, gallery, table]

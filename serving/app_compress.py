@@ -48,7 +48,7 @@ def build(codecs: Mapping[str, Codec], tools: Tools, examples: Sequence[str]) ->
             button = gr.Button("Compress", variant="primary")
             with gr.Accordion(f"Open a {SUFFIX} file", open=False):
                 _opener(codecs)
-        with gr.Column(scale=1, min_width=340):
+        with gr.Column(scale=1, min_width=340, elem_classes="results"):
             nothing = widgets.empty(
                 f"Choose a picture. Its file appears here, beside a {rival} of as many "
                 "bytes."
@@ -63,8 +63,8 @@ def build(codecs: Mapping[str, Codec], tools: Tools, examples: Sequence[str]) ->
             )
             said = gr.HTML(visible=False)
             with gr.Row(visible=False) as downloads:
-                small = gr.DownloadButton(f"Download the {SUFFIX} file")
-                decoded = gr.DownloadButton("Download what it holds, as PNG")
+                small = gr.DownloadButton(f"Download {SUFFIX} file", size="md")
+                decoded = gr.DownloadButton("Download as PNG", size="md")
     results = [nothing, slider, said, downloads, small, decoded]
 
     def clear(_):
@@ -94,24 +94,29 @@ def build(codecs: Mapping[str, Codec], tools: Tools, examples: Sequence[str]) ->
 
 def _difference(ours: Row, theirs: Row, tools: Tools) -> str:
     """The codec against the rival, in words."""
-    name = tools.rival.name
+    rival = tools.rival.name
     parts = []
     for metric in tools.metrics:
         if metric.name in ours.values and metric.name in theirs.values:
             gain = ours.values[metric.name] - theirs.values[metric.name]
-            parts.append(f"{gain:+.{metric.digits}f} {metric.label}")
+            number = f"{gain:+.{metric.digits}f}".replace("-", "−")
+            parts.append(f"{metric.label} {number}")
+    text = f"The codec against {rival}: {', '.join(parts)}"
     more = theirs.size - ours.size
-    text = f"The codec against {name}: {', '.join(parts)}".replace("-", "−")
-    if more > 0.02 * ours.size:
-        text += f", though {name} takes {more:,} bytes more and cannot take fewer"
-    return text + ". Its file is read only by the model that wrote it."
+    if more > ours.size / 50:
+        text += f", though that file is {more:,} bytes larger"
+    return f"{text}. A {SUFFIX} file is read only by the model that wrote it."
 
 
 def _opener(codecs: Mapping[str, Codec]) -> None:
     """Reads a file again."""
     file = gr.File(label=f"A {SUFFIX} file", file_types=[SUFFIX], height=112)
     picture = gr.Image(
-        label="What it holds", format="png", interactive=False, visible=False
+        label="What it holds",
+        format="png",
+        interactive=False,
+        visible=False,
+        elem_classes="opened",
     )
 
     def show(path):

@@ -13,7 +13,7 @@ from serving import app_widgets as widgets
 from serving.latent_codec import LatentCodec
 
 _STEPS = 7  # of the walk
-_SIDE = 256  # pixels, of a face on the page
+_SIDE, _SMALL = 256, 128  # pixels, of a face on the page and in the walk
 
 
 def build(latents: Mapping[str, LatentCodec], examples: Sequence[str]) -> None:
@@ -40,7 +40,7 @@ def build(latents: Mapping[str, LatentCodec], examples: Sequence[str]) -> None:
             model = gr.Dropdown(
                 names, value=names[0], label="Model", visible=len(names) > 1
             )
-        with gr.Column(scale=1, min_width=340):
+        with gr.Column(scale=1, min_width=340, elem_classes="results"):
             nothing = widgets.empty(
                 "Choose two faces. What the model draws between them appears here."
             )
@@ -56,22 +56,27 @@ def build(latents: Mapping[str, LatentCodec], examples: Sequence[str]) -> None:
                 height=360,
             )
             strip = gr.Image(
-                label="From the first to the second: both as given at the ends",
+                show_label=False,
                 format="png",
                 interactive=False,
                 buttons=["fullscreen"],
                 visible=False,
             )
-            download = gr.DownloadButton("Download the strip", visible=False)
-    results = [nothing, share, face, strip, download]
+            said = gr.HTML(
+                '<p class="said">At the ends the two as given, between them what the '
+                "model draws.</p>",
+                visible=False,
+            )
+            download = gr.DownloadButton("Download the strip", size="md", visible=False)
+    results = [nothing, share, face, strip, said, download]
 
     def draw(one, other, name, percent):
         if not (one and other):
-            return [gr.update(visible=True), *[gr.update(visible=False)] * 4]
+            return [gr.update(visible=True), *[gr.update(visible=False)] * 5]
         ends = [widgets.read(one), widgets.read(other)]
         shares = [*np.linspace(0, 1, _STEPS), percent / 100]
         *walk, middle = app_logic.walk(latents[name], *ends, shares)
-        row = [fit(image, len(middle)) for image in (ends[0], *walk, ends[1])]
+        row = [pixels.resize(i, _SMALL, _SMALL) for i in (ends[0], *walk, ends[1])]
         drawn = pixels.tile([np.stack(row)])
         data = app_pictures.encode_png(drawn, app_pictures.DRAWN)
         return (
@@ -79,6 +84,7 @@ def build(latents: Mapping[str, LatentCodec], examples: Sequence[str]) -> None:
             gr.update(visible=True),
             gr.update(value=pixels.resize(middle, _SIDE, _SIDE), visible=True),
             gr.update(value=drawn, visible=True),
+            gr.update(visible=True),
             gr.update(value=widgets.offer("between.png", data), visible=True),
         )
 
@@ -98,8 +104,3 @@ def build(latents: Mapping[str, LatentCodec], examples: Sequence[str]) -> None:
     share.release(
         widgets.told(move), chosen, face, show_progress="hidden", **widgets.WORK
     )
-
-
-def fit(image: np.ndarray, side: int) -> np.ndarray:
-    """A picture as the model sees it, which keeps no aspect: uint8 [side, side, 3]."""
-    return pixels.resize(image, side, side)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from serving import app_pictures, face_regions
+from serving import app_canvas, face_regions
 from serving.framing import NoFaceError
 
 # What buttons say -> parts as `face_regions` calls them.
@@ -60,7 +60,7 @@ class Faces:
         Args:
           name: One of `REGIONS`: the picture's center, or a part of its largest face.
           image: uint8 [H, W, 3].
-          hole: See `app_pictures.center`.
+          hole: See `app_canvas.center`.
 
         Returns:
           uint8 [H, W, 1], 1 = missing.
@@ -70,7 +70,7 @@ class Faces:
         """
         size = image.shape[:2]
         if name == CENTER:
-            return app_pictures.center(size, hole)
+            return app_canvas.center(size, hole)
         faces = self(image)
         if not faces:
             raise NoFaceError(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import pathlib
-from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
@@ -21,8 +20,6 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
 RESTORED = "restored by facemend; invented content"
 DECODED = "decompressed by facemend; details may be invented"
 DRAWN = "drawn by facemend; invented content, nobody's picture"
-
-PAINT = (11, 110, 106, 204)  # RGBA of what is missing, on the page
 
 
 def read(path: str | os.PathLike) -> np.ndarray:
@@ -75,45 +72,6 @@ def shrink(image: np.ndarray, side: int) -> np.ndarray:
         return image
     height, width = (max(round(scale * length), 1) for length in image.shape[:2])
     return pixels.resize(image, height, width)
-
-
-def center(size: tuple[int, int], hole: tuple[float, float]) -> np.ndarray:
-    """The mask of a picture's center.
-
-    Args:
-      size: Height and width of the picture, pixels.
-      hole: Where it begins and ends, as shares of each side; see
-        `photo.PhotoRestorer`.
-
-    Returns:
-      uint8 [height, width, 1], 1 = missing.
-    """
-    mask = np.zeros((*size, 1), np.uint8)
-    (top, bottom), (left, right) = (np.rint(np.multiply(s, hole)) for s in size)
-    mask[int(top) : int(bottom), int(left) : int(right)] = 1
-    return mask
-
-
-def paint(mask: np.ndarray) -> np.ndarray:
-    """The layer that shows a mask: uint8 [H, W, 1] -> uint8 RGBA [H, W, 4]."""
-    return mask * np.array(PAINT, np.uint8)
-
-
-def painted(layers: Sequence[np.ndarray], size: tuple[int, int]) -> np.ndarray:
-    """The mask that is painted, the inverse of `paint`.
-
-    Args:
-      layers: Of an editor, each uint8 RGBA [h, w, 4], of any size.
-      size: Height and width of the picture, pixels.
-
-    Returns:
-      uint8 [height, width, 1], 1 = missing: what is at least half covered.
-    """
-    mask = np.zeros(size, bool)
-    for layer in layers:
-        covered = (layer[..., 3] >= PAINT[3] / 2).astype(np.uint8) * np.uint8(255)
-        mask |= pixels.resize(covered, *size) >= 128
-    return mask.astype(np.uint8)[..., None]
 
 
 def encode_png(image: np.ndarray, said: str) -> bytes:

@@ -38,18 +38,23 @@ def build(
         with gr.Column(scale=1, min_width=340):
             file = widgets.picker(examples)
             model = gr.Dropdown(
-                names, value=names[0], label="Model", info=restorers[names[0]].limits
+                names,
+                value=names[0],
+                label="Model",
+                info=restorers[names[0]].limits,
+                render=False,
             )
             editor = widgets.painter(
                 file, faces, lambda name: restorers[name].hole, model
             )
+            model.render()
             place = gr.Checkbox(
                 True,
                 label="Bring faces into place first",
                 info="Models have met faces upright, at one place and of one size.",
             )
             button = gr.Button("Restore", variant="primary")
-        with gr.Column(scale=1, min_width=340):
+        with gr.Column(scale=1, min_width=340, elem_classes="results"):
             nothing = widgets.empty(
                 "Choose a picture and paint over what is missing or damaged. The "
                 "restored picture appears here."
@@ -63,7 +68,7 @@ def build(
                 max_height=560,
             )
             said = gr.HTML(visible=False)
-            download = gr.DownloadButton("Download the restored picture", visible=False)
+            download = gr.DownloadButton("Download", size="md", visible=False)
     results = [nothing, slider, said, download]
 
     def describe(name):

@@ -66,6 +66,7 @@ def theme() -> gr.themes.Base:
         block_title_text_color="#16191e",
         block_title_text_color_dark="#e7eaee",
         block_title_text_weight="600",
+        button_border_width="1px",
         button_large_radius="10px",
         button_small_radius="99px",
         button_primary_background_fill="#0b6e6a",
@@ -90,6 +91,25 @@ def theme() -> gr.themes.Base:
 CSS = """
 .gradio-container { max-width: 1160px !important; margin: 0 auto !important;
   font-variant-numeric: tabular-nums; }
+.drop [data-testid=upload-text] { font-size: 14.5px; line-height: 1.45;
+  padding-top: 20px; }
+.drop [data-testid=upload-icon] { display: none; }
+.html-container { padding: 0 !important; }
+.faces { border: none !important; background: none !important; }
+.faces .grid-wrap { overflow: visible !important; }
+.faces .grid-container { display: flex !important; flex-wrap: wrap; gap: 10px;
+  padding: 2px !important; }
+.faces .gallery-item { flex: none; width: 60px; }
+.faces .thumbnail-item { width: 60px; height: 60px; }
+.painter canvas { border-radius: 12px; }
+.pictures .thumbnail-item { border-radius: 8px !important; }
+.pictures .caption-label { right: 0 !important; left: 0 !important;
+  bottom: 0 !important; max-width: none !important; border: none !important;
+  border-radius: 0 !important; text-align: center; opacity: .92; }
+.results { position: sticky; top: 12px; align-self: flex-start; }
+.regions { gap: 6px !important; }
+.regions button { flex: 0 0 auto !important; min-width: 0 !important;
+  padding: 4px 13px !important; }
 .top h1 { font-size: 30px; line-height: 1.15; letter-spacing: -.02em;
   margin: 18px 0 4px; }
 .top p { margin: 0 0 4px; max-width: 72ch; color: var(--body-text-color-subdued);
@@ -108,13 +128,16 @@ CSS = """
   margin: 12px 0 0; font: 13px/1.6 var(--font-mono);
   background: var(--background-fill-primary);
   border: 1px solid var(--border-color-primary); }
-.said { font-size: 14px; line-height: 1.5; color: var(--body-text-color-subdued); }
+.said { margin: 0 !important; font-size: 14px; line-height: 1.5;
+  color: var(--body-text-color-subdued); }
 .said b { color: var(--body-text-color); }
 .numbers { overflow-x: auto; }
-.numbers table { border-collapse: collapse; width: 100%; font-size: 14px;
-  line-height: 1.35; }
-.numbers th, .numbers td { padding: 8px 10px; text-align: right; white-space: nowrap;
-  border-bottom: 1px solid var(--border-color-primary); font-weight: 400; }
+.numbers table { border-collapse: collapse; width: 100%; margin: 0 0 10px;
+  font-size: 14px; line-height: 1.35; }
+.numbers table, .numbers tr { border: none !important; }
+.numbers th, .numbers td { padding: 8px 9px !important; text-align: right;
+  white-space: nowrap; font-weight: 400; border: none !important;
+  border-bottom: 1px solid var(--border-color-primary) !important; }
 .numbers th:first-child, .numbers td.note { text-align: left; white-space: normal; }
 .numbers thead th { font-size: 12.5px; font-weight: 600;
   color: var(--body-text-color-subdued); }

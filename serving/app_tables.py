@@ -27,7 +27,7 @@ def table(
     """
     columns = [m for m in metrics if any(m.name in row.values for row in rows)]
     sized = any(row.size for row in rows)
-    heads = ["", *(["Bytes", "Bits per pixel"] if sized else [])]
+    heads = ["", *(["Bytes", "Bits/pixel"] if sized else [])]
     heads += [f"{m.label} {_arrow(m)}".strip() for m in columns]
     head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in heads)
     body = "".join(_line(row, rows, columns, sized, row.label in ours) for row in rows)

@@ -12,11 +12,10 @@ import gradio as gr
 import numpy as np
 
 from data_pipeline import pixels
-from serving import app_faces, app_pictures
+from serving import app_canvas, app_faces, app_pictures
 from serving.app_faces import Faces
 
 SHOWN = 1024  # pixels, the longer side of a result on the page
-PAINTED = 768  # pixels, of the picture that is painted on
 
 _CLEAR = "Clear"
 
@@ -26,7 +25,7 @@ WORK = {"concurrency_id": "models", "concurrency_limit": 1, "api_visibility": "p
 SHOW = {"show_progress": "minimal", "api_visibility": "private"}
 
 _BRUSH = "rgba({}, {}, {}, {:.1f})".format(
-    *app_pictures.PAINT[:3], app_pictures.PAINT[3] / 255
+    *app_canvas.PAINT[:3], app_canvas.PAINT[3] / 255
 )
 
 
@@ -39,9 +38,7 @@ def told(function: Callable) -> Callable:
             return function(*args)
         except ValueError as error:
             said = html.escape(str(error))
-            raise gr.Error(
-                said, title="That did not work", print_exception=False
-            ) from None
+            raise gr.Error(said, print_exception=False) from None
 
     return run
 
@@ -81,17 +78,22 @@ def picker(examples: Sequence[str], *, label: str = "Picture") -> gr.File:
       examples: Paths of pictures.
       label: Of the place.
     """
-    limit = f"JPEG, PNG, WebP or BMP, up to {app_pictures.MAX_BYTES >> 20} MB"
     file = gr.File(
-        label=f"{label} ({limit})",
+        label=label,
         file_types=list(pixels.IMAGE_SUFFIXES),
-        height=128,
+        height=116,
+        elem_classes="drop",
+    )
+    limit = f"{app_pictures.MAX_BYTES >> 20} MB"
+    gr.HTML(
+        f'<p class="said">JPEG, PNG, WebP or BMP of up to {limit}. Or try a drawn '
+        "face, which is nobody's:</p>"
     )
     faces = gr.Gallery(
         list(examples),
-        label="Or a drawn face",
+        label="Drawn faces",
+        show_label=False,
         columns=len(examples),
-        height=112,
         object_fit="cover",
         allow_preview=False,
         interactive=False,
@@ -114,20 +116,22 @@ def painter(
     Args:
       file: Of the picker.
       faces: Where the faces of pictures are.
-      hole: What is chosen -> the center hole; see `app_pictures.center`.
+      hole: What is chosen -> the center hole; see `app_canvas.center`.
       chosen: The component that says what is chosen.
     """
     editor = gr.ImageEditor(
         label="Paint over what is missing",
         type="numpy",
         format="png",
+        canvas_size=(app_canvas.SIDE, app_canvas.SIDE),
         sources=(),
         transforms=(),
         layers=False,
         buttons=[],
-        brush=gr.Brush(default_size=36, colors=[_BRUSH], color_mode="fixed"),
+        brush=gr.Brush(default_size=20, colors=[_BRUSH], color_mode="fixed"),
         height=430,
         visible=False,
+        elem_classes="painter",
     )
     with gr.Row(visible=False, elem_classes="regions") as row:
         buttons = [
@@ -138,17 +142,17 @@ def painter(
     def show(path):
         if not path:
             return gr.update(value=None, visible=False), gr.update(visible=False)
-        seen = app_pictures.shrink(read(path), PAINTED)
-        return gr.update(value=_canvas(seen), visible=True), gr.update(visible=True)
+        return gr.update(value=_value(read(path)), visible=True), gr.update(
+            visible=True
+        )
 
     file.change(told(show), file, [editor, row], **SHOW)
 
     def take(name, path, label):
-        seen = app_pictures.shrink(read(path), PAINTED)
+        image = read(path)
         if name == _CLEAR:
-            return _canvas(seen)
-        mask = faces.region(name, seen, hole(label))
-        return _canvas(seen, app_pictures.paint(mask))
+            return _value(image)
+        return _value(image, faces.region(name, image, hole(label)))
 
     for button in buttons:
         fixed = functools.partial(take, button.value)
@@ -156,14 +160,23 @@ def painter(
     return editor
 
 
-def _canvas(image: np.ndarray, *layers: np.ndarray) -> dict:
-    """What the editor shows."""
-    return {"background": image, "layers": list(layers), "composite": None}
+def _value(image: np.ndarray, mask: np.ndarray | None = None) -> dict:
+    """What the editor shows: a picture, and what is missing of it.
+
+    Always a layer, because without any the editor keeps what was painted before, and
+    files that nobody else has: Gradio gives equal pictures the same one, and writes it
+    again while it is read.
+    """
+    if mask is None:
+        mask = np.zeros((*image.shape[:2], 1), np.uint8)
+    picture, layer = app_canvas.fit(image), app_canvas.paint(mask)
+    files = [offer("picture.png", pixels.encode_png(each)) for each in (picture, layer)]
+    return {"background": files[0], "layers": files[1:], "composite": None}
 
 
 def mask_of(editor: dict | None, size: tuple[int, int]) -> np.ndarray:
-    """What is painted in an editor; see `app_pictures.painted`."""
-    return app_pictures.painted((editor or {}).get("layers") or [], size)
+    """What is painted in an editor; see `app_canvas.painted`."""
+    return app_canvas.painted((editor or {}).get("layers") or [], size)
 
 
 def empty(text: str) -> gr.HTML:
@@ -181,5 +194,5 @@ def missing(what: str, *commands: str) -> None:
     lines = html.escape("\n".join(commands))
     gr.HTML(
         f'<div class="missing"><h3>No model yet</h3>{html.escape(what)}'
-        f"<pre>{lines}</pre></div>"
+        f"<pre>{lines}</pre></div>",
     )

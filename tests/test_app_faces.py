@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data_pipeline import synthetic_faces
-from serving import app_faces, app_pictures, face_regions
+from serving import app_canvas, app_faces, face_regions
 from serving.framing import NoFaceError
 
 HOLE = (0.25, 0.75)
@@ -47,7 +47,7 @@ def test_regions_are_the_centers_or_the_largest_faces(drawn, name):
     mask = app_faces.Faces(find=lambda _: found).region(name, image, HOLE)
     assert mask.dtype == np.uint8 and mask.shape == (64, 64, 1)
     if name == "Center":
-        expected = app_pictures.center((64, 64), HOLE)
+        expected = app_canvas.center((64, 64), HOLE)
     else:
         part = name.lower().replace(" ", "_")
         expected = face_regions.mask(part, found[0], 64, 64)[..., None]

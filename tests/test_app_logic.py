@@ -9,7 +9,7 @@ from test_latent_codec import build as build_latents
 from tiny_codec import picture
 
 from experiments import app as command
-from serving import app_logic, app_pictures, app_tables
+from serving import app_canvas, app_logic, app_tables
 from serving.app_kinds import Restorer, Row
 from serving.container import CorruptFileError, ForeignFileError
 from serving.framing import NoFaceError
@@ -35,7 +35,7 @@ def tools():
 
 @pytest.fixture
 def hole():
-    return app_pictures.center(SIZE, (0.25, 0.75))
+    return app_canvas.center(SIZE, (0.25, 0.75))
 
 
 class TestRestore:
@@ -117,10 +117,10 @@ class TestCompare:
 
     def test_large_pictures_are_fitted_with_their_hole(self):
         hole = (0.25, 0.75)
-        mask = app_pictures.center((700, 1400), hole)
+        mask = app_canvas.center((700, 1400), hole)
         image, mask = app_logic.fit_to_compare(picture(700, 1400), mask)
         assert image.shape == (256, 512, 3)
-        expected = app_pictures.center((256, 512), hole)
+        expected = app_canvas.center((256, 512), hole)
         np.testing.assert_array_equal(mask, expected)
 
 

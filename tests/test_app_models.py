@@ -12,7 +12,7 @@ from test_restore import exported
 from tiny_codec import picture
 
 from data_pipeline import synthetic_faces
-from serving import app_models, app_pictures
+from serving import app_canvas, app_models, app_pictures
 from serving.fillable import Fillable
 from serving.photo import UnfillableHoleError
 
@@ -80,7 +80,7 @@ def test_each_has_its_place(models):
 def test_restorers_fill_and_say_what(models):
     image = picture(20, 30)
     model = models.restorers["model 3"]
-    mask = app_pictures.center((20, 30), model.hole)
+    mask = app_canvas.center((20, 30), model.hole)
     restored = model.fill(image, mask)
     np.testing.assert_array_equal(restored[mask[..., 0] == 0], image[mask[..., 0] == 0])
     assert not np.array_equal(restored, image)
@@ -90,7 +90,7 @@ def test_restorers_fill_and_say_what(models):
 def test_a_hole_too_large_is_refused_as_was_said(models):
     model = models.restorers["model 1"]
     assert model.limits.endswith("fills one hole of up to 50% of each side.")
-    mask = app_pictures.center((20, 30), (0, 0.8))
+    mask = app_canvas.center((20, 30), (0, 0.8))
     with pytest.raises(UnfillableHoleError, match="up to 8x8 pixels"):
         model.fill(picture(20, 30), mask)
 

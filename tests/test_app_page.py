@@ -1,6 +1,8 @@
 """The web page as a visitor's browser sees it, and what its server refuses."""
 
+import io
 import re
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -15,12 +17,15 @@ from tiny_codec import picture
 
 pytest.importorskip("gradio", reason="needs the extra app")
 
+from data_pipeline import pixels
 from experiments import app as command
-from serving import app, app_guard
+from serving import app, app_guard, app_pictures
 from serving.app_models import Models, Restorer
 from serving.photo import UnfillableHoleError
 
 RED = (255, 0, 0)
+ENDINGS = (".png", ".fmc")  # of what is downloaded, when it is whole
+CODECS = {"small": tiny_codec.build(0), "large": tiny_codec.build(1)}
 
 
 def red(image, mask):
@@ -55,7 +60,7 @@ def url(serve):
                 "red": Restorer(red, hole, "It fills <any> hole."),
                 "refuses": Restorer(refuse, hole, "It fills none."),
             },
-            {"small": tiny_codec.build(0), "large": tiny_codec.build(1)},
+            CODECS,
             {"walk": build_latents()},
         )
     )
@@ -92,23 +97,76 @@ class TestServer:
             assert caught.value.code in (403, 404)
 
 
-BUTTON = (
-    "[...document.querySelectorAll('button')].find(b => b.innerText.trim() == '{}')"
-)
-TAB = (
-    "[...document.querySelectorAll('[role=tab]')].find(b => b.innerText.trim() == '{}')"
-)
+TABS = "[...document.querySelectorAll('[role=tab]')]"
 PANEL = (
-    "[...document.querySelectorAll('[role=tabpanel]')].find(p => p.offsetParent "
-    "!== null)"
+    "[...document.querySelectorAll('[role=tabpanel]')].find(p => p.offsetParent !== "
+    "null)"
 )
+BUTTONS = f"[...{PANEL}.querySelectorAll('button')].filter(b => b.offsetParent)"
+FACES = f"{PANEL}.querySelectorAll('.faces .thumbnail-item')"
+TOASTS = "[...document.querySelectorAll('.toast-wrap')].map(t => t.innerText).join()"
+
+
+def named(elements, name):
+    return f"{elements}.find(e => e.innerText.trim() == '{name}')"
+
+
+class Page(tiny_browser.Browser):
+    """The web page in a browser."""
+
+    def show(self, url, tab, *, faces=True):
+        self.requests.clear(), self.errors.clear()
+        self.open(url)
+        self.wait_for(f"!!{named(TABS, tab)}")
+        self.click(named(TABS, tab))
+        # The page's parts arrive one after the other.
+        self.wait_for(f"{named(TABS, tab)}.ariaSelected == 'true' && !!{PANEL}")
+        self.wait_for(f"!{faces:d} || {FACES}.length > 0")
+
+    def press(self, name):
+        self.click(self.element(named(BUTTONS, name)))
+        self.settle()
+
+    def element(self, script):
+        self.wait_for(f"!!({script})")
+        return script
+
+    def settle(self):
+        """Waits until nothing is under way, and some time more in which it begins."""
+        for _ in range(3):
+            time.sleep(0.4)
+            self.wait_for(f"!/processing|queue|uploading/i.test({PANEL}.innerText)")
+
+    def choose(self, path, number=0):
+        inputs = f"{PANEL}.querySelectorAll('input[type=file]')"
+        self.upload(self.element(f"[...{inputs}].at({number})"), path)
+        self.settle()
+
+    def text(self):
+        return self.evaluate(f"{PANEL}.innerText")
+
+    def download(self, name, folder):
+        """Clicks a download button; the name and the bytes of what it gives."""
+        self.call(
+            "Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder)
+        )
+        self.click(self.element(named(BUTTONS, name)))
+        end = time.monotonic() + tiny_browser.SECONDS
+        while not (files := [f for f in folder.iterdir() if f.suffix in ENDINGS]):
+            assert time.monotonic() < end, [*folder.iterdir()]
+            time.sleep(0.1)
+        return files[0].name, files[0].read_bytes()
+
+    def toast(self):
+        """What the page's messages say."""
+        return self.wait_for(TOASTS)
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
     if not tiny_browser.program():
         pytest.skip("needs Chromium")
-    browser = tiny_browser.Browser(tmp_path_factory.mktemp("profile"))
+    browser = Page(tmp_path_factory.mktemp("profile"))
     yield browser
     browser.close()
 
@@ -116,25 +174,10 @@ def browser(tmp_path_factory):
 class TestBrowser:
     @pytest.fixture
     def page(self, browser, url):
-        browser.requests.clear(), browser.errors.clear()
-        browser.open(url)
-        browser.wait_for(f"!!{TAB.format('Restore')}")
         yield browser
-        foreign = [
-            r for r in browser.requests if not r.startswith((url, "data:", "blob:"))
-        ]
-        assert not foreign
+        own = (url, "data:", "blob:")
+        assert not [r for r in browser.requests if not r.startswith(own)]
         assert not browser.errors
-
-    def upload(self, page, path):
-        page.upload(f"{PANEL}.querySelector('input[type=file]')", path)
-
-    def result(self, page, text):
-        """The file that a download button offers."""
-        found = f"{PANEL}.querySelector('a[download]')"
-        address = page.wait_for(f"{found} && {found}.href")
-        with urllib.request.urlopen(address) as answer:
-            return answer.read()
 
     @pytest.fixture
     def face(self, tmp_path):
@@ -142,9 +185,112 @@ class TestBrowser:
         Image.fromarray(picture(200, 300)).save(path)
         return path
 
-    def test_upload_paint_restore_download(self, page, face):
-        """Of the larger picture too: painting is done on a smaller copy."""
-        self.upload(page, face)
-        canvas = f"{PANEL}.querySelector('canvas')"
-        page.wait_for(f"!!{canvas}")
-        ...
+    @pytest.fixture
+    def downloads(self, tmp_path):
+        (tmp_path / "downloads").mkdir()
+        return tmp_path / "downloads"
+
+    def test_upload_paint_restore_download(self, page, url, face, downloads):
+        page.show(url, "Restore")
+        page.choose(face)
+        canvas = page.element(f"{PANEL}.querySelector('canvas')")
+        left, top, width, height = page.box(canvas)
+        x, y = left + width / 2, top + height / 2
+        page.drag([(x + dx, y) for dx in range(-60, 61, 5)])
+        page.settle()
+        page.press("Restore")
+        assert "red invented" in page.text()
+        name, data = page.download("Download", downloads)
+        assert name == "Änne-restored.png"
+        with Image.open(io.BytesIO(data)) as file:
+            assert file.text["Description"] == app_pictures.RESTORED
+            restored = np.asarray(file)
+        original = pixels.read(face)
+        painted = (restored == RED).all(axis=-1)
+        # A stroke along the middle, as thick as the brush, and nothing else.
+        np.testing.assert_array_equal(restored[~painted], original[~painted])
+        rows, columns = np.nonzero(painted)
+        assert painted[100, 120:180].all()
+        assert rows.min() > 80 and rows.max() < 120
+        assert columns.min() > 75 and columns.max() < 225
+        share = f"{painted.mean():.1%} of 300 × 200 pixels"
+        assert share in page.text()
+
+    def test_regions_replace_what_was_painted(self, page, url, face, downloads):
+        page.show(url, "Restore")
+        page.choose(face)
+        page.press("Center")
+        page.press("Restore")
+        _, data = page.download("Download", downloads)
+        painted = (pixels.decode(data, "it") == RED).all(axis=-1)
+        inner, outer = np.zeros((2, 200, 300), bool)
+        inner[51:149, 76:224], outer[49:151, 74:226] = True, True
+        assert painted[inner].all() and not painted[~outer].any()
+        page.press("Clear")
+        page.press("Restore")
+        assert "Nothing is missing yet" in page.toast()
+
+    @pytest.mark.parametrize("tab", ["Restore", "Compress"])
+    def test_a_broken_upload_gets_a_message(self, page, url, tmp_path, tab):
+        path = tmp_path / "face.png"
+        path.write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+        page.show(url, tab)
+        page.choose(path)
+        if tab == "Compress":
+            page.press("Compress")
+        assert "not a readable picture" in page.toast()
+        assert "Traceback" not in page.toast()
+
+    def test_faces_are_not_known_in_any_picture(self, page, url, face):
+        page.show(url, "Restore")
+        page.choose(face)
+        page.press("Mouth")
+        assert "Paint over the part instead" in page.toast()
+
+    def test_compress_and_open_again(self, page, url, face, downloads):
+        page.show(url, "Compress")
+        page.choose(face)
+        page.press("Compress")
+        codec = CODECS["large"]
+        data = codec.compress(pixels.read(face))
+        assert f"{len(data):,}" in page.text()
+        name, found = page.download("Download .fmc file", downloads)
+        assert (name, found) == ("Änne.fmc", data)
+        page.press("Open a .fmc file")
+        page.choose(downloads / name, number=-1)
+        shown = page.wait_for(f"{PANEL}.querySelector('.opened img')?.src")
+        with urllib.request.urlopen(shown) as answer:
+            image = pixels.decode(answer.read(), "it")
+        np.testing.assert_array_equal(image, codec.reconstruct(pixels.read(face)))
+
+    def test_compare_on_a_drawn_face(self, page, url):
+        page.show(url, "Compare")
+        page.click(f"{FACES}[1]")
+        page.settle()
+        page.press("Mouth")
+        page.press("Compare")
+        text = page.text()
+        for name in ("red", "mean color", "Telea", "Navier–Stokes", "PSNR (dB)"):
+            assert name in text
+        assert "This model fills <no> hole." in text
+
+    def test_explore_between_two_faces(self, page, url, downloads):
+        page.show(url, "Explore")
+        page.click(f"{FACES}[1]")
+        page.settle()
+        assert "Choose two faces" in page.text()
+        page.click(f"{FACES}[6 + 2]")
+        page.settle()
+        assert "Choose two faces" not in page.text()
+        _, data = page.download("Download the strip", downloads)
+        with Image.open(io.BytesIO(data)) as file:
+            assert file.text["Description"] == app_pictures.DRAWN
+
+    def test_a_tab_without_a_model_says_how_to_get_one(self, browser, serve):
+        url = serve(Models())
+        for tab in ("Restore", "Compress", "Explore"):
+            browser.show(url, tab, faces=False)
+            assert "No model yet" in browser.text()
+            assert "make app MODELS=runs/" in browser.text()
+        browser.show(url, "Compare")
+        assert "make app" not in browser.text()

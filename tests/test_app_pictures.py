@@ -93,42 +93,6 @@ class TestSizes:
         assert app_pictures.shrink(image, 40) is image
 
 
-class TestMasks:
-    @pytest.mark.parametrize("size", [(60, 40), (3, 3), (61, 41), (7, 300)])
-    def test_what_is_painted_is_what_was_chosen(self, size):
-        mask = np.random.default_rng(0).integers(0, 2, (*size, 1), np.uint8)
-        layer = app_pictures.paint(mask)
-        assert layer.shape == (*size, 4) and layer.dtype == np.uint8
-        found = app_pictures.painted([layer], size)
-        assert found.dtype == np.uint8
-        np.testing.assert_array_equal(found, mask)
-
-    def test_the_center_is_the_models_hole(self):
-        expected = np.zeros((100, 50, 1))
-        expected[40:60, 20:30] = 1
-        mask = app_pictures.center((100, 50), (0.4, 0.6))
-        np.testing.assert_array_equal(mask, expected)
-
-    def test_it_follows_the_picture_to_its_own_size(self):
-        """Painting is done on a smaller copy."""
-        hole = (0.25, 0.75)
-        small = app_pictures.paint(app_pictures.center((40, 80), hole))
-        found = app_pictures.painted([small], (400, 800))
-        expected = app_pictures.center((400, 800), hole)
-        assert (found != expected).mean() < 1e-3  # corners are rounded
-
-    def test_layers_add_up_and_faint_strokes_do_not_count(self):
-        size = (8, 8)
-        layers = np.zeros((3, *size, 4), np.uint8)
-        layers[0, 0, :, 3] = app_pictures.PAINT[3]
-        layers[1, :, 0, 3] = 255
-        layers[2, ..., 3] = app_pictures.PAINT[3] // 3
-        expected = np.zeros((*size, 1))
-        expected[0], expected[:, 0] = 1, 1
-        np.testing.assert_array_equal(app_pictures.painted(layers, size), expected)
-        assert not app_pictures.painted([], size).any()
-
-
 def test_a_download_says_what_it_is():
     image = picture(20, 30)
     data = app_pictures.encode_png(image, app_pictures.RESTORED)
