@@ -163,9 +163,10 @@ class InpaintingConfig(SystemConfig):
             "fills": dataclasses.asdict(self.fillable),
         }
         return saved_models.save(
-            saved_models.build_restorer(network, fill=self.hole_fill),
+            saved_models.build_restorer(
+                network, fill=self.hole_fill, fillable=self.fillable
+            ),
             folder,
-            fillable=self.fillable,
             extras={
                 "config.json": json.dumps(facts, indent=2) + "\n",
                 "model_card.md": card,

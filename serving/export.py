@@ -20,13 +20,16 @@ from absl import logging as absl_logging
 
 from data_pipeline import pixels
 from serving import encoded
-from serving.fillable import Fillable
+from serving.fillable import Fillable, HoleCheck
 
 ANY_HOLE = Fillable()
 
 
 def build_restorer(
-    network: tf.keras.Model, *, fill: float | Sequence[float]
+    network: tf.keras.Model,
+    *,
+    fill: float | Sequence[float],
+    fillable: Fillable = ANY_HOLE,
 ) -> tf.keras.Model:
     """Wraps a network in [-1, 1] into what users call.
 
@@ -34,6 +37,8 @@ def build_restorer(
       network: {"image": [B, S, S, 3] in [-1, 1] with the hole filled, "mask":
         [B, S, S, 1]} -> image in [-1, 1], in float32.
       fill: What stands in the hole, in [-1, 1]: one number, or one a channel.
+      fillable: Which holes the network fills; the others are refused, wherever the
+        model is called from.
 
     Returns:
       {"image": [B, S, S, 3] in [0, 1], "mask": [B, S, S, 1], 1 = missing} ->
@@ -43,7 +48,7 @@ def build_restorer(
     size = network.output_shape[1]
     image = tf.keras.Input((size, size, 3), name="image")
     mask = tf.keras.Input((size, size, 1), name="mask")
-    missing = mask > 0.5
+    missing = HoleCheck(fillable, name="hole")(tf.cast(mask > 0.5, tf.float32)) > 0.5
     filled = tf.where(missing, fill, pixels.unit_to_signed(image))
     raw = network({"image": filled, "mask": tf.cast(missing, tf.float32)})
     restored = tf.where(missing, pixels.signed_to_unit(raw), image)
@@ -51,7 +56,7 @@ def build_restorer(
     return tf.keras.Model(inputs, restored, name="restorer")
 
 
-def signatures(restorer: tf.keras.Model, *, fillable: Fillable = ANY_HOLE) -> dict:
+def signatures(restorer: tf.keras.Model) -> dict:
     """The named, typed entry points of an exported restorer.
 
       serving_default  image, mask (float [0, 1])         -> restored
@@ -63,17 +68,14 @@ def signatures(restorer: tf.keras.Model, *, fillable: Fillable = ANY_HOLE) -> di
 
     Args:
       restorer: From `build_restorer`.
-      fillable: Which holes the network fills; the others are refused.
 
     Returns:
       Name -> tf.function.
     """
     size = restorer.output_shape[1]
+    fillable = restorer.get_layer("hole").fillable
 
     def restore(image: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-        mask = tf.cast(mask > 0.5, tf.float32)
-        with tf.control_dependencies(fillable.assertions(mask)):
-            mask = tf.identity(mask)
         return restorer({"image": image, "mask": mask}, training=False)
 
     @tf.function(
@@ -130,7 +132,6 @@ def save(
     restorer: tf.keras.Model,
     folder: str | os.PathLike,
     *,
-    fillable: Fillable = ANY_HOLE,
     extras: Mapping[str, str | bytes] | None = None,
 ) -> pathlib.Path:
     """Writes a SavedModel folder, whole or not at all; one that is there is replaced.
@@ -138,15 +139,12 @@ def save(
     Args:
       restorer: From `build_restorer`.
       folder: Such as `<run>/export/1`; TF Serving takes its parent.
-      fillable: See `signatures`.
       extras: File name -> text or bytes, put into `assets.extra/`.
 
     Returns:
       The folder.
     """
-    return write(
-        restorer, folder, signatures(restorer, fillable=fillable), extras=extras
-    )
+    return write(restorer, folder, signatures(restorer), extras=extras)
 
 
 def write(

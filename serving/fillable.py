@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 import tensorflow as tf
 
@@ -59,6 +61,40 @@ class Fillable:
                 tf.reduce_sum(wrong), 0.5, f"This model fills {rule}"
             )
         ]
+
+
+@tf.keras.utils.register_keras_serializable("facemend")
+class HoleCheck(tf.keras.layers.Layer):
+    """Passes on masks of holes that a network fills; others are errors.
+
+    [B, S, S, 1] of 0 and 1 -> the same. It holds wherever the model is called from,
+    and needs no code of this package to be loaded.
+
+    Args:
+      fillable: A `Fillable`, or its attributes by name.
+      **options: Of `tf.keras.layers.Layer`; dtype is set.
+
+    Raises:
+      tf.errors.InvalidArgumentError: When called; it says what the network fills.
+    """
+
+    def __init__(self, fillable: Fillable | Mapping[str, Any], **options):
+        super().__init__(**{**options, "dtype": "float32"})
+        if not isinstance(fillable, Fillable):
+            fillable = Fillable(**fillable)
+        self.fillable = fillable
+
+    def call(self, mask):
+        """Fails, or returns the mask."""
+        with tf.control_dependencies(self.fillable.assertions(mask)):
+            return tf.identity(mask)
+
+    def get_config(self):
+        """What makes this layer again."""
+        return {
+            **super().get_config(),
+            "fillable": dataclasses.asdict(self.fillable),
+        }
 
 
 def _center(size: int, side: int) -> tf.Tensor:

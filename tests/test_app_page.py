@@ -20,7 +20,8 @@ pytest.importorskip("gradio", reason="needs the extra app")
 from data_pipeline import pixels
 from experiments import app as command
 from serving import app, app_guard, app_pictures
-from serving.app_models import Models, Restorer
+from serving.app_kinds import Restorer
+from serving.app_models import Models
 from serving.photo import UnfillableHoleError
 
 RED = (255, 0, 0)
@@ -53,12 +54,11 @@ def serve(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def url(serve):
-    hole = (0.25, 0.75)
     return serve(
         Models(
             {
-                "red": Restorer(red, hole, "It fills <any> hole."),
-                "refuses": Restorer(refuse, hole, "It fills none."),
+                "red": Restorer(red, limits="It fills any hole."),
+                "refuses": Restorer(refuse, limits="It fills none."),
             },
             CODECS,
             {"walk": build_latents()},
@@ -108,7 +108,7 @@ TOASTS = "[...document.querySelectorAll('.toast-wrap')].map(t => t.innerText).jo
 
 
 def named(elements, name):
-    return f"{elements}.find(e => e.innerText.trim() == '{name}')"
+    return f"{elements}.find(e => e.innerText.trim().split('\\n')[0] == '{name}')"
 
 
 class Page(tiny_browser.Browser):
@@ -118,9 +118,11 @@ class Page(tiny_browser.Browser):
         self.requests.clear(), self.errors.clear()
         self.open(url)
         self.wait_for(f"!!{named(TABS, tab)}")
-        self.click(named(TABS, tab))
-        # The page's parts arrive one after the other.
-        self.wait_for(f"{named(TABS, tab)}.ariaSelected == 'true' && !!{PANEL}")
+        # Parts of the page are shown before they listen.
+        while self.evaluate(f"{named(TABS, tab)}.ariaSelected") != "true":
+            self.click(named(TABS, tab))
+            time.sleep(0.2)
+        self.wait_for(f"!!{PANEL}")
         self.wait_for(f"!{faces:d} || {FACES}.length > 0")
 
     def press(self, name):

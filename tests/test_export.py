@@ -34,7 +34,8 @@ def build(model, seed=0):
         if "kernel" in weight.name:
             weight.assign(8 * weight)
     network = skip_inpainting.build_inpainter(generator)
-    return export.build_restorer(network, fill=1.0)
+    fillable = Fillable(HOLE if model in (0, 1) else 0)
+    return export.build_restorer(network, fill=1.0, fillable=fillable)
 
 
 class Exported:
@@ -42,11 +43,8 @@ class Exported:
 
     def __init__(self, model, folder):
         self.restorer = build(model)
-        self.fillable = Fillable(HOLE if model in (0, 1) else 0)
         self.extras = {"model_card.md": "# Çard\n", "config.json": '{"name": "x"}\n'}
-        self.folder = export.save(
-            self.restorer, folder, fillable=self.fillable, extras=self.extras
-        )
+        self.folder = export.save(self.restorer, folder, extras=self.extras)
         self.keras = tf.keras.models.load_model(self.folder)
         self.signatures = tf.saved_model.load(str(self.folder)).signatures
 

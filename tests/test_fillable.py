@@ -35,11 +35,14 @@ def folder(tmp_path_factory):
     generator = networks.build_generator(
         image_size=SIZE, widths=(4, 4, 4, 8), decoder_widths=(4, 4)
     )
-    restorer = export.build_restorer(networks.build_inpainter(generator), fill=(0.0,))
+    restorer = export.build_restorer(
+        networks.build_inpainter(generator),
+        fill=(0.0,),
+        fillable=Fillable(SIDE, centered=True),
+    )
     return export.save(
         restorer,
         tmp_path_factory.mktemp("run") / "export" / "1",
-        fillable=Fillable(SIDE, centered=True),
         extras={"config.json": json.dumps({"image_size": SIZE, "hole_size": SIDE})},
     )
 
@@ -47,6 +50,11 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def signatures(folder):
     return tf.saved_model.load(str(folder)).signatures
+
+
+@pytest.fixture(scope="module")
+def keras_model(folder):
+    return tf.keras.models.load_model(folder)
 
 
 def picture(height=SIZE, width=SIZE):
@@ -66,13 +74,17 @@ def test_the_center_is_filled_and_the_rest_is_kept(signatures):
 
 
 @pytest.mark.parametrize("mask", OTHERS.values(), ids=OTHERS)
-def test_another_hole_is_an_error_that_says_which_is_filled(signatures, mask):
+def test_another_hole_is_an_error_that_says_which_is_filled(
+    signatures, keras_model, mask
+):
     image = tf.zeros([1, SIZE, SIZE, 3])
     text = "This model fills the hole of 16x16 pixels in the center of a picture of 64"
     both = tf.concat([image, mask], axis=-1)
     for call in (
         lambda: signatures["serving_default"](image=image, mask=tf.constant(mask)),
         lambda: signatures["serving_single"](image_and_mask=both),
+        lambda: keras_model({"image": image, "mask": mask}),
+        lambda: keras_model.predict({"image": image, "mask": mask}, verbose=0),
     ):
         with pytest.raises(tf.errors.InvalidArgumentError, match=text):
             call()

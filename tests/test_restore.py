@@ -357,12 +357,12 @@ class TestMasks:
             run(mask="centre")
 
 
-def exported(folder, model, **options):
+def exported(folder, model, fillable=export.ANY_HOLE, extras=None):
     """A network for pictures of 16x16 pixels."""
     generator = skip_inpainting.build_generator(model, image_size=16, widths=(8, 8))
     network = skip_inpainting.build_inpainter(generator)
-    restorer = export.build_restorer(network, fill=1.0)
-    return export.save(restorer, folder / "export" / "1", **options)
+    restorer = export.build_restorer(network, fill=1.0, fillable=fillable)
+    return export.save(restorer, folder / "export" / "1", extras=extras)
 
 
 @pytest.fixture(scope="module")

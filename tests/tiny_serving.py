@@ -276,12 +276,13 @@ def grpc(state, port=0):
 def export_restorer(folder, seed=0):
     """A restorer of the hole in the center, as experiments export it."""
     tf.keras.utils.set_random_seed(seed)
-    restorer = export.build_restorer(tiny.plain_generator(SIZE), fill=1.0)
+    restorer = export.build_restorer(
+        tiny.plain_generator(SIZE), fill=1.0, fillable=Fillable(HOLE, centered=True)
+    )
     facts = {"image_size": SIZE, "hole_size": HOLE}
     return export.save(
         restorer,
         folder / "export" / "1",
-        fillable=Fillable(HOLE, centered=True),
         extras={"config.json": json.dumps(facts)},
     )
 
