@@ -33,17 +33,18 @@ from experiments import command, file_jobs
 from experiments import config as configs
 from experiments.config import hp
 from experiments.file_jobs import Job
-from serving import any_codec, latent_export
+from serving import any_codec, latent_export, zoo
 from serving.any_codec import AnyCodec
 
 SUFFIX = ".fmc"
+_PAPERS = ("portrait_autoencoder", "cvae_dcgan")  # whose models are codecs
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
     """What to compress or decompress."""
 
-    model: str = hp("", "Folder of an exported codec.")
+    model: str = hp("", zoo.flag_help("Folder of an exported codec", *_PAPERS))
     input: str = hp("", "A file, or a folder of files.")
     output: str = hp("", "Folder for the results.")
     bits: int = hp(
@@ -184,7 +185,7 @@ def _convert(
     Returns:
       What was said, of all but skipped files.
     """
-    codec = any_codec.load(options.model, bits=options.bits)
+    codec = any_codec.load(zoo.resolve(options.model), bits=options.bits)
     told = []
     for path, target in tqdm.tqdm(jobs, unit="img", desc=verb):
         try:

@@ -29,7 +29,7 @@ from experiments import command, file_jobs, latent_files
 from experiments import config as configs
 from experiments import latent_pictures as walks
 from experiments.config import check_at_least, hp
-from serving import latent_export
+from serving import latent_export, zoo
 from serving.latent_codec import LatentCodec
 
 
@@ -37,7 +37,9 @@ from serving.latent_codec import LatentCodec
 class Options:
     """What to draw or encode."""
 
-    model: str = hp("", "Folder of an exported auto-encoder.")
+    model: str = hp(
+        "", zoo.flag_help("Folder of an exported auto-encoder", "cvae_dcgan")
+    )
     input: str = hp(
         "",
         "Two pictures A,B (interpolate), a picture (traverse), a picture or a folder "
@@ -84,7 +86,7 @@ def interpolate(options: Options) -> None:
             f"--input takes two pictures, such as a.png,b.png; got {options.input!r}."
         )
     target = _target(options, ".png", *paths)
-    codec = latent_export.load(options.model)
+    codec = latent_export.load(zoo.resolve(options.model))
     images = [pixels.read(path) for path in paths]
     first, second = (codec.encode(image) for image in images)
     walk = walks.interpolate(_decoder(codec), first, second, options.steps)
@@ -102,7 +104,7 @@ def traverse(options: Options) -> None:
       ValueError: If --input is no picture, or --output may not be written.
     """
     target = _target(options, ".png", options.input)
-    codec = latent_export.load(options.model)
+    codec = latent_export.load(zoo.resolve(options.model))
     latents = codec.encode(pixels.read(options.input))
     deviations, rows = codec.deviations(), []
     for number in walks.most_used(deviations, options.count):
@@ -128,7 +130,7 @@ def encode(options: Options) -> None:
         suffixes=pixels.IMAGE_SUFFIXES,
         result="",  # names as those of files that `decode` writes, without .png
     )
-    codec = latent_export.load(options.model)
+    codec = latent_export.load(zoo.resolve(options.model))
     found = {}
     for path, named in tqdm.tqdm(jobs, unit="img", desc="encode"):
         try:
@@ -150,7 +152,7 @@ def decode(options: Options) -> None:
       ValueError: If the file holds no latents of this model, or some were skipped.
     """
     command.check_folder("output", options.output)
-    codec = latent_export.load(options.model)
+    codec = latent_export.load(zoo.resolve(options.model))
     found = latent_files.read(pathlib.Path(options.input), codec.model_id)
     folder = pathlib.Path(options.output)
     jobs = [(pathlib.Path(name), folder / f"{name}.png") for name in found]

@@ -25,6 +25,7 @@ from experiments import command, file_jobs, restore_masks
 from experiments import config as configs
 from experiments.compress import SUFFIX
 from experiments.config import hp
+from serving import zoo
 from serving.client import Client
 from serving.client_errors import LASTING
 
@@ -37,7 +38,13 @@ class Options:
         "http://localhost:8501", "Its address; without http:// it is gRPC's."
     )
     model: str = hp("", "What the model is called there.")
-    tables: str = hp("", "Folder of the codec's export, for compress and decompress.")
+    tables: str = hp(
+        "",
+        zoo.flag_help(
+            "For compress and decompress, folder of the codec's export",
+            "portrait_autoencoder",
+        ),
+    )
     input: str = hp("", "A file, or a folder of files.")
     output: str = hp("", "Folder for the results.")
     mask: str = hp("", "For restore, a mask picture or a folder of them.")
@@ -154,7 +161,7 @@ def _convert(
             options.server,
             model=options.model,
             timeout=options.timeout,
-            tables=options.tables or None,
+            tables=zoo.resolve(options.tables) if options.tables else None,
         )
     except ImportError as error:
         raise ValueError(error) from error

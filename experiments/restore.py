@@ -33,9 +33,12 @@ from data_pipeline import pixels
 from experiments import command, file_jobs, restore_faces, restore_masks
 from experiments import config as configs
 from experiments.config import check_choice, hp
+from serving import zoo
 from serving.framing import NoFaceError
 from serving.photo import PhotoRestorer, UnfillableHoleError
 
+# The systems that fill holes.
+_PAPERS = ("skip_inpainting", "multiscale_context_encoder", "pyramid_cgan")
 # What is wrong with one picture and not with the next.
 _SKIPPED = (
     pixels.UnreadableImageError,
@@ -50,7 +53,7 @@ _SKIPPED = (
 class Options:
     """What to restore, and how."""
 
-    model: str = hp("", "Folder of an exported model.")
+    model: str = hp("", zoo.flag_help("Folder of an exported model", *_PAPERS))
     input: str = hp("", "A picture, or a folder of pictures.")
     output: str = hp("", "Folder for the restored pictures.")
     mask: str = hp(
@@ -123,7 +126,7 @@ def restore(options: Options) -> None:
         result=".png",
     )
     jobs = file_jobs.pending(jobs, overwrite=options.overwrite)
-    model = PhotoRestorer(options.model)
+    model = PhotoRestorer(zoo.resolve(options.model))
     fill = _aligned(model, options) if options.align else _whole(model, options)
     restored = 0
     with tqdm.tqdm(total=len(jobs), unit="img", desc="restore") as progress:

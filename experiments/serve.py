@@ -23,14 +23,16 @@ import sys
 from experiments import command
 from experiments import config as configs
 from experiments.config import hp
-from serving import tf_serving
+from serving import tf_serving, zoo
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
     """What to serve, and how."""
 
-    model: tuple[str, ...] = hp((), "Folders of exported models, with commas between.")
+    model: tuple[str, ...] = hp(
+        (), zoo.flag_help("Folders of exported models, with commas between")
+    )
     output: str = hp("runs/serving", "Folder for what the server reads.")
     batching: bool = hp(
         False,
@@ -58,7 +60,8 @@ def serve(options: Options) -> None:
       ValueError: If a model cannot be served, or a package for that is missing.
     """
     try:
-        folders = tf_serving.write(options.model, options.output)
+        models = [zoo.resolve(model) for model in options.model]
+        folders = tf_serving.write(models, options.output)
     except ImportError as error:
         raise ValueError(error) from error
     for folder in folders:

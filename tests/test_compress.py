@@ -50,7 +50,7 @@ def runs_in(tmp_path):
         paths = {key: str(tmp_path / name) for key, name in names.items()}
         others = {k: options.pop(k) for k in ("overwrite", "bits") if k in options}
         paths.update({key: str(value) for key, value in options.items()})
-        options = command.Options(**{"model": "any", **paths, **others})
+        options = command.Options(**{"model": ".", **paths, **others})
         getattr(command, action)(options)
 
     return run

@@ -39,7 +39,7 @@ def run(codec, monkeypatch):
 
     def run(action, **options):
         options = {k: v if isinstance(v, int) else str(v) for k, v in options.items()}
-        getattr(command, action)(command.Options(**{"model": "any", **options}))
+        getattr(command, action)(command.Options(**{"model": ".", **options}))
 
     return run
 

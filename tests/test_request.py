@@ -1,5 +1,7 @@
 """Files through a server: what is asked, what is skipped, what ends the command."""
 
+import pathlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -57,7 +59,7 @@ def run(tmp_path, monkeypatch):
         if action == "restore":
             paths["mask"] = str(tmp_path / "mask.png")
         else:
-            paths["tables"] = "tables"
+            paths["tables"] = "."
         getattr(command, action)(command.Options(model="m", **{**paths, **options}))
 
     return run
@@ -75,8 +77,8 @@ def written(tmp_path):
     "action, suffix, tables",
     [
         ("restore", "png", None),
-        ("compress", "fmc", "tables"),
-        ("decompress", "png", "tables"),
+        ("compress", "fmc", pathlib.Path(".")),
+        ("decompress", "png", pathlib.Path(".")),
     ],
 )
 def test_each_file_becomes_what_the_server_says(

@@ -47,7 +47,7 @@ def run(tmp_path, monkeypatch):
 
     def run(*, model=None, **options):
         painted = model is None
-        model = "any" if painted else model
+        model = "." if painted else model
         restorer = Painter if painted else photo.PhotoRestorer
         monkeypatch.setattr(command, "PhotoRestorer", restorer)
         paths = {"input": tmp_path / "photos", "output": tmp_path / "out"}

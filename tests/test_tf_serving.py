@@ -280,7 +280,7 @@ class TestMistakes:
 def test_without_the_package_it_says_which(tmp_path, monkeypatch):
     for name in ("tensorflow_serving", "tensorflow_serving.config"):
         monkeypatch.setitem(sys.modules, name, None)
-    options = command.Options(model=("any",), output=str(tmp_path))
+    options = command.Options(model=(".",), output=str(tmp_path))
     with pytest.raises(
         ValueError, match=r"tensorflow-serving-api .*install .\[serving"
     ):
@@ -309,7 +309,7 @@ class TestCommand:
         monkeypatch.setattr(tf_serving, "write", lambda folders, root: [version])
 
     def run(self, tmp_path, **options):
-        command.serve(command.Options(model=("any",), output=str(tmp_path), **options))
+        command.serve(command.Options(model=(".",), output=str(tmp_path), **options))
 
     def test_the_server_is_started_where_it_is_installed(
         self, tmp_path, installed, capsys
@@ -372,4 +372,4 @@ class TestCommand:
             command.Options(output=str(tmp_path))
         (tmp_path / "file").touch()
         with pytest.raises(ValueError, match="--output=.*must be a folder, but"):
-            command.Options(model=("any",), output=str(tmp_path / "file"))
+            command.Options(model=(".",), output=str(tmp_path / "file"))

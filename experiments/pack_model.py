@@ -1,0 +1,245 @@
+r"""Packs an exported model, to be shipped with the repository and called by a name.
+
+  python -m experiments.pack_model --model=runs/model3/export/1 \
+      --name=skip_inpainting_model3
+
+writes NAME.zip, the export with its weights in float16, and NAME.md, its card, into
+--output, and its entry into models.json there. What was packed is opened and compared
+with the original on drawn faces. A package that differs much, or that makes all of them
+larger than 30 MB, is refused, and then nothing is written.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import pathlib
+import re
+import statistics
+import tempfile
+import textwrap
+from collections.abc import Mapping
+
+import numpy as np
+
+from data_pipeline import pixels, synthetic_faces
+from experiments import command, provenance
+from experiments import config as configs
+from experiments.compress import psnr_db
+from experiments.config import hp
+from serving import any_codec, export, latent_export, zoo, zoo_package
+from serving.photo import PhotoRestorer
+
+MAX_BYTES = 30_000_000  # of all packages: everybody who clones has them
+_WIDTH = 88  # of a card, characters
+_FACES = 8  # drawn, to compare on
+# Rounding weights moves pixels by hundredths of a level. What moves them more than this
+# is a network that float16 does not suit.
+_MAX_MEAN, _MAX_LARGEST = 0.25, 4.0  # of restored pixels, in 1/255
+_MAX_LOSS_DB, _MAX_GROWTH = 0.05, 0.01  # of a codec's pictures, and of its files
+
+# What `data_pipeline` says of each set: its title and its terms.
+_DATA = {
+    "lfw": (
+        "Labeled Faces in the Wild",
+        "LFW is public, for research; its authors warn that results on it do not show "
+        "fitness for commercial use",
+    ),
+    "celeb_a": ("CelebA", "CelebA is for non-commercial research"),
+    "celeb_a_hq": ("CelebA-HQ", "CelebA-HQ is for non-commercial research"),
+    "faces": ("Drawn faces", "Apache-2.0, like the program that draws them"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What to pack, and where to."""
+
+    model: str = hp("", "Folder of an exported model.")
+    name: str = hp("", "What users call it, such as skip_inpainting_model3.")
+    output: str = hp("pretrained", "Folder of the packages and of models.json.")
+
+    def __post_init__(self):
+        command.require(model=self.model, name=self.name, output=self.output)
+        command.check_folder("output", self.output)
+        # It is part of files' names and of a server's addresses.
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", self.name):
+            raise ValueError(
+                "--name takes a to z, digits, '_', '.' and '-', and does not begin "
+                f"with these three; got {self.name!r}."
+            )
+
+
+def main() -> None:
+    """The command line."""
+    configs.define_flags(Options)
+    command.run(lambda: pack(configs.from_flags(Options)))
+
+
+def pack(options: Options) -> None:
+    """Writes a package, its card and its entry.
+
+    Raises:
+      FileNotFoundError: If --model is no export.
+      ValueError: If it holds local paths or was trained on data whose terms are not
+        known here, or the package differs too much or is too large.
+    """
+    folder, output = pathlib.Path(options.model), pathlib.Path(options.output)
+    facts = export.read_config(folder)
+    title, terms = _data(folder, facts)
+    entries = zoo.read_index(output)
+    entries.pop(options.name, None)
+    with tempfile.TemporaryDirectory() as place:
+        package, packed = pathlib.Path(place, "package.zip"), pathlib.Path(place, "1")
+        exact = zoo_package.pack(folder, package)
+        zoo_package.unpack(package, packed)
+        found = compare(folder, packed)
+        data = package.read_bytes()
+    total = len(data) + sum(entry.bytes for entry in entries.values())
+    kept = f"{len(exact)} of its tensors stay float32" if exact else "all of it float16"
+    print(f"{options.name}: {len(data):,} bytes, {kept}. {found}")
+    print(f"All packages: {total:,} of at most {MAX_BYTES:,} bytes.")
+    if total > MAX_BYTES:
+        raise ValueError(
+            f"The packages of {output} would have {total:,} bytes, over the limit of "
+            f"{MAX_BYTES:,}. Take another one out of {zoo.INDEX}."
+        )
+    entries[options.name] = zoo.Entry(
+        name=options.name,
+        file=f"{options.name}.zip",
+        sha256=hashlib.sha256(data).hexdigest(),
+        bytes=len(data),
+        paper=facts["paper"],
+        card=f"{options.name}.md",
+        results=f"results/{facts['paper']}.json",
+        trained_on=f"{title}{_length(facts['config'])}",
+        license=f"The weights carry the terms of their data: {terms}.",
+    )
+    card = (folder / "assets.extra" / "model_card.md").read_text(encoding="utf-8")
+    card = f"{card.rstrip()}\n\n{_section(entries[options.name], found)}"
+    pixels.write_bytes(output / f"{options.name}.zip", data)
+    pixels.write_bytes(output / f"{options.name}.md", card.encode())
+    listed = [dataclasses.asdict(entries[name]) for name in sorted(entries)]
+    index = json.dumps({zoo.LIST: listed}, indent=2, ensure_ascii=False) + "\n"
+    pixels.write_bytes(output / zoo.INDEX, index.encode())
+
+
+def compare(folder: pathlib.Path, packed: pathlib.Path) -> str:
+    """What a model does otherwise than the original in `folder`, in a sentence.
+
+    Raises:
+      ValueError: If it is too much.
+    """
+    facts = export.read_config(folder)
+    if "model_id" in facts or latent_export.QUANTIZERS in facts:
+        return _compare_codecs(folder, packed, facts["image_size"])
+    return _compare_restorers(folder, packed)
+
+
+def _compare_restorers(folder: pathlib.Path, packed: pathlib.Path) -> str:
+    original, other = PhotoRestorer(folder), PhotoRestorer(packed)
+    size = original.size
+    start, stop = (round(end * size) for end in original.hole)
+    hole = np.zeros((size, size), bool)
+    hole[start:stop, start:stop] = True
+    differences = []
+    for image in _faces(size):
+        image = pixels.bytes_to_unit(image).numpy()
+        pair = [model.restore_crop(image, hole)[hole] for model in (original, other)]
+        differences.append(255 * np.abs(pair[0] - pair[1]))
+    mean, largest = np.mean(differences), np.max(differences)
+    found = (
+        f"On {_FACES} drawn faces, restored pixels differ from those of the float32 "
+        f"model by {mean:.3f} of 255 levels in the mean and {largest:.2f} at most."
+    )
+    # Not the other way round: NaN is over any limit.
+    return _checked(found, mean <= _MAX_MEAN and largest <= _MAX_LARGEST)
+
+
+def _compare_codecs(folder: pathlib.Path, packed: pathlib.Path, size: int) -> str:
+    sizes, psnrs = [], []
+    for codec in (any_codec.load(folder), any_codec.load(packed)):
+        images = _faces(size)
+        files = [codec.compress(image) for image in images]
+        sizes.append(sum(map(len, files)))
+        pairs = zip(images, map(codec.decompress, files))
+        psnrs.append(statistics.fmean(psnr_db(*pair) for pair in pairs))
+    found = (
+        f"{_FACES} drawn faces take {sizes[1]:,} bytes at {psnrs[1]:.3f} dB, and "
+        f"{sizes[0]:,} at {psnrs[0]:.3f} dB with the float32 model, which does not "
+        "read this one's files."
+    )
+    good = psnrs[0] - psnrs[1] <= _MAX_LOSS_DB
+    return _checked(found, good and sizes[1] <= (1 + _MAX_GROWTH) * sizes[0])
+
+
+def _checked(found: str, good: bool) -> str:
+    if not good:
+        raise ValueError(
+            f"{found} That is too much: this network cannot be packed in float16."
+        )
+    return found
+
+
+def _faces(size: int) -> list[np.ndarray]:
+    """Drawn faces, uint8 [S, S, 3], of about that size."""
+    size = min(max(size, synthetic_faces.MIN_SIZE), synthetic_faces.MAX_SIZE)
+    faces = (synthetic_faces.draw(index, size=size) for index in range(_FACES))
+    return [face["image"] for face in faces]
+
+
+def _data(folder: pathlib.Path, facts: Mapping) -> tuple[str, str]:
+    """The title and the terms of what a model was trained on.
+
+    Raises:
+      ValueError: If they are not known, or the export tells where files of its maker
+        are.
+    """
+    if provenance.without_places(facts) != facts:
+        raise ValueError(
+            f"{folder} says in its config.json where its maker keeps files. Export it "
+            "again with --stages=export, which leaves that out."
+        )
+    dataset = facts["config"]["dataset"]
+    if dataset not in _DATA:
+        raise ValueError(
+            f"{folder} was trained on --dataset={dataset}, whose terms are not known "
+            f"here. Models of {', '.join(_DATA)} can be packed."
+        )
+    return _DATA[dataset]
+
+
+def _length(config: Mapping) -> str:
+    """How long it was trained, such as ", 8 epochs"."""
+    for unit in ("epochs", "steps"):
+        if unit in config:
+            return f", {config[unit]:,} {unit}"
+    return ""
+
+
+def _section(entry: zoo.Entry, found: str) -> str:
+    """What the card says of the package."""
+    what = (
+        f"`{entry.file}` is this model with its weights rounded to float16; the "
+        f"results above are those of the float32 model. {found}"
+    )
+    data = f"It was trained on: {entry.trained_on}. {entry.license}"
+    return f"""\
+## This package
+{textwrap.fill(what, _WIDTH)}
+
+Commands take its name, `--model={entry.name}`, and in Python:
+
+```python
+from serving import zoo
+
+folder = zoo.resolve("{entry.name}")  # a SavedModel in float32, unpacked once
+```
+
+{textwrap.fill(data, _WIDTH)}
+"""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""Packing models to be shipped: what is compared, written, and refused."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tiny_codec
+import tiny_latents
+import tiny_serving
+
+from data_pipeline import lfw, sources
+from experiments import pack_model as command
+from serving import any_codec, photo, zoo, zoo_package
+
+NAME = "tiny_model"
+MAKERS = {
+    "skip_inpainting": tiny_serving.export_restorer,
+    "portrait_autoencoder": lambda run: tiny_codec.export(run)[0],
+    "cvae_dcgan": lambda run: tiny_latents.export(run)[0],
+}
+
+
+@pytest.fixture(scope="module")
+def exports(tmp_path_factory):
+    """Paper -> an export as its experiment writes it, of photographs."""
+    folders = {}
+    for paper, make in MAKERS.items():
+        folder = folders[paper] = make(tmp_path_factory.mktemp(paper))
+        facts = {"image_size": tiny_serving.SIZE, **facts_of(folder), "paper": paper}
+        facts["config"] = {"dataset": "lfw", "epochs": 8}
+        (folder / "assets.extra" / "config.json").write_text(json.dumps(facts))
+        (folder / "assets.extra" / "model_card.md").write_text("# Çard\n\nResults.\n")
+    return folders
+
+
+@pytest.fixture
+def folder(exports):
+    return exports["skip_inpainting"]
+
+
+def facts_of(folder):
+    return json.loads((folder / "assets.extra" / "config.json").read_text())
+
+
+@pytest.fixture
+def output(tmp_path, monkeypatch):
+    """Where packages go, and are found by name."""
+    monkeypatch.setattr(zoo, "PRETRAINED", tmp_path / "pretrained")
+    monkeypatch.setenv("FACEMEND_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "pretrained"
+
+
+def pack(folder, output, name=NAME):
+    command.pack(command.Options(model=str(folder), name=name, output=str(output)))
+
+
+def written(output):
+    return {path.name: path.read_bytes() for path in output.glob("*")}
+
+
+class TestPacked:
+    def test_a_restorer_is_called_by_its_name(self, folder, output, capsys):
+        pack(folder, output)
+        size = (output / f"{NAME}.zip").stat().st_size
+        told = capsys.readouterr().out
+        assert f"{NAME}: {size:,} bytes, all of it float16. On 8 drawn faces" in told
+        entry = zoo.read_index(output)[NAME]
+        assert entry.bytes == size
+        assert (entry.paper, entry.results) == (
+            "skip_inpainting",
+            "results/skip_inpainting.json",
+        )
+        assert entry.trained_on == "Labeled Faces in the Wild, 8 epochs"
+        assert "research; its authors warn" in entry.license
+        assert sorted(written(output)) == ["models.json", entry.card, entry.file]
+        card = (output / entry.card).read_text(encoding="utf-8")
+        assert card.startswith("# Çard\n\nResults.\n\n## This package\n")
+        flat = " ".join(card.split())
+        assert f"--model={NAME}" in flat and entry.license in flat
+        assert told.split("float16. ")[1].partition("\n")[0] in flat
+        model = photo.PhotoRestorer(zoo.resolve(NAME))
+        assert model.size == tiny_serving.SIZE
+
+    @pytest.mark.parametrize("paper", ["portrait_autoencoder", "cvae_dcgan"])
+    def test_so_is_a_codec(self, exports, output, capsys, paper):
+        pack(exports[paper], output)
+        assert "which does not read this one's files" in capsys.readouterr().out
+        codec = any_codec.load(zoo.resolve(NAME))
+        image = tiny_codec.picture(40, 50)
+        data = codec.compress(image)
+        np.testing.assert_array_equal(codec.decompress(data), codec.reconstruct(image))
+
+    def test_one_of_the_same_name_is_replaced(self, exports, folder, output):
+        pack(exports["cvae_dcgan"], output)
+        pack(folder, output, "another")
+        pack(folder, output)
+        found = zoo.read_index(output)
+        assert list(found) == ["another", NAME]
+        assert found[NAME].paper == "skip_inpainting"
+        assert found[NAME].sha256 == found["another"].sha256  # the same bytes
+        for name in found:
+            folder = zoo.resolve(name)
+            assert folder.parent.name == name
+            assert (folder / "saved_model.pb").exists()
+
+    def test_nothing_in_it_says_where_it_was_made(self, folder, output, tmp_path):
+        pack(folder, output)
+        unpacked = zoo.resolve(NAME)
+        for path in unpacked.rglob("*"):
+            if path.is_file():
+                assert str(folder.parents[2]).encode() not in path.read_bytes(), path
+                assert str(command.__file__).encode() not in path.read_bytes(), path
+
+
+class TestRefused:
+    @pytest.fixture(autouse=True)
+    def nothing_is_written(self, output):
+        yield
+        assert not output.exists()
+
+    def test_more_than_everybody_should_clone(self, folder, output, monkeypatch):
+        monkeypatch.setattr(command, "MAX_BYTES", 1000)
+        with pytest.raises(ValueError, match="over the limit of 1,000. Take another"):
+            pack(folder, output)
+
+    @pytest.mark.parametrize("paper", MAKERS)
+    def test_a_model_that_float16_does_not_suit(
+        self, exports, output, monkeypatch, paper
+    ):
+        def coarse(values):
+            if values.dtype != np.float32:
+                return values
+            return (np.round(values * 16) / 16).astype(np.float16)
+
+        monkeypatch.setattr(zoo_package, "rounded", coarse)
+        with pytest.raises(ValueError, match="too much: this network cannot be packed"):
+            pack(exports[paper], output)
+
+    @pytest.mark.parametrize(
+        "config, said",
+        [
+            ({"dataset": "lfw", "workdir": "/home/me"}, "where its maker keeps files"),
+            ({"dataset": "folder"}, "dataset=folder, whose terms are not known"),
+        ],
+    )
+    def test_what_is_not_to_be_told_or_not_known(
+        self, folder, output, tmp_path, config, said
+    ):
+        copy = shutil.copytree(folder, tmp_path / "1")
+        facts = {**facts_of(folder), "config": config}
+        (copy / "assets.extra" / "config.json").write_text(json.dumps(facts))
+        with pytest.raises(ValueError, match=said):
+            pack(copy, output)
+
+    def test_what_is_no_export(self, output, tmp_path):
+        with pytest.raises(FileNotFoundError, match="is not an exported model"):
+            pack(tmp_path, output)
+
+    @pytest.mark.parametrize("name", ["../x", "a/b", "A", "-x", ".x", "a b", "ä"])
+    def test_a_name_that_is_no_name(self, folder, output, name):
+        with pytest.raises(ValueError, match="--name takes a to z"):
+            pack(folder, output, name)
+
+
+def test_the_terms_are_those_that_the_data_sets_say():
+    title, terms = command._DATA["lfw"]
+    info = lfw._info({}, "")
+    assert (title, terms.replace("LFW is ", "").replace(" on it", "")) == (
+        info.title,
+        info.licence,
+    )
+    drawn = sources.load("faces", "test", data_dir="", seed=0, limit=1, size=32).info
+    assert command._DATA["faces"] == (drawn.title, drawn.licence)
