@@ -85,6 +85,8 @@ class RunFolder:
         kept = {}
         if self._config.exists() and self.has_begun:
             before = json.loads(self._config.read_text())
+            # A field that is newer than the run: its default is what was done before.
+            before["config"] = {**_defaults(config), **before["config"]}
             if "train" not in config.stages:
                 kept = {k: v for k, v in before["config"].items() if k in _SHARED}
             free = _FREE.union(kept)
@@ -104,9 +106,9 @@ class RunFolder:
 
     def _check_same(self, before: dict, now: dict, free: set[str]) -> None:
         changed = [
-            f"{name} was {before['config'].get(name)!r} and is now {value!r}"
+            f"{name} was {before['config'][name]!r} and is now {value!r}"
             for name, value in now["config"].items()
-            if name not in free and before["config"].get(name) != value
+            if name not in free and before["config"][name] != value
         ]
         if before["paper"] != now["paper"]:
             changed.insert(0, f"it is a run of {before['paper']}")
@@ -116,6 +118,12 @@ class RunFolder:
                 "Pass the settings it was started with to resume it, or another "
                 "--workdir."
             )
+
+
+def _defaults(config: RunConfig) -> dict[str, Any]:
+    """Its fields' own values, as config.json has them."""
+    fields = {field.name: field.default for field in dataclasses.fields(config)}
+    return json.loads(json.dumps(fields))
 
 
 def environment() -> dict[str, Any]:

@@ -130,6 +130,14 @@ class TestResuming:
         train(folder)
         return folder
 
+    def test_a_field_newer_than_the_run_had_its_default(self, trained):
+        before = written(trained)
+        del before["config"]["seed"]
+        (trained.path / "config.json").write_text(json.dumps(before))
+        with pytest.raises(ValueError, match="seed was 0 and is now 1"):
+            trained.record(PAPER, "paper", Config(seed=1))
+        assert trained.record(PAPER, "paper", Config())["config"]["seed"] == 0
+
     def test_the_same_settings_are_accepted(self, trained):
         before = written(trained)
         assert trained.record(PAPER, "paper", Config()) == before
