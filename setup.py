@@ -49,6 +49,13 @@ setuptools.setup(
     ],
     extras_require={
         "app": ["gradio>=6.31,<7"],
+        # Newer versions of onnx want a newer ml_dtypes than TensorFlow 2.14 has.
+        "convert": [
+            "onnx>=1.14,<1.19",
+            "onnxruntime>=1.17",
+            "openvino>=2024.0",
+            "tf2onnx>=1.17; python_version >= '3.10'",
+        ],
         "face": ["mediapipe==0.10.21"],
         "serving": ["tensorflow-serving-api>=2.14.1,<2.15"],
         "dev": ["pytest>=8", "pytest-xdist>=3", "ruff>=0.12", "scikit-image>=0.22"],

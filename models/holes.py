@@ -93,6 +93,10 @@ def paste_hole(patch: tf.Tensor, image: tf.Tensor, mask: tf.Tensor) -> tf.Tensor
     height, width = tf.shape(image)[1], tf.shape(image)[2]
     rows = tf.clip_by_value(tf.range(height) - top[:, None], 0, size - 1)  # [B, H]
     columns = tf.clip_by_value(tf.range(width) - left[:, None], 0, size - 1)
-    spread = tf.gather(patch, rows, axis=1, batch_dims=1)  # [B, H, size, C]
+    batch, channels = tf.shape(patch)[0], tf.shape(patch)[3]
+    # Of flat rows, because OpenVINO fails where it is gathered from [B, size, size, C].
+    spread = tf.reshape(patch, [batch, size, size * channels])
+    spread = tf.gather(spread, rows, axis=1, batch_dims=1)
+    spread = tf.reshape(spread, [batch, height, size, channels])
     spread = tf.gather(spread, columns, axis=2, batch_dims=1)  # [B, H, W, C]
     return tf.where(mask > 0.5, spread, image)
