@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint format clean
+.PHONY: help setup demo app test check lint format clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -35,6 +35,12 @@ demo: setup  ## Train on drawn faces, evaluate, export and restore: minutes, the
 	echo; echo "Done in $$((SECONDS - start)) seconds."; \
 	echo "  restored with the exported model: $(DEMO)/restored"; \
 	echo "  the report, to open in a browser: $(CURDIR)/$(DEMO)/report/report.html"
+
+app: setup  ## Open the web page (MODELS=DIR,DIR or names; otherwise all that come along)
+	@$(BIN)/python -c "import gradio" 2>/dev/null || \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	    -c constraints.txt -e '.[app]'
+	@$(BIN)/python -m experiments.app $(if $(MODELS),--models=$(MODELS))
 
 # A process a core: small tests gain nothing from TensorFlow's own threads.
 test: setup  ## Run the tests

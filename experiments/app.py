@@ -1,9 +1,11 @@
 r"""A web page for exported models: restore, compress, compare, explore.
 
+  python -m experiments.app
   python -m experiments.app --models=runs/model3/export/1,runs/lambda_0.01/export/1
 
---models are exports of any of the systems, each of which finds its tab; a tab without a
-model says how to get one. Listens on this computer alone: the page knows no users and
+--models are exports of any of the systems, or names of those that come with the
+repository, all of which are shown without it. Each finds its tab; a tab without a model
+says how to get one. Listens on this computer alone: the page knows no users and
 no passwords, and --host=0.0.0.0 lets everybody in the network use it. Needs Gradio:
 pip install .[app], with Python 3.10 or 3.11.
 """
@@ -11,8 +13,9 @@ pip install .[app], with Python 3.10 or 3.11.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -21,8 +24,9 @@ from evaluation import baselines, coders, image_formats, metrics
 from experiments import command
 from experiments import config as configs
 from experiments.config import hp
-from serving import app_models
+from serving import app_models, zoo
 from serving.app_kinds import Fill, Restorer, Tools
+from serving.app_models import Models
 from serving.face_finder import FaceFinder
 
 # Pixels of the largest picture whose MS-SSIM is measured: it needs much memory.
@@ -33,7 +37,9 @@ _MEASURED = 4_000_000
 class Options:
     """What the page shows, and where."""
 
-    models: tuple[str, ...] = hp((), "Folders of exported models, with commas between.")
+    models: tuple[str, ...] = hp(
+        (), zoo.flag_help("Folders of exported models, with commas between")
+    )
     host: str = hp("127.0.0.1", "Address to listen on.")
     port: int = hp(0, "0 takes the first free one from 7860.")
 
@@ -53,7 +59,7 @@ def serve(options: Options) -> None:
 
     Raises:
       FileNotFoundError: If a model is not there.
-      ValueError: If a model is of no use here, or Gradio is not installed.
+      ValueError: If a model is damaged or of no use here, or Gradio is not installed.
       OSError: If the port is taken.
     """
     try:
@@ -63,9 +69,9 @@ def serve(options: Options) -> None:
             f"The page needs Gradio ({error}): pip install .[app], with Python 3.10 or "
             "3.11."
         ) from error
-    for folder in options.models:
-        print(f"loading {folder}", flush=True)
-    models = app_models.load(options.models)
+    # Gradio's calls to its own server are nobody's concern.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    models = load(options.models)
     with tempfile.TemporaryDirectory(prefix="facemend-") as place:
         page = app.start(
             models,
@@ -79,11 +85,23 @@ def serve(options: Options) -> None:
         page.block_thread()
 
 
+def load(names: Sequence[str]) -> Models:
+    """Opens models, given their folders or names; without any, the repository's."""
+    names = names or zoo.names(*app_models.PAPERS)
+    for name in names:
+        print(f"loading {name}", flush=True)
+    return app_models.load([zoo.resolve(name) for name in names])
+
+
 def _face_finder() -> FaceFinder | None:
     try:
         return FaceFinder()
-    except ImportError as error:
-        print(f"Faces are not looked for: {error}", flush=True)
+    except ImportError:
+        print(
+            "Faces in photographs are not looked for: that needs MediaPipe (pip "
+            "install .[face]).",
+            flush=True,
+        )
         return None
 
 

@@ -35,8 +35,8 @@ KEPT = 3600  # seconds that files of visitors are kept
 _EXAMPLES = "examples"  # folder
 _FACES = (3, 7, 12, 18, 21, 26)  # of the drawn ones, of different looks
 _TOP = """<div class="top"><h1>facemend</h1>
-<p>Restores and compresses faces with the models that you trained. Everything happens on
-the computer that serves this page.</p>
+<p>Restores and compresses faces with trained models. Everything happens on the computer
+that serves this page.</p>
 <div class="safety"><b>A restored face is invented.</b> It is not evidence of what was
 there, and must not be used to identify anybody. Ask people before you restore and show
 pictures of them.</div></div>"""
@@ -51,14 +51,15 @@ def build(
         title="facemend", analytics_enabled=False, delete_cache=(KEPT, KEPT)
     ) as page:
         gr.HTML(_TOP)
-        with gr.Tab("Restore"):
-            app_restore.build(models.restorers, faces, examples)
-        with gr.Tab("Compress"):
-            app_compress.build(models.codecs, tools, examples)
-        with gr.Tab("Compare"):
-            app_compare.build(models.restorers, tools, faces, examples)
-        with gr.Tab("Explore"):
-            app_explore.build(models.latents, examples)
+        with gr.Tabs(overflow_behavior="wrap"):
+            with gr.Tab("Restore"):
+                app_restore.build(models.restorers, faces, examples)
+            with gr.Tab("Compress"):
+                app_compress.build(models.codecs, tools, examples)
+            with gr.Tab("Compare"):
+                app_compare.build(models.restorers, tools, faces, examples)
+            with gr.Tab("Explore"):
+                app_explore.build(models.latents, examples)
     return page
 
 

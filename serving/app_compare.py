@@ -30,7 +30,8 @@ def build(
       examples: Paths of pictures to try.
     """
     restorers = {**models, **tools.plain}
-    hole = next(iter(restorers.values())).hole
+    # The smallest, which most of them fill.
+    hole = max(restorer.hole for restorer in restorers.values())
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=340):
             file = widgets.picker(examples, label="Picture without damage")
@@ -42,7 +43,7 @@ def build(
                 "the same hole, and what it hides tells how far off each of them is."
             )
             gallery = gr.Gallery(
-                label="The same hole",
+                show_label=False,
                 format="png",
                 columns=4,
                 object_fit="contain",

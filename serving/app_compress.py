@@ -54,17 +54,18 @@ def build(codecs: Mapping[str, Codec], tools: Tools, examples: Sequence[str]) ->
                 "bytes."
             )
             slider = gr.ImageSlider(
-                label=f"Left {rival}, right the codec, as many bytes each",
+                label=f"Left {rival}, right the codec",
                 format="png",
                 interactive=False,
                 buttons=["fullscreen"],
                 visible=False,
                 max_height=560,
+                elem_classes="pair",
             )
             said = gr.HTML(visible=False)
             with gr.Row(visible=False) as downloads:
-                small = gr.DownloadButton(f"Download {SUFFIX} file", size="md")
-                decoded = gr.DownloadButton("Download as PNG", size="md")
+                small = gr.DownloadButton(f"Download {SUFFIX}", size="md")
+                decoded = gr.DownloadButton("Download PNG", size="md")
     results = [nothing, slider, said, downloads, small, decoded]
 
     def clear(_):

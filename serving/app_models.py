@@ -21,6 +21,7 @@ from serving.photo import PhotoRestorer
 RESTORERS = ("skip_inpainting", "multiscale_context_encoder", "pyramid_cgan")
 CODECS = ("portrait_autoencoder",)
 LATENTS = ("cvae_dcgan",)
+PAPERS = RESTORERS + CODECS + LATENTS
 
 # What an upload of the most pixels has at most when codecs have padded its sides.
 _PADDED = app_pictures.MAX_PIXELS * 11 // 10
@@ -54,10 +55,10 @@ def load(folders: Sequence[str | os.PathLike]) -> Models:
     """
     found = [(pathlib.Path(folder), export.read_config(folder)) for folder in folders]
     for folder, config in found:
-        if config.get("paper") not in RESTORERS + CODECS + LATENTS:
+        if config.get("paper") not in PAPERS:
             raise ValueError(
                 f"{folder} was exported by {config.get('paper')!r}, which this page "
-                f"has no use for. It shows {', '.join(RESTORERS + CODECS + LATENTS)}."
+                f"has no use for. It shows {', '.join(PAPERS)}."
             )
     found.sort(key=lambda pair: pair[1].get("config", {}).get("lmbda") or 0)
     restorers, codecs, latents = {}, {}, {}
@@ -79,10 +80,7 @@ def _named(found: list[tuple[pathlib.Path, dict]]) -> Iterator[tuple]:
     names = [str(config.get("name") or folder) for folder, config in found]
     data = [str(config.get("config", {}).get("dataset", "")) for _, config in found]
     learned = [f"{name}, {d}" if d else name for name, d in zip(names, data)]
-    runs = [
-        f"{name} ({folder.resolve().parent.parent.name})"
-        for name, (folder, _) in zip(learned, found)
-    ]
+    runs = [f"{name} ({_run(folder)})" for name, (folder, _) in zip(learned, found)]
     places = [str(folder) for folder, _ in found]
     kinds = (names, learned, runs, places)
     for number, (folder, config) in enumerate(found):
@@ -91,6 +89,12 @@ def _named(found: list[tuple[pathlib.Path, dict]]) -> Iterator[tuple]:
         if label is None:
             raise ValueError(f"{folder} is given twice. Leave one out.")
         yield label, folder, config
+
+
+def _run(folder: pathlib.Path) -> str:
+    """NAME of an export in NAME/export/1 or NAME/1."""
+    place = folder.resolve().parent
+    return (place.parent if place.name == "export" else place).name
 
 
 def _open_restorer(folder: pathlib.Path) -> Restorer:

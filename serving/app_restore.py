@@ -13,6 +13,11 @@ from serving import app_widgets as widgets
 from serving.app_faces import Faces
 from serving.app_kinds import Restorer
 
+_NOT_FOUND = {
+    True: "no face was found in it",
+    False: "finding faces needs MediaPipe",
+}
+
 
 def build(
     restorers: Mapping[str, Restorer], faces: Faces, examples: Sequence[str]
@@ -66,6 +71,7 @@ def build(
                 buttons=["fullscreen"],
                 visible=False,
                 max_height=560,
+                elem_classes="pair",
             )
             said = gr.HTML(visible=False)
             download = gr.DownloadButton("Download", size="md", visible=False)
@@ -87,11 +93,12 @@ def build(
         data = app_pictures.encode_png(restored, app_pictures.RESTORED)
         pair = [app_pictures.shrink(side, widgets.SHOWN) for side in (image, restored)]
         height, width = image.shape[:2]
+        how = _how(place, found, placed, faces.installed)
         text = (
             f'<p class="said"><b>{html.escape(name)}</b> invented {mask.mean():.1%} of '
             f"{width:,} × {height:,} pixels in {seconds:.1f} s. All others are the "
-            f"picture's own. {_how(place, found, placed)} The downloaded file says in "
-            "itself that it is restored.</p>"
+            f"picture's own. {how} The downloaded file says in itself that it is "
+            "restored.</p>"
         )
         return (
             gr.update(visible=False),
@@ -110,7 +117,7 @@ def build(
     )
 
 
-def _how(place: bool, found: list, placed: bool) -> str:
+def _how(place: bool, found: list, placed: bool, installed: bool) -> str:
     """What was done with the picture's faces."""
     if placed:
         return (
@@ -122,5 +129,5 @@ def _how(place: bool, found: list, placed: bool) -> str:
     if not place:
         return f"{whole}."
     if not found:
-        return f"{whole}: no face was found in it."
+        return f"{whole}: {_NOT_FOUND[installed]}."
     return f"{whole}: the hole goes beyond its faces, or the model's own are unknown."

@@ -89,19 +89,29 @@ def theme() -> gr.themes.Base:
 
 
 CSS = """
-.gradio-container { max-width: 1160px !important; margin: 0 auto !important;
-  font-variant-numeric: tabular-nums; }
+.gradio-container { font-variant-numeric: tabular-nums; }
+.gradio-container .fillable { max-width: 1120px !important; }
 .drop [data-testid=upload-text] { font-size: 14.5px; line-height: 1.45;
   padding-top: 20px; }
 .drop [data-testid=upload-icon] { display: none; }
 .html-container { padding: 0 !important; }
 .faces { border: none !important; background: none !important; }
-.faces .grid-wrap { overflow: visible !important; }
-.faces .grid-container { display: flex !important; flex-wrap: wrap; gap: 10px;
-  padding: 2px !important; }
-.faces .gallery-item { flex: none; width: 60px; }
-.faces .thumbnail-item { width: 60px; height: 60px; }
-.painter canvas { border-radius: 12px; }
+.faces .grid-wrap { overflow: visible !important; padding: 0 !important; }
+.faces .grid-wrap, .pictures .grid-wrap { min-height: 0 !important;
+  max-height: none !important; }
+.faces .grid-container { display: flex !important; gap: 10px; padding: 2px !important; }
+.faces .gallery-item { flex: 0 1 60px; min-width: 0; }
+.faces .thumbnail-item { width: 100%; height: auto; aspect-ratio: 1; }
+/* Above what is painted, which would hide it. */
+.painter { border-color: transparent !important; }
+.painter::after { content: ""; position: absolute; inset: -1px; border-radius: 12px;
+  border: 1px solid var(--border-color-primary); pointer-events: none;
+  z-index: var(--layer-3); }
+/* There is one color; what is painted is taken away by the button "Clear". */
+.painter [aria-label=Color], .painter [aria-label="Clear canvas"] { display: none; }
+.pair .icon-wrap { color: #fff !important; }
+.dark .pair .icon-wrap { color: #101316 !important; }
+.dark { --color-accent: #54cfc4 !important; }
 .pictures .thumbnail-item { border-radius: 8px !important; }
 .pictures .caption-label { right: 0 !important; left: 0 !important;
   bottom: 0 !important; max-width: none !important; border: none !important;
@@ -112,12 +122,11 @@ CSS = """
   padding: 4px 13px !important; }
 .top h1 { font-size: 30px; line-height: 1.15; letter-spacing: -.02em;
   margin: 18px 0 4px; }
-.top p { margin: 0 0 4px; max-width: 72ch; color: var(--body-text-color-subdued);
+.top p { margin: 0 0 4px; color: var(--body-text-color-subdued);
   font-size: 15.5px; line-height: 1.5; }
 .safety { margin: 12px 0 2px; padding: 11px 15px; border-radius: 10px; font-size: 14px;
-  line-height: 1.5; background: var(--primary-100); color: #123b39;
-  border-left: 3px solid #0b6e6a; }
-.dark .safety { background: var(--primary-950); color: #cfe9e6; border-color: #54cfc4; }
+  line-height: 1.5; background: var(--primary-100); color: #123b39; }
+.dark .safety { background: var(--primary-950); color: #cfe9e6; }
 .empty { display: grid; place-items: center; min-height: 300px; padding: 24px;
   border: 1.5px dashed var(--border-color-primary); border-radius: 12px;
   color: var(--body-text-color-subdued); text-align: center; font-size: 14.5px; }
@@ -131,21 +140,31 @@ CSS = """
 .said { margin: 0 !important; font-size: 14px; line-height: 1.5;
   color: var(--body-text-color-subdued); }
 .said b { color: var(--body-text-color); }
-.numbers { overflow-x: auto; }
-.numbers table { border-collapse: collapse; width: 100%; margin: 0 0 10px;
+.numbers { overflow-x: auto; padding-bottom: 12px; }
+.numbers table { border-collapse: collapse; width: 100%; margin: 0;
   font-size: 14px; line-height: 1.35; }
 .numbers table, .numbers tr { border: none !important; }
-.numbers th, .numbers td { padding: 8px 9px !important; text-align: right;
+.numbers th, .numbers td { padding: 8px 7px !important; text-align: right;
   white-space: nowrap; font-weight: 400; border: none !important;
   border-bottom: 1px solid var(--border-color-primary) !important; }
 .numbers th:first-child, .numbers td.note { text-align: left; white-space: normal; }
 .numbers thead th { font-size: 12.5px; font-weight: 600;
   color: var(--body-text-color-subdued); }
-.numbers tbody th { font-weight: 550; }
+.numbers tbody th { font-weight: 550; min-width: 118px; }
 .numbers tr.ours > * { background: var(--primary-100); }
 .dark .numbers tr.ours > * { background: var(--primary-950); }
 .numbers td.note { color: var(--body-text-color-subdued); }
 .numbers b { font-weight: 700; color: #0b6e6a; }
 .dark .numbers b { color: #54cfc4; }
+/* What went wrong stands in a message. */
+[data-testid=status-tracker] > .error, [data-testid=status-tracker] > .clear-status {
+  display: none; }
 footer { display: none !important; }
+@media (max-width: 640px) {
+  .gradio-container .fillable { padding: 8px 16px !important; }
+  .tab-container button { padding: 0 10px !important; }
+  .empty { min-height: 120px; }
+  .pictures .grid-container { grid-template-columns: 1fr 1fr !important; }
+  .numbers tbody th { min-width: 96px; }
+}
 """

@@ -21,8 +21,8 @@ _CLEAR = "Clear"
 
 # One model works at a time; the others' users wait their turn.
 WORK = {"concurrency_id": "models", "concurrency_limit": 1, "api_visibility": "private"}
-# What is only read and shown.
-SHOW = {"show_progress": "minimal", "api_visibility": "private"}
+# What is only read and shown. Without progress: the editor's goes on for ever at times.
+SHOW = {"show_progress": "hidden", "api_visibility": "private"}
 
 _BRUSH = "rgba({}, {}, {}, {:.1f})".format(
     *app_canvas.PAINT[:3], app_canvas.PAINT[3] / 255
@@ -86,8 +86,7 @@ def picker(examples: Sequence[str], *, label: str = "Picture") -> gr.File:
     )
     limit = f"{app_pictures.MAX_BYTES >> 20} MB"
     gr.HTML(
-        f'<p class="said">JPEG, PNG, WebP or BMP of up to {limit}. Or try a drawn '
-        "face, which is nobody's:</p>"
+        f'<p class="said">JPEG, PNG, WebP or BMP, up to {limit}. Or a drawn face:</p>'
     )
     faces = gr.Gallery(
         list(examples),

@@ -12,7 +12,8 @@ from test_restore import exported
 from tiny_codec import picture
 
 from data_pipeline import synthetic_faces
-from serving import app_canvas, app_models, app_pictures
+from experiments import app as command
+from serving import app_canvas, app_models, app_pictures, zoo
 from serving.fillable import Fillable
 from serving.photo import UnfillableHoleError
 
@@ -126,10 +127,10 @@ class TestNames:
     def names(self, tmp_path, monkeypatch):
         """The names of models that say this of themselves."""
 
-        def names(said):
+        def names(said, ending="export/1"):
             folders = []
             for run, (name, dataset) in said.items():
-                folder = tmp_path / run / "export" / "1"
+                folder = tmp_path / run / ending
                 folder.mkdir(parents=True, exist_ok=True)
                 facts = {"paper": "skip_inpainting", "name": name}
                 folders.append(say(folder, **facts, config={"dataset": dataset}))
@@ -158,6 +159,10 @@ class TestNames:
             "model 2, faces",
         ]
 
+    def test_those_of_the_repository_too(self, names):
+        said = {"0f/mended": ("model 3", "lfw"), "1e/other": ("model 3", "lfw")}
+        assert names(said, "1") == ["model 3, lfw (mended)", "model 3, lfw (other)"]
+
     def test_also_those_whose_runs_share_a_name(self, names, tmp_path):
         said = {"x/run": ("model 3", "lfw"), "y/run": ("model 3", "lfw")}
         expected = [str(tmp_path / run / "export" / "1") for run in said]
@@ -166,6 +171,24 @@ class TestNames:
     def test_the_same_one_twice_is_an_error(self, folders):
         with pytest.raises(ValueError, match="is given twice"):
             app_models.load([folders["whole"], folders["whole"]])
+
+
+class TestCommand:
+    @pytest.fixture
+    def shipped(self, folders, monkeypatch):
+        """Two models come with the repository."""
+        shipped = {"mended": folders["whole"], "patched": folders["patch"]}
+        monkeypatch.setattr(zoo, "names", lambda *papers: tuple(shipped))
+        monkeypatch.setattr(zoo, "resolve", lambda name: shipped.get(name, name))
+
+    @pytest.mark.usefixtures("shipped")
+    def test_names_and_folders(self, folders):
+        models = command.load(["mended", folders["latents"]])
+        assert [*models.restorers] == ["model 3"] and [*models.latents] == ["DCGAN"]
+
+    @pytest.mark.usefixtures("shipped")
+    def test_without_any_all_that_the_repository_brings(self):
+        assert [*command.load([]).restorers] == ["model 3", "model 1"]
 
 
 class TestErrors:

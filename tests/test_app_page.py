@@ -2,7 +2,6 @@
 
 import io
 import re
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 import tiny_browser
 import tiny_codec
+import tiny_page
 from PIL import Image
 from test_latent_codec import build as build_latents
 from tiny_codec import picture
@@ -25,7 +25,6 @@ from serving.app_models import Models
 from serving.photo import UnfillableHoleError
 
 RED = (255, 0, 0)
-ENDINGS = (".png", ".fmc")  # of what is downloaded, when it is whole
 CODECS = {"small": tiny_codec.build(0), "large": tiny_codec.build(1)}
 
 
@@ -97,78 +96,11 @@ class TestServer:
             assert caught.value.code in (403, 404)
 
 
-TABS = "[...document.querySelectorAll('[role=tab]')]"
-PANEL = (
-    "[...document.querySelectorAll('[role=tabpanel]')].find(p => p.offsetParent !== "
-    "null)"
-)
-BUTTONS = f"[...{PANEL}.querySelectorAll('button')].filter(b => b.offsetParent)"
-FACES = f"{PANEL}.querySelectorAll('.faces .thumbnail-item')"
-TOASTS = "[...document.querySelectorAll('.toast-wrap')].map(t => t.innerText).join()"
-
-
-def named(elements, name):
-    return f"{elements}.find(e => e.innerText.trim().split('\\n')[0] == '{name}')"
-
-
-class Page(tiny_browser.Browser):
-    """The web page in a browser."""
-
-    def show(self, url, tab, *, faces=True):
-        self.requests.clear(), self.errors.clear()
-        self.open(url)
-        self.wait_for(f"!!{named(TABS, tab)}")
-        # Parts of the page are shown before they listen.
-        while self.evaluate(f"{named(TABS, tab)}.ariaSelected") != "true":
-            self.click(named(TABS, tab))
-            time.sleep(0.2)
-        self.wait_for(f"!!{PANEL}")
-        self.wait_for(f"!{faces:d} || {FACES}.length > 0")
-
-    def press(self, name):
-        self.click(self.element(named(BUTTONS, name)))
-        self.settle()
-
-    def element(self, script):
-        self.wait_for(f"!!({script})")
-        return script
-
-    def settle(self):
-        """Waits until nothing is under way, and some time more in which it begins."""
-        for _ in range(3):
-            time.sleep(0.4)
-            self.wait_for(f"!/processing|queue|uploading/i.test({PANEL}.innerText)")
-
-    def choose(self, path, number=0):
-        inputs = f"{PANEL}.querySelectorAll('input[type=file]')"
-        self.upload(self.element(f"[...{inputs}].at({number})"), path)
-        self.settle()
-
-    def text(self):
-        return self.evaluate(f"{PANEL}.innerText")
-
-    def download(self, name, folder):
-        """Clicks a download button; the name and the bytes of what it gives."""
-        self.call(
-            "Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder)
-        )
-        self.click(self.element(named(BUTTONS, name)))
-        end = time.monotonic() + tiny_browser.SECONDS
-        while not (files := [f for f in folder.iterdir() if f.suffix in ENDINGS]):
-            assert time.monotonic() < end, [*folder.iterdir()]
-            time.sleep(0.1)
-        return files[0].name, files[0].read_bytes()
-
-    def toast(self):
-        """What the page's messages say."""
-        return self.wait_for(TOASTS)
-
-
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
     if not tiny_browser.program():
         pytest.skip("needs Chromium")
-    browser = Page(tmp_path_factory.mktemp("profile"))
+    browser = tiny_page.Page(tmp_path_factory.mktemp("profile"))
     yield browser
     browser.close()
 
@@ -195,13 +127,9 @@ class TestBrowser:
     def test_upload_paint_restore_download(self, page, url, face, downloads):
         page.show(url, "Restore")
         page.choose(face)
-        canvas = page.element(f"{PANEL}.querySelector('canvas')")
-        left, top, width, height = page.box(canvas)
-        x, y = left + width / 2, top + height / 2
-        page.drag([(x + dx, y) for dx in range(-60, 61, 5)])
-        page.settle()
+        page.paint([(dx, 0) for dx in range(-60, 61, 5)])
         page.press("Restore")
-        assert "red invented" in page.text()
+        page.says("red invented")
         name, data = page.download("Download", downloads)
         assert name == "Änne-restored.png"
         with Image.open(io.BytesIO(data)) as file:
@@ -221,14 +149,14 @@ class TestBrowser:
     def test_regions_replace_what_was_painted(self, page, url, face, downloads):
         page.show(url, "Restore")
         page.choose(face)
-        page.press("Center")
+        page.choose_region("Center")
         page.press("Restore")
         _, data = page.download("Download", downloads)
         painted = (pixels.decode(data, "it") == RED).all(axis=-1)
         inner, outer = np.zeros((2, 200, 300), bool)
         inner[51:149, 76:224], outer[49:151, 74:226] = True, True
         assert painted[inner].all() and not painted[~outer].any()
-        page.press("Clear")
+        page.choose_region("Clear")
         page.press("Restore")
         assert "Nothing is missing yet" in page.toast()
 
@@ -255,36 +183,36 @@ class TestBrowser:
         page.press("Compress")
         codec = CODECS["large"]
         data = codec.compress(pixels.read(face))
-        assert f"{len(data):,}" in page.text()
-        name, found = page.download("Download .fmc file", downloads)
+        page.says(f"{len(data):,}")
+        name, found = page.download("Download .fmc", downloads)
         assert (name, found) == ("Änne.fmc", data)
         page.press("Open a .fmc file")
         page.choose(downloads / name, number=-1)
-        shown = page.wait_for(f"{PANEL}.querySelector('.opened img')?.src")
+        shown = page.wait_for(f"{tiny_page.PANEL}.querySelector('.opened img')?.src")
         with urllib.request.urlopen(shown) as answer:
             image = pixels.decode(answer.read(), "it")
         np.testing.assert_array_equal(image, codec.reconstruct(pixels.read(face)))
 
     def test_compare_on_a_drawn_face(self, page, url):
         page.show(url, "Compare")
-        page.click(f"{FACES}[1]")
+        page.click(f"{tiny_page.FACES}[1]")
         page.settle()
-        page.press("Mouth")
+        page.choose_region("Mouth")
         page.press("Compare")
-        text = page.text()
         for name in ("red", "mean color", "Telea", "Navier–Stokes", "PSNR (dB)"):
-            assert name in text
-        assert "This model fills <no> hole." in text
+            page.says(name)
+        page.says("This model fills <no> hole.")
 
     def test_explore_between_two_faces(self, page, url, downloads):
         page.show(url, "Explore")
-        page.click(f"{FACES}[1]")
+        page.click(f"{tiny_page.FACES}[1]")
         page.settle()
-        assert "Choose two faces" in page.text()
-        page.click(f"{FACES}[6 + 2]")
+        page.says("Choose two faces")
+        page.click(f"{tiny_page.FACES}[6 + 2]")
+        page.element(tiny_page.named(tiny_page.BUTTONS, "Download the strip"))
         page.settle()
-        assert "Choose two faces" not in page.text()
         _, data = page.download("Download the strip", downloads)
+        assert "Choose two faces" not in page.text()
         with Image.open(io.BytesIO(data)) as file:
             assert file.text["Description"] == app_pictures.DRAWN
 
@@ -292,7 +220,7 @@ class TestBrowser:
         url = serve(Models())
         for tab in ("Restore", "Compress", "Explore"):
             browser.show(url, tab, faces=False)
-            assert "No model yet" in browser.text()
-            assert "make app MODELS=runs/" in browser.text()
+            browser.says("No model yet")
+            browser.says("make app MODELS=runs/")
         browser.show(url, "Compare")
         assert "make app" not in browser.text()

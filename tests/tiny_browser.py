@@ -9,7 +9,7 @@ import subprocess
 import time
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-SECONDS = 60  # that anything may take, also on a busy machine
+SECONDS = 120  # that anything may take, also on a busy machine
 
 
 def program():
