@@ -26,7 +26,7 @@ from serving import codec_signatures, export, opening
 from serving.codec import Codec, identify
 from serving.entropy import EntropyTables
 
-_TABLES = "entropy_tables.npz"
+TABLES = "entropy_tables.npz"  # in assets.extra/
 
 
 def save(
@@ -73,8 +73,8 @@ def save(
         weights = analysis.get_weights() + synthesis.get_weights()
         facts["model_id"] = identify(weights, tables).hex()
         with tempfile.TemporaryDirectory() as place:
-            tables.save(pathlib.Path(place, _TABLES))
-            extras[_TABLES] = pathlib.Path(place, _TABLES).read_bytes()
+            tables.save(pathlib.Path(place, TABLES))
+            extras[TABLES] = pathlib.Path(place, TABLES).read_bytes()
     extras["config.json"] = json.dumps(facts, indent=2) + "\n"
     rounded = tables is not None
     network = codec_signatures.build_network(analysis, synthesis, rounded=rounded)
@@ -112,7 +112,7 @@ def load(folder: str | os.PathLike, *, max_pixels: int = pixels.MAX_PIXELS) -> C
             "such as a lambda_* preset."
         )
     try:
-        tables = EntropyTables.load(folder / "assets.extra" / _TABLES)
+        tables = EntropyTables.load(folder / "assets.extra" / TABLES)
     except (ValueError, OSError) as error:
         raise opening.damaged(folder, error) from error
     # In the order of the layers, as get_weights() has them.

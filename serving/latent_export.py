@@ -75,7 +75,7 @@ def save(
     extras: dict[str, str | bytes] = {"model_card.md": card}
     with tempfile.TemporaryDirectory() as place:
         for bits, quantizer in quantizers.items():
-            path = pathlib.Path(place, _file(bits))
+            path = pathlib.Path(place, quantizer_file(bits))
             quantizer.save(path)
             extras[path.name] = path.read_bytes()
     ids = {str(bits): identify(weights, q).hex() for bits, q in quantizers.items()}
@@ -142,7 +142,7 @@ def load(
     found = {}
     for each, expected in said.items():
         try:
-            quantizer = Quantizer.load(folder / "assets.extra" / _file(each))
+            quantizer = Quantizer.load(folder / "assets.extra" / quantizer_file(each))
         except (ValueError, OSError) as error:
             raise opening.damaged(folder, error) from error
         model_id = identify(weights, quantizer)
@@ -167,6 +167,11 @@ def load(
         others=dict(found.values()),
         max_pixels=max_pixels,
     )
+
+
+def quantizer_file(bits: int | str) -> str:
+    """The name of a quantizer in assets.extra/."""
+    return f"quantizer_{bits}.npz"
 
 
 def signatures(network: tf.keras.Model) -> dict[str, Callable]:
@@ -224,10 +229,6 @@ def _check_fit(encoder, decoder, quantizers) -> None:
                 f"The quantizer of {bits} bits is for {quantizer.tables.channels} "
                 f"latents and the encoder makes {latents}. Fit it to this encoder's."
             )
-
-
-def _file(bits: int | str) -> str:
-    return f"quantizer_{bits}.npz"
 
 
 def _json(facts: Mapping) -> str:

@@ -29,7 +29,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import fingerprint_pb2
 
-from serving import export, latent_export, opening
+from serving import codec_export, export, latent_export, opening
 from serving.codec import identify
 from serving.entropy import EntropyTables
 from serving.quantizer import Quantizer
@@ -159,10 +159,10 @@ def _identify_anew(folder: pathlib.Path) -> None:
     # In the order in which the exporters identify them.
     weights = [weight.numpy() for weight in tf.saved_model.load(str(folder)).variables]
     if facts.get("model_id"):
-        tables = EntropyTables.load(extra / "entropy_tables.npz")
+        tables = EntropyTables.load(extra / codec_export.TABLES)
         facts["model_id"] = identify(weights, tables).hex()
     for bits in of_quantizers:
-        quantizer = Quantizer.load(extra / f"quantizer_{bits}.npz")
+        quantizer = Quantizer.load(extra / latent_export.quantizer_file(bits))
         of_quantizers[bits] = identify(weights, quantizer).hex()
     (extra / "config.json").write_text(json.dumps(facts, indent=2) + "\n")
 
