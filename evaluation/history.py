@@ -26,6 +26,11 @@ TOTALS = {
     "g": "Generator loss, all its terms",
     "d": "Discriminator loss, all its terms",
 }
+# Column -> title, of losses that have a chart each there.
+SINGLE = {
+    "c_real": "Classifier loss on real images",
+    "c_fake": "Classifier loss on restored images",
+}
 
 
 def read(path: str | os.PathLike | None) -> dict[str, list[float]]:
@@ -110,7 +115,7 @@ def overlaid(
             continue
         prefix = name.split("_")[0]
         slug = prefix if prefix in TOTALS else name
-        title = TOTALS.get(prefix, name.replace("_", " "))
+        title = TOTALS.get(prefix) or SINGLE.get(name, name.replace("_", " "))
         charts.setdefault(slug, (title, "loss", []))[2].append(name)
     curves = [_overlay(slug, *chart, histories) for slug, chart in charts.items()]
     return [curve for curve in curves if curve.series]

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import matplotlib
 import numpy as np
 from matplotlib.backends import backend_svg
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -194,8 +195,18 @@ def _draw_curve(chart: Curve) -> Figure:
     axes.set_ylabel(chart.y_label)
     axes.set_title(chart.title, loc="left", fontsize=10, color=COLORS["ink"])
     if len(chart.series) > 1:
-        figure.legend(loc="outside lower left", ncols=min(4, len(chart.series)))
+        _add_legend(figure, len(chart.series))
     return figure
+
+
+def _add_legend(figure: Figure, count: int) -> None:
+    """Below the axes, in as many columns as fit into the figure."""
+    for columns in range(min(4, count), 0, -1):
+        legend = figure.legend(loc="outside lower left", ncols=columns)
+        extent = legend.get_window_extent(FigureCanvasAgg(figure).get_renderer())
+        if extent.width <= figure.bbox.width or columns == 1:
+            return
+        legend.remove()
 
 
 def _spans_decades(series: Sequence[Series]) -> bool:

@@ -76,7 +76,7 @@ def check_claims(evaluation: Evaluation) -> list[dict[str, str]]:
             key,
             claim=f"The full approach (d) is better than ({other}) (Fig. 3)",
         )
-        for key in ("hole/l1_percent", "hole/lpips")
+        for key in HEADLINE
         for other in ("a", "b", "c")
     ]
     parts = [

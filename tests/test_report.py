@@ -455,6 +455,25 @@ class TestCharts:
         assert [line.label for line in alone.series] == ["d_real"]
         assert several.slug == "learning-d"
 
+    def test_a_loss_of_its_own_is_named_in_words(self):
+        columns = {"step": [1, 2], "c_real": [0.7, 0.6], "c_fake": [0.5, 0.4]}
+        drawn = history.overlaid({"a": columns})
+        assert [chart.title for chart in drawn] == [
+            "Classifier loss on real images",
+            "Classifier loss on restored images",
+        ]
+
+    @pytest.mark.parametrize("count", [2, 4, 9])
+    @pytest.mark.parametrize("length", [3, 20, 40])
+    def test_the_legend_lies_within_the_chart(self, count, length):
+        lines = {f"{i}" + "n" * length: {"step": [1], "d": [i]} for i in range(count)}
+        drawn = plots.svg(*history.overlaid(lines))
+        width = float(re.search(r'viewBox="0 0 (\S+) ', drawn)[1])
+        texts = re.findall(r'<text [^>]* x="([\d.]+)"[^>]*>(\dnn[^<]*)</text>', drawn)
+        assert len(texts) == count
+        for x, text in texts:
+            assert float(x) + 0.55 * 8.5 * len(text) < width  # of an em, of 8.5 points
+
     @pytest.mark.parametrize("epochs", [1, 2, 3, 38])
     def test_no_tick_stands_between_two_epochs(self, epochs):
         x = list(range(epochs))
