@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping
 
 from evaluation import tables, wording
@@ -59,7 +60,12 @@ def render(results: Mapping) -> str:
 def _compared(system: System, results: Mapping) -> list[str]:
     """What was found of runs on the same images, their table first."""
     parts = [table(system, results)]
-    parts += [_titled(found) for found in results["runs"][0].get("tables", ())]
+    several = len(results["runs"]) > 1
+    for i, run in enumerate(results["runs"]):
+        for found in run.get("tables", ()):
+            named = f"{run['label']}: {found['caption']}"
+            shown = {**found, "caption": named} if several else found
+            parts.append(_folded(shown) if i else _titled(shown))
     for run in results["runs"]:
         if run["epochs"]:
             caption = f"{run['label']}: {run['epochs']['caption']}"
@@ -92,8 +98,18 @@ def _rate_distortion(found: Mapping) -> str:
     return "\n\n".join(["**Files beside JPEG, WebP and AVIF**", said, made, *tables_of])
 
 
-def _titled(published: Mapping) -> str:
+def _titled(found: Mapping) -> str:
+    return f"**{found['caption']}**\n\n{_body(found)}"
+
+
+def _folded(found: Mapping) -> str:
+    """Closed until a reader opens it."""
+    caption = html.escape(found["caption"])
+    return f"<details><summary>{caption}</summary>\n\n{_body(found)}\n\n</details>"
+
+
+def _body(found: Mapping) -> str:
     shown = tables.markdown_table(
-        published["columns"], published["rows"], digits=published["digits"]
+        found["columns"], found["rows"], digits=found["digits"]
     )
-    return f"**{published['caption']}**\n\n{shown}\n\n{published['note']}".rstrip()
+    return f"{shown}\n\n{found['note']}".rstrip()

@@ -18,6 +18,7 @@ from test_identity import save as save_embedding
 from data_pipeline import pipeline
 from data_pipeline.synthetic_faces import ATTRIBUTES
 from experiments import config as configs
+from experiments import pyramid_cgan_facts as facts
 from experiments import pyramid_cgan_labels as labels
 from experiments import pyramid_cgan_training as training
 from experiments import runner
@@ -510,3 +511,26 @@ def test_buildings_are_completed_without_a_classifier(tmp_path):
     row = History(folder.history).rows[-1]
     expected = {"g_reconstruction", "g_adversarial", "d_real", "d_fake"}
     assert {name for name in row if TERM.match(name)} == expected
+
+
+@pytest.mark.parametrize(
+    "plain, full, verdict",
+    [
+        (0.30, 0.25, "holds"),
+        (0.30, 0.299, "does not hold"),
+        (0.3, 0.4, "does not hold"),
+    ],
+)
+def test_the_last_tenth_of_two_histories_is_compared(plain, full, verdict):
+    early = {"c_real": [9.0 - plain] * 18, "c_fake": [1.0] * 18}
+    histories = {
+        facts.LABELS[key]: {name: [*early[name], value, value] for name in early}
+        for key, value in (("a", plain), ("d", full))
+    }
+    found = {
+        claim["claim"]: claim["verdict"] for claim in facts.check_histories(histories)
+    }
+    for images in ("real", "restored"):
+        about = f"The classifier's loss on {images} images is lower with (d) than with"
+        assert found[f"{about} (a) (Fig. 4)"] == verdict
+        assert found[f"{about} (b) (Fig. 4)"] == "not measured"

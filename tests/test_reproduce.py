@@ -101,6 +101,23 @@ def test_runs_on_other_images_have_a_table_of_their_own(system, tmp_path):
     assert shown.count("**model 3** (ours)") == 2
 
 
+def test_tables_of_a_run_are_shown_by_its_name(system, tmp_path):
+    runs = []
+    for name in ("model 3", "model 2"):
+        runs.append(fake_run(tmp_path / name, name, 0.2))
+        path = runs[-1] / "report" / "results.json"
+        report = json.loads(path.read_text())
+        found = {"caption": "By <yaw>", "columns": ["x"], "rows": [[name]]}
+        report["tables"] = [{**found, "digits": [0], "note": f"of {name}"}]
+        path.write_text(json.dumps(report))
+    alone = results_text.render(reproduce.gather(system, runs[:1]))
+    assert "**By <yaw>**\n\n" in alone and "<details>" not in alone
+    both = results_text.render(reproduce.gather(system, runs))
+    assert "**model 3: By <yaw>**\n\n" in both
+    opened = both.split("<details><summary>model 2: By &lt;yaw&gt;</summary>\n\n|")[1]
+    assert "of model 2\n\n</details>" in opened
+
+
 def test_a_run_without_a_report_is_named(system, tmp_path):
     with pytest.raises(FileNotFoundError, match="run it with --stages=evaluate"):
         reproduce.gather(system, [tmp_path])
