@@ -17,6 +17,8 @@ from data_pipeline import pixels
 from evaluation import metrics, tables, wording
 from evaluation.evaluate import check_restored, walk
 
+TITLE = "Attributes that a judge tells rightly"
+
 
 class Judge:
     """`(target, composite, names) -> [B]`: percent of attributes told rightly.
@@ -154,11 +156,8 @@ def by_attribute(
         name = judge.names[index].replace("_", " ")
         rows.append([name, *(_percent(column[index]) for column in columns)])
     return tables.Table(
-        caption=(
-            "Attributes that a judge tells rightly, over "
-            f"{wording.counted(len(image_names), 'face')}"
-        ),
-        columns=_COLUMNS,
+        caption=(f"{TITLE}, over {wording.counted(len(image_names), 'face')}"),
+        columns=COLUMNS,
         rows=rows,
         note=(
             "The judge is a classifier that was trained apart. Completed faces are "
@@ -182,7 +181,7 @@ def sentence(table: tables.Table) -> str:
     )
 
 
-_COLUMNS = (
+COLUMNS = (
     "Attribute",
     "Faces with it (%)",
     "Right on originals (%)",

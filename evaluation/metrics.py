@@ -62,12 +62,14 @@ METRICS = {
         Metric("mse", "MSE", higher_is_better=False, digits=6),
         Metric("psnr_db", "PSNR (dB)", higher_is_better=True, digits=2),
         Metric("level_percent", "Mean level (%)", higher_is_better=None, digits=1),
+        Metric("contrast_percent", "Contrast (%)", higher_is_better=None, digits=1),
         Metric("ssim", "SSIM", higher_is_better=True, digits=3),
         Metric("ms_ssim", "MS-SSIM", higher_is_better=True, digits=3),
         Metric("ms_ssim_3", "MS-SSIM (3 scales)", higher_is_better=True, digits=3),
         Metric("ms_ssim_5w", "MS-SSIM (5, shrunk)", higher_is_better=True, digits=3),
         Metric("lpips", "LPIPS", higher_is_better=False, digits=3),
-        # Not of `measure`, but of `evaluation.coders`.
+        # Not of `measure`, but of `evaluation.coders` and of files.
+        Metric("bytes", "Bytes", higher_is_better=False, digits=0),
         Metric("bits_per_pixel", "Bits per pixel", higher_is_better=False, digits=3),
         # Not of `measure`, but of `evaluation.vif`.
         Metric("vif", "VIF", higher_is_better=True, digits=3),

@@ -35,6 +35,7 @@ COLORS = {
 SERIES = ("s2", "s3", "s4", "s5", "s1")
 STYLES = ("-", "--", "-.", ":")
 SIZE = (5.0, 3.1)  # inches; two stand side by side on a page
+_LEGEND = 0.8  # inches of it, for the names of lines
 
 RC = {
     "font.family": "sans-serif",
@@ -160,7 +161,7 @@ def _draw_curve(chart: Curve) -> Figure:
             y[kept],
             style,
             color=color,
-            label=_short(series.label),
+            label=_short(series.label, 48),
             marker=marker,
             markersize=4.5,
             linewidth=2.4 if series.ours else 1.6,
@@ -205,6 +206,9 @@ def _add_legend(figure: Figure, count: int) -> None:
         legend = figure.legend(loc="outside lower left", ncols=columns)
         extent = legend.get_window_extent(FigureCanvasAgg(figure).get_renderer())
         if extent.width <= figure.bbox.width or columns == 1:
+            # So that the lines keep their height under many names.
+            taller = extent.height / figure.dpi - _LEGEND
+            figure.set_figheight(SIZE[1] + max(0.0, taller))
             return
         legend.remove()
 

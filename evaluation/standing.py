@@ -13,27 +13,30 @@ if TYPE_CHECKING:
 
 
 def card(report: Report, key: str, labels: Mapping) -> dict | None:
-    """A large number: ours, and the best of the others; None without ours."""
+    """A large number: the best of ours, and of the others; None without ours."""
     metric = naming.metric_of(key)
     mean = {
         restorer: values[key]["mean"]
         for restorer, values in report.summary.items()
         if wording.number(values.get(key, {}).get("mean"), 1) != wording.DASH
     }
-    first = report.ours[0] if report.ours else next(iter(mean), None)
-    if first not in mean:
+    ours = [restorer for restorer in report.ours or list(mean)[:1] if restorer in mean]
+    if not ours:
         return None
+    better = max if metric.higher_is_better else min
+    first = ours[0] if metric.higher_is_better is None else better(ours, key=mean.get)
     entry = report.summary[first][key]
     others = [restorer for restorer in mean if restorer not in report.ours]
     rival = ""
     if others and report.ours and metric.higher_is_better is not None:
-        best = (max if metric.higher_is_better else min)(others, key=mean.get)
+        best = better(others, key=mean.get)
         standing = _standing(entry, report.summary[best][key], metric.higher_is_better)
         shown = wording.number(mean[best], metric.digits)
         rival = f"{standing} {labels[best]}, {shown}"
     return {
         "label": naming.title(key),
         "arrow": naming.arrow(key),
+        "who": labels[first] if len(ours) > 1 else "",
         "value": wording.number(entry["mean"], metric.digits),
         "interval": wording.interval(entry, metric.digits),
         "count": wording.fewer([entry], wording.image_count(report.summary)),

@@ -78,6 +78,11 @@ def codecs(network: tf.keras.Model, train: DecodedSplit) -> dict[int, LatentCode
     }
 
 
+def setting(label: str, bits: int) -> str:
+    """What tables call the files of a network at so many bits a latent."""
+    return f"{label}, {bits} bits"
+
+
 def measure(
     label: str,
     made: Mapping[int, LatentCodec],
@@ -97,7 +102,7 @@ def measure(
     """
     values = {}
     for bits, codec in sorted(made.items(), reverse=True):
-        name = f"{label}, {bits} bits"
+        name = setting(label, bits)
         coded = coded_images.of_codec(codec, images)
         values[name] = coded_measures.measure(images, coded, measures, progress=name)
     return values

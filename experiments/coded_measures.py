@@ -17,6 +17,8 @@ from evaluation import metrics
 from evaluation.rate_distortion import BITS
 from experiments.coded_images import Coded
 
+BYTES = "file/bytes"
+
 Measure = Callable[[np.ndarray, np.ndarray, slice], Mapping[str, np.ndarray]]
 
 
@@ -36,8 +38,8 @@ def measure(
       progress: What the progress bar is called; None shows none.
 
     Returns:
-      {"file/bits_per_pixel", of the S x S pixels, and what the measures give:
-      float64 [N]}.
+      {"file/bytes", "file/bits_per_pixel", of the S x S pixels, and what the measures
+      give: float64 [N]}.
 
     Raises:
       ValueError: If other than N images came back.
@@ -54,7 +56,7 @@ def measure(
             if done > len(images):
                 break
             target = pixels.bytes_to_unit(np.asarray(images[here])).numpy()
-            values = {BITS: 8 * lengths / size**2}
+            values = {BYTES: lengths, BITS: 8 * lengths / size**2}
             for one in measures:
                 values.update(one(target, restored, here))
             for key, value in values.items():

@@ -69,7 +69,9 @@ def compare(
     runs = finished_runs.read(folders)
     merged = measuring.merge(*[run.evaluation for run in runs])
     labels = [run.label for run in runs]
-    order = [*labels, *(name for name in merged.values if name not in labels)]
+    found = system.together(merged, runs)
+    left = {*labels, *found.folded}
+    order = [*labels, *(name for name in merged.values if name not in left)]
     summary = measuring.summarize(merged)
     configs = [
         dataclasses.replace(
@@ -91,13 +93,15 @@ def compare(
         ours=labels,
         headline=[key for key in system.headline if key in summary[labels[0]]],
         metrics=configs[0].metrics,
-        statements=[f"{run['label']}: {run['subtitle']}." for run in described],
-        claims=[
-            *system.check_claims(merged),
-            *system.check_histories(finished_runs.histories(runs)),
+        statements=[
+            *(f"{run['label']}: {run['subtitle']}." for run in described),
+            *found.statements,
+            *filter(None, [found.note]),
         ],
+        claims=[*system.check_claims(merged), *found.claims],
         published=system.published,
-        tables=[cost_table.make(system, described)],
+        tables=[*found.tables, cost_table.make(system, described)],
+        curves=found.curves,
         history={run.label: run.folder.history for run in runs},
         pictures=_pictures(merged, networks, configs[0], system.headline[0]),
         pictures_note=configs[0].pictures_note,

@@ -92,7 +92,7 @@ class RunConfig:
             check_choice("stages", stage, STAGES)
         for name in ("limit", "num_replicas", "checkpoint_steps"):
             check_at_least(name, getattr(self, name), 0)
-        if getattr(self, "learning_rate", 1.0) <= 0:
+        if not getattr(self, "learning_rate", 1.0) > 0:
             raise ValueError(
                 f"--learning_rate must be above 0; got {self.learning_rate}."
             )
@@ -101,6 +101,11 @@ class RunConfig:
         ):  # fmt: skip
             if hasattr(self, name):
                 check_at_least(name, getattr(self, name), 1)
+        for name in ("ema_decay", "beta_1", "momentum"):
+            value = getattr(self, name, 0.0)
+            if not 0 <= value < 1:
+                raise ValueError(f"--{name} must be in [0, 1); got {value}.")
+        check_at_least("clip_norm", getattr(self, "clip_norm", 0.0), 0)
 
     def length(self, split: DecodedSplit) -> Length:
         """How long training on these images is."""
@@ -114,7 +119,7 @@ class RunConfig:
 
 def check_at_least(flag: str, value: float, lowest: float) -> None:
     """Raises a ValueError unless `value` is at least `lowest`."""
-    if value < lowest:
+    if not value >= lowest:  # nor is a NaN
         raise ValueError(f"--{flag} must be at least {lowest}; got {value}.")
 
 

@@ -23,6 +23,8 @@ from experiments import cvae_dcgan_export, cvae_dcgan_findings, runner
 from experiments import cvae_dcgan_facts as facts
 from experiments import cvae_dcgan_training as training
 from experiments.config import check_at_least, check_choice, hp
+from experiments.cvae_dcgan_presets import PRESETS, label
+from experiments.cvae_dcgan_together import together
 from experiments.data import RunData
 from experiments.reconstruction import ReconstructionConfig
 from experiments.system import System
@@ -62,7 +64,12 @@ class Config(ReconstructionConfig):
     epochs: int = hp(
         30, "Passes over the training images.", published="10 (CVAE), 30 (DCGAN)"
     )
-    learning_rate: float = hp(2e-4, "Of Adam, both networks.", published="not stated")
+    learning_rate: float = hp(2e-4, "Of Adam.", published="not stated")
+    discriminator_learning_rate: float = hp(
+        0.0,
+        "Of the discriminator's Adam; 0 takes --learning_rate.",
+        published="not stated",
+    )
     beta_1: float = hp(0.5, "Of Adam.", published="not stated")
     reconstruction: str = hp(
         "l1",
@@ -108,7 +115,10 @@ class Config(ReconstructionConfig):
         check_choice("face_masks", self.face_masks, FACE_MASKS)
         for name in ("autoencoder_updates", "discriminator_updates"):
             check_at_least(name, getattr(self, name), 1)
-        for name in ("adversarial_weight", "kl_weight", "reconstruction_weight"):
+        for name in (
+            "adversarial_weight", "discriminator_learning_rate", "kl_weight",
+            "reconstruction_weight",
+        ):  # fmt: skip
             check_at_least(name, getattr(self, name), 0)
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(
@@ -132,12 +142,22 @@ class Config(ReconstructionConfig):
             return task
         return pipeline.with_faces(task, self.find_faces(split).masks)
 
+    def check_evaluation(self, data: RunData) -> None:
+        """Raises what keeps faces from being found in the test images, if asked for."""
+        if self.face_masks != "none":
+            self._finder(data.test)
+
     def find_faces(self, split: DecodedSplit) -> face_masks.FoundMasks:
         """Where the faces of a split are."""
-        finder = face_masks.build(
-            self.face_masks, split.source, folder=self.face_mask_dir
-        )
-        return face_masks.find(split, finder, crop=self.crop)
+        return face_masks.find(split, self._finder(split), crop=self.crop)
+
+    def _finder(self, split: DecodedSplit) -> face_masks.Finder:
+        try:
+            return face_masks.build(
+                self.face_masks, split.source, folder=self.face_mask_dir
+            )
+        except ImportError as error:  # A user can mend that.
+            raise ValueError(error) from error
 
     def measures(self) -> dict[str, Callable]:
         """Visual information fidelity, of images that are large enough for it."""
@@ -173,65 +193,13 @@ class Config(ReconstructionConfig):
         return cvae_dcgan_export.export(network, folder, **described)
 
 
-CVAE = {
-    "generator": "cvae",
-    "epochs": 10,
-    "learning_rate": 1e-3,
-    "beta_1": 0.9,
-    "reconstruction_weight": 1.0,
-    "adversarial_weight": 0.0,
-}
-SMALL = {
-    "dataset": "faces",
-    "batch_size": 20,
-    "validation_images": 8,
-    "limit": 40,
-    "epochs": 2,
-}
-PRESETS = {
-    "paper": {},
-    "cvae": CVAE,
-    "dcgan": {},
-    "dcgan_doubled": {"generator": "doubled"},
-    "cvae_kl": {**CVAE, "kl_weight": 2.5e-4},
-    **{f"cvae_{n}": {**CVAE, "latents": n} for n in (256, 128, 64)},
-    **{
-        f"cvae_{name.replace('+', '_')}": {**CVAE, "reconstruction": name}
-        for name in training.RECONSTRUCTIONS
-        if name != "l1"
-    },
-    "cvae_128px": {**CVAE, "image_size": 128},
-    "cpu": {**CVAE, "dataset": "faces", "batch_size": 32, "limit": 5000},
-    "smoke": {**SMALL, "image_size": 32, "latents": 16},
-}
-
-
-def label(config: Config) -> str:
-    """What tables call the network: CVAE or DCGAN, and what is not as published."""
-    adversarial = bool(config.adversarial_weight)
-    named = ["DCGAN" if adversarial else "CVAE"]
-    if config.generator != ("dcgan" if adversarial else "cvae"):
-        named.append(config.generator)
-    if config.latents != 512:
-        named.append(f"{config.latents} latents")
-    if config.image_size != 64:
-        named.append(f"{config.image_size} px")
-    if config.reconstruction != "l1":
-        named.append(config.reconstruction)
-    if config.kl_weight:
-        named.append(f"KL {config.kl_weight:g}")
-    if config.mask_loss:
-        named.append("masked loss")
-    return ", ".join(named)
-
-
 SYSTEM = System(
     name="cvae_dcgan",
     title="A face in 512 numbers",
     citation=facts.CITATION,
     config_class=Config,
     presets=PRESETS,
-    published_length=30,
+    published_length=lambda config: 30 if config.adversarial_weight else 10,
     headline=facts.HEADLINE,
     build_network=training.build_network,
     build_trainer=training.build_trainer,
@@ -241,6 +209,7 @@ SYSTEM = System(
     check_claims=facts.check_claims,
     departures=facts.DEPARTURES,
     tabled=facts.TABLED,
+    together=together,
     restores="autoencoder",
 )
 

@@ -92,7 +92,7 @@ _MASKING = (
 )
 
 HEADLINE = ("raw/l1_percent", "raw/psnr_db", "raw/ssim", "raw/lpips")
-TABLED = ("raw/ms_ssim_3", "raw/vif")
+TABLED = ("raw/ms_ssim_3", "raw/vif", "file/bytes")
 
 
 def check_claims(evaluation: Evaluation) -> list[dict[str, str]]:

@@ -35,6 +35,7 @@ if typing.TYPE_CHECKING:
 QUALITY = 85  # of JPEG, as published
 SMALL, FULL = f"JPEG quality {QUALITY}", f"JPEG quality {QUALITY}, full size"
 MEAN = "mean face"
+MASKS = "Masks: "  # begins the sentence that says which were used
 
 
 def examine(
@@ -56,9 +57,8 @@ def examine(
     values = _rows(config, restorers[ours], ours, data, whole, faces)
     table = cvae_dcgan_table.table_1(
         {**values, ours: {**result.values[ours], **values[ours]}},
-        ours=ours,
+        ours=[ours],
         size=config.image_size,
-        faces=int(faces.found.sum()) if faces else 0,
     )
     codecs = coded_latents.codecs(network, data.train)
     files = coded_latents.measure(ours, codecs, split.images, [whole])
@@ -150,7 +150,7 @@ def _bytes(values: Mapping[str, Mapping[str, np.ndarray]], ours: str, size: int)
 def _found(faces: FoundMasks) -> str:
     """Which masks were used, and in how many images there is no face."""
     missing = len(faces.without)
-    said = f"Masks: {faces.description}."
+    said = f"{MASKS}{faces.description}."
     if not missing:
         return f"{said} Every test image has one."
     return (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -48,47 +48,49 @@ _COLUMNS = (
 _ON_FACES = (_times("MAE of the face", "mae"), _times("MSE of the face", "mse"))
 _BYTES = "Bytes"
 _SSIM, _MS_SSIM = (_complement(name).title for name in ("ssim", "ms_ssim_3"))
+_BENCHMARK_TITLES = {"1−MS-SSIM": _MS_SSIM}
 
 
-def table_1(
-    values: Mapping[str, Values], *, ours: str, size: int, faces: int = 0
-) -> Table:
+def table_1(values: Mapping[str, Values], *, ours: Sequence[str], size: int) -> Table:
     """The paper's table, as measured and as published.
 
     Args:
-      values: {row: {"region/metric": [N]}}: of the network, of JPEG in each of its
+      values: {row: {"region/metric": [N]}}: of networks, of JPEG in each of its
         readings, and of others, all with "file/bits_per_pixel". A row with "masked/mae"
         is followed by one of masked images.
-      ours: The network's row.
+      ours: The networks' rows.
       size: Side of the images in pixels.
-      faces: In how many images a face was found.
     """
     jpegs = [name for name in values if _is_jpeg(name)]
-    others = [name for name in values if name not in (ours, *jpegs)]
+    others = [name for name in values if name not in (*ours, *jpegs)]
     models = [name for name in facts.TABLE_1 if not _is_jpeg(name)]
     their_jpegs = [name for name in facts.TABLE_1 if _is_jpeg(name)]
-    rows, kinds = [], []
+    rows, kinds, shown = [], [], set()
     for measured, published in (
-        ([ours], models),
+        (ours, models),
         (jpegs, their_jpegs),
         (others, []),
     ):
         for name in measured:
             found = _measured(name, values[name], size)
             rows += found.items()
-            kinds += ["ours" if name == ours else "baseline"] * len(found)
+            kinds += ["ours" if name in ours else "baseline"] * len(found)
+            shown.update(*found.values())
         rows += [(f"published: {name}", _published(name)) for name in published]
         kinds += ["published"] * len(published)
+    rows += _benchmark().items()
+    kinds += ["published"] * len(_benchmark())
     titles = [column.title for column in (*_COLUMNS, *_ON_FACES)] + [_BYTES]
-    shown = [title for title in titles if any(title in cells for _, cells in rows)]
+    # What nothing of ours is put beside stands in the published tables.
+    titles = [title for title in titles if title in shown]
     return Table(
         caption="Table 1, measured and published",
-        columns=["", *shown],
+        columns=["", *titles],
         rows=[
-            [name, *(cells.get(title, wording.DASH) for title in shown)]
+            [name, *(cells.get(title, wording.DASH) for title in titles)]
             for name, cells in rows
         ],
-        note=_note(len(values[ours][BITS]), faces, size),
+        note=_note([values[name] for name in ours], size),
         kinds=kinds,
     )
 
@@ -128,7 +130,22 @@ def _published(name: str) -> dict[str, str]:
     }
 
 
-def _note(images: int, faces: int, size: int) -> str:
+def _benchmark() -> dict[str, dict[str, str]]:
+    """Toledo and Antonelo's rows."""
+    rows = zip(*facts.BENCHMARK.values())
+    return {
+        f"Toledo & Antonelo H{number}": {
+            _BENCHMARK_TITLES.get(name, name): wording.number(value, 3)
+            for name, value in zip(facts.BENCHMARK, row)
+        }
+        for number, row in enumerate(rows, start=1)
+    }
+
+
+def _note(networks: Sequence[Values], size: int) -> str:
+    images = len(networks[0][BITS])
+    masked = [found["masked/mae"] for found in networks if "masked/mae" in found]
+    faces = int(np.isfinite(masked[0]).sum()) if masked else 0
     note = f"Means over {wording.counted(images, 'test image')}. "
     if faces:
         note += (
@@ -142,5 +159,7 @@ def _note(images: int, faces: int, size: int) -> str:
         "mask repeat CVAE + mask. Which MS-SSIM is published is not stated. "
         f"Bytes: the latents as 32-bit floats, and whole files; JPEG (quality 85) of "
         f"{size}×{size} pixels, or of the image at its own full size, then both made "
-        f"{size}×{size}."
+        f"{size}×{size}. JPEG's tables are optimized for each image and its chroma has "
+        "half the resolution (4:2:0). H1 to H10 are published by Toledo & Antonelo "
+        "(2021); their images and units are their own."
     )

@@ -80,7 +80,7 @@ def build_trainer(
     names = [f"g_{name}" for name in _names(config)]
     trainer.compile(
         _optimizer(config),
-        _optimizer(config),
+        _optimizer(config, config.discriminator_learning_rate),
         terms=(*names, "g_adversarial", "d_real", "d_fake"),
         jit_compile=config.jit_compile,
     )
@@ -106,9 +106,10 @@ def _names(config: Config) -> list[str]:
     return ["reconstruction"] + ["kl"] * bool(config.kl_weight)
 
 
-def _optimizer(config: Config) -> tf.keras.optimizers.Optimizer:
+def _optimizer(config: Config, rate: float = 0.0) -> tf.keras.optimizers.Optimizer:
+    """Adam, at a learning rate of its own if it has one."""
     return tf.keras.optimizers.Adam(
-        config.learning_rate,
+        rate or config.learning_rate,
         config.beta_1,
         global_clipnorm=config.clip_norm or None,
     )

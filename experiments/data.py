@@ -27,7 +27,11 @@ class RunData:
 
     @functools.cached_property
     def validation(self) -> decoded.DecodedSplit:
-        """The official validation split, or images held out of the training split."""
+        """The official validation split, or images held out of the training split.
+
+        These are its first ones: a random sample of a shuffled split, the first names
+        of one that is not (--split_by=order).
+        """
         if self._has_validation:
             return self._decode("validation", self._config.validation_images)
         return self._train.part(0, self._taken)
@@ -47,7 +51,6 @@ class RunData:
 
     @property
     def _taken(self) -> int:
-        # Both splits are in shuffled order, so the first are a random sample.
         return min(self._config.validation_images, max(len(self._train) // 5, 1))
 
     def _decode(self, split: str, limit: int) -> decoded.DecodedSplit:

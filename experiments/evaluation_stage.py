@@ -85,6 +85,7 @@ def evaluate(
         for key in system.headline
         if np.isfinite(result.values[label].get(key, np.nan)).any()
     ]
+    beatable = present if config.beatable else []
     report = Report(
         title=system.title,
         subtitle=describe(system, config, data, history),
@@ -99,7 +100,7 @@ def evaluate(
             *found.statements,
             *map(sentence, attributes),
         ],
-        claims=[_beats_all(result, list(restorers), key) for key in present],
+        claims=[_beats_all(result, list(restorers), key) for key in beatable],
         published=system.published,
         tables=[*found.tables, *attributes],
         curves=found.curves,
@@ -120,13 +121,18 @@ def evaluate(
 def describe(
     system: System, config: SystemConfig, data: RunData, history: list[dict]
 ) -> str:
-    """Such as "LFW, 5 of 40 epochs, CPU": what a reduced run must say of itself."""
+    """What a reduced run must say: "LFW, 64 px, 5 of 40 epochs (500 updates) ..."."""
     unit = config.length(data.train).unit
-    done = int(history[-1][unit]) if history else 0
-    published = system.published_length
-    length = f"{done:,} of {wording.counted(published, unit)}"
-    if done > published:
-        length = f"{wording.counted(done, unit)} (published: {published:,})"
+    last = history[-1] if history else {unit: 0, "step": 0}
+    done, published = int(last[unit]), system.published_length(config)
+    length, more = wording.counted(done, unit), []
+    if unit != "step":  # Published sets are larger: their epochs have more of them.
+        more.append(wording.counted(int(last["step"]), "update"))
+    if published is not None and done > published:
+        more.append(f"published: {published:,}")
+    elif published is not None:
+        length = f"{done:,} of {wording.counted(published, unit)}"
+    length += f" ({'; '.join(more)})" if more else ""
     device = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
     title = data.test.source.info.title
     return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from evaluation import history
@@ -33,15 +33,28 @@ class FinishedRun:
         """What tables call its network."""
         return self.report["ours"][0]
 
-    def described(self) -> dict[str, Any]:
-        """The run as results/<paper>.json has it."""
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """What it was trained and measured with, without where files are."""
+        return self.report["environment"]["config"]
+
+    def described(self, *, without: Collection[str] = ()) -> dict[str, Any]:
+        """The run as results/<paper>.json has it.
+
+        Args:
+          without: Captions of tables that stand elsewhere.
+        """
         return {
             "label": self.label,
             "subtitle": self.report["subtitle"],
             "environment": without_places(self.report["environment"]),
             "epochs": self.report["epochs"],
             "history": self.report["history"],
-            "tables": self.report["tables"],
+            "tables": [
+                table
+                for table in self.report["tables"]
+                if table["caption"] not in without
+            ],
         }
 
 

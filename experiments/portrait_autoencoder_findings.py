@@ -12,6 +12,7 @@ from evaluation import coders, naming, wording
 from evaluation.coders import Coder
 from evaluation.record import Evaluation
 from experiments import other_images
+from experiments import portrait_autoencoder_facts as facts
 from experiments import portrait_autoencoder_training as training
 from experiments.data import RunData
 from experiments.system_config import Findings
@@ -39,8 +40,9 @@ def examine(
         count=min(_OTHERS, len(data.test)),
         faces=config.fixed_batches(data.test),
     )
+    wrapped = [facts.overflow(result)] if config.uint8_wrap else []
     found = Findings(
-        tables=(*others.tables, other_images.spread(result)),
+        tables=(*wrapped, *others.tables, other_images.spread(result)),
         curves=tuple(others.curves),
     )
     if config.entropy == "none":

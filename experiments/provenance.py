@@ -12,22 +12,22 @@ from typing import Any
 from experiments.system import System
 
 _PLACES = (
-    "cache_dir", "data_dir", "embedding", "groups", "judge", "lpips_weights",
-    "other_images", "workdir",
+    "cache_dir", "data_dir", "embedding", "face_mask_dir", "groups", "judge",
+    "lpips_weights", "other_images", "workdir",
 )  # fmt: skip
+# Paths, or words that have no path: their last part says what was used.
+_NAMED = ("initial", "test_mask", "train_mask")
 
 
 def without_places(value: Any) -> Any:
     """What made a result, without where its maker keeps files.
 
-    Fields of the configuration that are paths go, but for `initial`, which keeps its
-    last part, as does a path inside a sentence.
+    Fields of the configuration that are paths go, but for those of which the last part
+    stays, as it does of a path inside a sentence.
     """
     if isinstance(value, Mapping):
         return {
-            key: pathlib.PurePath(item).name
-            if key == "initial"
-            else without_places(item)
+            key: pathlib.PurePath(item).name if key in _NAMED else without_places(item)
             for key, item in value.items()
             if key not in _PLACES
         }

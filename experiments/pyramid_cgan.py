@@ -17,6 +17,7 @@ from experiments import pyramid_cgan_training as training
 from experiments import runner
 from experiments.config import check_at_least, check_choice, hp
 from experiments.inpainting import InpaintingConfig
+from experiments.pyramid_cgan_together import together
 from experiments.system import System
 from models import discriminators
 from models import pyramid_cgan as networks
@@ -122,7 +123,14 @@ class Config(InpaintingConfig):
         check_at_least("history_steps", self.history_steps, 1)
         for flag in ("generator_steps", "discriminator_steps"):
             check_at_least(flag, getattr(self, flag), 0)
-        if self.width <= 0:
+        for flag in ("reconstruction", "adversarial", "classification"):
+            check_at_least(f"{flag}_weight", getattr(self, f"{flag}_weight"), 0)
+        if not self.reconstruction_weight and not self.adversarial_weight:
+            raise ValueError(
+                "--reconstruction_weight and --adversarial_weight are both 0: then "
+                "nothing tells the generator what to draw."
+            )
+        if not self.width > 0:
             raise ValueError(f"--width must be above 0; got {self.width}.")
         # The judges halve images oftener than the generator. Said at once, not after
         # the images have been decoded.
@@ -132,7 +140,7 @@ class Config(InpaintingConfig):
         for flag, widths in halvings.items():
             side = getattr(self, flag)
             discriminators.check_halvings(f"--{flag}", side, len(widths))
-        if self.patch_size > self.image_size:
+        if self.configuration == "d" and self.patch_size > self.image_size:
             raise ValueError(
                 f"--patch_size must be at most {self.image_size}, the side of the "
                 f"image; got {self.patch_size}."
@@ -159,6 +167,12 @@ class Config(InpaintingConfig):
         return Fillable(0)
 
 
+LITERAL = {
+    "reconstruction_weight": 0.0,
+    "adversarial_weight": 1.0,
+    "classification_weight": 1.0,
+    "classifier_on_fake": True,
+}
 SMALL = {"dataset": "faces", "image_size": 64, "hole_size": 32, "patch_size": 32}
 PRESETS = {
     "paper": {"configuration": "d"},
@@ -166,12 +180,7 @@ PRESETS = {
     "b": {"configuration": "b"},
     "c": {"configuration": "c"},
     "d": {"configuration": "d"},
-    "paper_literal": {
-        "reconstruction_weight": 0.0,
-        "adversarial_weight": 1.0,
-        "classification_weight": 1.0,
-        "classifier_on_fake": True,
-    },
+    "paper_literal": LITERAL,
     "cpu": {
         **SMALL,
         "width": 0.25,
@@ -204,8 +213,10 @@ PRESETS = {
 def label(config: Config) -> str:
     """What tables call the network."""
     parts = [f"({config.configuration}) {facts.CONFIGURATIONS[config.configuration]}"]
-    if not config.reconstruction_weight:
-        parts.append("adversarial loss alone")
+    if all(getattr(config, key) == value for key, value in LITERAL.items()):
+        parts.append("losses as printed")
+    elif not config.reconstruction_weight:
+        parts.append("no reconstruction loss")
     return ", ".join(parts)
 
 
@@ -215,7 +226,7 @@ SYSTEM = System(
     citation=facts.CITATION,
     config_class=Config,
     presets=PRESETS,
-    published_length=5000,
+    published_length=lambda config: 5000,
     build_network=training.build_network,
     build_trainer=training.build_trainer,
     label=label,
@@ -226,7 +237,7 @@ SYSTEM = System(
     departures=facts.DEPARTURES,
     statements=training.statements,
     tabled=facts.TABLED,
-    check_histories=facts.check_histories,
+    together=together,
 )
 
 if __name__ == "__main__":

@@ -40,6 +40,8 @@ def build_trainer(
     The phases are counted in steps, so the epoch's length does not matter.
     """
     network = build_network(config)
+    # The judges begin alike, however many weights the generator has drawn.
+    tf.keras.utils.set_random_seed(config.seed + 1)
     discriminator = discriminators.build_global_local_discriminator(
         config.image_size,
         config.patch_size,
@@ -47,6 +49,7 @@ def build_trainer(
         width=config.width,
     )
     count = labels.outputs(config.classes, config.classification, attribute_names)
+    tf.keras.utils.set_random_seed(config.seed + 2)
     classifier = count and classifiers.build_attribute_classifier(
         count, config.image_size, width=config.width
     )

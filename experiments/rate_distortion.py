@@ -130,6 +130,7 @@ def report(
         statements=[
             f"{wording.counted(len(split), 'test image')} of {info.title}; the "
             "networks have seen none of them.",
+            rate_distortion_tables.span(found),
             *rate_distortion_tables.statements(found),
         ],
         tables=[
@@ -184,9 +185,13 @@ def gather(
         },
         "bd_rate_percent": found.bd_rates,
         "bytes_at_our_quality": {key: found.at_our_quality(key) for key in found.keys},
-        "statements": rate_distortion_tables.statements(found),
+        "statements": [
+            rate_distortion_tables.span(found),
+            *rate_distortion_tables.statements(found),
+        ],
         "tables": [
             rate_distortion_tables.bd_table(found),
+            *(rate_distortion_tables.equal_quality_table(found, k) for k in found.keys),
             rate_distortion_tables.points_table(found),
         ],
     }

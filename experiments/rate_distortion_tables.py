@@ -13,6 +13,17 @@ from evaluation.tables import Table
 _MS_SSIM_DIGITS = 4  # files are nearer to the original than restored faces
 
 
+def span(found: Comparison) -> str:
+    """From which rate to which our points reach."""
+    rates = [found.summary[setting][BITS]["mean"] for setting in found.by_rate(OURS)]
+    if len(rates) < 2:
+        return f"Ours is one point, at {rates[0]:.3f} bits per pixel."
+    return (
+        f"Our {len(rates)} points take {rates[0]:.3f} to {rates[-1]:.3f} bits per "
+        f"pixel, a factor of {rates[-1] / rates[0]:.1f}."
+    )
+
+
 def statements(found: Comparison) -> list[str]:
     """A sentence for each quality and each format, and the smallest files of all."""
     smallest = [

@@ -4,10 +4,10 @@ r"""Gathers runs of a paper into results/, the README's table and the model card
       --picture=runs/demo
 
 Runs that were evaluated on the same images and holes, which their fingerprint says,
-stand in one table; the README has that of the first run. Everything that is written
-comes from results/<paper>.json; without --runs the README and the card are only written
-again from there. What experiments.rate_distortion has measured of codecs is added with
---rate_distortion.
+stand in one table; the README has that of the first run. All text that is written comes
+from results/<paper>.json; without --runs the README and the card are only written again
+from there. With --runs charts of several runs are drawn into docs/pictures. What
+experiments.rate_distortion has measured of codecs is added with --rate_distortion.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import json
 import pathlib
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 from absl import flags
 
 from data_pipeline import pixels
@@ -28,6 +27,7 @@ from experiments import (
     cost_table,
     finished_runs,
     papers,
+    result_pictures,
     results_text,
 )
 from experiments.config import check_choice
@@ -35,7 +35,6 @@ from experiments.finished_runs import FinishedRun
 from experiments.system import System
 
 ROOT = pathlib.Path(__file__).parent.parent
-_SHOWN = 128  # pixels
 # The panels of Chen et al.'s Fig. 4.
 _LOSSES = tuple(f"learning-{name}" for name in ("g", "d", "c-real", "c-fake"))
 _RATES = ("rate-psnr-db", "rate-ms-ssim")
@@ -71,26 +70,36 @@ def reproduce() -> None:
     results = json.loads(path.read_text()) if path.exists() else {}
     if given.runs:
         folders = [pathlib.Path(path).expanduser() for path in given.runs]
-        results = {**results, **gather(system, folders)}
+        results = {**results, **gather(system, folders, root / results_text.PICTURES)}
     if given.rate_distortion:
         results["rate_distortion"] = coded(pathlib.Path(given.rate_distortion))
     written = documents(root, {system.name: results})
     if given.runs or given.rate_distortion:
         written[path] = json.dumps(results, indent=1) + "\n"
+    target = root / results_text.PICTURES
     if given.picture:
-        folder, target = pathlib.Path(given.picture), root / "docs" / "pictures"
-        draw_picture(folder, target / f"{system.name}.png")
-        draw_charts(folder, _LOSSES, target / f"{system.name}_losses.png")
+        folder = pathlib.Path(given.picture)
+        result_pictures.draw_faces(folder, target / f"{system.name}.png")
+        charts = target / f"{system.name}_losses.png"
+        result_pictures.tile_charts(folder, _LOSSES, charts)
     if given.rate_distortion:
-        folder, target = pathlib.Path(given.rate_distortion), root / "docs" / "pictures"
-        draw_charts(folder, _RATES, target / f"{system.name}_rate_distortion.png")
+        folder = pathlib.Path(given.rate_distortion)
+        charts = target / f"{system.name}_rate_distortion.png"
+        result_pictures.tile_charts(folder, _RATES, charts)
     for path, text in written.items():
         pixels.write_bytes(path, text.encode())
         print(path)
 
 
-def gather(system: System, folders: Sequence[pathlib.Path]) -> dict:
+def gather(
+    system: System, folders: Sequence[pathlib.Path], pictures: pathlib.Path
+) -> dict:
     """The results of several runs, as results/<paper>.json has them.
+
+    Args:
+      system: The paper's.
+      folders: Run folders; runs on the same images make a set.
+      pictures: Folder that charts of several runs are drawn into.
 
     Raises:
       FileNotFoundError: If a run has not been evaluated.
@@ -98,19 +107,24 @@ def gather(system: System, folders: Sequence[pathlib.Path]) -> dict:
     sets: dict[str, list[FinishedRun]] = {}
     for run in finished_runs.read(folders):
         sets.setdefault(run.evaluation.fingerprint, []).append(run)
-    return strict(
-        {
-            "paper": system.name,
-            "published": system.published,
-            "sets": [_compared(system, runs) for runs in sets.values()],
-        }
-    )
+    found = []
+    for number, runs in enumerate(sets.values(), start=1):
+        prefix = f"{system.name}_{number}" if number > 1 else system.name
+        found.append(_compared(system, runs, pictures, prefix))
+    return strict({"paper": system.name, "published": system.published, "sets": found})
 
 
-def _compared(system: System, finished: Sequence[FinishedRun]) -> dict:
+def _compared(
+    system: System,
+    finished: Sequence[FinishedRun],
+    pictures: pathlib.Path,
+    prefix: str,
+) -> dict:
     """Runs that were evaluated on the same images."""
-    runs = [run.described() for run in finished]
     merged = measuring.merge(*[run.evaluation for run in finished])
+    found = system.together(merged, finished)
+    shared = {table.caption for table in found.tables}
+    runs = [run.described(without=shared) for run in finished]
     ours = [run["label"] for run in runs]
     order = [*ours, *(name for name in merged.values if name not in ours)]
     summary = measuring.summarize(merged)
@@ -118,10 +132,14 @@ def _compared(system: System, finished: Sequence[FinishedRun]) -> dict:
         "runs": runs,
         "test_images": len(merged.names),
         "fingerprint": merged.fingerprint,
-        "claims": [
-            *system.check_claims(merged),
-            *system.check_histories(finished_runs.histories(finished)),
-        ],
+        "claims": [*system.check_claims(merged), *found.claims],
+        "together": {
+            "statements": found.statements,
+            "tables": found.tables,
+            "pictures": result_pictures.draw_curves(found.curves, pictures, prefix),
+            "folded": found.folded,
+            "note": found.note,
+        },
         "cost": cost_table.make(system, runs),
         "summary": {name: summary[name] for name in order},
     }
@@ -181,46 +199,6 @@ def replace_block(text: str, name: str, content: str) -> str:
     if not found or not closed:
         raise ValueError(f"README.md has no lines {start} and {end}.")
     return f"{before}{start}\n{content}\n{end}{after}"
-
-
-def draw_picture(folder: pathlib.Path, target: pathlib.Path) -> None:
-    """Writes one picture of a run's median restorations, a face a row.
-
-    Raises:
-      FileNotFoundError: If the run has no report.
-    """
-    results = folder / "report" / "results.json"
-    if not results.exists():
-        raise FileNotFoundError(
-            f"--picture={folder} has no report; run it with --stages=evaluate first."
-        )
-    rows = json.loads(results.read_text())["pictures"]["Median"]
-    images = [
-        [
-            _shown(pixels.read(folder / "report" / file))
-            for file in row["files"].values()
-        ]
-        for row in rows
-    ]
-    pixels.write_bytes(target, pixels.encode_png(pixels.tile(images)))
-
-
-def draw_charts(
-    folder: pathlib.Path, names: Sequence[str], target: pathlib.Path
-) -> None:
-    """Writes some of a report's charts as one picture, two in a row, if all exist."""
-    charts = [folder / "report" / "plots" / f"{name}.png" for name in names]
-    drawn = [pixels.read(chart) for chart in charts if chart.exists()]
-    # The report of a single run has its losses in one chart a network.
-    if len(drawn) == len(names):
-        rows = [drawn[start : start + 2] for start in range(0, len(drawn), 2)]
-        pixels.write_bytes(target, pixels.encode_png(pixels.tile(rows)))
-
-
-def _shown(image: np.ndarray) -> np.ndarray:
-    """A small picture, enlarged to what a page shows well."""
-    side = max(_SHOWN, image.shape[0])
-    return pixels.resize(image, side, side)
 
 
 if __name__ == "__main__":

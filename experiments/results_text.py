@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from evaluation import tables, wording
+from evaluation import layout, tables, wording
 from experiments import papers
 from experiments.provenance import settings
 from experiments.system import System
 
+# Of what results pages show; in the repository.
+PICTURES = "docs/pictures"
+
 
 def table(system: System, results: Mapping) -> str:
     """The main table of runs on the same images, and what made it."""
-    summary = results["summary"]
-    keys = (*system.headline, *system.tabled)
-    keys = [key for key in keys if any(key in values for values in summary.values())]
+    folded = _together(results)["folded"]
+    shown = [name for name in results["summary"] if name not in folded]
     first = results["runs"][0]
     labels = {run["label"]: f"**{run['label']}** (ours)" for run in results["runs"]}
     labels = {key: tables.Markdown(value) for key, value in labels.items()}
-    lines = [tables.results_table(summary, list(summary), keys, labels=labels), ""]
+    lines = [_measured(system, results, shown, labels), ""]
     lines += [
         f"- {run['label']}: {run['subtitle']}, {_commits(run['environment'])}. "
         f"{settings(system, run)}"
         for run in results["runs"]
     ]
+    if note := _together(results)["note"]:
+        lines.append(f"- {note}")
     environment = first["environment"]
     lines.append(
         f"- {wording.counted(results['test_images'], 'test image')}, fingerprint "
@@ -32,6 +36,22 @@ def table(system: System, results: Mapping) -> str:
         f"{environment['seed']}, {environment['hardware']}."
     )
     return "\n".join(lines)
+
+
+def _together(results: Mapping) -> Mapping:
+    """What the runs say together; older results have nothing of it."""
+    nothing = {key: [] for key in ("statements", "tables", "pictures", "folded")}
+    return results.get("together", {**nothing, "note": ""})
+
+
+def _measured(
+    system: System, results: Mapping, rows: Sequence[str], labels: Mapping[str, str]
+) -> str:
+    """Some rows of what was measured, with the columns that any row has."""
+    summary = results["summary"]
+    keys = (*system.headline, *system.tabled)
+    keys = [key for key in keys if any(key in values for values in summary.values())]
+    return tables.results_table(summary, rows, keys, labels=labels)
 
 
 def _commits(environment: Mapping) -> str:
@@ -59,7 +79,7 @@ def render(results: Mapping) -> str:
 
 def _compared(system: System, results: Mapping) -> list[str]:
     """What was found of runs on the same images, their table first."""
-    parts = [table(system, results)]
+    parts = [_main(system, results), *_said_together(_together(results))]
     several = len(results["runs"]) > 1
     for i, run in enumerate(results["runs"]):
         for found in run.get("tables", ()):
@@ -83,6 +103,29 @@ def _compared(system: System, results: Mapping) -> list[str]:
     return parts
 
 
+def _main(system: System, results: Mapping) -> str:
+    """The main table, and below it the rows that it leaves out."""
+    folded = _together(results)["folded"]
+    if not folded:
+        return table(system, results)
+    more = _closed("More rows of this table", _measured(system, results, folded, {}))
+    return f"{table(system, results)}\n\n{more}"
+
+
+def _said_together(found: Mapping) -> list[str]:
+    """What runs say together: sentences, pictures and tables."""
+    parts = []
+    if found["statements"]:
+        parts.append("\n".join(f"- {statement}" for statement in found["statements"]))
+    for picture in found["pictures"]:
+        shown = f"![{tables.escape(picture['alt'])}](../{PICTURES}/{picture['file']})"
+        parts.append(f"{shown}\n\n{picture['note']}".rstrip())
+    for number, made in enumerate(found["tables"]):
+        long = number and len(made["rows"]) > layout.LONG_TABLE
+        parts.append(_folded(made) if long else _titled(made))
+    return parts
+
+
 def _rate_distortion(found: Mapping) -> str:
     """Codecs beside image formats: what was found, how, and all points."""
     environment = found["environment"]
@@ -103,9 +146,12 @@ def _titled(found: Mapping) -> str:
 
 
 def _folded(found: Mapping) -> str:
+    return _closed(found["caption"], _body(found))
+
+
+def _closed(title: str, body: str) -> str:
     """Closed until a reader opens it."""
-    caption = html.escape(found["caption"])
-    return f"<details><summary>{caption}</summary>\n\n{_body(found)}\n\n</details>"
+    return f"<details><summary>{html.escape(title)}</summary>\n\n{body}\n\n</details>"
 
 
 def _body(found: Mapping) -> str:

@@ -20,13 +20,17 @@ from serving import export as saved_models
 # how far to go and how to measure, not what the network learns.
 _FREE = {
     "cache_dir", "checkpoint", "checkpoint_steps", "data_dir", "embedding",
-    "embedding_range", "epochs", "groups", "judge", "lpips_weights", "other_images",
-    "stages", "steps", "test_mask", "uint8_wrap", "workdir",
+    "embedding_range", "epochs", "face_mask_dir", "face_masks", "groups", "judge",
+    "lpips_weights", "other_images", "stages", "steps", "test_mask", "uint8_wrap",
+    "workdir",
 }  # fmt: skip
 
 # Training holes and test holes share these; where nothing is trained they say how to
 # measure as well.
 _SHARED = {"hole_ratio", "missing_is_black"}
+
+# So do, with --mask_loss, the faces of training and those of the test.
+_FACES = {"face_mask_dir", "face_masks"}
 
 _PACKAGES = (
     "tensorflow", "keras", "tensorflow-addons", "tensorflow-datasets", "numpy",
@@ -87,9 +91,10 @@ class RunFolder:
             before = json.loads(self._config.read_text())
             # A field that is newer than the run: its default is what was done before.
             before["config"] = {**_defaults(config), **before["config"]}
+            shared = _SHARED | _FACES if values.get("mask_loss") else _SHARED
             if "train" not in config.stages:
-                kept = {k: v for k, v in before["config"].items() if k in _SHARED}
-            free = _FREE.union(kept)
+                kept = {k: v for k, v in before["config"].items() if k in shared}
+            free = (_FREE - shared).union(kept)
             if values.get("learning_rate_decay", "none") != "none":
                 # Another length would be another rate from here on.
                 free -= {"epochs"}

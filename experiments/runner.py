@@ -56,8 +56,9 @@ def run(system: System, config: Any, preset: str) -> RunFolder:
         # Said before hours of training, not after them.
         measuring.read_groups(config.groups, data.test.names)
     if {"train", "evaluate"} <= set(config.stages):
-        # So are a judge or an embedding that do not fit.
+        # So are a judge or an embedding that do not fit, and what a task knows.
         extra_measures.load(config, data.validation)
+        config.check_evaluation(data)
     lpips_path = lpips.resolve(config.lpips_weights)
     perceptual = lpips.load(lpips_path) if lpips_path else None
     record = folder.record(system.name, preset, config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,10 @@ from evaluation import naming
 from evaluation.record import Evaluation
 from evaluation.tables import Table
 from experiments.config import Presets
+from experiments.together import Together
+
+if typing.TYPE_CHECKING:
+    from experiments.finished_runs import FinishedRun
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,8 +49,8 @@ class System:
       citation: Of the paper.
       config_class: Its table of hyper-parameters.
       presets: Name -> fields that differ.
-      published_length: How long the paper trains: epochs, or steps where the
-        configuration counts these.
+      published_length: config -> how long the paper trains such a network: epochs, or
+        steps where the configuration counts these. None where it has no such network.
       headline: The metrics that reports begin with, such as "hole/l1_percent". The
         best checkpoint is the one with the lowest value of the first.
       build_network: config -> network, from its task's inputs to what the
@@ -59,8 +64,7 @@ class System:
       departures: Sentences: where this differs from the paper, and why.
       tabled: Metrics that tables of several runs have besides the headline.
       statements: config, test images -> what else a report says at its top.
-      check_histories: {label: columns of history.csv} of several runs -> the paper's
-        claims about them, checked.
+      together: Evaluation of several runs, the runs -> what they say together.
       restores: What checkpoints call the network that is measured and exported.
     """
 
@@ -69,7 +73,7 @@ class System:
     citation: str
     config_class: type
     presets: Presets
-    published_length: int
+    published_length: Callable[[Any], int | None]
     headline: Sequence[str]
     build_network: Callable[[Any], tf.keras.Model]
     build_trainer: Callable[[Any, int, Sequence[str]], tf.keras.Model]
@@ -80,7 +84,9 @@ class System:
     departures: Sequence[str]
     tabled: Sequence[str] = ()
     statements: Callable[[Any, DecodedSplit], Sequence[str]] = lambda *_: ()
-    check_histories: Callable[[Mapping], list[dict[str, str]]] = lambda histories: []
+    together: Callable[[Evaluation, Sequence[FinishedRun]], Together] = (
+        lambda *_: Together()
+    )
     restores: str = "generator"
 
     def __post_init__(self):

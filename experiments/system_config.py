@@ -55,9 +55,12 @@ class SystemConfig(RunConfig):
       pictures_note: Shown above the report's pictures.
       to_unit: Takes a target to [0, 1], where they are not there.
       metrics: Columns of the report's main tables.
+      beatable: Whether the baselines have no more to go by than the network, so that
+        the report says whether it beats them.
     """
 
     region = "raw"
+    beatable = True
     metrics = Report.metrics
     pictures_note = ""
     to_unit = staticmethod(lambda target: target)
@@ -145,6 +148,12 @@ class SystemConfig(RunConfig):
     def measures(self) -> dict[str, Callable]:
         """More metrics for every restorer, as `evaluate.evaluate` takes them."""
         return {}
+
+    def check_evaluation(self, data: RunData) -> None:
+        """Raises what `examine` would raise of these flags and images.
+
+        Asked before training, so that hours of it are not lost; nothing by default.
+        """
 
     def examine(
         self,

@@ -7,6 +7,7 @@ cross-entropies is ln 2 and their sum 2 ln 2.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
@@ -15,8 +16,78 @@ from evaluation.charts import Curve, Series
 from training.adversarial_autoencoder import WATCHED
 
 LN_2 = math.log(2)
+GUESSING = 2 * LN_2
+# A loss is called flat if its epochs' means lie within this of each other, in nats.
+FLAT = 0.1 * GUESSING
+# What a loss is called.
+MOVES = "not flat"
+GUESSES = "flat, near guessing"
+BELOW = "flat, below guessing"
+ABOVE = "flat, above guessing"
+SINGLE = "of a single epoch"
+
 _LOSSES = ("d_real", "d_fake")
-_LOG_REAL, _LOG_FAKE, _ACCURACY, _NORM = WATCHED
+_LOG_REAL, _LOG_FAKE, _LOG_D_FAKE, _ACCURACY, _NORM = WATCHED
+
+
+@dataclasses.dataclass(frozen=True)
+class Watched:
+    """Means over the training batches of each of E epochs.
+
+    Attributes:
+      epochs: Their numbers.
+      d_real: Cross-entropy on originals, nats.
+      d_fake: On what the decoder makes of them, nats.
+      log_real: log D(original), nats.
+      log_fake: log D(restored), nats; near 0 where it is deceived.
+      log_not_fake: log(1 - D(restored)), nats; near 0 where it is right.
+      accuracy: How often it is right, in 0..1.
+      gradient_norm: Of its loss.
+    """
+
+    epochs: Sequence[float]
+    d_real: Sequence[float]
+    d_fake: Sequence[float]
+    log_real: Sequence[float]
+    log_fake: Sequence[float]
+    log_not_fake: Sequence[float]
+    accuracy: Sequence[float]
+    gradient_norm: Sequence[float]
+
+    @property
+    def loss(self) -> list[float]:
+        """Both cross-entropies, nats."""
+        return [real + fake for real, fake in zip(self.d_real, self.d_fake)]
+
+    @property
+    def moved(self) -> float:
+        """From the lowest loss to the highest, nats."""
+        return max(self.loss) - min(self.loss)
+
+    @property
+    def kind(self) -> str:
+        """What its loss is called: flat at which level, or not flat."""
+        if len(self.loss) < 2:
+            return SINGLE
+        if self.moved >= FLAT:
+            return MOVES
+        distance = sum(self.loss) / len(self.loss) - GUESSING
+        if abs(distance) < FLAT:
+            return GUESSES
+        return BELOW if distance < 0 else ABOVE
+
+
+def read(history: Sequence[Mapping[str, float]]) -> Watched | None:
+    """What history.csv says of a discriminator; None where there was none.
+
+    Args:
+      history: Rows of history.csv; the first has no losses.
+    """
+    columns = ("epoch", *_LOSSES, _LOG_REAL, _LOG_D_FAKE, _LOG_FAKE, _ACCURACY, _NORM)
+    rows = [row for row in history if set(columns) <= row.keys()]
+    if not rows:
+        return None
+    return Watched(*([row[name] for row in rows] for name in columns))
 
 
 def curves(history: Sequence[Mapping[str, float]]) -> list[Curve]:
@@ -25,47 +96,26 @@ def curves(history: Sequence[Mapping[str, float]]) -> list[Curve]:
     Args:
       history: Rows of history.csv.
     """
-    rows = _watched(history)
-    if not rows:
+    found = read(history)
+    if found is None:
         return []
-    losses = {name: [row[name] for row in rows] for name in _LOSSES}
-    both = {" + ".join(_LOSSES): [sum(row[n] for n in _LOSSES) for row in rows]}
+    logs = {
+        "log D(real)": found.log_real,
+        "log D(restored)": found.log_fake,
+        "log (1 − D(restored))": found.log_not_fake,
+    }
+    losses = {"d_real + d_fake": found.loss}
+    losses |= {"d_real": found.d_real, "d_fake": found.d_fake}
+    both = {"2 ln 2, guessing": GUESSING, "ln 2, guessing": LN_2}
+    drawn = (
+        (LOSS, losses, both),
+        (LOGS, logs, {"−ln 2, guessing": -LN_2}),
+        (ACCURACY, {"accuracy": found.accuracy}, {"0.5, guessing": 0.5}),
+        (GRADIENT, {"gradient norm": found.gradient_norm}, {}),
+    )
     return [
-        _chart(
-            "discriminator-loss",
-            "Discriminator loss",
-            "cross-entropy (nats)",
-            rows,
-            {**both, **losses},
-            {"2 ln 2, guessing": 2 * LN_2, "ln 2, guessing": LN_2},
-        ),
-        _chart(
-            "discriminator-log",
-            "What the discriminator gives to the truth",
-            "log-probability (nats)",
-            rows,
-            {
-                "log D(real)": [row[_LOG_REAL] for row in rows],
-                "log (1 − D(restored))": [row[_LOG_FAKE] for row in rows],
-            },
-            {"−ln 2, guessing": -LN_2},
-        ),
-        _chart(
-            "discriminator-accuracy",
-            "How often the discriminator is right",
-            "share of the images",
-            rows,
-            {"accuracy": [row[_ACCURACY] for row in rows]},
-            {"0.5, guessing": 0.5},
-        ),
-        _chart(
-            "discriminator-gradient",
-            "The discriminator's gradient",
-            "norm",
-            rows,
-            {"gradient norm": [row[_NORM] for row in rows]},
-            {},
-        ),
+        chart(axes, {name: (found.epochs, y) for name, y in lines.items()}, references)
+        for axes, lines, references in drawn
     ]
 
 
@@ -75,47 +125,59 @@ def statements(history: Sequence[Mapping[str, float]]) -> list[str]:
     Args:
       history: Rows of history.csv.
     """
-    rows = _watched(history)
-    if not rows:
+    found = read(history)
+    if found is None:
         return []
-    losses = [sum(row[name] for name in _LOSSES) for row in rows]
     first, last, low, high = (
         wording.number(loss, 3)
-        for loss in (losses[0], losses[-1], min(losses), max(losses))
+        for loss in (found.loss[0], found.loss[-1], min(found.loss), max(found.loss))
     )
-    right = 100 * rows[-1][_ACCURACY]
     return [
         f"The discriminator's loss was {first} in the first epoch and {last} in the "
         f"last, never below {low} or above {high}; one that guesses has 2 ln 2 = "
-        f"{wording.number(2 * LN_2, 3)}. In the last epoch it was right about "
-        f"{right:.0f}% of the training images, original or restored."
+        f"{wording.number(GUESSING, 3)}. It is {found.kind}; flat is what stays within "
+        f"{wording.number(FLAT, 3)}. In the last epoch it was right about "
+        f"{100 * found.accuracy[-1]:.0f}% of the training images, original or restored."
     ]
 
 
-def _watched(history: Sequence[Mapping[str, float]]) -> list[Mapping[str, float]]:
-    """The rows of which everything was written; the first has no losses."""
-    needed = {"epoch", *_LOSSES, *WATCHED}
-    return [row for row in history if needed <= row.keys()]
+# Slug, title and y axis of charts.
+LOSS = ("discriminator-loss", "Discriminator loss", "cross-entropy (nats)")
+LOGS = (
+    "discriminator-log",
+    "What the discriminator says",
+    "log-probability (nats)",
+)
+ACCURACY = (
+    "discriminator-accuracy",
+    "How often the discriminator is right",
+    "share of the images",
+)
+GRADIENT = ("discriminator-gradient", "The discriminator's gradient", "norm")
 
 
-def _chart(
-    slug: str,
-    title: str,
-    y_label: str,
-    rows: Sequence[Mapping[str, float]],
-    lines: Mapping[str, Sequence[float]],
+def chart(
+    axes: tuple[str, str, str],
+    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]],
     references: Mapping[str, float],
 ) -> Curve:
-    epochs = [row["epoch"] for row in rows]
-    last = ", ".join(f"{name} {values[-1]:.4g}" for name, values in lines.items())
+    """Lines by epoch.
+
+    Args:
+      axes: Slug, title and y axis.
+      lines: {label: (epochs, values)}; the first is the one that leads.
+      references: {label: y} of horizontal lines.
+    """
+    slug, title, y_label = axes
+    last = ", ".join(f"{name} {y[-1]:.4g}" for name, (_, y) in lines.items())
     return Curve(
         slug=slug,
         title=title,
         x_label="epoch",
         y_label=y_label,
         series=[
-            Series(name, epochs, values, ours=not number)
-            for number, (name, values) in enumerate(lines.items())
+            Series(name, x, y, ours=not number)
+            for number, (name, (x, y)) in enumerate(lines.items())
         ],
         references=references,
         whole_x=True,

@@ -139,7 +139,7 @@ def check_halvings(name: str, size: int, halvings: int) -> None:
     if size < factor or size % factor:
         raise ValueError(
             f"{name} must be a multiple of {factor}, because {halvings} convolutions "
-            f"each halve it; got {size}. Try {size // factor * factor or factor}."
+            f"each halve it; got {size}. Try {max(size // factor, 1) * factor}."
         )
 
 

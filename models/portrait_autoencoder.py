@@ -145,15 +145,17 @@ def build_synthesis(
     stages = zip(reversed(kernels), reversed(STRIDES))
     for stage, (kernel, strides) in enumerate(stages, start=1):
         last = stage == len(STRIDES)
+        # bfloat16 would round the larger latents, as in the analysis.
+        dtype = "float32" if last or stage == 1 else None
         name = f"up{stage}"
         for pair in range(1, depth + 1):
-            x = _residual_pair(x, name=f"{name}_pair{pair}")
+            x = _residual_pair(x, dtype=dtype, name=f"{name}_pair{pair}")
         x = tf.keras.layers.Conv2DTranspose(
             3 if last else channels,
             kernel,
             strides=strides,
             padding="same",
-            dtype="float32" if last else None,
+            dtype=dtype,
             name=name,
         )(x)
         if not last:

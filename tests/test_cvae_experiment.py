@@ -1,6 +1,7 @@
 """Killingbeck et al.'s experiment: presets, labels, losses, masks and whole runs."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -56,7 +57,67 @@ class TestPresets:
         presets = [p for p in PRESETS if p not in ("paper", "cpu", "smoke")]
         names = [label(make(preset)) for preset in presets]
         assert len(set(names)) == len(names)
-        assert {"CVAE", "DCGAN", "CVAE, 128 latents", "CVAE, l1+ssim"} <= set(names)
+        assert dict(zip(presets, names)) == {
+            "cvae": "CVAE",
+            "dcgan": "DCGAN",
+            "dcgan_doubled": "DCGAN, doubled",
+            "cvae_kl": "CVAE, KL 0.00025",
+            "cvae_256": "CVAE, 256 latents",
+            "cvae_128": "CVAE, 128 latents",
+            "cvae_64": "CVAE, 64 latents",
+            "cvae_l2": "CVAE, l2",
+            "cvae_ssim": "CVAE, ssim",
+            "cvae_ms_ssim": "CVAE, ms_ssim",
+            "cvae_l1_ssim": "CVAE, l1+ssim",
+            "cvae_128px": "CVAE, 128 px",
+        }
+        assert label(make("paper")) == "DCGAN"
+        assert label(make("cpu")) == "CVAE"
+
+    @pytest.mark.parametrize(
+        ("options", "named"),
+        [
+            ({"learning_rate": 1e-3}, "learning rate 0.001"),
+            (
+                {"discriminator_learning_rate": 1e-4},
+                "discriminator learning rate 0.0001",
+            ),
+            ({"beta_1": 0.9}, "beta_1 0.9"),
+            ({"reconstruction_weight": 1.0}, "reconstruction weight 1"),
+            ({"adversarial_weight": 0.1}, "adversarial weight 0.1"),
+            ({"label_smoothing": 0.1}, "label smoothing 0.1"),
+            ({"discriminator_updates": 2}, "2 discriminator updates"),
+            ({"autoencoder_updates": 3}, "3 auto-encoder updates"),
+            ({"epochs": 5}, "5 epochs"),
+            ({"epochs": 1}, "1 epoch"),
+            ({"seed": 1}, "seed 1"),
+            (
+                {"face_masks": "own", "mask_loss": True, "epochs": 5},
+                "masked loss, 5 epochs",
+            ),
+        ],
+    )
+    def test_what_a_run_has_otherwise_is_in_its_name(self, options, named):
+        assert label(make("dcgan", **options)) == f"DCGAN, {named}"
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"discriminator_learning_rate": 1e-4},
+            {"discriminator_updates": 2, "autoencoder_updates": 2},
+            {"label_smoothing": 0.1},
+        ],
+    )
+    def test_what_no_discriminator_feels_is_not_named(self, options):
+        assert label(make("cvae", **options)) == "CVAE"
+
+    def test_a_rate_that_is_both_networks_is_named_once(self):
+        config = make("dcgan", learning_rate=1e-3, discriminator_learning_rate=1e-3)
+        assert label(config) == "DCGAN, learning rate 0.001"
+
+    def test_each_system_is_published_with_its_own_length(self):
+        lengths = [SYSTEM.published_length(make(name)) for name in ("cvae", "dcgan")]
+        assert lengths == [10, 30]
 
     @pytest.mark.parametrize(
         ("options", "said"),
@@ -71,6 +132,10 @@ class TestPresets:
                 "--discriminator_updates must be at",
             ),
             ({"kl_weight": -1.0}, "--kl_weight must be at least 0"),
+            (
+                {"discriminator_learning_rate": -1.0},
+                "--discriminator_learning_rate must be at least 0",
+            ),
             ({"mask_loss": True}, "--mask_loss needs to know where faces are"),
             (
                 {"mask_loss": True, "face_masks": "own", "shift": 2},
@@ -139,6 +204,32 @@ class TestTraining:
         }  # fmt: skip
         assert all(np.isfinite(float(value)) for value in report.values())
 
+    @pytest.mark.parametrize("updates", [1, 2])
+    def test_with_one_the_face_alone_may_be_reconstructed(self, updates):
+        config = make(mask_loss=True, face_masks="own", discriminator_updates=updates)
+        inputs, image = batch()
+        face = np.zeros([4, 32, 32, 1], np.float32)
+        face[:, 8:24, 8:24] = 1
+        target = {"image": image, "face_mask": tf.constant(face)}
+        trainer = training.build_trainer(config)
+        before = trainer.discriminator.get_weights()
+        report = trainer.train_step((inputs, target))
+        assert all(np.isfinite(float(value)) for value in report.values())
+        after = trainer.discriminator.get_weights()
+        assert not all(np.array_equal(a, b) for a, b in zip(before, after))
+
+    @pytest.mark.parametrize(("rate", "expected"), [(0.0, 2e-4), (1e-4, 1e-4)])
+    def test_the_discriminator_may_learn_at_a_rate_of_its_own(self, rate, expected):
+        trainer = training.build_trainer(make(discriminator_learning_rate=rate))
+        found = [
+            float(optimizer.learning_rate)
+            for optimizer in (
+                trainer.autoencoder_optimizer,
+                trainer.discriminator_optimizer,
+            )
+        ]
+        assert found == pytest.approx([2e-4, expected])
+
     def test_one_batch_is_learned(self):
         trainer = training.build_trainer(
             make(adversarial_weight=0.0, generator="cvae", learning_rate=3e-3)
@@ -170,17 +261,32 @@ def test_a_task_knows_where_faces_are():
     assert target["face_mask"].dtype == tf.float32
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"face_masks": "mediapipe"}, r"pip install \.\[face\]"),
+        ({"face_masks": "files", "face_mask_dir": "nowhere"}, "nowhere"),
+    ],
+)
+def test_faces_that_cannot_be_found_are_said_before_training(
+    tmp_path, monkeypatch, options, said
+):
+    monkeypatch.setitem(sys.modules, "mediapipe", None)
+    monkeypatch.setitem(sys.modules, "mediapipe.python.solutions", None)
+    monkeypatch.setattr(runner, "_train", lambda *_: pytest.fail("it has trained"))
+    config = make(workdir=str(tmp_path / "run"), **SHORT, **options)
+    with pytest.raises((ValueError, FileNotFoundError), match=said):
+        runner.run(SYSTEM, config, "smoke")
+    assert not (tmp_path / "run" / "config.json").exists()
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Folders of whole runs: the DCGAN, and a CVAE that learns faces alone."""
+    """Folders of whole runs: the CVAE, and a DCGAN that learns faces alone."""
     root = tmp_path_factory.mktemp("runs")
     options = {
-        "dcgan": {},
-        "cvae": {
-            "adversarial_weight": 0.0,
-            "generator": "cvae",
-            "mask_loss": True,
-        },
+        "dcgan": {"mask_loss": True, "discriminator_updates": 2},
+        "cvae": {"adversarial_weight": 0.0, "generator": "cvae"},
     }
     return {
         name: runner.run(

@@ -310,7 +310,7 @@ class TestTable1:
         rows = {"CVAE": columns(5), "JPEG quality 85": columns(5)}
         rows |= {"mean face": columns(5, masked=False, **{BITS: 0.0})}
         rows["CVAE"].update(values)
-        made = cvae_dcgan_table.table_1(rows, ours="CVAE", size=64, faces=4)
+        made = cvae_dcgan_table.table_1(rows, ours=["CVAE"], size=64)
         cells = {row[0]: dict(zip(made.columns[1:], row[1:])) for row in made.rows}
         return made, cells
 
@@ -341,9 +341,36 @@ class TestTable1:
         assert (jpeg["MAE"], jpeg["MSE"], jpeg["l_1"]) == ("0.003", "0.000", "–")
         names = [row[0] for row in made.rows]
         assert names.index("CVAE + mask") + 1 == names.index("published: CVAE")
-        assert names[-1] == "mean face"
-        assert sum(kind == "published" for kind in made.kinds) == 6
+        assert names.index("mean face") == len(names) - 11
+        assert sum(kind == "published" for kind in made.kinds) == 6 + 10
         assert made.kinds[:2] == ["ours"] * 2
+
+    def test_the_benchmark_stands_in_the_columns_that_we_have(self):
+        made, cells = self.table(**{"raw/vif": np.full(5, 0.5)})
+        theirs = cells["Toledo & Antonelo H9"]
+        assert (theirs["1−SSIM"], theirs["1−MS-SSIM (3 scales)"]) == ("0.307", "0.077")
+        assert (theirs["1−VIF"], theirs["l_1"], theirs["l_2"]) == (
+            "0.523",
+            "0.487",
+            "0.682",
+        )
+        assert theirs["MAE"] == theirs["Bytes"] == "–"
+        assert "LPIPS" not in made.columns  # nothing of ours to compare it with
+
+    def test_networks_of_several_runs_come_first(self):
+        rows = {"JPEG quality 85": columns(5), "CVAE": columns(5)}
+        rows |= {"DCGAN": columns(5, masked=False), "mean face": columns(5)}
+        made = cvae_dcgan_table.table_1(rows, ours=["CVAE", "DCGAN"], size=64)
+        names = [row[0] for row in made.rows]
+        assert names[:4] == ["CVAE", "CVAE + mask", "DCGAN", "published: CVAE"]
+        assert made.kinds[:4] == ["ours"] * 3 + ["published"]
+        assert names.index("JPEG quality 85") < names.index("published: JPEG")
+
+    def test_the_note_says_of_how_many_faces_and_which_jpeg(self):
+        masked = np.array([0.1, 0.1, np.nan, 0.1, 0.1])
+        note = self.table(**{"masked/mae": masked})[0].note
+        assert "over 5 test images" in note and "of the 4 images in which" in note
+        assert "optimized for each image" in note and "4:2:0" in note
 
     def test_columns_without_any_value_are_left_out(self):
         made, _ = self.table(**{"raw/vif": np.full(5, np.nan)})
@@ -363,6 +390,7 @@ class TestWatchedDiscriminator:
                     "d_fake": -math.log(share),
                     "watched_log_real": math.log(share),
                     "watched_log_fake": math.log(share),
+                    "watched_log_d_fake": math.log(1 - share),
                     "watched_accuracy": share,
                     "watched_gradient_norm": 1 - share,
                 }
@@ -395,6 +423,18 @@ class TestWatchedDiscriminator:
         (said,) = watched_discriminator.statements(self.history())
         assert "1.386 in the first epoch and 0.211 in the last" in said
         assert "never below 0.211 or above 1.386" in said and "about 90%" in said
+        assert "It is not flat; flat is what stays within 0.139" in said
+
+    def test_what_was_given_to_either_is_drawn(self):
+        _, logs, *_ = watched_discriminator.curves(self.history())
+        drawn = {line.label: line.y for line in logs.series}
+        assert drawn == {
+            "log D(real)": pytest.approx([math.log(x) for x in (0.5, 0.6, 0.9)]),
+            "log D(restored)": pytest.approx([math.log(x) for x in (0.5, 0.4, 0.1)]),
+            "log (1 − D(restored))": pytest.approx(
+                [math.log(x) for x in (0.5, 0.6, 0.9)]
+            ),
+        }
 
     def test_without_a_discriminator_there_is_nothing(self):
         history = [{"epoch": 1.0, "reconstruction": 0.2}]
@@ -562,7 +602,7 @@ class TestExamine:
         )
         # Both readings of JPEG are one.
         assert list(rows) == ["ours", "JPEG quality 85", "mean face"]
-        assert list(rows["ours"]) == [BITS]
+        assert list(rows["ours"]) == ["file/bytes", BITS]
         assert not any(
             key.startswith(("masked/", "face/")) for key in rows["mean face"]
         )

@@ -178,8 +178,16 @@ class TestPrecision:
             low = tf.cast(tf.cast(result, tf.bfloat16), tf.float32)
             assert np.mean(low == result) < 0.1, name
         inside = [analysis.get_layer(n) for n in ("down1", "down2")]
-        inside += [synthesis.get_layer(n) for n in ("up1", "up2")]
+        inside += [synthesis.get_layer("up2")]
         assert {layer.compute_dtype for layer in inside} == {"bfloat16"}
+
+    @pytest.mark.parametrize("depth", [0, 1])
+    def test_large_latents_are_not_rounded_on_the_way_in(self, depth):
+        tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+        synthesis = autoencoder(depth=depth, **TINY).get_layer("synthesis")
+        latents = np.full((1, *synthesis.input_shape[1:]), 200.0, np.float32)
+        # In bfloat16 200 and 200.4 are the same number.
+        assert np.any(synthesis(latents) != synthesis(latents + 0.4))
 
     def test_any_size_under_bfloat16(self):
         tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")

@@ -10,6 +10,7 @@ import tiny_codec
 from data_pipeline import pixels
 from evaluation.record import Evaluation
 from experiments import config as configs
+from experiments import portrait_autoencoder_facts as facts
 from experiments import portrait_autoencoder_training as training
 from experiments import runner
 from experiments.portrait_autoencoder import PRESETS, SYSTEM, Config, label
@@ -184,6 +185,11 @@ class TestCodecRun:
                 -10 * np.log10(error), abs=1e-3
             )
 
+    def test_it_is_not_ranked_with_what_makes_no_files(self, codec_run, plain_run):
+        claims = [results(run)["claims"] for run in (codec_run, plain_run)]
+        beaten = ["beats every baseline" in str(found) for found in claims]
+        assert beaten == [False, True]
+
     def test_its_history_has_both_terms(self, codec_run):
         last = History(codec_run.history).rows[-1]
         assert last["bits_per_pixel"] > 0 and last["distortion"] > 0
@@ -200,7 +206,7 @@ class TestCodecRun:
 class TestPlainRun:
     def test_it_is_measured_beside_smaller_images(self, plain_run):
         found = results(plain_run)
-        for name in ("N = 8", "bicubic 2×", "bicubic 4×", "bicubic 8×"):
+        for name in ("N = 8, 1 epoch", "bicubic 2×", "bicubic 4×", "bicubic 8×"):
             keys = found["summary"][name]
             assert {"raw/mse", "raw/psnr_db", "raw/mse_uint8_wrap"} <= set(keys)
             assert not any(key.startswith("file/") for key in keys)
@@ -210,6 +216,16 @@ class TestPlainRun:
     def test_other_images_and_single_ones_have_tables(self, plain_run):
         captions = " ".join(table["caption"] for table in results(plain_run)["tables"])
         assert "noise" in captions.lower() or "scenes" in captions.lower()
+
+    def test_errors_stand_beside_what_overflow_makes_of_them(self, plain_run):
+        found = results(plain_run)
+        (table,) = (t for t in found["tables"] if "8-bit overflow" in t["caption"])
+        rows = {name: numbers for name, *numbers in table["rows"]}
+        assert next(iter(rows)) == "N = 8, 1 epoch" and "bicubic 8×" in rows
+        for name, numbers in rows.items():
+            keys = ("raw/mse", "raw/mse_uint8_wrap")
+            means = [1e4 * found["summary"][name][key]["mean"] for key in keys]
+            np.testing.assert_allclose(numbers, means, rtol=1e-4)
 
     def test_its_code_is_a_feature_extractor(self, plain_run):
         model = tf.keras.models.load_model(plain_run.export)
@@ -256,6 +272,21 @@ class TestInitial:
         assert without_places({"initial": "/home/me/runs/a", "data_dir": "/d"}) == {
             "initial": "a"
         }
+
+
+@pytest.mark.parametrize("level, verdict", [(0.2, "holds"), (44.0, "does not hold")])
+def test_a_run_of_any_length_tells_whether_images_are_black(level, verdict):
+    name = "N = 192, learning rate 0.01, 1 epoch"
+    values = {"raw/level_percent": level, "raw/contrast_percent": 0.1}
+    made = {name: {key: np.full(40, value) for key, value in values.items()}}
+    *_, found = facts.check_claims(Evaluation([""] * 40, made, np.ones(40), "f"))
+    assert found["verdict"] == verdict and "deviation of 0.1%" in found["evidence"]
+
+
+def test_runs_of_other_lengths_are_other_rows():
+    assert label(make("n192")) == "N = 192"
+    assert label(make("n192", epochs=1)) == "N = 192, 1 epoch"
+    assert label(make("lambda_0.01", epochs=4)) == label(make("lambda_0.01"))
 
 
 def test_a_run_folder_has_begun_when_it_holds_a_checkpoint(tmp_path, codec_run):

@@ -296,6 +296,15 @@ class TestSaid:
             assert "8 images are too few to say" in statement
             assert "fewer bytes than" not in statement
 
+    def test_the_span_of_rates_is_a_factor(self):
+        found = comparison((RATES, QUALITIES), JPEG=(2 * RATES, QUALITIES))
+        assert rate_distortion_tables.span(found) == (
+            "Our 4 points take 0.200 to 1.600 bits per pixel, a factor of 8.0."
+        )
+        found = comparison((RATES[1:2], QUALITIES[1:2]), JPEG=(2 * RATES, QUALITIES))
+        said = "Ours is one point, at 0.400 bits per pixel."
+        assert rate_distortion_tables.span(found) == said
+
     def test_one_run_makes_no_curve(self):
         found = comparison((RATES[1:2], QUALITIES[1:2]), JPEG=(2 * RATES, QUALITIES))
         assert rate_distortion_tables.statements(found)[0] == (

@@ -244,6 +244,16 @@ class TestContent:
         shown = " ".join(Page((written / "report.html").read_text()).text)
         assert "8.31" in shown and "better than plain 2, 16.20" in shown
 
+    def test_of_several_of_ours_the_best_is_named(self, tmp_path):
+        given = {"a": {L1: entry(8.3)}, "b": {L1: entry(7.1)}, "telea": {L1: entry(9)}}
+        path = report.write_report(tmp_path, report.Report("T", given, ours=["a", "b"]))
+        cards = path.read_text().split('class="cards"')[1].split('class="what"')[1]
+        assert re.findall(r'class="(?:value|rival)">([^<]*)<', cards) == [
+            "7.10",
+            "b",
+            "better than telea, 9.00",
+        ]
+
     @pytest.mark.parametrize(
         ("rival", "standing"),
         [
@@ -462,6 +472,16 @@ class TestCharts:
             "Classifier loss on real images",
             "Classifier loss on restored images",
         ]
+
+    def test_a_long_legend_leaves_the_lines_their_height(self):
+        def height(count):
+            lines = {f"{i}" + "n" * 40: {"step": [1], "d": [i]} for i in range(count)}
+            (chart,) = history.overlaid(lines)
+            return pixels.decode(plots.png(chart), "a chart").shape[0]
+
+        assert height(2) == height(3)
+        each = 0.15 * 160  # pixels of a line of text
+        assert height(12) - height(8) > 4 * each
 
     @pytest.mark.parametrize("count", [2, 4, 9])
     @pytest.mark.parametrize("length", [3, 20, 40])

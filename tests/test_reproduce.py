@@ -61,7 +61,7 @@ def test_runs_are_gathered_ours_first_with_claims_checked(system, tmp_path):
         fake_run(tmp_path / "3", "model 3", 0.2),
         fake_run(tmp_path / "2", "model 2", 0.3),
     ]
-    (results,) = reproduce.gather(system, runs)["sets"]
+    (results,) = reproduce.gather(system, runs, tmp_path)["sets"]
     assert list(results["summary"]) == ["model 3", "model 2", "Telea"]
     assert results["summary"]["model 2"]["hole/lpips"]["mean"] == 0.3
     verdicts = [claim["verdict"] for claim in results["claims"]]
@@ -79,7 +79,7 @@ def test_runs_are_gathered_ours_first_with_claims_checked(system, tmp_path):
 
 def test_both_commits_are_named_where_both_are_known(system, tmp_path):
     runs = [fake_run(tmp_path / "3", "model 3", 0.2)]
-    (results,) = reproduce.gather(system, runs)["sets"]
+    (results,) = reproduce.gather(system, runs, tmp_path)["sets"]
     expected = "CPU, trained at commit c-model 3. `"
     assert expected in results_text.table(system, results)
     results["runs"][0]["environment"]["evaluation commit"] = "e"
@@ -93,11 +93,11 @@ def test_runs_on_other_images_have_a_table_of_their_own(system, tmp_path):
         fake_run(tmp_path / "other", "model 3", 0.3, fingerprint="0" * 16),
         fake_run(tmp_path / "2", "model 2", 0.4),
     ]
-    sets = reproduce.gather(system, runs)["sets"]
+    sets = reproduce.gather(system, runs, tmp_path)["sets"]
     labels = [[run["label"] for run in one["runs"]] for one in sets]
     assert labels == [["model 3", "model 2"], ["model 3"]]
     assert sets[1]["summary"]["model 3"]["hole/lpips"]["mean"] == 0.3
-    shown = results_text.render(reproduce.gather(system, runs))
+    shown = results_text.render(reproduce.gather(system, runs, tmp_path))
     assert shown.count("**model 3** (ours)") == 2
 
 
@@ -110,9 +110,9 @@ def test_tables_of_a_run_are_shown_by_its_name(system, tmp_path):
         found = {"caption": "By <yaw>", "columns": ["x"], "rows": [[name]]}
         report["tables"] = [{**found, "digits": [0], "note": f"of {name}"}]
         path.write_text(json.dumps(report))
-    alone = results_text.render(reproduce.gather(system, runs[:1]))
+    alone = results_text.render(reproduce.gather(system, runs[:1], tmp_path))
     assert "**By <yaw>**\n\n" in alone and "<details>" not in alone
-    both = results_text.render(reproduce.gather(system, runs))
+    both = results_text.render(reproduce.gather(system, runs, tmp_path))
     assert "**model 3: By <yaw>**\n\n" in both
     opened = both.split("<details><summary>model 2: By &lt;yaw&gt;</summary>\n\n|")[1]
     assert "of model 2\n\n</details>" in opened
@@ -120,7 +120,7 @@ def test_tables_of_a_run_are_shown_by_its_name(system, tmp_path):
 
 def test_a_run_without_a_report_is_named(system, tmp_path):
     with pytest.raises(FileNotFoundError, match="run it with --stages=evaluate"):
-        reproduce.gather(system, [tmp_path])
+        reproduce.gather(system, [tmp_path], tmp_path)
 
 
 def test_results_do_not_say_where_files_were():

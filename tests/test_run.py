@@ -153,7 +153,7 @@ class TestReport:
             assert raw == pytest.approx(hole / 4, rel=1e-3)
 
     def test_it_says_what_a_reduced_run_is(self, smoke):
-        subtitle = "Drawn faces, 32 px, 2 of 40 epochs over 40 images, CPU"
+        subtitle = "Drawn faces, 32 px, 2 of 40 epochs (10 updates) over 40 images, CPU"
         assert results(smoke)["subtitle"] == subtitle
         page = (smoke.report / "report.html").read_text()
         card = (smoke.export / "assets.extra" / "model_card.md").read_text()

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from experiments import run_folder
+from experiments import cvae_dcgan, run_folder
 from experiments.run_folder import RunFolder
 from experiments.skip_inpainting import Config
 from serving import export
@@ -225,6 +225,40 @@ class TestResuming:
         folder.record(PAPER, "paper", Config())
         folder.record(PAPER, "model2", Config(model=2))
         assert written(folder)["config"]["model"] == 2
+
+
+class TestFaces:
+    """Where faces are says how to measure and, with --mask_loss, what is learned."""
+
+    def trained(self, path, **options):
+        folder = RunFolder(path)
+        folder.record("cvae_dcgan", "dcgan", cvae_dcgan.Config(**options))
+        train(folder)
+        return folder
+
+    def test_a_loss_that_sees_everything_lets_them_change(self, tmp_path):
+        folder = self.trained(tmp_path)
+        config = cvae_dcgan.Config(face_masks="files", face_mask_dir="masks")
+        record = folder.record("cvae_dcgan", "dcgan", config)
+        assert record == written(folder)
+        assert record["config"]["face_mask_dir"] == "masks"
+
+    def test_a_loss_that_sees_them_does_not(self, tmp_path):
+        folder = self.trained(tmp_path, face_masks="own", mask_loss=True)
+        config = cvae_dcgan.Config(face_masks="landmarks", mask_loss=True)
+        with pytest.raises(ValueError, match="face_masks was 'own' and is now 'land"):
+            folder.record("cvae_dcgan", "dcgan", config)
+
+    def test_without_training_they_may_change_and_what_was_trained_with_stays(
+        self, tmp_path
+    ):
+        folder = self.trained(tmp_path, face_masks="own", mask_loss=True)
+        config = cvae_dcgan.Config(
+            face_masks="landmarks", mask_loss=True, stages=("evaluate",)
+        )
+        record = folder.record("cvae_dcgan", "dcgan", config)
+        assert record["config"]["face_masks"] == "landmarks"
+        assert folder.trained_with()["face_masks"] == "own"
 
 
 class TestEnvironment:

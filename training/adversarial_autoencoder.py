@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Union
 
 import tensorflow as tf
 
 from training.averaging import WeightAverage
 from training.trainer import Losses, Trainer, total
 
-# What is reported besides the losses, of the discriminator's logits.
+Target = Union[tf.Tensor, Mapping[str, tf.Tensor]]
+
+# What is reported besides the losses, of the discriminator's logits: log D(real),
+# log(1 - D(fake)), log D(fake), how often it is right, and its gradient.
 WATCHED = (
     "watched_log_real",
     "watched_log_fake",
+    "watched_log_d_fake",
     "watched_accuracy",
     "watched_gradient_norm",
 )
@@ -25,6 +30,9 @@ class AdversarialAutoencoderTrainer(Trainer):
     gradients are taken at the same point. More updates of either follow on the same
     images, each with its own pass; dropout and, through the key, the noise of the
     latents differ.
+
+    A target is the image, or a dict that holds it under "image" beside what only the
+    auto-encoder's losses ask for, such as where the face is.
 
     Args:
       autoencoder: inputs, a dict that holds "key", -> outputs, a dict
@@ -89,7 +97,7 @@ class AdversarialAutoencoderTrainer(Trainer):
             # D sees the fake as a constant, because only gradients with respect to its
             # own weights are asked for; G sees D through it. One pass serves both.
             outputs = self.autoencoder(inputs, training=True)
-            real_score = self._score(target, inputs)
+            real_score = self._score(_image_of(target), inputs)
             fake_score = self._score(outputs["image"], inputs)
             d_terms = self.discriminator_losses(real_score, fake_score)
             g_terms = self.autoencoder_losses(target, outputs, fake_score)
@@ -108,20 +116,25 @@ class AdversarialAutoencoderTrainer(Trainer):
     def _score(self, image: tf.Tensor, inputs: Mapping) -> tf.Tensor:
         return self.discriminator({"image": image, "key": inputs["key"]}, training=True)
 
-    def _update_discriminator(self, inputs: Mapping, target: tf.Tensor) -> None:
+    def _update_discriminator(self, inputs: Mapping, target: Target) -> None:
         image = self.autoencoder(inputs, training=True)["image"]
         with tf.GradientTape() as tape:
-            real_score = self._score(target, inputs)
+            real_score = self._score(_image_of(target), inputs)
             fake_score = self._score(image, inputs)
             loss = total(self.discriminator_losses(real_score, fake_score))
         self._update("discriminator", tape, loss)
 
-    def _update_autoencoder(self, inputs: Mapping, target: tf.Tensor) -> None:
+    def _update_autoencoder(self, inputs: Mapping, target: Target) -> None:
         with tf.GradientTape() as tape:
             outputs = self.autoencoder(inputs, training=True)
             score = self._score(outputs["image"], inputs)
             loss = total(self.autoencoder_losses(target, outputs, score))
         self._update("autoencoder", tape, loss)
+
+
+def _image_of(target: Target) -> tf.Tensor:
+    """The real image, whatever else a target holds for the auto-encoder's losses."""
+    return target["image"] if isinstance(target, Mapping) else target
 
 
 def _other_noise(inputs: Mapping[str, tf.Tensor], number: int) -> dict:
@@ -140,5 +153,5 @@ def _watched(real: tf.Tensor, fake: tf.Tensor, gradients: list) -> Losses:
     """
     norm = tf.linalg.global_norm(gradients)
     right = tf.cast(real > 0, tf.float32) + tf.cast(fake < 0, tf.float32)
-    values = (-tf.nn.softplus(-real), -tf.nn.softplus(fake), right / 2)
-    return dict(zip(WATCHED, (*values, norm * tf.ones_like(real))))
+    logs = (-tf.nn.softplus(x) for x in (-real, fake, -fake))
+    return dict(zip(WATCHED, (*logs, right / 2, norm * tf.ones_like(real))))

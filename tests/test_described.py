@@ -1,0 +1,51 @@
+"""What a report says of the length of a run."""
+
+import types
+
+import numpy as np
+import pytest
+import tiny
+
+from experiments import evaluation_stage, papers
+
+
+def described(name, preset, history):
+    system = papers.load(name)
+    config = system.config_class(**system.presets[preset])
+    split = tiny.split_of(np.zeros([100, 8, 8, 3], np.uint8))
+    data = types.SimpleNamespace(train=split, test=split)
+    text = evaluation_stage.describe(system, config, data, history)
+    return text.split(" px, ")[1].rsplit(" over 100 images", 1)[0]
+
+
+def row(epoch, step):
+    return {"epoch": float(epoch), "step": float(step)}
+
+
+@pytest.mark.parametrize(
+    ("name", "preset", "last", "said"),
+    [
+        ("skip_inpainting", "paper", row(8, 5040), "8 of 40 epochs (5,040 updates)"),
+        ("skip_inpainting", "paper", row(40, 1), "40 of 40 epochs (1 update)"),
+        ("cvae_dcgan", "dcgan", row(10, 20), "10 of 30 epochs (20 updates)"),
+        ("cvae_dcgan", "cvae", row(10, 20), "10 of 10 epochs (20 updates)"),
+        (
+            "cvae_dcgan",
+            "cvae",
+            row(12, 24),
+            "12 epochs (24 updates; published: 10)",
+        ),
+        ("portrait_autoencoder", "n64", row(1, 9), "1 of 3 epochs (9 updates)"),
+        ("portrait_autoencoder", "lambda_0.01", row(8, 48), "8 epochs (48 updates)"),
+        # It counts updates anyway.
+        ("pyramid_cgan", "d", row(0, 500), "500 of 5,000 steps"),
+        ("pyramid_cgan", "d", row(0, 6000), "6,000 steps (published: 5,000)"),
+    ],
+)
+def test_it_is_said_beside_what_is_published(name, preset, last, said):
+    assert described(name, preset, [row(0, 0), last]) == said
+
+
+def test_a_network_that_has_not_been_trained_here_has_no_length():
+    said = "0 of 40 epochs (0 updates)"
+    assert described("skip_inpainting", "paper", []) == said
