@@ -18,6 +18,8 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from data_pipeline import color_profiles
+
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 CROPS = ("center", "none")
 
@@ -33,7 +35,8 @@ def decode(data: bytes, name: str) -> np.ndarray:
     """Decodes JPEG, PNG, WebP or BMP as it would be looked at.
 
     The EXIF orientation is applied; gray, palette, CMYK and 16-bit images become
-    8-bit RGB; transparency is laid over white.
+    8-bit RGB; colors of an embedded profile become sRGB's; transparency is laid over
+    white.
 
     Args:
       data: The file's bytes.
@@ -70,6 +73,7 @@ def decode(data: bytes, name: str) -> np.ndarray:
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     """Any Pillow mode -> RGB. 16-bit gray is scaled; Pillow alone would clip it."""
+    profile = image.info.get("icc_profile")
     if image.mode.startswith(("I", "F")):
         values = np.asarray(image, np.float32)
         # "I" holds PNG's 16 bits in 32; "F" has no agreed range, so it is stretched.
@@ -77,10 +81,12 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         values = np.clip(np.rint(values / top * 255.0), 0, 255)
         image = Image.fromarray(values.astype(np.uint8), mode="L")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
+        image = color_profiles.to_srgb(image.convert("RGBA"), profile)
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
-        image = Image.alpha_composite(white, image)
-    return image.convert("RGB")
+        image, profile = Image.alpha_composite(white, image), None
+    if image.mode not in ("RGB", "L", "CMYK"):
+        image = image.convert("RGB")
+    return color_profiles.to_srgb(image, profile).convert("RGB")
 
 
 def read(path: str | os.PathLike) -> np.ndarray:

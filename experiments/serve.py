@@ -8,8 +8,12 @@ tensorflow_model_server is installed, and otherwise prints the command that serv
 a container. Clients call a model by the name of its run, here model3 and lambda_0.01.
 
 With the same --output a model that was trained again becomes the next version, which a
-running server takes over by itself. TF Serving knows no users and no passwords: whoever
-reaches its ports, 8500 (gRPC) and 8501 (REST), may use every model.
+running server takes over by itself, and a model of another name is served beside those
+that are there, when the server is started again. A model whose folder in --output was
+deleted is served no more.
+
+TF Serving knows no users and no passwords: whoever reaches its ports, 8500 (gRPC) and
+8501 (REST), may use every model. The container's are published to this computer alone.
 """
 
 from __future__ import annotations
@@ -25,6 +29,14 @@ from experiments import config as configs
 from experiments.config import hp
 from serving import tf_serving, zoo
 
+_FOR_ALL = (
+    "It answers whoever reaches ports 8500 and 8501 of this computer: guard them."
+)
+_FOR_THIS_COMPUTER = (
+    "It answers this computer alone, until Ctrl-C. To let others ask, leave out "
+    '"127.0.0.1:", and guard the ports.'
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Options:
@@ -33,7 +45,11 @@ class Options:
     model: tuple[str, ...] = hp(
         (), zoo.flag_help("Folders of exported models, with commas between")
     )
-    output: str = hp("runs/serving", "Folder for what the server reads.")
+    output: str = hp(
+        "runs/serving",
+        "Folder for what the server reads. Models that are in it already are served as "
+        "well, until their folder there is deleted.",
+    )
     batching: bool = hp(
         False,
         "Merge the requests of several clients, which is faster on GPUs. One that the "
@@ -59,13 +75,6 @@ def serve(options: Options) -> None:
       FileNotFoundError: If a model is not there.
       ValueError: If a model cannot be served, or a package for that is missing.
     """
-    try:
-        models = [zoo.resolve(model) for model in options.model]
-        folders = tf_serving.write(models, options.output)
-    except ImportError as error:
-        raise ValueError(error) from error
-    for folder in folders:
-        print(f"{folder.parent.name}, version {folder.name}: {folder}")
     program = shutil.which(tf_serving.PROGRAM)
     how = {"batching": options.batching}
     if program:
@@ -74,12 +83,24 @@ def serve(options: Options) -> None:
         engine = "docker" if shutil.which("docker") else "podman"
         engine = engine if shutil.which(engine) else "docker"
         started = tf_serving.container_command(options.output, **how, engine=engine)
+    try:
+        models = [zoo.resolve(model) for model in options.model]
+        folders = tf_serving.write(models, options.output)
+        names = tf_serving.served(options.output)
+    except ImportError as error:
+        raise ValueError(error) from error
+    for folder in folders:
+        print(f"{folder.parent.name}, version {folder.name}: {folder}")
+    kept = sorted(set(names) - {folder.parent.name for folder in folders})
+    if kept:
+        print(f"Served as well, as before: {', '.join(kept)}.")
     if program and not options.write_only:
-        print(shlex.join(started))
+        print(f"{shlex.join(started)}\n{_FOR_ALL}")
         sys.stdout.flush()
         os.execv(program, started)
     where = "" if program else f"{tf_serving.PROGRAM} is not installed here. "
     print(f"{where}This serves them:\n\n  {shlex.join(started)}\n")
+    print(_FOR_ALL if program else _FOR_THIS_COMPUTER)
 
 
 if __name__ == "__main__":

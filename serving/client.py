@@ -18,17 +18,15 @@ that lie in the export.
 
 from __future__ import annotations
 
-import io
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from PIL import Image
 
-from serving import client_codec, client_errors
-from serving.client_errors import Failure, NotServedError
+from serving import client_codec, client_errors, client_pictures
+from serving.client_errors import STRANGE, Failure, NotServedError
 from serving.client_grpc import Grpc
 from serving.client_rest import Rest
 
@@ -38,6 +36,7 @@ if TYPE_CHECKING:
 # Seconds before a server that does not answer is asked again. A model only computes, so
 # that asking it twice does no harm; what took too long once is not tried again.
 _PAUSES = (0.2, 1.0)
+_DAY = 86_400.0  # sockets count no more than some weeks
 
 _Answer = TypeVar("_Answer")
 
@@ -50,8 +49,9 @@ class Client:
         which is faster for large pictures.
       model: The name that it is served under.
       version: Its number; None takes the newest that is served.
-      timeout: Seconds to wait for each answer. A picture of more than a megapixel is
-        compressed with several requests.
+      timeout: Seconds until each answer must be there, to its last byte; above 0, at
+        most a day. A picture of more than a megapixel is compressed with several
+        requests.
       tables: Of a codec: its export, or a copy of the two files in assets.extra that
         compressing needs, entropy_tables.npz and config.json. They must be of the very
         model that is served: nothing that a server tells gives away others, and files
@@ -59,7 +59,7 @@ class Client:
         replaced as the server runs.
 
     Raises:
-      ValueError: If the address is none, or the tables are damaged.
+      ValueError: If the address or the timeout is none, or the tables are damaged.
       FileNotFoundError: If the tables are not where they should be.
       ImportError: If a package that gRPC or compressing needs is not installed.
     """
@@ -73,6 +73,10 @@ class Client:
         timeout: float = 30.0,
         tables: str | os.PathLike | None = None,
     ):
+        if timeout is None or not 0 < timeout <= _DAY:
+            raise ValueError(
+                f"timeout must be seconds above 0, at most {_DAY:.0f}; got {timeout}."
+            )
         transport = Grpc if _is_grpc(address) else Rest
         self._transport = transport(address, model, version, timeout)
         self._address, self._model, self._version = address, model, version
@@ -99,7 +103,7 @@ class Client:
           DeadlineError: If it takes too long.
           ServerError: If it fails.
         """
-        _check_picture(image)
+        image = client_pictures.check(image)
         mask = np.asarray(mask)
         if mask.shape not in (image.shape[:2], (*image.shape[:2], 1)):
             raise ValueError(
@@ -112,9 +116,18 @@ class Client:
                 f"values up to {mask.max()}. Pass mask > 127 for one of 0 and 255."
             )
         white = mask.reshape(image.shape[:2]).astype(np.uint8) * np.uint8(255)
-        inputs = {"image_bytes": [_png(image)], "mask_bytes": [_png(white)]}
-        (restored,) = self._predict("serving_bytes", inputs)
-        return np.asarray(Image.open(io.BytesIO(restored)).convert("RGB"))
+        inputs = {
+            "image_bytes": [client_pictures.encode(image)],
+            "mask_bytes": [client_pictures.encode(white)],
+        }
+        answer = self._predict("serving_bytes", inputs)
+        try:
+            (data,) = answer
+            return client_pictures.decode(data, image.shape)
+        # Pillow's plugins raise a dozen kinds of errors for damaged pictures.
+        except Exception as error:
+            why = f"something else than one restored picture ({error})"
+            raise self._explained(Failure(STRANGE, why)) from error
 
     def compress(self, image: np.ndarray) -> bytes:
         """A picture -> the bytes of a file, as `serving.codec.Codec.compress`.
@@ -129,8 +142,7 @@ class Client:
         Raises:
           ValueError: If it is no such picture, or without tables; see also `restore`.
         """
-        _check_picture(image)
-        return self._coder().compress(image)
+        return self._coder().compress(client_pictures.check(image))
 
     def decompress(self, data: bytes) -> np.ndarray:
         """The bytes of a file -> uint8 [H, W, 3], as `serving.codec.Codec.decompress`.
@@ -204,18 +216,5 @@ class Client:
 
 def _is_grpc(address: str) -> bool:
     host, colon, port = address.rpartition(":")
-    return bool(colon and host and port.isdigit() and "/" not in address)
-
-
-def _check_picture(image: np.ndarray) -> None:
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise ValueError(
-            f"A picture must be uint8 [H, W, 3]; got {image.dtype} "
-            f"{list(image.shape)}. Convert it to RGB."
-        )
-
-
-def _png(image: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG")
-    return buffer.getvalue()
+    port = port if colon and port.isdecimal() else "0"
+    return bool(host and 0 < int(port) < 2**16 and "/" not in address)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from serving.client_errors import ServerError
+
 if TYPE_CHECKING:
     from serving.codec import Codec
 
@@ -20,8 +22,11 @@ def build(predict: Callable, folder: str | os.PathLike) -> Codec:
     """Makes a codec of a server's signatures and an export's tables.
 
     Args:
-      predict: Signature, {name: array} -> its output, as an array.
+      predict: Signature, {name: array} -> its output, numbers or bytes.
       folder: The export, or any folder with the two files.
+
+    Returns:
+      The codec; a ServerError comes of answers that are none.
 
     Raises:
       ValueError: If the files are not an export's.
@@ -40,6 +45,7 @@ def build(predict: Callable, folder: str | os.PathLike) -> Codec:
     # Imported here, because restoring needs no TensorFlow.
     try:
         from serving.codec import Codec
+        from serving.container import CELL
         from serving.entropy import EntropyTables
     except ImportError as error:
         raise ImportError(
@@ -47,16 +53,33 @@ def build(predict: Callable, folder: str | os.PathLike) -> Codec:
             f"({error}); restoring does not. Install facemend with what it requires."
         ) from error
 
+    tables = EntropyTables.load(place / _TABLES)
+
     def analyze(image) -> np.ndarray:
+        _, height, width, _ = image.shape
+        shape = (1, height // CELL, width // CELL, tables.channels)
         latents = predict("analysis", {"image": np.asarray(image)})
-        return np.asarray(latents).astype(np.float32)
+        return _checked(latents, shape).astype(np.float32)
 
     def synthesize(latents) -> np.ndarray:
+        _, height, width, _ = latents.shape
+        shape = (1, height * CELL, width * CELL, 3)
         drawn = predict("synthesis", {"latents": np.asarray(latents).astype(np.int32)})
-        return np.asarray(drawn).astype(np.float32)
+        return _checked(drawn, shape).astype(np.float32)
 
-    tables = EntropyTables.load(place / _TABLES)
     return Codec(analyze, synthesize, tables, _model_id(place / _FACTS))
+
+
+def _checked(answer: np.ndarray | list[bytes], shape: tuple[int, ...]) -> np.ndarray:
+    """A network's answer, which must be numbers of that shape."""
+    found = np.asarray(answer)
+    if found.dtype.kind not in "iuf" or found.shape != shape:
+        raise ServerError(
+            f"The server answers with {found.dtype} {list(found.shape)}, where numbers "
+            f"of {list(shape)} are due. Pass Client(tables=FOLDER) of the model that "
+            "it serves."
+        )
+    return found
 
 
 def _model_id(path: pathlib.Path) -> bytes:

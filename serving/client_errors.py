@@ -25,6 +25,9 @@ class ServerError(OSError):
     """An answer that is none, or a failure of the server's own."""
 
 
+# The code of what is answered, and is not what TF Serving answers.
+STRANGE = "STRANGE"
+
 # What every further request would meet as well.
 LASTING = (UnavailableError, DeadlineError, NotServedError, ServerError)
 
@@ -33,7 +36,7 @@ class Failure(Exception):
     """What a transport could not do.
 
     Args:
-      code: gRPC's name for it, such as "NOT_FOUND".
+      code: gRPC's name for it, such as "NOT_FOUND", or `STRANGE`.
       message: Of the server, or of the connection.
     """
 
@@ -78,6 +81,12 @@ def explain(failure: Failure, *, server: str, model: str, timeout: float) -> Exc
         )
     if failure.code in _REFUSALS:
         return RefusedError(f"{model!r} at {server} refuses this: {message}.")
+    if failure.code == STRANGE:
+        return ServerError(
+            f"{server} gave no answer of {model!r}, but {message}. Is it TF Serving's "
+            "address, with http:// for the port of REST and without for that of gRPC, "
+            "and the model an export of facemend?"
+        )
     return ServerError(
         f"{server} failed: {failure.code}, {message}. Its log may say more."
     )

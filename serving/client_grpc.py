@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from serving.client_errors import Failure
+from serving.client_errors import STRANGE, Failure
 
 _OPTIONS = [
     # A picture in float32 is soon larger than the 4 MiB that clients take by default.
@@ -76,7 +76,12 @@ class Grpc:
         for name, value in inputs.items():
             request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
         answer = self._call(self._predictions.Predict, request)
-        (output,) = (tf.make_ndarray(value) for value in answer.outputs.values())
+        try:
+            (output,) = (tf.make_ndarray(value) for value in answer.outputs.values())
+        except (ValueError, TypeError) as error:
+            raise Failure(
+                STRANGE, f"something else than one output ({error})"
+            ) from error
         return list(output) if output.dtype == object else output
 
     def states(self) -> dict[int, str]:
@@ -84,14 +89,14 @@ class Grpc:
         request = self._status_request()
         request.model_spec.name = self._spec.name
         answer = self._call(self._models.GetModelStatus, request)
-        return {
-            found.version: " ".join(
-                filter(
-                    None, (self._state_name(found.state), found.status.error_message)
-                )
-            )
-            for found in answer.model_version_status
-        }
+        try:
+            return {
+                found.version: f"{self._state_name(found.state)} "
+                f"{found.status.error_message}".rstrip()
+                for found in answer.model_version_status
+            }
+        except ValueError as error:
+            raise Failure(STRANGE, f"something else than states ({error})") from error
 
     def _call(self, method, request):
         try:

@@ -1,6 +1,6 @@
 """What TF Serving reads: versions of models, configuration, warm-up requests.
 
-  ROOT/models.config             which models there are
+  ROOT/models.config             which models there are, of this call and earlier ones
   ROOT/monitoring.config         metrics for Prometheus
   ROOT/batching_parameters.txt   of the threads that run batches
   ROOT/NAME/VERSION/             an export, and in it
@@ -8,6 +8,7 @@
     batching_params.pbtxt                     how requests to this model are merged
 
 A running server loads a new version as soon as it is there, and then drops the old one.
+Of a model that is new, it knows when it is started again.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import re
 import shutil
 from collections.abc import Sequence
 
+from google.protobuf import text_format
+
 from serving import warm_up
 from serving.warm_up import Model
 
@@ -26,6 +29,8 @@ PROGRAM = "tensorflow_model_server"
 # The server of the TensorFlow that the models were exported with.
 _IMAGE = "tensorflow/serving:2.14.1"
 _GRPC_PORT, _REST_PORT = 8500, 8501
+_HERE = "127.0.0.1"
+_PARTING = ',"'  # --mount reads a line of CSV
 
 _MODELS, _MONITORING, _BATCHING = (
     "models.config",
@@ -57,7 +62,8 @@ def write(
     """Writes all that a server of some exports needs.
 
     An export that is the newest version already is not copied again; another one
-    becomes the next version.
+    becomes the next version. Models of earlier calls are served as well, as long as
+    their folders are there; what else a user wrote of a model in models.config stays.
 
     Args:
       folders: Exports, such as `runs/model3/export/1`.
@@ -68,7 +74,8 @@ def write(
 
     Raises:
       FileNotFoundError: If a folder is not one of our exports.
-      ValueError: If two models would have one name, or an export is damaged.
+      ValueError: If two models would have one name, or an export or ROOT/models.config
+        is damaged.
       ImportError: If tensorflow-serving-api is not installed.
     """
     _check_package()
@@ -81,12 +88,20 @@ def write(
                 f"--model names two models {name!r}, which is how clients would call "
                 "both. Rename the folder of one run, or serve them from two --output."
             )
+    config = _read_models(root)  # before anything is written
     models = [Model(folder) for folder in folders]
     versions = [_add(model, root / name) for model, name in zip(models, names)]
-    (root / _MODELS).write_text(_models_text(root, names))
+    _add_names(config, root, names)
+    (root / _MODELS).write_text(text_format.MessageToString(config))
     (root / _MONITORING).write_text(_MONITORING_TEXT)
     (root / _BATCHING).write_text(_BATCHING_TEXT)
     return versions
+
+
+def served(root: str | os.PathLike) -> list[str]:
+    """The names in ROOT/models.config, as `write` left it."""
+    config = _read_models(pathlib.Path(root))
+    return [model.name for model in config.model_config_list.config]
 
 
 def name_of(folder: str | os.PathLike) -> str:
@@ -119,16 +134,29 @@ def container_command(
 ) -> list[str]:
     """What starts the server in a container, for machines without the program.
 
+    It answers this computer alone, and ends with Ctrl-C.
+
     Args:
-      root: As `write` was given it. The container sees it where it is, so that one
+      root: As `write` is given it. The container sees it where it is, so that one
         models.config holds inside and outside.
       batching: As `server_command`.
       engine: docker or podman.
+
+    Raises:
+      ValueError: If the path cannot stand in the command.
     """
     root = pathlib.Path(root).resolve()
-    ports = [f"--publish={port}:{port}" for port in (_GRPC_PORT, _REST_PORT)]
+    if set(str(root)) & set(_PARTING):
+        raise ValueError(
+            f"--output={root} has a comma or a quotation mark in it, which --mount of "
+            "a container takes for its own. Pass a path without."
+        )
+    # The image's first process is a shell, which passes no signal on to the server; a
+    # terminal sends Ctrl-C to both.
+    run = [engine, "run", "--rm", "--interactive", "--tty"]
+    ports = [f"--publish={_HERE}:{port}:{port}" for port in (_GRPC_PORT, _REST_PORT)]
     mount = f"--mount=type=bind,source={root},target={root},readonly"
-    return [engine, "run", "--rm", *ports, mount, _IMAGE, *_flags(root, batching)]
+    return [*run, *ports, mount, _IMAGE, *_flags(root, batching)]
 
 
 def _flags(root: str | os.PathLike, batching: bool) -> list[str]:
@@ -156,23 +184,40 @@ def _check_package() -> None:
         ) from error
 
 
-def _models_text(root: pathlib.Path, names: Sequence[str]) -> str:
-    from google.protobuf import text_format
+def _read_models(root: pathlib.Path):
+    """ROOT/models.config as a ModelServerConfig; an empty one where there is none."""
     from tensorflow_serving.config import model_server_config_pb2
 
-    config = model_server_config_pb2.ModelServerConfig()
+    path, config = root / _MODELS, model_server_config_pb2.ModelServerConfig()
+    if path.exists():
+        try:
+            text_format.Parse(path.read_text(), config)
+        except (text_format.ParseError, UnicodeDecodeError) as error:
+            raise ValueError(
+                f"{path} is damaged ({error}). Delete it, and serve all models again."
+            ) from error
+    return config
+
+
+def _add_names(config, root: pathlib.Path, names: Sequence[str]) -> None:
+    """Adds models to a ModelServerConfig; those whose folders are gone leave it."""
+    models = config.model_config_list.config
+    for model in list(models):
+        if _versions(root / model.name):
+            model.base_path = str(root / model.name)  # ROOT may have been moved
+        elif not pathlib.Path(model.base_path).is_dir():
+            models.remove(model)
     for name in names:
-        config.model_config_list.config.add(
-            name=name, base_path=str(root / name), model_platform="tensorflow"
-        )
-    return text_format.MessageToString(config)
+        if name not in [model.name for model in models]:
+            models.add(
+                name=name, base_path=str(root / name), model_platform="tensorflow"
+            )
 
 
 def _add(model: Model, place: pathlib.Path) -> pathlib.Path:
     """The newest version in a model's place, whole or not there at all."""
-    versions = [int(path.name) for path in place.glob("[0-9]*") if path.name.isdigit()]
-    newest = max(versions, default=0)
-    if versions and _holds(place / str(newest), model.folder):
+    newest = max(_versions(place), default=0)
+    if newest and _holds(place / str(newest), model.folder):
         return place / str(newest)
     target = place / str(newest + 1)
     # Not in the model's place, which the server watches.
@@ -189,6 +234,11 @@ def _add(model: Model, place: pathlib.Path) -> pathlib.Path:
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return target
+
+
+def _versions(place: pathlib.Path) -> list[int]:
+    """What there is of a model."""
+    return [int(path.name) for path in place.glob("[0-9]*") if path.name.isdigit()]
 
 
 def _holds(version: pathlib.Path, folder: pathlib.Path) -> bool:

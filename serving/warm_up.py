@@ -34,7 +34,8 @@ class Model:
 
     Raises:
       FileNotFoundError: If the folder is not one of our exports.
-      ValueError: If it is damaged, or a signature takes nothing that is tried.
+      ValueError: If it is damaged, it restores and has no serving_bytes, or a signature
+        takes nothing that is tried.
     """
 
     def __init__(self, folder: str | os.PathLike):
@@ -62,6 +63,13 @@ class Model:
             for signature in model.signatures.values()
             for spec in _specs(signature).values()
         )
+        masked = any("mask" in key for given in self.requests.values() for key in given)
+        if masked and "serving_bytes" not in self.requests:
+            raise ValueError(
+                f"--model={folder} has no signature serving_bytes, by which clients "
+                "restore: it was saved by Keras alone. Load it and write it again with "
+                "serving.export.save, as docs/keras.md shows."
+            )
         for name, inputs in self.requests.items():
             given = {key: tf.constant(value) for key, value in inputs.items()}
             try:

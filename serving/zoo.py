@@ -62,6 +62,9 @@ class Entry:
     license: str
 
 
+_KEYS = tuple(field.name for field in dataclasses.fields(Entry))
+
+
 def names(*papers: str) -> tuple[str, ...]:
     """The models that come with the repository.
 
@@ -103,13 +106,13 @@ def resolve(name_or_folder: str | os.PathLike) -> pathlib.Path:
       ValueError: If the model's file or the index is damaged.
       OSError: If the cache cannot be written.
     """
-    folder = pathlib.Path(name_or_folder)
-    if folder.is_dir():
+    name, folder = str(name_or_folder), pathlib.Path(name_or_folder)
+    if name and folder.is_dir():  # an empty name would be this folder's
         return folder
     entries = read_index(PRETRAINED)
-    if str(name_or_folder) not in entries:
-        raise FileNotFoundError(_unknown(str(name_or_folder), list(entries)))
-    entry = entries[str(name_or_folder)]
+    if name not in entries:
+        raise FileNotFoundError(_unknown(name or "An empty name", list(entries)))
+    entry = entries[name]
     kept = cache() / "models" / f"{entry.name}-{entry.sha256[:_DIGITS]}"
     if not _is_whole(kept):
         _unpack(entry, kept)
@@ -130,7 +133,9 @@ def read_index(folder: pathlib.Path) -> dict[str, Entry]:
     path = folder / INDEX
     try:
         found = json.loads(path.read_text(encoding="utf-8"))[LIST]
-        return {entry.name: entry for entry in (Entry(**each) for each in found)}
+        # A later version's index may say more of a model.
+        entries = [Entry(**{key: each[key] for key in _KEYS}) for each in found]
+        return {entry.name: entry for entry in entries}
     except FileNotFoundError:
         return {}
     except (ValueError, KeyError, TypeError) as error:

@@ -202,8 +202,16 @@ class TestMistakes:
     @pytest.mark.parametrize(
         "image, mask, text",
         [
-            (picture(8, 8)[..., 0], hole(8, 8), "must be uint8 .H, W, 3.*to RGB"),
-            (picture(8, 8) / 255, hole(8, 8), "got float64"),
+            (picture(8, 8)[..., 0], hole(8, 8), "must be uint8 .H, W, 3.*to RGB.$"),
+            (picture(8, 8) / 255, hole(8, 8), r"got float64 .*\]. \(image \* 255\)"),
+            (
+                picture(8, 8)[None] / 255,
+                hole(8, 8),
+                "one picture at a time. .image . 2",
+            ),
+            (picture(8, 8).tolist(), hole(8, 8), r"got int64 .*\]. image.astype\(np.u"),
+            (picture(8, 8)[:0], hole(8, 8)[:0], "Pass one that has pixels"),
+            (None, hole(8, 8), "got object"),
             (picture(8, 8), hole(8, 9), r"its image's size, \[8, 8\]; got \[8, 9\]"),
             (picture(8, 8), hole(8, 8) * 255, "up to 255. Pass mask > 127"),
         ],
@@ -215,7 +223,11 @@ class TestMistakes:
 
     @pytest.mark.parametrize(
         "address",
-        ["localhost", "localhost:rest", "ftp://localhost:8501", "http://", "", ":8500"],
+        [
+            *("localhost", "localhost:rest", "ftp://localhost:8501", "http://", ""),
+            *(":8500", "http://localhost:rest", "http://localhost:99999", "http://[::"),
+            *("localhost:99999", "localhost:0"),
+        ],
     )
     def test_no_address(self, address):
         with pytest.raises(ValueError, match="Pass http://HOST:8501 for REST, or HOST"):
@@ -350,7 +362,8 @@ class TestPatience:
         thread = threading.Thread(target=server.handle_request)
         thread.start()
         address = f"http://127.0.0.1:{server.server_address[1]}"
-        with pytest.raises(client_errors.ServerError, match="is it TF Serving's port"):
+        text = "JSONDecodeError.*Is it TF Serving's address, with http"
+        with pytest.raises(client_errors.ServerError, match=text):
             Client(address, model="restorer").versions()
         thread.join()
         server.server_close()
@@ -363,9 +376,8 @@ class TestPatience:
 def test_a_proxys_path_stays_before_the_models(monkeypatch):
     asked = []
 
-    def ask(self, method, path, key, body=None):
+    def ask(self, method, path, read, body=None):
         asked.append((method, path, json.loads(body) if body else None))
-        return []
 
     monkeypatch.setattr(Rest, "_ask", ask)
     transport = Rest("https://host/faces/", "a b", 3, 1.0)

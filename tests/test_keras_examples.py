@@ -55,14 +55,14 @@ def only(language, path=DOCUMENT):
 
 
 BLOCKS = only("python")
-SET_UP = next(iter(BLOCKS))
+SET_UP, SHIPPED = list(BLOCKS)[:2]
 ELSEWHERE = {"The newest Keras", "ONNX", "OpenVINO"}
 
 
-def run(title):
+def run(title, *before):
     """Runs the block after the first one; returns the names that they define."""
     names = {"__name__": "notebook"}
-    for part in (SET_UP, title):
+    for part in (SET_UP, *before, title):
         exec(compile(BLOCKS[part], f"{DOCUMENT.name}: {part}", "exec"), names)
     return names
 
@@ -108,6 +108,7 @@ def shared(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def notebook(shared, tmp_path, monkeypatch):
     """The folder that a block runs in."""
+    monkeypatch.setenv("FACEMEND_CACHE", str(shared / "cache"))
     (tmp_path / "runs").mkdir()
     for path in (
         "photos",
@@ -136,6 +137,22 @@ def hole(height, width):
     return mask
 
 
+def center(height, width):
+    """The mask of a model that fills 64 of the 250 pixels in the center, likewise."""
+    mask = np.zeros([height, width], np.uint8)
+    top, left = round(height * 93 / 250), round(width * 93 / 250)
+    mask[top : height - top, left : width - left] = 255
+    return mask
+
+
+def assert_trained_on(mask, size, side):
+    """Of every picture the square of that side in the center."""
+    start = (size - side) // 2
+    expected = np.zeros([size, size, 1], np.float32)
+    expected[start : start + side, start : start + side] = 1
+    assert mask.shape[1:] == expected.shape and (mask == expected).all()
+
+
 def assert_restored(restored, image, mask):
     """Known pixels bit for bit; in the hole something that is not flat."""
     restored, image = np.asarray(restored), np.asarray(image)
@@ -147,17 +164,28 @@ def assert_restored(restored, image, mask):
     assert restored[missing].std() > 0.01 * (255 if image.dtype == np.uint8 else 1)
 
 
+@promises("A model that comes with the repository")
+def _(names):
+    size, mask = names["trained_on"](names["RESTORER"])
+    assert_trained_on(mask[None], 250, 64)
+    model = tf.keras.models.load_model(names["RESTORER"], compile=False)
+    assert model.output_shape == (None, size, size, 3)
+
+
 @promises("From file to file")
 def _(names):
     written = np.asarray(Image.open("restored.png"))
     image = pixels.decode(pathlib.Path("photos/face.jpg").read_bytes(), "photo")
-    assert_restored(written, image, hole(150, 130)[..., None])
+    mask = pixels.decode(pathlib.Path("masks/face.png").read_bytes(), "mask")
+    assert_restored(written, image, mask[..., :1])
 
 
 @promises("A batch")
 def _(names):
-    assert names["image"].shape == (2, SIZE, SIZE, 3)
-    assert names["mask"].mean() == 1 / 4
+    size = names["model"].output_shape[1]
+    assert names["image"].shape == (2, size, size, 3)
+    side = {SIZE: SIZE // 2, 250: 64}[size]
+    assert_trained_on(names["mask"], size, side)
     assert_restored(names["restored"], names["image"], names["mask"])
     model = names["model"]
     inputs = {"image": names["image"], "mask": names["mask"]}
@@ -252,6 +280,18 @@ def test_a_block_does_what_it_says(title, request):
     if "from serving" not in BLOCKS[title]:
         request.getfixturevalue("without_our_layers")
     CHECKS[title](run(title))
+
+
+@pytest.mark.parametrize(
+    "title", [t for t, code in BLOCKS.items() if "load_model(RESTORER" in code]
+)
+def test_a_block_runs_with_the_model_that_comes_with_it(title, request):
+    if "from serving" not in BLOCKS[title]:
+        request.getfixturevalue("without_our_layers")
+    pathlib.Path("masks").unlink()
+    pathlib.Path("masks").mkdir()
+    Image.fromarray(center(150, 130)).save("masks/face.png")
+    CHECKS[title](run(title, SHIPPED))
 
 
 def test_each_block_is_run():

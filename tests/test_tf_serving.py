@@ -1,5 +1,6 @@
 """What TF Serving reads is what its protocol buffers take, and its requests run."""
 
+import functools
 import importlib.util
 import pathlib
 import shlex
@@ -224,6 +225,64 @@ class TestVersions:
         assert not (folders[0] / "batching_params.pbtxt").exists()
 
 
+@api
+class TestTwice:
+    """One folder, several calls: a server serves what is in it."""
+
+    opened = staticmethod(functools.lru_cache(maxsize=None)(warm_up.Model))
+
+    @pytest.fixture(autouse=True)
+    def quick(self, monkeypatch):
+        """Each export is opened once for all of these tests."""
+        monkeypatch.setattr(tf_serving, "Model", self.opened)
+
+    def write(self, root, *folders):
+        tf_serving.write(folders, root)
+        assert tf_serving.served(root) == [model.name for model in configured(root)]
+        return {model.name: model.base_path for model in configured(root)}
+
+    def test_models_of_earlier_calls_are_kept(self, folders, tmp_path):
+        self.write(tmp_path, folders[0], folders[2])
+        expected = {name: str(tmp_path / name) for name in ("model3", "cvae")}
+        assert self.write(tmp_path, folders[2]) == expected
+        expected["lambda_0.01"] = str(tmp_path / "lambda_0.01")
+        assert self.write(tmp_path, folders[1]) == expected
+
+    def test_until_their_folders_are_deleted(self, folders, tmp_path):
+        self.write(tmp_path, folders[0], folders[2])
+        shutil.rmtree(tmp_path / "model3")
+        assert list(self.write(tmp_path, folders[2])) == ["cvae"]
+
+    def test_the_folder_may_be_moved(self, folders, tmp_path):
+        self.write(tmp_path / "a", folders[0], folders[2])
+        shutil.move(tmp_path / "a", tmp_path / "b")
+        found = self.write(tmp_path / "b", folders[2])
+        assert found == {n: str(tmp_path / "b" / n) for n in ("model3", "cvae")}
+
+    def test_what_a_user_wrote_stays(self, folders, tmp_path):
+        self.write(tmp_path, folders[2])
+        path, elsewhere = tmp_path / "models.config", tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        text = path.read_text().replace(
+            'model_platform: "tensorflow"',
+            'model_platform: "tensorflow" model_version_policy { all {} }',
+        )
+        other = f'config {{ name: "mine" base_path: "{elsewhere}" }}'
+        text = text.replace("model_config_list {", f"model_config_list {{ {other}")
+        path.write_text(text)
+        assert self.write(tmp_path, folders[2])["mine"] == str(elsewhere)
+        (model,) = (each for each in configured(tmp_path) if each.name == "cvae")
+        assert model.model_version_policy.HasField("all")
+
+    def test_a_damaged_list_is_named_before_anything_is_written(
+        self, folders, tmp_path
+    ):
+        (tmp_path / "models.config").write_text("model {")
+        with pytest.raises(ValueError, match="models.config is damaged .*Delete it"):
+            self.write(tmp_path, folders[0])
+        assert [path.name for path in tmp_path.iterdir()] == ["models.config"]
+
+
 class TestNames:
     @pytest.mark.parametrize(
         "folder, name",
@@ -276,6 +335,16 @@ class TestMistakes:
         with pytest.raises(ValueError, match=f"--model={folder} cannot be opened"):
             tf_serving.write([folder], tmp_path / "root")
 
+    def test_a_restorer_that_clients_could_not_ask(self, folders, tmp_path):
+        """As Keras alone saves one."""
+        folder = tmp_path / "tuned" / "export" / "1"
+        tf.keras.models.load_model(folders[0], compile=False).save(folder)
+        shutil.copytree(folders[0] / "assets.extra", folder / "assets.extra")
+        text = f"--model={folder} has no signature serving_bytes.*serving.export.save"
+        with pytest.raises(ValueError, match=text):
+            tf_serving.write([folder], tmp_path / "root")
+        assert not (tmp_path / "root").exists()
+
 
 def test_without_the_package_it_says_which(tmp_path, monkeypatch):
     for name in ("tensorflow_serving", "tensorflow_serving.config"):
@@ -307,6 +376,7 @@ class TestCommand:
         """Nothing is written: these tests are of what is started."""
         version = tmp_path / "model3" / "1"
         monkeypatch.setattr(tf_serving, "write", lambda folders, root: [version])
+        monkeypatch.setattr(tf_serving, "served", lambda root: ["model3", "b", "a"])
 
     def run(self, tmp_path, **options):
         command.serve(command.Options(model=(".",), output=str(tmp_path), **options))
@@ -328,7 +398,8 @@ class TestCommand:
         ]
         out = capsys.readouterr().out
         assert f"model3, version 1: {tmp_path}/model3/1\n" in out
-        assert shlex.join(arguments) in out
+        assert "Served as well, as before: a, b.\n" in out
+        assert shlex.join(arguments) in out and "whoever reaches ports 8500 and" in out
 
     @pytest.mark.parametrize("engines", [(), ("podman",), ("docker", "podman")])
     def test_otherwise_a_container_is_told(self, tmp_path, installed, capsys, engines):
@@ -338,10 +409,12 @@ class TestCommand:
         assert not started
         out = capsys.readouterr().out
         assert "tensorflow_model_server is not installed here. This serves" in out
-        words = shlex.split(out.splitlines()[-2])
+        assert "this computer alone, until Ctrl-C. To let others ask, leave out" in out
+        words = shlex.split(out.splitlines()[-3])
         assert words == [
             *(engines[:1] or ("docker",)),
-            *("run", "--rm", "--publish=8500:8500", "--publish=8501:8501"),
+            *("run", "--rm", "--interactive", "--tty"),
+            *("--publish=127.0.0.1:8500:8500", "--publish=127.0.0.1:8501:8501"),
             # Where it is outside, so that models.config is right inside.
             f"--mount=type=bind,source={tmp_path},target={tmp_path},readonly",
             "tensorflow/serving:2.14.1",
@@ -356,6 +429,15 @@ class TestCommand:
         assert not started
         out = capsys.readouterr().out
         assert "This serves them:\n\n  tensorflow_model_server" in out
+
+    @pytest.mark.parametrize("name", ["a, b", 'a "b"'])
+    def test_a_path_that_no_container_takes(
+        self, tmp_path, installed, monkeypatch, name
+    ):
+        monkeypatch.setattr(tf_serving, "write", pytest.fail)
+        with pytest.raises(ValueError, match="has a comma or a quotation mark in it"):
+            self.run(tmp_path / name)
+        assert not (tmp_path / name).exists()
 
     def test_batching_is_what_models_say(self):
         root = "/served"

@@ -199,7 +199,18 @@ class TestMistakes:
         with pytest.raises(FileNotFoundError, match="Clone it and install from"):
             zoo.resolve(NAME)
 
-    @pytest.mark.parametrize("text", ["{", "[]", '{"facemend-models": [{"name": 1}]}'])
+    def test_an_empty_name_is_not_the_folder_one_is_in(self, shipped):
+        with pytest.raises(FileNotFoundError, match="^An empty name is neither a fol"):
+            zoo.resolve("")
+
+    def test_what_a_later_index_says_more_is_ignored(self, shipped, stub, package):
+        write_index(shipped, {**entry(NAME, package), "min_version": "2"})
+        assert contents(zoo.resolve(NAME)) == WHOLE
+
+    @pytest.mark.parametrize(
+        "text",
+        ["{", "[]", '{"facemend-models": [1]}', '{"facemend-models": [{"name": 1}]}'],
+    )
     def test_a_damaged_index_is_named(self, shipped, text):
         (shipped / zoo.INDEX).write_text(text)
         with pytest.raises(ValueError, match=r"models.json is damaged .*git checkout"):
