@@ -37,9 +37,10 @@ demo: setup  ## Train on drawn faces, evaluate, export and restore: minutes, the
 	echo "  the report, to open in a browser: $(CURDIR)/$(DEMO)/report/report.html"
 
 app: setup  ## Open the web page (MODELS=DIR,DIR or names; otherwise all that come along)
-	@$(BIN)/python -c "import gradio" 2>/dev/null || \
+	@$(BIN)/python -c "from importlib.metadata import version as v; v('gradio'), v('mediapipe')" \
+	  2>/dev/null || \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	    -c constraints.txt -e '.[app]'
+	    -c constraints.txt -e '.[app,face]'
 	@$(BIN)/python -m experiments.app $(if $(MODELS),--models=$(MODELS))
 
 # A process a core: small tests gain nothing from TensorFlow's own threads.

@@ -7,14 +7,15 @@ r"""A web page for exported models: restore, compress, compare, explore.
 repository, all of which are shown without it. Each finds its tab; a tab without a model
 says how to get one. Listens on this computer alone: the page knows no users and
 no passwords, and --host=0.0.0.0 lets everybody in the network use it. Needs Gradio:
-pip install .[app], with Python 3.10 or 3.11.
+pip install '.[app]', with Python 3.10 or 3.11; and MediaPipe ('.[face]') to find faces.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import logging
-import tempfile
+import signal
+import sys
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -24,7 +25,7 @@ from evaluation import baselines, coders, image_formats, metrics
 from experiments import command
 from experiments import config as configs
 from experiments.config import hp
-from serving import app_models, zoo
+from serving import app_models, app_place, zoo
 from serving.app_kinds import Fill, Restorer, Tools
 from serving.app_models import Models
 from serving.face_finder import FaceFinder
@@ -66,13 +67,15 @@ def serve(options: Options) -> None:
         from serving import app  # here, because it takes seconds and an extra
     except ImportError as error:
         raise ValueError(
-            f"The page needs Gradio ({error}): pip install .[app], with Python 3.10 or "
-            "3.11."
+            f"The page needs Gradio ({error}): pip install '.[app]', with Python 3.10 "
+            "or 3.11."
         ) from error
     # Gradio's calls to its own server are nobody's concern.
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    # Otherwise a process that is told to stop leaves everything where it is.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     models = load(options.models)
-    with tempfile.TemporaryDirectory(prefix="facemend-") as place:
+    with app_place.place() as place:
         page = app.start(
             models,
             tools(),
@@ -82,7 +85,10 @@ def serve(options: Options) -> None:
             find=_face_finder(),
         )
         print(f"The page is at {page.local_url} (Ctrl-C stops it).", flush=True)
-        page.block_thread()
+        try:
+            page.block_thread()
+        finally:
+            page.close(verbose=False)
 
 
 def load(names: Sequence[str]) -> Models:
@@ -99,7 +105,7 @@ def _face_finder() -> FaceFinder | None:
     except ImportError:
         print(
             "Faces in photographs are not looked for: that needs MediaPipe (pip "
-            "install .[face]).",
+            "install '.[face]').",
             flush=True,
         )
         return None

@@ -18,13 +18,12 @@ import pathlib
 import re
 import statistics
 import tempfile
-import textwrap
 from collections.abc import Mapping
 
 import numpy as np
 
 from data_pipeline import pixels, synthetic_faces
-from experiments import command, provenance
+from experiments import command, package_card, provenance
 from experiments import config as configs
 from experiments.compress import psnr_db
 from experiments.config import hp
@@ -32,7 +31,6 @@ from serving import any_codec, export, latent_export, zoo, zoo_package
 from serving.photo import PhotoRestorer
 
 MAX_BYTES = 30_000_000  # of all packages: everybody who clones has them
-_WIDTH = 88  # of a card, characters
 _FACES = 8  # drawn, to compare on
 # Rounding weights moves pixels by hundredths of a level. What moves them more than this
 # is a network that float16 does not suit.
@@ -117,7 +115,7 @@ def pack(options: Options) -> None:
         license=f"The weights carry the terms of their data: {terms}.",
     )
     card = (folder / "assets.extra" / "model_card.md").read_text(encoding="utf-8")
-    card = f"{card.rstrip()}\n\n{_section(entries[options.name], found)}"
+    card = package_card.of(card, entries[options.name], found)
     pixels.write_bytes(output / f"{options.name}.zip", data)
     pixels.write_bytes(output / f"{options.name}.md", card.encode())
     listed = [dataclasses.asdict(entries[name]) for name in sorted(entries)]
@@ -216,29 +214,6 @@ def _length(config: Mapping) -> str:
         if unit in config:
             return f", {config[unit]:,} {unit}"
     return ""
-
-
-def _section(entry: zoo.Entry, found: str) -> str:
-    """What the card says of the package."""
-    what = (
-        f"`{entry.file}` is this model with its weights rounded to float16; the "
-        f"results above are those of the float32 model. {found}"
-    )
-    data = f"It was trained on: {entry.trained_on}. {entry.license}"
-    return f"""\
-## This package
-{textwrap.fill(what, _WIDTH)}
-
-Commands take its name, `--model={entry.name}`, and in Python:
-
-```python
-from serving import zoo
-
-folder = zoo.resolve("{entry.name}")  # a SavedModel in float32, unpacked once
-```
-
-{textwrap.fill(data, _WIDTH)}
-"""
 
 
 if __name__ == "__main__":

@@ -6,9 +6,11 @@ r"""Restores pictures with an exported model.
 --input is a picture or a folder of them (searched recursively); --mask says what is
 missing: a picture (white = missing), a folder with a mask of each picture's name, a
 rectangle (rect:x,y,w,h, in pixels of the upright picture), or center or random, as
-large a part of the picture as the model was trained on. Results are PNGs that keep the
-names of their inputs. What cannot be restored is named and skipped; the command then
-ends with an error after the last picture.
+large a part of the picture as the model was trained on. What is drawn there is fitted
+to the colors around it, so that no seam shows; all other pixels stay as they are.
+Results are PNGs that keep the names of their inputs and say in a text chunk that they
+are restored. What cannot be restored is named and skipped; the command then ends with
+an error after the last picture.
 
 Of pictures that are not framed as those the model was trained on, such as photographs,
 
@@ -33,9 +35,10 @@ from data_pipeline import pixels
 from experiments import command, file_jobs, restore_faces, restore_masks
 from experiments import config as configs
 from experiments.config import check_choice, hp
-from serving import zoo
+from serving import labeled, zoo
 from serving.framing import NoFaceError
 from serving.photo import PhotoRestorer, UnfillableHoleError
+from serving.seamless import seamless
 
 # The systems that fill holes.
 _PAPERS = ("skip_inpainting", "multiscale_context_encoder", "pyramid_cgan")
@@ -133,7 +136,7 @@ def restore(options: Options) -> None:
         for start in range(0, len(jobs), options.batch_size):
             batch = jobs[start : start + options.batch_size]
             for target, image in fill(batch):
-                pixels.write_bytes(target, pixels.encode_png(image))
+                pixels.write_bytes(target, labeled.encode_png(image, labeled.RESTORED))
                 restored += 1
             progress.update(len(batch))
     file_jobs.conclude(jobs, restored, verb="restored", output=options.output)
@@ -220,7 +223,8 @@ def _fill(model: PhotoRestorer, ready: list) -> Iterator[tuple]:
         for one in ready:
             yield from _fill(model, [one])
     else:
-        yield from zip([one.target for one in ready], restored)
+        for one, image in zip(ready, restored):
+            yield one.target, seamless(image, one.mask, model.size)
 
 
 def _span(mask: np.ndarray) -> str:

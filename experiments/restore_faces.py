@@ -11,7 +11,7 @@ import tqdm
 from evaluation.wording import counted
 from experiments import restore_masks
 from serving import face_regions
-from serving.aligned import FaceRestorer
+from serving.aligned import BeyondFacesError, FaceRestorer
 from serving.face_finder import FaceFinder
 from serving.framing import NoFaceError
 from serving.photo import PhotoRestorer, UnfillableHoleError
@@ -44,6 +44,7 @@ class PictureRestorer:
         seed: int,
     ):
         self._restore, self._hole = FaceRestorer(model), model.hole
+        self._regions = self._restore.regions()
         self._which, self._mask, self._seed = which, mask, seed
         self._find = _finder(landmarks)
 
@@ -85,8 +86,21 @@ class PictureRestorer:
             mask = mask_for()
         try:
             return self._restore(image, mask, faces)
+        except BeyondFacesError as error:
+            raise UnfillableHoleError(
+                f"its hole cannot be filled: {error} --face=all restores every face; "
+                "without --align the picture is restored as a whole."
+            ) from error
         except UnfillableHoleError as error:
-            raise UnfillableHoleError(f"its hole cannot be filled: {error}") from error
+            raise UnfillableHoleError(
+                f"its hole cannot be filled: {error} {self._fits()}"
+            ) from error
+
+    def _fits(self) -> str:
+        """Which masks the model fills, and what to do about the others."""
+        *others, last = ("--mask=center", *map("--mask={}".format, self._regions))
+        fit = f"{', '.join(others)} and {last} fit" if others else f"{last} fits"
+        return f"Of a face {fit} this model; others need one that fills any hole."
 
     def _on_faces(
         self, faces: Sequence[np.ndarray], name: str, size: tuple[int, int]

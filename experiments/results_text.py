@@ -6,6 +6,7 @@ import html
 from collections.abc import Mapping, Sequence
 
 from evaluation import layout, tables, wording
+from evaluation.claims import UNKNOWN
 from experiments import papers
 from experiments.provenance import settings
 from experiments.system import System
@@ -71,14 +72,17 @@ def render(results: Mapping) -> str:
     parts = _compared(system, first)
     parts[1:1] = published
     for runs in others:
-        parts += _compared(system, runs)
+        parts += _compared(system, runs, whole=False)
     if "rate_distortion" in results:
         parts.append(_rate_distortion(results["rate_distortion"]))
     return "\n\n".join(parts)
 
 
-def _compared(system: System, results: Mapping) -> list[str]:
-    """What was found of runs on the same images, their table first."""
+def _compared(system: System, results: Mapping, *, whole: bool = True) -> list[str]:
+    """What was found of runs on the same images, their table first.
+
+    Claims that they do not measure are named where `whole`.
+    """
     parts = [_main(system, results), *_said_together(_together(results))]
     several = len(results["runs"]) > 1
     for i, run in enumerate(results["runs"]):
@@ -95,11 +99,13 @@ def _compared(system: System, results: Mapping) -> list[str]:
     rows = [
         [claim["claim"], claim["verdict"], claim["evidence"]]
         for claim in results["claims"]
+        if whole or claim["verdict"] != UNKNOWN
     ]
-    parts.append(
-        "**The paper's claims**\n\n"
-        + tables.markdown_table(["Claim", "In these runs", "Evidence"], rows)
-    )
+    if rows:
+        parts.append(
+            "**The paper's claims**\n\n"
+            + tables.markdown_table(["Claim", "In these runs", "Evidence"], rows)
+        )
     return parts
 
 

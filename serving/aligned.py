@@ -10,13 +10,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from serving import blending, framing
-from serving.alignment import Alignment, align, part_of
+from serving import blending, face_regions, framing
+from serving.alignment import Alignment, align, around, part_of
 from serving.photo import PhotoRestorer, UnfillableHoleError
 
 # A hole larger than what the model fills is made to fit by showing it the face so much
 # smaller than those it has met, and not more.
 _SMALLEST = 2 / 3
+# A model that fills the center only draws what it has met there, a nose, wherever in a
+# face the hole is. It may be so much of its side off the center, and so much larger;
+# in training pictures are shifted by a little more.
+_LEEWAY = 0.1
+
+
+class BeyondFacesError(UnfillableHoleError):
+    """Something is missing where no face is that is restored."""
 
 
 class FaceRestorer:
@@ -35,6 +43,10 @@ class FaceRestorer:
         fills = model.facts.get("fills", {})
         self._side = fills.get("side", 0)  # of the largest hole; 0 = any
         self._centered = fills.get("centered", False)
+        start = (model.size - self._side) // 2
+        self._middle = start + (self._side - 1) / 2
+        self._square = np.zeros((model.size, model.size), bool)
+        self._square[start : start + self._side, start : start + self._side] = True
 
     @property
     def size(self) -> int:
@@ -57,6 +69,23 @@ class FaceRestorer:
         """
         return self._align(landmarks).back(crop, height, width)
 
+    def regions(self) -> tuple[str, ...]:
+        """The parts of a face that the model fills; see `face_regions`.
+
+        They are those of a typical face: of another one, a part may be a little too
+        large where this one's is not.
+        """
+        scale = self.size / max(self._framing.width, self._framing.height)
+        landmarks = framing.typical(self._framing) * scale - 0.5
+        alignment = self._align(landmarks)
+        height = round(self._framing.height * scale)
+        width = round(self._framing.width * scale)
+        masks = {
+            name: face_regions.mask(name, landmarks, height, width)
+            for name in face_regions.REGIONS
+        }
+        return tuple(name for name, own in masks.items() if self._fit(alignment, own))
+
     def __call__(
         self, image: np.ndarray, mask: np.ndarray, faces: Sequence[np.ndarray]
     ) -> np.ndarray:
@@ -75,8 +104,8 @@ class FaceRestorer:
           uint8 [H, W, 3]; known pixels are unchanged.
 
         Raises:
-          UnfillableHoleError: If the model cannot fill the hole of one of the faces, or
-            something is missing where no face is.
+          UnfillableHoleError: If the model cannot fill the hole of one of the faces; a
+            `BeyondFacesError` if something is missing where no face is.
           NoFaceError: If landmarks make no face.
         """
         unknown = mask[..., 0] > 0
@@ -110,10 +139,9 @@ class FaceRestorer:
             nearest[taken], owner[taken] = distance[taken], number
         astray = int((owner < 0).sum())
         if astray:
-            raise UnfillableHoleError(
+            raise BeyondFacesError(
                 f"{astray:,} of its {len(rows):,} pixels are not near a face that is "
-                "restored. --face=all restores every face; without --align the "
-                "picture is restored as a whole."
+                "restored."
             )
         owners = np.full(missing.shape, -1, np.int16)
         owners[rows, columns] = owner
@@ -127,22 +155,22 @@ class FaceRestorer:
         alignment: Alignment,
     ) -> None:
         """Restores a face's own missing pixels in place."""
-        alignment, hole = self._fitted(alignment, own)
+        fitted = self._fit(alignment, own)
+        alignment = fitted or alignment
+        # Where it does not fit, the model says what does.
+        whole = fitted and self._centered
+        hole = self._square if whole else alignment.cut_mask(own)
         crop = alignment.cut(image, unknown)
         try:
             restored = self._model.restore_crop(crop / np.float32(255.0), hole) * 255.0
         except UnfillableHoleError as error:
-            width, height = _extent(hole)
-            raise UnfillableHoleError(
-                f"In the aligned face of {self.size}x{self.size} pixels it spans "
-                f"{width}x{height}. {error}"
-            ) from error
+            raise UnfillableHoleError(f"{self._place(hole)} {error}") from error
         # What the model fills may be more than what is missing.
         missing = alignment.cut_mask(own)
         restored = np.where(missing[..., None], restored, crop)
         known = ~alignment.cut_mask(unknown & ~own)
         restored = blending.blend(restored, missing, known)
-        box = _around(own)
+        box = around(own)
         part, own = part_of(image, box), part_of(own, box)
         values = blending.sharpen(
             alignment.enlarged(restored, box),
@@ -152,41 +180,47 @@ class FaceRestorer:
         )
         part[own] = np.clip(np.rint(values[own]), 0, 255).astype(np.uint8)
 
-    def _fitted(
-        self, alignment: Alignment, own: np.ndarray
-    ) -> tuple[Alignment, np.ndarray]:
-        """The alignment under which the model can fill the hole, and what it fills.
+    def _fit(self, alignment: Alignment, own: np.ndarray) -> Alignment | None:
+        """The alignment under which the model can fill a hole; None if there is none.
 
         Where the model fills squares of a size only, the face is made a little smaller
-        until the hole fits. Where it fills the center only, the hole is brought there.
+        until the hole fits. Where it fills the center only, the face is also moved,
+        but hardly.
         """
-        hole = alignment.cut_mask(own)
-        if not self._side or not (self._centered or max(_extent(hole)) > self._side):
-            return alignment, hole
+        if not self._side:
+            return alignment
+        if not self._centered and max(_extent(alignment.cut_mask(own))) <= self._side:
+            return alignment
         rows, columns = np.nonzero(own)
         places = alignment(np.stack([columns, rows], axis=-1))
         low, high = places.min(axis=0), places.max(axis=0)
-        middle, longest = (low + high) / 2, max((high - low).max(), 1.0)
-        # A mask is a pixel longer where its border lies within pixels.
-        scale = min((self._side - (not self._centered)) / longest, 1.0)
-        if scale < _SMALLEST:
-            return alignment, hole  # the model will say what it can fill
+        longest = max((high - low).max(), 1.0)
         if not self._centered:
-            fitted = alignment.moved(scale, middle, middle)
-            return fitted, fitted.cut_mask(own)
-        start = (self.size - self._side) // 2
-        to = np.full(2, start + (self._side - 1) / 2)
-        square = np.zeros((self.size, self.size), bool)
-        square[start : start + self._side, start : start + self._side] = True
-        return alignment.moved(scale, middle, to), square
+            # A mask is a pixel longer where its border lies within pixels.
+            scale, middle = (self._side - 1) / longest, (low + high) / 2
+            if scale < _SMALLEST:
+                return None
+            return alignment.moved(min(scale, 1.0), middle, middle)
+        scale, middle = min(self._side / longest, 1.0), np.full(2, self._middle)
+        # Where the hole ends beyond the square.
+        low, high = (scale * (corner - middle) for corner in (low, high))
+        reach = (self._side - 1) / 2
+        shift = np.maximum(-reach - low, 0) - np.maximum(high - reach, 0)
+        if scale * (1 + _LEEWAY) < 1 or np.abs(shift).max() > _LEEWAY * self._side:
+            return None
+        return alignment.moved(scale, middle, middle + shift)
 
-
-def _around(mask: np.ndarray) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of what is marked and the pixels beside it."""
-    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    height, width = mask.shape
-    left, right = max(columns[0] - 1, 0), min(columns[-1] + 2, width)
-    return left, max(rows[0] - 1, 0), right, min(rows[-1] + 2, height)
+    def _place(self, hole: np.ndarray) -> str:
+        """Where a hole of what the model sees is, in a sentence."""
+        width, height = _extent(hole)
+        said = f"In the aligned face of {self.size}x{self.size} pixels it spans "
+        said += f"{width}x{height}"
+        if self._centered and hole.any():
+            places = [np.flatnonzero(hole.any(axis=axis)) for axis in (0, 1)]
+            middle = [(place[0] + place[-1]) / 2 for place in places]
+            off = np.abs(np.subtract(middle, self._middle)).max()
+            said += f", {off:.0f} pixels off the center"
+        return f"{said}."
 
 
 def _extent(hole: np.ndarray) -> tuple[int, int]:

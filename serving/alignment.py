@@ -45,6 +45,10 @@ class Alignment:
         matrix[:, 2] += np.asarray(to) - scale * np.asarray(center)
         return Alignment(matrix, self.size)
 
+    def of_part(self, left: int, top: int) -> Alignment:
+        """The map of a part of the photograph that begins there."""
+        return Alignment(_after_shift(self.matrix, (left, top)), self.size)
+
     def window(self, height: int, width: int) -> tuple[int, int, int, int]:
         """(left, top, right, bottom) of what is needed of a photograph of this size."""
         edge = np.array([-0.5, self.size - 0.5])
@@ -75,7 +79,7 @@ class Alignment:
         hidden = part_of(unknown, box)
         if hidden.any():
             reach = int(np.ceil(_STAND_IN / self.density))
-            values = np.where(hidden[..., None], _around(values, hidden, reach), values)
+            values = np.where(hidden[..., None], _near(values, hidden, reach), values)
         return np.clip(self._sample(values, box, cv2.BORDER_REFLECT), 0.0, 255.0)
 
     def cut_mask(self, mask: np.ndarray) -> np.ndarray:
@@ -169,7 +173,22 @@ def align(landmarks: np.ndarray, framing: Framing, size: int) -> Alignment:
     return Alignment(matrix, size)
 
 
-def _around(values: np.ndarray, hidden: np.ndarray, reach: int) -> np.ndarray:
+def squeeze(height: int, width: int, size: int) -> Alignment:
+    """The map of a whole picture into the square, whatever its shape."""
+    scale = np.array([size / width, size / height])
+    return Alignment(np.column_stack([np.diag(scale), (scale - 1) / 2]), size)
+
+
+def around(mask: np.ndarray, margin: int = 1) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of what is marked and `margin` pixels beside it."""
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    height, width = mask.shape
+    left, right = max(columns[0] - margin, 0), min(columns[-1] + margin + 1, width)
+    top, bottom = max(rows[0] - margin, 0), min(rows[-1] + margin + 1, height)
+    return left, top, right, bottom
+
+
+def _near(values: np.ndarray, hidden: np.ndarray, reach: int) -> np.ndarray:
     """Means of what is not hidden, up to `reach` pixels away; farther, of all of it."""
     known = (~hidden).astype(np.float32)
     kernel = (2 * reach + 1,) * 2

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping, Sequence
 
 import gradio as gr
 import numpy as np
 
-from serving import app_logic, app_tables
+from serving import app_logic, app_tables, face_regions
 from serving import app_widgets as widgets
 from serving.app_faces import Faces
 from serving.app_kinds import Restorer, Tools
@@ -35,7 +36,13 @@ def build(
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=340):
             file = widgets.picker(examples, label="Picture without damage")
-            editor = widgets.painter(file, faces, lambda _: hole, gr.State(""))
+            editor = widgets.painter(
+                file,
+                faces,
+                lambda _: hole,
+                lambda _: face_regions.REGIONS,  # some of the restorers fill any
+                gr.State(""),
+            )
             button = gr.Button("Compare", variant="primary")
         with gr.Column(scale=3, min_width=380, elem_classes="results"):
             nothing = widgets.empty(
@@ -55,7 +62,7 @@ def build(
             table = gr.HTML(visible=False)
     results = [nothing, gallery, table]
 
-    def clear(_):
+    def clear():
         return [gr.update(visible=True), *[gr.update(visible=False)] * 2]
 
     def compare(path, drawn, progress=gr.Progress()):  # noqa: B008
@@ -69,8 +76,12 @@ def build(
         hidden = np.where(mask, np.uint8(_HIDDEN), image)
         shown = [(image, "original"), (hidden, "hidden")]
         shown += [(row.image, row.label) for row in rows if row.image is not None]
+        refused = [row.label for row in rows if row.image is None]
         text = app_tables.table(rows, tools.metrics, ours=models)
         height, width = image.shape[:2]
+        if refused:
+            named = html.escape(", ".join(refused))
+            text += f'<p class="said">Without a picture: {named}; see the table.</p>'
         text += (
             f'<p class="said">In the hole ({mask.mean():.1%} of {width:,} × {height:,} '
             "pixels), against what it hides. The best is bold. One picture says "
@@ -82,5 +93,7 @@ def build(
             gr.update(value=text, visible=True),
         )
 
-    file.change(clear, file, results, **widgets.SHOW)
-    button.click(widgets.told(compare), [file, editor], results, **widgets.WORK)
+    gr.on([file.change, editor.change], clear, None, results, **widgets.SHOW)
+    button.click(clear, None, results, **widgets.SHOW).then(
+        widgets.told(compare), [file, editor], results, **widgets.WORK
+    )

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import gradio as gr
 
-from serving import app_logic, app_pictures, app_tables
+from serving import app_logic, app_pictures, app_tables, labeled
 from serving import app_widgets as widgets
 from serving.app_kinds import Row, Tools
 from serving.codec import Codec
@@ -31,7 +31,7 @@ def build(codecs: Mapping[str, Codec], tools: Tools, examples: Sequence[str]) ->
             "faces and starts the page with it; the README has the rest.",
             "python -m experiments.portrait_autoencoder --preset=cpu "
             "--workdir=runs/codec",
-            "make app MODELS=runs/codec/export/1",
+            "runs/codec/export/1",
         )
         return
     rival = tools.rival.name
@@ -78,7 +78,7 @@ def build(codecs: Mapping[str, Codec], tools: Tools, examples: Sequence[str]) ->
         text = app_tables.table([given, ours, theirs], tools.metrics, ours=[name])
         text += f'<p class="said">{html.escape(_difference(ours, theirs, tools))}</p>'
         pair = [app_pictures.shrink(r.image, widgets.SHOWN) for r in (theirs, ours)]
-        png = app_pictures.encode_png(ours.image, app_pictures.DECODED)
+        png = labeled.encode_png(ours.image, labeled.DECODED)
         stem = widgets.stem(path)
         return (
             gr.update(visible=False),

@@ -8,7 +8,7 @@ import gradio as gr
 import numpy as np
 
 from data_pipeline import pixels
-from serving import app_logic, app_pictures
+from serving import app_logic, labeled
 from serving import app_widgets as widgets
 from serving.latent_codec import LatentCodec
 
@@ -29,7 +29,7 @@ def build(latents: Mapping[str, LatentCodec], examples: Sequence[str]) -> None:
             "trains one on drawn faces and starts the page with it; the README has the "
             "rest.",
             "python -m experiments.cvae_dcgan --preset=cpu --workdir=runs/latents",
-            "make app MODELS=runs/latents/export/1",
+            "runs/latents/export/1",
         )
         return
     names = list(latents)
@@ -71,14 +71,14 @@ def build(latents: Mapping[str, LatentCodec], examples: Sequence[str]) -> None:
     results = [nothing, share, face, strip, said, download]
 
     def draw(one, other, name, percent):
-        if not (one and other):
+        ends = [widgets.readable(one), widgets.readable(other)]
+        if any(end is None for end in ends):
             return [gr.update(visible=True), *[gr.update(visible=False)] * 5]
-        ends = [widgets.read(one), widgets.read(other)]
         shares = [*np.linspace(0, 1, _STEPS), percent / 100]
         *walk, middle = app_logic.walk(latents[name], *ends, shares)
         row = [pixels.resize(i, _SMALL, _SMALL) for i in (ends[0], *walk, ends[1])]
         drawn = pixels.tile([np.stack(row)])
-        data = app_pictures.encode_png(drawn, app_pictures.DRAWN)
+        data = labeled.encode_png(drawn, labeled.DRAWN)
         return (
             gr.update(visible=False),
             gr.update(visible=True),

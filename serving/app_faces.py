@@ -77,7 +77,7 @@ class Faces:
                 "No face was found in this picture. Paint over the part instead."
                 if self.installed
                 else "Finding faces in other pictures than the drawn ones needs "
-                "MediaPipe (pip install .[face]). Paint over the part instead."
+                "MediaPipe (pip install '.[face]'). Paint over the part instead."
             )
         part = face_regions.mask(PARTS[name], faces[0], *size)
         return part.astype(np.uint8)[..., None]

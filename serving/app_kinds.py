@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
+
+from serving import face_regions
 
 # image uint8 [H, W, 3], mask uint8 [H, W, 1] (1 = missing) -> restored image
 Fill = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -42,13 +44,18 @@ class Restorer:
       fill_faces: The same, given the landmarks of faces: it brings each where the model
         has met faces. None where it is not known where that is.
       hole: Its center hole; see `photo.PhotoRestorer`.
-      limits: Which holes it fills, a sentence.
+      limits: What it sees and fills, sentences.
+      fills: Which holes it fills, such as "one hole of up to half of each side"; empty
+        where its errors say it.
+      parts: Of a face, those that it fills; see `face_regions`.
     """
 
     fill: Fill
     fill_faces: Callable[..., np.ndarray] | None = None
     hole: tuple[float, float] = (0.25, 0.75)
     limits: str = ""
+    fills: str = ""
+    parts: Collection[str] = face_regions.REGIONS
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 
 from data_pipeline import pixels
 from serving import app_pictures, container
+from serving.aligned import BeyondFacesError
 from serving.app_kinds import Metric, Restorer, Row, Tools
 from serving.codec import Codec
 from serving.framing import NoFaceError
@@ -21,7 +22,12 @@ COMPARED = 512
 
 
 def restore(
-    restorer: Restorer, image: np.ndarray, mask: np.ndarray, faces: Sequence[np.ndarray]
+    restorer: Restorer,
+    image: np.ndarray,
+    mask: np.ndarray,
+    faces: Sequence[np.ndarray],
+    *,
+    otherwise: str = "",
 ) -> tuple[np.ndarray, bool]:
     """Fills what is painted; the other pixels are the picture's own.
 
@@ -32,24 +38,35 @@ def restore(
       faces: Landmarks of those that may be brought where the model has met faces;
         without one, or where the hole goes beyond them, the picture is restored as a
         whole.
+      otherwise: What to do where the model does not fill the hole, a sentence.
 
     Returns:
       The restored picture, and whether faces were brought into place.
 
     Raises:
       ValueError: If nothing is painted, or everything.
-      UnfillableHoleError: If the model does not fill such holes.
+      UnfillableHoleError: If the model does not fill such holes; the message is for
+        the page's users.
     """
     _check_hole(mask)
-    restored, placed = None, bool(faces) and restorer.fill_faces is not None
-    if placed:
+    why = ""
+    if faces and restorer.fill_faces is not None:
         try:
-            restored = restorer.fill_faces(image, mask, faces)
-        except (UnfillableHoleError, NoFaceError):
-            placed = False
-    if not placed:
-        restored = restorer.fill(image, mask)
-    return np.where(mask, restored, image), placed
+            return np.where(mask, restorer.fill_faces(image, mask, faces), image), True
+        except NoFaceError:
+            pass
+        except BeyondFacesError:
+            why = "It goes beyond the face, which was not brought into place for that."
+        except UnfillableHoleError:
+            why = "It does not fit with the face brought into place either."
+    try:
+        return np.where(mask, restorer.fill(image, mask), image), False
+    except UnfillableHoleError as error:
+        said = str(error)
+        if restorer.fills:
+            said = f"This model fills {restorer.fills}. Yours spans {_span(mask)}."
+        said = " ".join(filter(None, (said, why, otherwise)))
+        raise UnfillableHoleError(said) from error
 
 
 def compare(
@@ -91,6 +108,14 @@ def fit_to_compare(
     image = app_pictures.shrink(image, COMPARED)
     mask = pixels.resize(mask[..., 0] * np.uint8(255), *image.shape[:2]) >= 128
     return image, mask.astype(np.uint8)[..., None]
+
+
+def _span(mask: np.ndarray) -> str:
+    """How large a hole is, such as "60×50 of the picture's 90×90 pixels"."""
+    sides = (np.flatnonzero(mask.any(axis=(axis, 2))) for axis in (0, 1))
+    width, height = (np.ptp(side) + 1 for side in sides)
+    whole = f"{mask.shape[1]:,}×{mask.shape[0]:,}"
+    return f"{width:,}×{height:,} of the picture's {whole} pixels"
 
 
 def _check_hole(mask: np.ndarray) -> None:

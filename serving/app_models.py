@@ -7,22 +7,24 @@ import dataclasses
 import functools
 import os
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from serving import app_pictures, codec_export, export, latent_export
+from serving import app_pictures, codec_export, export, face_regions, latent_export
 from serving.aligned import FaceRestorer
 from serving.app_kinds import Restorer
 from serving.codec import Codec
 from serving.latent_codec import LatentCodec
 from serving.photo import PhotoRestorer
+from serving.seamless import seamless
 
 RESTORERS = ("skip_inpainting", "multiscale_context_encoder", "pyramid_cgan")
 CODECS = ("portrait_autoencoder",)
 LATENTS = ("cvae_dcgan",)
 PAPERS = RESTORERS + CODECS + LATENTS
 
+_SHARES = {1 / 4: "a quarter", 1 / 3: "a third", 1 / 2: "half"}
 # What an upload of the most pixels has at most when codecs have padded its sides.
 _PADDED = app_pictures.MAX_PIXELS * 11 // 10
 
@@ -99,27 +101,47 @@ def _run(folder: pathlib.Path) -> str:
 
 def _open_restorer(folder: pathlib.Path) -> Restorer:
     model = PhotoRestorer(folder)
-    fill_faces = None
+    size, fills = model.facts["image_size"], model.facts.get("fills")
+    fill_faces, parts = None, face_regions.REGIONS
+    if fills and fills["centered"]:
+        parts = ()
     with contextlib.suppress(ValueError):  # of data whose faces lie nobody knows where
         fill_faces = FaceRestorer(model)
+        parts = fill_faces.regions()
+    seen = f"It sees pictures at {size}×{size} pixels"
+    said = _fills(size, fills)
     return Restorer(
-        functools.partial(_fill, model), fill_faces, model.hole, _limits(model.facts)
+        functools.partial(_fill, model),
+        fill_faces,
+        model.hole,
+        f"{seen} and fills {said}.{_named_parts(parts)}" if said else f"{seen}.",
+        said,
+        parts,
     )
 
 
 def _fill(model: PhotoRestorer, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    return model([image], [mask])[0]
+    return seamless(model([image], [mask])[0], mask, model.size)
 
 
-def _limits(config: Mapping) -> str:
-    """Which holes a model fills, in words."""
-    size, fills = config["image_size"], config.get("fills")
-    seen = f"It sees pictures at {size}×{size} pixels"
+def _fills(size: int, fills: Mapping | None) -> str:
+    """Which holes a model fills, in words; empty where it does not say."""
     if fills is None:
-        return f"{seen}."
+        return ""
     if not fills["side"]:
-        return f"{seen} and fills any hole."
-    share = f"{100 * fills['side'] / size:.0f}% of each side"
+        return "any hole"
+    share = fills["side"] / size
+    words = (word for part, word in _SHARES.items() if abs(share - part) < 0.01)
+    share = f"{next(words, f'{share:.0%}')} of each side"
     if fills["centered"]:
-        return f"{seen} and fills one hole: {share}, in the center."
-    return f"{seen} and fills one hole of up to {share}."
+        return f"one hole: {share}, in the center"
+    return f"one hole of up to {share}"
+
+
+def _named_parts(parts: Collection[str]) -> str:
+    """Which parts of a face a model fills, a sentence, unless it fills all."""
+    if len(parts) == len(face_regions.REGIONS):
+        return ""
+    names = [name.replace("_", " ") for name in parts] or ["none"]
+    listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    return f" Of the parts of a face it fills: {listed}."

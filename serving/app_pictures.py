@@ -1,4 +1,4 @@
-"""What people give the web page and take from it: pictures, masks, files."""
+"""What people give the web page: its limits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import pathlib
 
 import numpy as np
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from data_pipeline import pixels
 
@@ -16,10 +16,6 @@ MAX_BYTES = 24 * 2**20
 MAX_PIXELS = 25_000_000
 # Pillow knows dozens of formats more, and some of them start other programs.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
-
-RESTORED = "restored by facemend; invented content"
-DECODED = "decompressed by facemend; details may be invented"
-DRAWN = "drawn by facemend; invented content, nobody's picture"
 
 
 def read(path: str | os.PathLike) -> np.ndarray:
@@ -72,18 +68,3 @@ def shrink(image: np.ndarray, side: int) -> np.ndarray:
         return image
     height, width = (max(round(scale * length), 1) for length in image.shape[:2])
     return pixels.resize(image, height, width)
-
-
-def encode_png(image: np.ndarray, said: str) -> bytes:
-    """A picture as a PNG that says what it is.
-
-    Args:
-      image: uint8 [H, W, 3].
-      said: In its text chunk "Description", which viewers and editors keep and show.
-    """
-    text = PngImagePlugin.PngInfo()
-    text.add_text("Description", said)
-    text.add_text("Software", "facemend")
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, format="PNG", pnginfo=text)
-    return buffer.getvalue()

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import gradio as gr
 
-from serving import app_logic, app_pictures
+from serving import app_logic, app_pictures, labeled
 from serving import app_widgets as widgets
 from serving.app_faces import Faces
 from serving.app_kinds import Restorer
@@ -35,7 +35,7 @@ def build(
             "drawn faces in minutes, and starts the page with it; the README has the "
             "rest.",
             "python -m experiments.skip_inpainting --preset=cpu --workdir=runs/demo",
-            "make app MODELS=runs/demo/export/1",
+            "runs/demo/export/1",
         )
         return
     names = list(restorers)
@@ -50,7 +50,11 @@ def build(
                 render=False,
             )
             editor = widgets.painter(
-                file, faces, lambda name: restorers[name].hole, model
+                file,
+                faces,
+                lambda name: restorers[name].hole,
+                lambda name: restorers[name].parts,
+                model,
             )
             model.render()
             place = gr.Checkbox(
@@ -80,7 +84,7 @@ def build(
     def describe(name):
         return gr.update(info=restorers[name].limits)
 
-    def clear(_):
+    def clear():
         return [gr.update(visible=True), *[gr.update(visible=False)] * 3]
 
     def restore(path, drawn, name, place):
@@ -88,9 +92,15 @@ def build(
         mask = widgets.mask_of(drawn, image.shape[:2])
         start = time.monotonic()
         found = faces(image) if place else []
-        restored, placed = app_logic.restore(restorers[name], image, mask, found)
+        restored, placed = app_logic.restore(
+            restorers[name],
+            image,
+            mask,
+            found,
+            otherwise=_way_out(place, found, faces.installed),
+        )
         seconds = time.monotonic() - start
-        data = app_pictures.encode_png(restored, app_pictures.RESTORED)
+        data = labeled.encode_png(restored, labeled.RESTORED)
         pair = [app_pictures.shrink(side, widgets.SHOWN) for side in (image, restored)]
         height, width = image.shape[:2]
         how = _how(place, found, placed, faces.installed)
@@ -111,9 +121,25 @@ def build(
         )
 
     model.change(describe, model, model, **widgets.SHOW)
-    file.change(clear, file, results, **widgets.SHOW)
-    button.click(
+    # What is shown is always of what is chosen.
+    changes = [each.change for each in (file, editor, model, place)]
+    gr.on(changes, clear, None, results, **widgets.SHOW)
+    button.click(clear, None, results, **widgets.SHOW).then(
         widgets.told(restore), [file, editor, model, place], results, **widgets.WORK
+    )
+
+
+def _way_out(place: bool, found: list, installed: bool) -> str:
+    """What to do where the model does not fill the hole."""
+    if found:
+        return "Press Center, or choose a model that fills other holes."
+    if not place:
+        return "Press Center, or have faces brought into place first."
+    if installed:
+        return "No face was found that could be brought into place. Press Center."
+    return (
+        "Press Center, or install MediaPipe (pip install '.[face]'), which finds the "
+        "face to bring it into place."
     )
 
 

@@ -113,9 +113,13 @@ CSS = """
 .dark .pair .icon-wrap { color: #101316 !important; }
 .dark { --color-accent: #54cfc4 !important; }
 .pictures .thumbnail-item { border-radius: 8px !important; }
-.pictures .caption-label { right: 0 !important; left: 0 !important;
-  bottom: 0 !important; max-width: none !important; border: none !important;
-  border-radius: 0 !important; text-align: center; opacity: .92; }
+/* Below the picture, whose chin it would hide. */
+.pictures .thumbnail-item { display: flex !important; flex-direction: column;
+  height: auto !important; aspect-ratio: auto !important; }
+.pictures .thumbnail-item img { flex: none; height: auto !important; }
+.pictures .caption-label { position: static !important; max-width: none !important;
+  width: 100%; border: none !important; border-radius: 0 !important;
+  text-align: center; }
 .results { position: sticky; top: 12px; align-self: flex-start; }
 .regions { gap: 6px !important; }
 .regions button { flex: 0 0 auto !important; min-width: 0 !important;

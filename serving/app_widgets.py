@@ -6,13 +6,13 @@ import functools
 import html
 import pathlib
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import gradio as gr
 import numpy as np
 
 from data_pipeline import pixels
-from serving import app_canvas, app_faces, app_pictures
+from serving import app_canvas, app_faces, app_models, app_pictures, zoo
 from serving.app_faces import Faces
 
 SHOWN = 1024  # pixels, the longer side of a result on the page
@@ -52,6 +52,14 @@ def read(path: str | None) -> np.ndarray:
     if not path:
         raise ValueError("Choose a picture first.")
     return app_pictures.read(path)
+
+
+def readable(path: str | None) -> np.ndarray | None:
+    """The same, or None: what is wrong with it is said elsewhere."""
+    try:
+        return read(path)
+    except ValueError:
+        return None
 
 
 def offer(name: str, data: bytes) -> str:
@@ -103,12 +111,23 @@ def picker(examples: Sequence[str], *, label: str = "Picture") -> gr.File:
     def choose(event: gr.SelectData):
         return examples[event.index]
 
+    def check(path):
+        if path:
+            read(path)
+
     faces.select(choose, None, file, **SHOW)
+    # Whatever cannot be read is said once, and is not there any more.
+    checked = file.change(told(check), file, None, **SHOW)
+    checked.failure(lambda: None, None, file, **SHOW)
     return file
 
 
 def painter(
-    file: gr.File, faces: Faces, hole: Callable[[str], tuple], chosen
+    file: gr.File,
+    faces: Faces,
+    hole: Callable[[str], tuple],
+    parts: Callable[[str], Collection[str]],
+    chosen,
 ) -> gr.ImageEditor:
     """The picture of a picker, to paint on what is missing.
 
@@ -116,8 +135,14 @@ def painter(
       file: Of the picker.
       faces: Where the faces of pictures are.
       hole: What is chosen -> the center hole; see `app_canvas.center`.
+      parts: What is chosen -> the parts of a face that can be chosen; see
+        `face_regions`.
       chosen: The component that says what is chosen.
     """
+
+    def offered(name, label):
+        return app_faces.PARTS.get(name) in (None, *parts(label))
+
     editor = gr.ImageEditor(
         label="Paint over what is missing",
         type="numpy",
@@ -134,18 +159,23 @@ def painter(
     )
     with gr.Row(visible=False, elem_classes="regions") as row:
         buttons = [
-            gr.Button(name, size="sm", min_width=60)
+            gr.Button(
+                name, size="sm", min_width=60, interactive=offered(name, chosen.value)
+            )
             for name in (*app_faces.REGIONS, _CLEAR)
         ]
 
     def show(path):
-        if not path:
+        image = readable(path)
+        if image is None:
             return gr.update(value=None, visible=False), gr.update(visible=False)
-        return gr.update(value=_value(read(path)), visible=True), gr.update(
-            visible=True
-        )
+        return gr.update(value=_value(image), visible=True), gr.update(visible=True)
 
-    file.change(told(show), file, [editor, row], **SHOW)
+    def offer_parts(label):
+        return [gr.update(interactive=offered(b.value, label)) for b in buttons]
+
+    file.change(show, file, [editor, row], **SHOW)
+    chosen.change(offer_parts, chosen, buttons, **SHOW)
 
     def take(name, path, label):
         image = read(path)
@@ -183,14 +213,17 @@ def empty(text: str) -> gr.HTML:
     return gr.HTML(f'<div class="empty">{html.escape(text)}</div>')
 
 
-def missing(what: str, *commands: str) -> None:
+def missing(what: str, command: str, export: str) -> None:
     """What stands in a tab without a model.
 
     Args:
       what: Is needed, a sentence.
-      *commands: That make one, and start the page with it.
+      command: That makes one.
+      export: Where it is then; the page is started with it and with those that come
+        with the repository.
     """
-    lines = html.escape("\n".join(commands))
+    start = f"make app MODELS={','.join((*zoo.names(*app_models.PAPERS), export))}"
+    lines = html.escape(f"{command}\n{start}")
     gr.HTML(
         f'<div class="missing"><h3>No model yet</h3>{html.escape(what)}'
         f"<pre>{lines}</pre></div>",

@@ -66,15 +66,14 @@ def decode_pair(image_bytes: tf.Tensor, mask_bytes: tf.Tensor) -> tuple:
 
 def shrink(image: tf.Tensor, missing: tf.Tensor, size: int) -> tuple:
     """-> image [S, S, 3] in [0, 1] and mask [S, S, 1], what the network takes."""
-    image = pixels.bytes_to_unit(image)
-    mask = tf.cast(missing, tf.float32)
-    # The mean of the known pixels stands in for the missing ones, so that the resize
-    # mixes nothing of them into their neighbors.
-    known = tf.reduce_sum(image * (1.0 - mask), axis=[0, 1])
-    mean = known / tf.maximum(tf.reduce_sum(1.0 - mask), 1.0)
-    image = _resize(tf.where(missing, mean, image), size, size)
-    mask = _resize(mask, size, size)
-    return image, tf.cast(mask > 0.5, tf.float32)
+    known = 1.0 - tf.cast(missing, tf.float32)
+    image = pixels.bytes_to_unit(image) * known
+    # A small pixel is the mean of the known ones below it: nothing of the missing ones,
+    # nor of whatever stands in for them, is mixed into the hole's rim.
+    weight = _resize(known, size, size)
+    mean = _resize(image, size, size) / tf.maximum(weight, 0.5)
+    mask = tf.cast(weight < 0.5, tf.float32)
+    return tf.clip_by_value(mean, 0.0, 1.0) * (1.0 - mask), mask
 
 
 def paste(restored: tf.Tensor, image: tf.Tensor, missing: tf.Tensor) -> tf.Tensor:

@@ -50,7 +50,7 @@ def mask(name: str, landmarks: np.ndarray, height: int, width: int) -> np.ndarra
         outline = _box(-0.9, 0.9, -0.33, 0.3)
     elif name == "mouth":
         left, right = (corner[0] for corner in corners)
-        outline = _box(left - 0.15, right + 0.15, 0.76, 1.3)
+        outline = _box(left - 0.15, right + 0.15, 0.76, 1.5)
     else:
         (x, y), top = nose, _box(-0.14, 0.14, 0.04, 0.04)[:2]
         bottom = _box(x - 0.36, x + 0.36, y - 0.06, y + 0.2)

@@ -39,6 +39,10 @@ _CELEBA_HQ = np.array([(0.375, 0.472), (0.625, 0.472), (0.5, 0.749)])
 # The mean over drawn faces; 1 = the side.
 _DRAWN = np.array([(0.3915, 0.4157), (0.6085, 0.4157), (0.5, 0.6546)])
 
+# The tip of the nose on the way from the eyes to the mouth, and half the mouth's width
+# as a share of the distance between the eyes; the mean over drawn faces.
+_NOSE, _MOUTH = 0.65, 0.43
+
 # From eye to eye times from the eyes to the mouth, as a share of both squared; 0.5 is
 # a face from the front, and a line has none.
 _LEAST_AREA = 0.02
@@ -82,6 +86,15 @@ def anchors(landmarks: np.ndarray) -> np.ndarray:
             f"picture of an upright head; got {landmarks.round(1).tolist()}."
         )
     return np.stack([left, right, mouth])
+
+
+def typical(framing: Framing) -> np.ndarray:
+    """The five landmarks of a face that lies as it should, [5, 2], as its anchors."""
+    left, right, mouth = framing.anchors
+    across, eyes = right - left, (left + right) / 2
+    nose = eyes + _NOSE * (mouth - eyes)
+    corners = mouth - _MOUTH * across, mouth + _MOUTH * across
+    return np.stack([left, right, nose, *corners])
 
 
 def of(facts: Mapping[str, Any]) -> Framing:

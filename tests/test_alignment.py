@@ -66,6 +66,14 @@ def test_drawn_faces_lie_where_their_framing_says():
     assert (found.width, found.height) == (64, 64)
 
 
+def test_a_typical_face_has_the_framings_anchors_and_a_drawn_faces_features():
+    found = framing.of(facts("faces", "none", image_size=64))
+    typical = framing.typical(found)
+    np.testing.assert_allclose(framing.anchors(typical), found.anchors, atol=1e-9)
+    faces = [synthetic_faces.draw(i, size=64)["landmarks"] for i in range(60)]
+    np.testing.assert_allclose(typical - 0.5, np.mean(faces, axis=0), atol=0.9)
+
+
 def test_aligned_celeba_is_the_published_alignment():
     whole = framing.of(facts("celeb_a", "none"))
     assert (whole.width, whole.height) == (178, 218)
@@ -286,6 +294,15 @@ def test_the_halves_are_a_face():
     face = face_ellipse.mask(landmarks, 260, 280)[..., 0] > 0
     np.testing.assert_array_equal(left | right, face)
     assert left.sum() == pytest.approx(right.sum(), rel=0.1)
+
+
+def test_the_mouth_reaches_below_the_lips_of_an_open_smile():
+    landmarks = TYPICAL * 4.0
+    mouth = face_regions.mask("mouth", landmarks, 300, 300)
+    eyes, lips = landmarks[:2].mean(axis=0), landmarks[3:].mean(axis=0)
+    for share, missing in ((1.4, True), (1.6, False)):
+        x, y = np.rint(eyes + share * (lips - eyes)).astype(int)
+        assert mouth[y, x] == missing
 
 
 def test_a_part_outside_the_picture_is_empty():

@@ -10,6 +10,7 @@ from tiny_codec import picture
 
 from experiments import app as command
 from serving import app_canvas, app_logic, app_tables
+from serving.aligned import BeyondFacesError
 from serving.app_kinds import Restorer, Row
 from serving.container import CorruptFileError, ForeignFileError
 from serving.framing import NoFaceError
@@ -74,12 +75,40 @@ class TestFaces:
         found = self.restored(hole, self.blue, [self.face])
         assert found == ([0, 0, 255], True)
 
-    @pytest.mark.parametrize("error", [UnfillableHoleError, NoFaceError])
+    @pytest.mark.parametrize(
+        "error", [UnfillableHoleError, BeyondFacesError, NoFaceError]
+    )
     def test_the_whole_picture_is_restored_where_that_fails(self, hole, error):
         def fail(*_):
             raise error("beyond the faces")
 
         assert self.restored(hole, fail, [self.face]) == (RED.tolist(), False)
+
+    @pytest.mark.parametrize(
+        ("error", "why"),
+        [
+            (UnfillableHoleError, " It does not fit with the face brought into place "),
+            (BeyondFacesError, " It goes beyond the face, which was not brought"),
+            (NoFaceError, ""),
+        ],
+    )
+    def test_a_refusal_is_of_the_uploaded_picture(self, hole, error, why):
+        def fail(*_):
+            raise error("of 64x64 pixels nobody saw")
+
+        restorer = Restorer(refuse, fail, fills="one hole: a quarter of each side")
+        said = (
+            "^This model fills one hole: a quarter of each side. Yours spans 26×20 of "
+            f"the picture's 50×40 pixels.{why}.*Press Center.$"
+        )
+        with pytest.raises(UnfillableHoleError, match=said):
+            app_logic.restore(
+                restorer,
+                picture(*SIZE),
+                hole,
+                [self.face],
+                otherwise="Press Center.",
+            )
 
     def test_or_without_any(self, hole):
         assert self.restored(hole, self.blue, []) == (RED.tolist(), False)

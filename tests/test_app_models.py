@@ -13,9 +13,11 @@ from tiny_codec import picture
 
 from data_pipeline import synthetic_faces
 from experiments import app as command
-from serving import app_canvas, app_models, app_pictures, zoo
+from serving import app_canvas, app_models, app_pictures, face_regions, photo, zoo
+from serving.aligned import FaceRestorer
 from serving.fillable import Fillable
 from serving.photo import UnfillableHoleError
+from serving.seamless import seamless
 
 
 def say(folder, **facts):
@@ -90,10 +92,47 @@ def test_restorers_fill_and_say_what(models):
 
 def test_a_hole_too_large_is_refused_as_was_said(models):
     model = models.restorers["model 1"]
-    assert model.limits.endswith("fills one hole of up to 50% of each side.")
+    assert "fills one hole of up to half of each side." in model.limits
     mask = app_canvas.center((20, 30), (0, 0.8))
     with pytest.raises(UnfillableHoleError, match="up to 8x8 pixels"):
         model.fill(picture(20, 30), mask)
+
+
+def test_the_parts_of_a_face_that_a_model_fills_are_said(
+    models, folders, tmp_path, monkeypatch
+):
+    assert models.restorers["model 3"].parts == face_regions.REGIONS
+    for parts, said in {
+        ("nose",): "nose",
+        ("eyes", "left_half"): "eyes and left half",
+        ("eyes", "nose", "mouth"): "eyes, nose and mouth",
+    }.items():
+        monkeypatch.setattr(FaceRestorer, "regions", lambda self, parts=parts: parts)
+        (model,) = app_models.load([folders["patch"]]).restorers.values()
+        assert model.parts == parts
+        assert model.limits.endswith(f" Of the parts of a face it fills: {said}.")
+    # Whose faces lie nobody knows where, and which fills nothing but the center.
+    shutil.copytree(folders["patch"], tmp_path / "1")
+    fills = {"side": 4, "centered": True}
+    say(tmp_path / "1", config={"dataset": "folder"}, fills=fills)
+    (model,) = app_models.load([tmp_path / "1"]).restorers.values()
+    assert model.parts == ()
+    assert model.fills == "one hole: a quarter of each side, in the center"
+    assert model.limits.endswith(
+        "in the center. Of the parts of a face it fills: none."
+    )
+
+
+def test_no_seam_is_left(folders):
+    """What the model has painted is fitted to what is around it."""
+    image = picture(20, 30)
+    model = photo.PhotoRestorer(folders["whole"])
+    mask = app_canvas.center((20, 30), model.hole)
+    served = model([image], [mask])[0]
+    (restorer,) = app_models.load([folders["whole"]]).restorers.values()
+    found = restorer.fill(image, mask)
+    np.testing.assert_array_equal(found, seamless(served, mask, 16))
+    assert not np.array_equal(found, served)
 
 
 def test_codecs_take_the_largest_upload_and_no_bombs(models):

@@ -19,7 +19,7 @@ pytest.importorskip("gradio", reason="needs the extra app")
 
 from data_pipeline import pixels
 from experiments import app as command
-from serving import app, app_guard, app_pictures
+from serving import app, app_guard, app_models, labeled, zoo
 from serving.app_kinds import Restorer
 from serving.app_models import Models
 from serving.photo import UnfillableHoleError
@@ -57,7 +57,7 @@ def url(serve):
         Models(
             {
                 "red": Restorer(red, limits="It fills any hole."),
-                "refuses": Restorer(refuse, limits="It fills none."),
+                "refuses": Restorer(refuse, limits="It fills none.", parts=("nose",)),
             },
             CODECS,
             {"walk": build_latents()},
@@ -133,7 +133,7 @@ class TestBrowser:
         name, data = page.download("Download", downloads)
         assert name == "Änne-restored.png"
         with Image.open(io.BytesIO(data)) as file:
-            assert file.text["Description"] == app_pictures.RESTORED
+            assert file.text["Description"] == labeled.RESTORED
             restored = np.asarray(file)
         original = pixels.read(face)
         painted = (restored == RED).all(axis=-1)
@@ -157,8 +157,44 @@ class TestBrowser:
         inner[51:149, 76:224], outer[49:151, 74:226] = True, True
         assert painted[inner].all() and not painted[~outer].any()
         page.choose_region("Clear")
+        self.shows_no_result(page)
         page.press("Restore")
         assert "Nothing is missing yet" in page.toast()
+        self.shows_no_result(page)
+
+    def shows_no_result(self, page):
+        page.says("The restored picture appears here")
+        assert not page.evaluate(tiny_page.named(tiny_page.BUTTONS, "Download"))
+
+    def test_a_result_goes_when_what_it_is_of_is_changed(self, page, url, face):
+        page.show(url, "Restore")
+        page.choose(face)
+        page.choose_region("Center")
+        for change in (
+            lambda: page.paint([(0, 0), (30, 0)]),
+            page.tick,
+            lambda: page.choose_model("refuses"),
+        ):
+            page.press("Restore")
+            page.says("red invented")
+            change()
+            self.shows_no_result(page)
+        page.press("Restore")
+        said = page.toast()
+        assert "This model fills <no> hole." in said
+        assert "Press Center, or have faces brought into place first." in said
+        self.shows_no_result(page)
+
+    def test_parts_that_a_model_does_not_fill_cannot_be_chosen(self, page, url, face):
+        page.show(url, "Restore")
+        page.choose(face)
+        mouth = tiny_page.named(tiny_page.BUTTONS, "Mouth")
+        assert not page.evaluate(f"{mouth}.disabled")
+        page.choose_model("refuses")
+        page.wait_for(f"{mouth}.disabled")
+        for name in ("Nose", "Center", "Clear"):
+            button = tiny_page.named(tiny_page.BUTTONS, name)
+            assert not page.evaluate(f"{button}.disabled")
 
     @pytest.mark.parametrize("tab", ["Restore", "Compress"])
     def test_a_broken_upload_gets_a_message(self, page, url, tmp_path, tab):
@@ -166,10 +202,11 @@ class TestBrowser:
         path.write_bytes(b"\x89PNG\r\n\x1a\nbroken")
         page.show(url, tab)
         page.choose(path)
-        if tab == "Compress":
-            page.press("Compress")
-        assert "not a readable picture" in page.toast()
-        assert "Traceback" not in page.toast()
+        said = page.toast()
+        assert said.count("not a readable picture") == 1 and "Traceback" not in said
+        # It is not there any more.
+        page.press(tab)
+        page.wait_for(f"{tiny_page.TOASTS}.includes('Choose a picture first')")
 
     def test_faces_are_not_known_in_any_picture(self, page, url, face):
         page.show(url, "Restore")
@@ -202,6 +239,7 @@ class TestBrowser:
         for name in ("red", "mean color", "Telea", "Navier–Stokes", "PSNR (dB)"):
             page.says(name)
         page.says("This model fills <no> hole.")
+        page.says("Without a picture: refuses")
 
     def test_explore_between_two_faces(self, page, url, downloads):
         page.show(url, "Explore")
@@ -214,13 +252,15 @@ class TestBrowser:
         _, data = page.download("Download the strip", downloads)
         assert "Choose two faces" not in page.text()
         with Image.open(io.BytesIO(data)) as file:
-            assert file.text["Description"] == app_pictures.DRAWN
+            assert file.text["Description"] == labeled.DRAWN
 
     def test_a_tab_without_a_model_says_how_to_get_one(self, browser, serve):
         url = serve(Models())
         for tab in ("Restore", "Compress", "Explore"):
             browser.show(url, tab, faces=False)
             browser.says("No model yet")
-            browser.says("make app MODELS=runs/")
+            browser.says("make app MODELS=")
+            shipped = ",".join(zoo.names(*app_models.PAPERS))
+            assert f"MODELS={shipped},runs/" in browser.text()
         browser.show(url, "Compare")
         assert "make app" not in browser.text()

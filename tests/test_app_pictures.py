@@ -91,12 +91,3 @@ class TestSizes:
     def test_a_small_picture_is_itself(self):
         image = picture(40, 30)
         assert app_pictures.shrink(image, 40) is image
-
-
-def test_a_download_says_what_it_is():
-    image = picture(20, 30)
-    data = app_pictures.encode_png(image, app_pictures.RESTORED)
-    with Image.open(io.BytesIO(data)) as file:
-        assert file.format == "PNG"
-        assert file.text["Description"] == "restored by facemend; invented content"
-        np.testing.assert_array_equal(np.asarray(file), image)

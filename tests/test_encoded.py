@@ -98,3 +98,18 @@ class TestBitmaps:
             np.testing.assert_array_equal(decode(data), NOISE)
         else:
             assert_refused(data)
+
+
+def test_the_rim_of_a_hole_keeps_its_color():
+    image = np.zeros([90, 90, 3], np.uint8)  # dark, and so is what is missing,
+    image[20:70, 20:70] = 255  # but white around the hole
+    missing = np.zeros([90, 90, 1], bool)
+    missing[31:59, 31:59] = True
+    image[missing[..., 0]] = 0
+    found = encoded.shrink(tf.constant(image), tf.constant(missing), 30)
+    small, mask = (part.numpy() for part in found)
+    rim = np.zeros([30, 30], bool)
+    rim[9:21, 9:21] = True
+    rim &= mask[..., 0] == 0
+    assert rim.sum() > 20 and np.min(small[rim]) > 0.99
+    assert np.all(small[mask[..., 0] == 1] == 0)

@@ -14,6 +14,16 @@ from experiments import pack_model as command
 from serving import any_codec, photo, zoo, zoo_package
 
 NAME = "tiny_model"
+CARD = """# Çard
+
+It restores.
+
+## How to use it
+experiments.compress --model=export/1 ...
+load_model("export/1")
+
+## Results
+"""
 MAKERS = {
     "skip_inpainting": tiny_serving.export_restorer,
     "portrait_autoencoder": lambda run: tiny_codec.export(run)[0],
@@ -30,7 +40,7 @@ def exports(tmp_path_factory):
         facts = {"image_size": tiny_serving.SIZE, **facts_of(folder), "paper": paper}
         facts["config"] = {"dataset": "lfw", "epochs": 8}
         (folder / "assets.extra" / "config.json").write_text(json.dumps(facts))
-        (folder / "assets.extra" / "model_card.md").write_text("# Çard\n\nResults.\n")
+        (folder / "assets.extra" / "model_card.md").write_text(CARD)
     return folders
 
 
@@ -75,7 +85,12 @@ class TestPacked:
         assert "research; its authors warn" in entry.license
         assert sorted(written(output)) == ["models.json", entry.card, entry.file]
         card = (output / entry.card).read_text(encoding="utf-8")
-        assert card.startswith("# Çard\n\nResults.\n\n## This package\n")
+        # Whoever has the package has no folder that a run exported to.
+        assert card.startswith("# Çard\n\nIt restores.\n\n## This package\n")
+        start, _, end = card.partition("## How to use it\n")
+        assert f'folder = zoo.resolve("{NAME}")' in start
+        used = f"experiments.compress --model={NAME} ...\nload_model(folder)"
+        assert end == f"{used}\n\n## Results\n"
         flat = " ".join(card.split())
         assert f"--model={NAME}" in flat and entry.license in flat
         assert told.split("float16. ")[1].partition("\n")[0] in flat

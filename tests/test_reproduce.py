@@ -99,6 +99,12 @@ def test_runs_on_other_images_have_a_table_of_their_own(system, tmp_path):
     assert sets[1]["summary"]["model 3"]["hole/lpips"]["mean"] == 0.3
     shown = results_text.render(reproduce.gather(system, runs, tmp_path))
     assert shown.count("**model 3** (ours)") == 2
+    # What the second set leaves open is passed over.
+    open_claims = [
+        sum(claim["verdict"] == "not measured" for claim in one["claims"])
+        for one in sets
+    ]
+    assert all(open_claims) and shown.count("| not measured |") == open_claims[0]
 
 
 def test_tables_of_a_run_are_shown_by_its_name(system, tmp_path):

@@ -38,6 +38,17 @@ class Page(tiny_browser.Browser):
         self.click(self.element(named(BUTTONS, name)))
         self.settle()
 
+    def choose_model(self, name):
+        self.click(f"{PANEL}.querySelector('input[aria-expanded]')")
+        options = "[...document.querySelectorAll('[role=option]')]"
+        wanted = f"e => e.innerText.includes({json.dumps(name)})"
+        self.click(self.element(f"{options}.find({wanted})"))
+        self.settle()
+
+    def tick(self):
+        self.click(f"{PANEL}.querySelector('input[type=checkbox]')")
+        self.settle()
+
     def choose_region(self, name):
         """Presses a button below the editor, and waits until the picture is new."""
         self._fit()

@@ -1,0 +1,25 @@
+"""Pictures that say what they are."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny_codec import picture
+
+from serving import labeled
+
+TEXTS = {
+    labeled.RESTORED: "restored by facemend; invented content",
+    labeled.DECODED: "decompressed by facemend; details may be invented",
+    labeled.DRAWN: "drawn by facemend; invented content, nobody's picture",
+}
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_picture_says_what_it_is(text):
+    image = picture(20, 30)
+    with Image.open(io.BytesIO(labeled.encode_png(image, text))) as file:
+        assert file.format == "PNG"
+        assert file.text["Description"] == TEXTS[text]
+        np.testing.assert_array_equal(np.asarray(file), image)
