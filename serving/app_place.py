@@ -15,7 +15,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 
-_PREFIX = "facemend-"
+_PREFIX = "facemend-page-"
+# Nothing is deleted that does not hold it: a user may call a folder of theirs alike.
+_MARKER = ".uploads-of-a-facemend-page"
 _FRESH = 60  # seconds that a folder may be there before its process has locked it
 
 
@@ -24,6 +26,7 @@ def place() -> Iterator[pathlib.Path]:
     """A folder that is deleted when the block ends, as those of dead processes are."""
     sweep()
     with tempfile.TemporaryDirectory(prefix=_PREFIX) as name, _locked(name):
+        (pathlib.Path(name) / _MARKER).touch()
         yield pathlib.Path(name)
 
 
@@ -34,7 +37,8 @@ def sweep() -> None:
         with contextlib.suppress(OSError):
             own = folder.lstat().st_uid == os.getuid()
             old = time.time() - folder.lstat().st_mtime > _FRESH
-            if own and old and folder.is_dir() and not folder.is_symlink():
+            ours = (folder / _MARKER).exists() and not folder.is_symlink()
+            if own and old and ours:
                 with _locked(folder):
                     shutil.rmtree(folder, ignore_errors=True)
 

@@ -20,10 +20,12 @@ def temporary(tmp_path, monkeypatch):
     return tmp_path
 
 
-def left_behind(place, name="facemend-dead", seconds=120):
+def left_behind(place, name="facemend-page-dead", seconds=120, marked=True):
     """A folder of a process that has ended, so long ago."""
     folder = place / name
     (folder / "files").mkdir(parents=True)
+    if marked:
+        (folder / ".uploads-of-a-facemend-page").touch()
     (folder / "files" / "face.png").write_bytes(b"face")
     os.utime(folder, (time.time() - seconds,) * 2)
     return folder
@@ -54,8 +56,9 @@ def test_so_does_what_is_not_ours_or_just_made(temporary, monkeypatch):
     folders = [
         left_behind(temporary, "something-else"),
         left_behind(temporary, seconds=5),
+        left_behind(temporary, "facemend-page-of-mine", marked=False),
     ]
-    (temporary / "facemend-link").symlink_to(folders[0])
+    (temporary / "facemend-page-link").symlink_to(folders[0])
     app_place.sweep()
     assert all((folder / "files" / "face.png").exists() for folder in folders)
     os.utime(folders[1], (0, 0))
