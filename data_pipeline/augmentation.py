@@ -29,6 +29,25 @@ def flip_and_shift(image: tf.Tensor, key: tf.Tensor, shift: int) -> tf.Tensor:
     return tf.gather(tf.gather(image, rows, axis=0), columns, axis=1)
 
 
+def flip_and_cut(image: tf.Tensor, key: tf.Tensor, side: int) -> tf.Tensor:
+    """A random square of an image, and a horizontal flip with probability 1/2.
+
+    Args:
+      image: [H, W, C] of any type.
+      key: Integer [2], stateless.
+      side: Of the square, pixels, at most H and W.
+
+    Returns:
+      [side, side, C].
+    """
+    keys = tf.random.experimental.stateless_split(key, 2)
+    square = tf.image.stateless_random_crop(
+        image, [side, side, image.shape[-1]], tf.cast(keys[0], tf.int32)
+    )
+    flipped = tf.random.stateless_uniform([], keys[1]) < 0.5
+    return tf.where(flipped, square[:, ::-1], square)
+
+
 def _reflected(position: tf.Tensor, size: int) -> tf.Tensor:
     """Positions beyond an edge come back; the edge itself is not repeated."""
     return size - 1 - tf.abs(size - 1 - tf.abs(position))

@@ -53,11 +53,13 @@ def inpainting(
     return task
 
 
-def reconstruction(*, shift: int = 0) -> TaskFn:
+def reconstruction(*, shift: int = 0, side: int = 0) -> TaskFn:
     """The task of returning the image that was given.
 
     Args:
       shift: Of `augmentation.flip_and_shift`, pixels; 0 leaves images as they are.
+      side: Of `augmentation.flip_and_cut`, pixels, instead of a shift; 0 takes whole
+        images.
 
     Returns:
       A task whose inputs are {"image": [S, S, 3] in [0, 1], "key": integer [2], for
@@ -65,8 +67,10 @@ def reconstruction(*, shift: int = 0) -> TaskFn:
     """
 
     def task(image: tf.Tensor, key: tf.Tensor, index: tf.Tensor) -> tuple:
-        if shift:
-            augmentation_key = tf.random.experimental.stateless_fold_in(key, _AUGMENT)
+        augmentation_key = tf.random.experimental.stateless_fold_in(key, _AUGMENT)
+        if side:
+            image = augmentation.flip_and_cut(image, augmentation_key, side)
+        elif shift:
             image = augmentation.flip_and_shift(image, augmentation_key, shift)
         target = pixels.bytes_to_unit(image)
         return {"image": target, "key": key}, target

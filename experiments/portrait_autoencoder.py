@@ -18,7 +18,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from evaluation import wording
+from data_pipeline import pipeline
+from data_pipeline.decoded import DecodedSplit
 from evaluation.record import Evaluation
 from evaluation.uint8_wrap import mse_uint8_wrap
 from experiments import portrait_autoencoder_facts as facts
@@ -26,7 +27,7 @@ from experiments import portrait_autoencoder_findings, runner
 from experiments import portrait_autoencoder_training as training
 from experiments.config import check_at_least, check_choice, hp
 from experiments.data import RunData
-from experiments.portrait_autoencoder_presets import CODEC, PRESETS
+from experiments.portrait_autoencoder_presets import PRESETS, label
 from experiments.reconstruction import ReconstructionConfig
 from experiments.system import System
 from experiments.system_config import Findings
@@ -93,6 +94,13 @@ class Config(ReconstructionConfig):
         "none, or cosine: it falls to 0 at the end of --epochs.",
         published="not stated",
     )
+    train_side: int = hp(
+        0,
+        "Side of random squares of the training images to learn from, pixels, instead "
+        "of the whole; 0 takes the whole. Squares of half the side take a quarter of "
+        "the time.",
+        published="the whole image",
+    )
     uint8_wrap: bool = hp(
         False,
         "The report also has the error as 8-bit arithmetic gives it that overflows, "
@@ -126,6 +134,14 @@ class Config(ReconstructionConfig):
                 "and tiles of large pictures overlap by "
                 f"{codec.MARGIN_PIXELS}: they would show seams. Take a smaller --depth."
             )
+        if self.train_side:
+            portrait_autoencoder.check_side("train_side", self.train_side)
+            if self.train_side > self.image_size or self.shift:
+                raise ValueError(
+                    f"--train_side={self.train_side} must be at most --image_size="
+                    f"{self.image_size}, and goes without --shift, which squares "
+                    f"anywhere make needless; got --shift={self.shift}."
+                )
         if self.lmbda <= 0:
             raise ValueError(f"--lmbda must be above 0; got {self.lmbda}.")
 
@@ -148,6 +164,10 @@ class Config(ReconstructionConfig):
             f"{values / numbers:.3g} times smaller if a number took no more than a "
             "value; they are real numbers, so this is no size in bytes."
         )
+
+    def training_task(self, split: DecodedSplit) -> pipeline.TaskFn:
+        """The task of the training images."""
+        return pipeline.reconstruction(shift=self.shift, side=self.train_side)
 
     def measures(self) -> dict[str, Callable]:
         """Whether images are flat and, if asked for, the paper's probable overflow."""
@@ -190,27 +210,6 @@ class Config(ReconstructionConfig):
             facts=facts,
             card=card,
         )
-
-
-def label(config: Config) -> str:
-    """What tables call the network: N or λ, and what is not as in their presets."""
-    usual = Config(**(CODEC if config.entropy == "factorized" else {}))
-    named = [f"N = {config.channels}"]
-    if config.entropy == "factorized":
-        named = [f"λ = {config.lmbda:g}", *named]
-        if config.channels == usual.channels:
-            named.pop()
-    if config.activation != usual.activation:
-        named.append({"gdn": "GDN", "relu": "ReLU"}[config.activation])
-    if tuple(config.kernels) != tuple(usual.kernels):
-        named.append("filters " + "/".join(map(str, config.kernels)))
-    if config.depth:
-        named.append(f"depth {config.depth}")
-    if config.learning_rate != usual.learning_rate:
-        named.append(f"learning rate {config.learning_rate:g}")
-    if config.entropy == "none" and config.epochs != usual.epochs:
-        named.append(wording.counted(config.epochs, "epoch"))
-    return ", ".join(named)
 
 
 SYSTEM = System(

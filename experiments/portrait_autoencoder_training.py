@@ -40,7 +40,7 @@ def build_halves(
     )
 
 
-def build_network(config: Config) -> tf.keras.Model:
+def build_network(config: Config, *, any_size: bool = False) -> tf.keras.Model:
     """Inputs -> outputs, in the global precision policy.
 
       inputs    {"image": [B, S, S, 3] in [0, 1], "key": integer [B, 2]}
@@ -49,7 +49,7 @@ def build_network(config: Config) -> tf.keras.Model:
     Its layers "analysis", "synthesis" and, with `entropy="factorized"`, "prior" are
     what a codec is made of. Without, the key has no use.
     """
-    size = config.image_size
+    size = None if any_size else config.image_size
     image = tf.keras.Input((size, size, 3), name="image")
     key = tf.keras.Input((2,), dtype="int32", name="key")
     analysis, synthesis = build_halves(config, size)
@@ -75,11 +75,12 @@ def build_trainer(
         if config.entropy == "none":
             return {"distortion": distortion}
         return {
-            "bits_per_pixel": outputs["bits"] / config.image_size**2,
+            "bits_per_pixel": outputs["bits"] / _pixels(target),
             "distortion": config.lmbda * _LEVELS * distortion,
         }
 
-    network = build_network(config)
+    # Whole images are measured as it learns from squares of them.
+    network = build_network(config, any_size=bool(config.train_side))
     trainer = ReconstructionTrainer(
         network,
         losses=terms,
@@ -98,6 +99,11 @@ def build_trainer(
         jit_compile=config.jit_compile,
     )
     return trainer
+
+
+def _pixels(images: tf.Tensor) -> tf.Tensor:
+    """How many each has, float32."""
+    return tf.cast(tf.reduce_prod(tf.shape(images)[1:3]), tf.float32)
 
 
 def entropy_tables(network: tf.keras.Model) -> EntropyTables:

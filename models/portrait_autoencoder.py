@@ -21,13 +21,13 @@ REDUCTION = math.prod(STRIDES)
 ACTIVATIONS = ("relu", "gdn")
 
 
-def check_image_size(image_size: int) -> None:
-    """Raises a ValueError unless the strides divide the image evenly."""
-    if image_size < REDUCTION or image_size % REDUCTION:
+def check_side(name: str, side: int) -> None:
+    """Raises a ValueError, naming the side, unless the strides divide it evenly."""
+    if side < REDUCTION or side % REDUCTION:
         raise ValueError(
-            f"image_size must be a multiple of {REDUCTION}, because three convolutions "
-            f"make the image {REDUCTION} times smaller; got {image_size}. "
-            f"Try {image_size // REDUCTION * REDUCTION or REDUCTION}."
+            f"{name} must be a multiple of {REDUCTION}, because three convolutions "
+            f"make the image {REDUCTION} times smaller; got {side}. "
+            f"Try {max(side // REDUCTION, 1) * REDUCTION}."
         )
 
 
@@ -36,7 +36,7 @@ def check(
 ) -> None:
     """Raises a ValueError that names the first option that cannot be built."""
     if image_size is not None:
-        check_image_size(image_size)
+        check_side("image_size", image_size)
     if len(kernels) != len(STRIDES) or any(k < s for k, s in zip(kernels, STRIDES)):
         raise ValueError(
             f"kernels must be three sides, at least {STRIDES}: a kernel smaller than "

@@ -65,3 +65,28 @@ def test_a_task_shifts_target_and_input_alike_and_leaves_the_hole():
     missing = np.broadcast_to(inputs["mask"] > 0, target.shape)
     np.testing.assert_array_equal(inputs["image"][~missing], target[~missing])
     assert (inputs["image"][missing] == 0.5).all()
+
+
+def cut(image, key, side):
+    key = tf.constant([0, key])
+    return augmentation.flip_and_cut(image, key, side).numpy()
+
+
+def test_a_square_is_of_the_image_and_anywhere_in_it():
+    image = np.arange(6 * 7 * 3).reshape(6, 7, 3)
+    squares = [image[y : y + 4, x : x + 4] for y in range(3) for x in range(4)]
+    known = {s.tobytes() for s in squares} | {s[:, ::-1].tobytes() for s in squares}
+    found = {cut(image, key, 4).tobytes() for key in range(200)}
+    assert found == known
+    np.testing.assert_array_equal(cut(image, 5, 4), cut(image, 5, 4))
+    whole = image[:, :6]
+    np.testing.assert_array_equal(np.unique(cut(whole, 5, 6)), np.unique(whole))
+
+
+def test_a_task_of_squares_returns_what_it_is_given():
+    split = tiny.split_of(tiny.noise(8, SIZE))
+    task = pipeline.reconstruction(side=4)
+    dataset = pipeline.training_batches(split, task, batch_size=8, seed=0)
+    inputs, target = next(dataset.as_numpy_iterator())
+    assert target.shape == (8, 4, 4, 3)
+    np.testing.assert_array_equal(inputs["image"], target)

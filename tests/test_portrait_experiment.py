@@ -110,6 +110,9 @@ class TestPresets:
             ("channels", 0, "--channels must be at least 1"),
             ("depth", 3, "--depth=3 .* sees 182 pixels around"),
             ("checkpoint", "best", "a codec is judged by both"),
+            ("train_side", 20, "train_side must be a multiple of 16.* Try 16"),
+            ("train_side", 48, "--train_side=48 must be at most --image_size=32"),
+            ("shift", 2, "--train_side=16 .* goes without --shift"),
         ],
     )
     def test_what_cannot_be_is_said(self, field, value, said):
@@ -130,6 +133,16 @@ class TestTraining:
         )
         error = tf.reduce_mean(tf.square(255 * (image - outputs["image"])), [1, 2, 3])
         np.testing.assert_allclose(terms["distortion"], 0.5 * error, rtol=1e-5)
+
+    @pytest.mark.parametrize("side", [16, 32])
+    def test_a_pixel_of_a_square_costs_what_it_costs_in_the_whole(self, side):
+        trainer = training.build_trainer(make(), 10)
+        image = tf.constant(bumpy(2, side) / np.float32(255))
+        outputs = trainer.restores({"image": image, "key": tf.zeros([2, 2], tf.int32)})
+        terms = trainer.terms_of(image, outputs)
+        np.testing.assert_allclose(
+            terms["bits_per_pixel"], outputs["bits"] / side**2, rtol=1e-6
+        )
 
     def test_the_prior_is_trained_and_saved_with_the_network(self):
         network = training.build_network(make())
