@@ -55,8 +55,9 @@ DEPARTURES = (
     "(2018), a range coder; the distortion is the squared error of 8-bit levels.",
     "GDN divides by a weighted sum of absolute values, the later form of Johnston et "
     "al. (2019), instead of by the root of a sum of squares.",
-    "The presets lambda_* have 128 channels, GDN, random shifts and a learning rate "
-    "that falls to 0; the paper says nothing of a codec.",
+    "The presets lambda_* have 128 channels and GDN and learn from random squares of "
+    "96 pixels, with clipped gradients and a learning rate that falls to 0; the paper "
+    "says nothing of a codec.",
 )
 
 TABLED = ("file/bits_per_pixel", "file/psnr_db", "file/ms_ssim")
