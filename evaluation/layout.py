@@ -90,6 +90,8 @@ def _regions(report: Report, labels: Mapping) -> list[dict]:
     regions = []
     for region in dict.fromkeys(naming.region_of(key) for key in keys):
         inside = [key for key in keys if naming.region_of(key) == region]
+        if region == "raw" and _pasted(report, inside):
+            continue
         wanted = [f"{region}/{name}".lstrip("/") for name in report.metrics]
         main = [key for key in wanted if key in inside] or inside
         rest = [key for key in inside if key not in main]
@@ -102,6 +104,14 @@ def _regions(report: Report, labels: Mapping) -> list[dict]:
             }
         )
     return regions
+
+
+def _pasted(report: Report, raw: Sequence[str]) -> bool:
+    """Whether our whole images are the composites, which have a table already."""
+    pairs = [(key, key.replace("raw/", "composite/", 1)) for key in raw]
+    entries = [report.summary[label] for label in report.ours]
+    both = [(e[a], e[b]) for e in entries for a, b in pairs if a in e and b in e]
+    return bool(both) and all(a["mean"] == b["mean"] for a, b in both)
 
 
 def _result_table(report, restorers, keys, labels) -> dict | None:

@@ -17,12 +17,16 @@ from test_identity import save as save_embedding
 
 from data_pipeline import pipeline
 from data_pipeline.synthetic_faces import ATTRIBUTES
+from evaluation import evaluate
+from evaluation.record import Evaluation
 from experiments import config as configs
 from experiments import pyramid_cgan_facts as facts
 from experiments import pyramid_cgan_labels as labels
 from experiments import pyramid_cgan_training as training
 from experiments import runner
+from experiments.finished_runs import FinishedRun
 from experiments.pyramid_cgan import PRESETS, SYSTEM, Config
+from experiments.run_folder import RunFolder
 from models import pyramid_cgan as networks
 from serving import export
 from training.checkpoints import Checkpoints
@@ -523,6 +527,32 @@ def test_buildings_are_completed_without_a_classifier(tmp_path):
     row = History(folder.history).rows[-1]
     expected = {"g_reconstruction", "g_adversarial", "d_real", "d_fake"}
     assert {name for name in row if TERM.match(name)} == expected
+
+
+def finished(folder, label, errors, ssim):
+    """A run of 40 images as `together` reads it."""
+    folder.mkdir()
+    rows = "".join(f"{step},{error}\n" for step, error in errors.items())
+    (folder / "history.csv").write_text(f"step,val_hole/l1_percent\n{rows}")
+    values = {"hole/ssim": np.full(40, ssim), "hole/lpips": np.full(40, 1 - ssim)}
+    evaluation = Evaluation([""] * 40, {label: values}, np.ones(40), "f")
+    config = {"classifier_on_fake": False, "generator_steps": 180}
+    report = {"ours": [label], "environment": {"config": config}, "tables": []}
+    return FinishedRun(RunFolder(folder), evaluation, report)
+
+
+def test_it_is_said_what_the_printed_losses_do(tmp_path):
+    errors = {0: 20.0, 100: 9.9, 200: 8.0, 1000: 7.0}
+    runs = [
+        finished(tmp_path / "d", facts.LABELS["d"], errors, 0.5),
+        finished(tmp_path / "p", facts.LITERAL, {**errors, 200: 25.0}, 0.4),
+    ]
+    merged = evaluate.merge(*[run.evaluation for run in runs])
+    (said,) = SYSTEM.together(merged, runs).statements
+    assert "goes from 20.0% of random weights to 25.0% in that phase" in said
+    assert "with the default losses to 8.0%. It ends at 7.0% against 7.0%" in said
+    assert "SSIM of 0.400 against 0.500 and an LPIPS of 0.600 against 0.500" in said
+    assert not SYSTEM.together(runs[0].evaluation, runs[:1]).statements
 
 
 @pytest.mark.parametrize(

@@ -244,6 +244,13 @@ class TestContent:
         shown = " ".join(Page((written / "report.html").read_text()).text)
         assert "8.31" in shown and "better than plain 2, 16.20" in shown
 
+    @pytest.mark.parametrize("raw", [8.3, 8.4])
+    def test_whole_images_that_are_composites_have_one_table(self, tmp_path, raw):
+        same = {"composite/ssim": entry(8.3), "raw/ssim": entry(raw)}
+        given = {"ours": same, "telea": {**same, "raw/ssim": entry(9)}}
+        path = report.write_report(tmp_path, report.Report("T", given, ours=["ours"]))
+        assert ("### Raw" in path.with_suffix(".md").read_text()) == (raw != 8.3)
+
     def test_of_several_of_ours_the_best_is_named(self, tmp_path):
         given = {"a": {L1: entry(8.3)}, "b": {L1: entry(7.1)}, "telea": {L1: entry(9)}}
         path = report.write_report(tmp_path, report.Report("T", given, ours=["a", "b"]))
