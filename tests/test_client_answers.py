@@ -2,15 +2,14 @@
 
 import base64
 import contextlib
-import functools
 import http.server
 import json
-import threading
 import time
 
 import numpy as np
 import pytest
 import tiny_codec
+import tiny_serving
 
 from serving import client_codec, client_pictures
 from serving.client import Client
@@ -21,7 +20,6 @@ MASK = np.zeros((20, 30), np.uint8)
 MASK[5:9, 5:9] = 1
 
 
-@contextlib.contextmanager
 def answering(body, *, pause=0.0, head=b"HTTP/1.1 200 OK\r\n", chatty=False):
     """A server that answers all alike, and after each byte of the body waits.
 
@@ -49,17 +47,7 @@ def answering(body, *, pause=0.0, head=b"HTTP/1.1 200 OK\r\n", chatty=False):
         def log_message(self, *args):
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    serve = functools.partial(server.serve_forever, poll_interval=0.01)
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return tiny_serving.listening(Handler)
 
 
 def outputs(value):

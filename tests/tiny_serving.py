@@ -193,10 +193,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return f'{{"outputs": {{{pairs}}}}}'
 
 
-@contextlib.contextmanager
 def rest(state):
     """Serves over REST; gives the address."""
-    handler = type("Bound", (Handler,), {"state": state})
+    return listening(type("Bound", (Handler,), {"state": state}))
+
+
+@contextlib.contextmanager
+def listening(handler):
+    """A server of HTTP with this class of handlers; gives the address."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     thread = threading.Thread(
