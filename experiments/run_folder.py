@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.metadata
 import json
@@ -9,12 +10,14 @@ import os
 import pathlib
 import platform
 import subprocess
+from collections.abc import Iterator
 from typing import Any
 
 from data_pipeline import pixels
 from experiments import command
 from experiments.config import RunConfig
 from serving import export as saved_models
+from serving import file_lock
 
 # Fields that may change between two starts of the same run: they say where things are,
 # how far to go and how to measure, not what the network learns.
@@ -66,6 +69,29 @@ class RunFolder:
     def has_begun(self) -> bool:
         """Whether it holds a checkpoint that a run resumes from."""
         return any(self.checkpoints.glob("last/ckpt*"))
+
+    def untrained(self) -> FileNotFoundError:
+        """What to raise where there is no checkpoint."""
+        return FileNotFoundError(
+            f"{self.path} holds no checkpoint; put train into --stages first."
+        )
+
+    @contextlib.contextmanager
+    def training(self) -> Iterator[None]:
+        """Keeps other processes from training in the folder meanwhile.
+
+        Raises:
+          ValueError: If another does.
+        """
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(file_lock.held(self.path / ".training"))
+            except BlockingIOError:
+                raise ValueError(
+                    f"Another process trains in {self.path}. Wait until it has ended, "
+                    "or pass another --workdir."
+                ) from None
+            yield
 
     def record(self, paper: str, preset: str, config: RunConfig) -> dict[str, Any]:
         """Writes config.json, unless the folder holds a run of another configuration.

@@ -61,10 +61,14 @@ def run(system: System, config: Any, preset: str) -> RunFolder:
         config.check_evaluation(data)
     lpips_path = lpips.resolve(config.lpips_weights)
     perceptual = lpips.load(lpips_path) if lpips_path else None
-    record = folder.record(system.name, preset, config)
-
     if "train" in config.stages:
-        _train(system, config, data, folder, devices, perceptual)
+        with folder.training():
+            record = folder.record(system.name, preset, config)
+            _train(system, config, data, folder, devices, perceptual)
+    else:
+        if not folder.has_begun:
+            raise folder.untrained()
+        record = folder.record(system.name, preset, config)
     network = trained_network(system, config, folder)
     if "evaluate" in config.stages:
         page = evaluation_stage.evaluate(
@@ -160,9 +164,7 @@ def trained_network(system: System, config: Any, folder: RunFolder) -> tf.keras.
         items["average"] = average
     saved = checkpoints.Checkpoints(items, folder.checkpoints)
     if not saved.restore_part(best=config.checkpoint == "best"):
-        raise FileNotFoundError(
-            f"{folder.path} holds no checkpoint; put train into --stages first."
-        )
+        raise folder.untrained()
     if average is not None:
         average.copy_to(network)
     return network

@@ -7,13 +7,14 @@ one does.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import pathlib
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator
+
+from serving import file_lock
 
 _PREFIX = "facemend-page-"
 # Nothing is deleted that does not hold it: a user may call a folder of theirs alike.
@@ -25,9 +26,10 @@ _FRESH = 60  # seconds that a folder may be there before its process has locked 
 def place() -> Iterator[pathlib.Path]:
     """A folder that is deleted when the block ends, as those of dead processes are."""
     sweep()
-    with tempfile.TemporaryDirectory(prefix=_PREFIX) as name, _locked(name):
-        (pathlib.Path(name) / _MARKER).touch()
-        yield pathlib.Path(name)
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as name:
+        folder = pathlib.Path(name)
+        with file_lock.held(folder / _MARKER):
+            yield folder
 
 
 def sweep() -> None:
@@ -39,20 +41,5 @@ def sweep() -> None:
             old = time.time() - folder.lstat().st_mtime > _FRESH
             ours = (folder / _MARKER).exists() and not folder.is_symlink()
             if own and old and ours:
-                with _locked(folder):
+                with file_lock.held(folder / _MARKER):
                     shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _locked(folder: str | os.PathLike) -> Iterator[None]:
-    """Holds a folder's lock, which the system releases when its process ends.
-
-    Raises:
-      BlockingIOError: If a process holds it.
-    """
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(handle)

@@ -17,6 +17,7 @@ from data_pipeline import pixels
 from evaluation.record import Evaluation
 from experiments import config as configs
 from experiments import evaluation_stage, runner
+from experiments.run_folder import RunFolder
 from experiments.skip_inpainting import PRESETS, SYSTEM, Config
 from serving import export
 from training.adversarial import AdversarialTrainer
@@ -248,6 +249,13 @@ class TestAgain:
     def test_without_a_checkpoint_there_is_nothing_to_do(self, tmp_path, stages):
         with pytest.raises(FileNotFoundError, match="no checkpoint; put train into"):
             start(tmp_path / "empty", stages=stages)
+        assert not (tmp_path / "empty" / "config.json").exists()
+
+    def test_two_cannot_train_in_one_folder(self, tmp_path):
+        refused = pytest.raises(ValueError, match="Another process trains in")
+        with RunFolder(tmp_path).training(), refused:
+            start(tmp_path, **SHORT)
+        assert not (tmp_path / "config.json").exists()
 
 
 def test_the_best_checkpoint_is_that_of_the_best_epoch(smoke):
