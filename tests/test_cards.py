@@ -38,6 +38,8 @@ def results(tmp_path):
             "Telea": {"hole/l1_percent": interval(16.25), "raw/mae": interval(0.99)},
         },
         "environment": {
+            "preset": "model3",
+            "config": {"batch_size": 8, "initial": "/home/a/b"},
             "seed": 5,
             "commit": "0123456789ab",
             "evaluation commit": "ba9876543210",
@@ -109,6 +111,7 @@ def test_a_run_brings_its_numbers_and_where_they_are_from(results):
         "0123456789ab",
         "2 CPU cores",
         "Test set Drawn faces, fingerprint feedc0ffee123456",
+        "`--preset=model3 --batch_size=8 --initial=b`",
     ):
         assert fact in text
     # Metrics that were not measured, and those of other regions, are left out.

@@ -12,6 +12,7 @@ import pathlib
 import jinja2
 
 from evaluation import tables
+from experiments.provenance import settings, without_places
 from experiments.system import System
 
 
@@ -29,7 +30,7 @@ def of_run(system: System, results: pathlib.Path, image_size: int = 128) -> str:
     summary = report["summary"]
     keys = [
         key
-        for key in system.headline
+        for key in (*system.headline, *system.tabled)
         if any(key in values for values in summary.values())
     ]
     table = tables.results_table(summary, list(summary), keys)
@@ -38,7 +39,8 @@ def of_run(system: System, results: pathlib.Path, image_size: int = 128) -> str:
         f"Seed {environment['seed']}, trained at commit {environment['commit']}, "
         f"evaluated at commit {environment['evaluation commit']}, "
         f"{environment['hardware']}. Test set {environment['data']['set']}, "
-        f"fingerprint {environment['fingerprint of the test set']}."
+        f"fingerprint {environment['fingerprint of the test set']}. "
+        f"{settings(system, {'environment': without_places(environment)})}"
     )
     return render(
         system,
