@@ -33,7 +33,7 @@ from experiments import command, file_jobs
 from experiments import config as configs
 from experiments.config import hp
 from experiments.file_jobs import Job
-from serving import any_codec, latent_export, zoo
+from serving import any_codec, labeled, latent_export, zoo
 from serving.any_codec import AnyCodec
 
 SUFFIX = ".fmc"
@@ -134,7 +134,7 @@ def decompress(options: Options) -> None:
     def convert(codec: AnyCodec, path: pathlib.Path) -> tuple[bytes, str]:
         image = codec.decompress(path.read_bytes())
         height, width = image.shape[:2]
-        return pixels.encode_png(image), f"{width}x{height} pixels"
+        return labeled.encode_png(image, labeled.DECODED), f"{width}x{height} pixels"
 
     jobs = _jobs(options, "compressed picture", (SUFFIX,), ".png")
     done = len(_convert(options, jobs, convert, verb="decompress"))

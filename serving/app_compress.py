@@ -89,7 +89,7 @@ def build(codecs: Mapping[str, Codec], tools: Tools, examples: Sequence[str]) ->
             widgets.offer(f"{stem}-decoded.png", png),
         )
 
-    file.change(clear, file, results, **widgets.SHOW)
+    gr.on([file.change, rate.change], clear, file, results, **widgets.SHOW)
     button.click(widgets.told(compress), [file, rate], results, **widgets.WORK)
 
 
@@ -105,7 +105,7 @@ def _difference(ours: Row, theirs: Row, tools: Tools) -> str:
     text = f"The codec against {rival}: {', '.join(parts)}"
     more = theirs.size - ours.size
     if more > ours.size / 50:
-        text += f", though that file is {more:,} bytes larger"
+        text += f", though the {rival} is {more:,} bytes larger"
     return f"{text}. A {SUFFIX} file is read only by the model that wrote it."
 
 
@@ -117,13 +117,21 @@ def _opener(codecs: Mapping[str, Codec]) -> None:
         format="png",
         interactive=False,
         visible=False,
+        buttons=["fullscreen"],
         elem_classes="opened",
     )
+    whole = gr.DownloadButton("Download PNG", size="md", visible=False)
 
     def show(path):
         if not path:
-            return gr.update(value=None, visible=False)
+            return gr.update(value=None, visible=False), gr.update(visible=False)
         image = app_logic.decompress(codecs, pathlib.Path(path).read_bytes())
-        return gr.update(value=app_pictures.shrink(image, widgets.SHOWN), visible=True)
+        png = labeled.encode_png(image, labeled.DECODED)
+        offered = widgets.offer(f"{widgets.stem(path)}-decoded.png", png)
+        small = app_pictures.shrink(image, widgets.SHOWN)
+        return (
+            gr.update(value=small, visible=True),
+            gr.update(value=offered, visible=True),
+        )
 
-    file.change(widgets.told(show), file, picture, **widgets.WORK)
+    file.change(widgets.told(show), file, [picture, whole], **widgets.WORK)
