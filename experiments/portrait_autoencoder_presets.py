@@ -21,7 +21,7 @@ CODEC = {
     "clip_norm": 1.0,
     "train_side": 96,
 }
-LAMBDAS = (0.001, 0.003, 0.01, 0.03, 0.1)
+LAMBDAS = (0.0005, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
 PRESETS = {
     "paper": {},
     **{f"n{channels}": {"channels": channels} for channels in (64, 128, 192, 256)},
