@@ -20,7 +20,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from data_pipeline import color_profiles
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+IMAGE_SUFFIXES = (
+    ".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff", ".gif", ".bmp",
+)  # fmt: skip
 CROPS = ("center", "none")
 
 # A decompression bomb is an error, not a warning; 24-megapixel photographs pass.
@@ -32,11 +34,11 @@ class UnreadableImageError(ValueError):
 
 
 def decode(data: bytes, name: str) -> np.ndarray:
-    """Decodes JPEG, PNG, WebP or BMP as it would be looked at.
+    """Decodes JPEG, PNG, WebP, AVIF, TIFF, BMP or a GIF's first frame.
 
-    The EXIF orientation is applied; gray, palette, CMYK and 16-bit images become
-    8-bit RGB; colors of an embedded profile become sRGB's; transparency is laid over
-    white.
+    As it would be looked at: the EXIF orientation is applied; gray, palette, CMYK and
+    16-bit images become 8-bit RGB; colors of an embedded profile become sRGB's;
+    transparency is laid over white.
 
     Args:
       data: The file's bytes.

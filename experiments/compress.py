@@ -20,7 +20,8 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 import statistics
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ from experiments import command, file_jobs
 from experiments import config as configs
 from experiments.config import hp
 from experiments.file_jobs import Job
-from serving import any_codec, labeled, latent_export, zoo
+from serving import any_codec, container, labeled, latent_export, zoo
 from serving.any_codec import AnyCodec
 
 SUFFIX = ".fmc"
@@ -115,8 +116,11 @@ def compress(options: Options) -> None:
             psnr_db=psnr_db(image, codec.decompress(data)),
         )
 
-    jobs = _jobs(options, "picture", pixels.IMAGE_SUFFIXES, SUFFIX)
-    measured = _convert(options, jobs, convert, verb="compress")
+    found = _find(options, "picture", pixels.IMAGE_SUFFIXES, SUFFIX)
+    jobs = file_jobs.pending(found, overwrite=options.overwrite)
+    codec = _load(options)
+    _tell_of_others(codec, {job[1] for job in found} - {job[1] for job in jobs})
+    measured = _convert(codec, jobs, convert, verb="compress")
     if measured:
         print(_total(measured))
     file_jobs.conclude(jobs, len(measured), verb="compressed", output=options.output)
@@ -136,8 +140,9 @@ def decompress(options: Options) -> None:
         height, width = image.shape[:2]
         return labeled.encode_png(image, labeled.DECODED), f"{width}x{height} pixels"
 
-    jobs = _jobs(options, "compressed picture", (SUFFIX,), ".png")
-    done = len(_convert(options, jobs, convert, verb="decompress"))
+    found = _find(options, "compressed picture", (SUFFIX,), ".png")
+    jobs = file_jobs.pending(found, overwrite=options.overwrite)
+    done = len(_convert(_load(options), jobs, convert, verb="decompress"))
     file_jobs.conclude(jobs, done, verb="decompressed", output=options.output)
 
 
@@ -154,21 +159,40 @@ def psnr_db(image: np.ndarray, other: np.ndarray) -> float:
     return float(-10 * np.log10(max(mse, 10 ** (-metrics.PSNR_CAP_DB / 10))))
 
 
-def _jobs(
+def _find(
     options: Options, kind: str, suffixes: tuple[str, ...], result: str
 ) -> list[Job]:
-    jobs = file_jobs.find(
+    return file_jobs.find(
         pathlib.Path(options.input),
         pathlib.Path(options.output),
         kind=kind,
         suffixes=suffixes,
         result=result,
     )
-    return file_jobs.pending(jobs, overwrite=options.overwrite)
+
+
+def _load(options: Options) -> AnyCodec:
+    return any_codec.load(zoo.resolve(options.model), bits=options.bits)
+
+
+def _tell_of_others(codec: AnyCodec, left: Collection[pathlib.Path]) -> None:
+    """Says how many results that are left alone are not what this codec would write."""
+    others = sum(_writer(path) != codec.model_id for path in left)
+    if others:
+        print(
+            f"Of these, {others:,} by another model, or with other --bits.",
+            file=sys.stderr,
+        )
+
+
+def _writer(path: pathlib.Path) -> bytes:
+    """The model that a file names."""
+    with path.open("rb") as file:
+        return container.claimed_id(file.read(container.HEADER_BYTES))
 
 
 def _convert(
-    options: Options,
+    codec: AnyCodec,
     jobs: Sequence[Job],
     convert: Callable[[AnyCodec, pathlib.Path], tuple[bytes, Any]],
     *,
@@ -177,7 +201,7 @@ def _convert(
     """Writes what becomes of each file and prints what is said of it.
 
     Args:
-      options: Of the command.
+      codec: Which does it.
       jobs: To be done.
       convert: Codec, path -> a result's bytes and what to say of it.
       verb: Of the progress bar.
@@ -185,7 +209,6 @@ def _convert(
     Returns:
       What was said, of all but skipped files.
     """
-    codec = any_codec.load(zoo.resolve(options.model), bits=options.bits)
     told = []
     for path, target in tqdm.tqdm(jobs, unit="img", desc=verb):
         try:

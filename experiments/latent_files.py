@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from data_pipeline import pixels
+from serving.codec_names import named
 
 
 def write(
@@ -61,8 +62,8 @@ def read(path: pathlib.Path, model_id: bytes) -> dict[str, np.ndarray]:
         ) from error
     if said != model_id.hex():
         raise ValueError(
-            f"{path} holds latents of the model {said}; this one is {model_id.hex()}. "
-            "Pass the model that encoded them."
+            f"{path} holds latents of the model {named(said)}; this one is "
+            f"{named(model_id.hex())}. Pass the model that encoded them."
         )
     paths = [pathlib.PurePosixPath(name) for name in names]
     outside = any(path.is_absolute() or ".." in path.parts for path in paths)

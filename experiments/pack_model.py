@@ -93,6 +93,7 @@ def pack(options: Options) -> None:
         exact = zoo_package.pack(folder, package)
         zoo_package.unpack(package, packed)
         found = compare(folder, packed)
+        ids = _codec_ids(export.read_config(packed))
         data = package.read_bytes()
     total = len(data) + sum(entry.bytes for entry in entries.values())
     kept = f"{len(exact)} of its tensors stay float32" if exact else "all of it float16"
@@ -113,12 +114,13 @@ def pack(options: Options) -> None:
         results=f"results/{facts['paper']}.json",
         trained_on=f"{title}{_length(facts['config'])}",
         license=f"The weights carry the terms of their data: {terms}.",
+        codec_ids=ids,
     )
     card = (folder / "assets.extra" / "model_card.md").read_text(encoding="utf-8")
     card = package_card.of(card, entries[options.name], found)
     pixels.write_bytes(output / f"{options.name}.zip", data)
     pixels.write_bytes(output / f"{options.name}.md", card.encode())
-    listed = [dataclasses.asdict(entries[name]) for name in sorted(entries)]
+    listed = [_listed(entries[name]) for name in sorted(entries)]
     index = json.dumps({zoo.LIST: listed}, indent=2, ensure_ascii=False) + "\n"
     pixels.write_bytes(output / zoo.INDEX, index.encode())
 
@@ -130,9 +132,20 @@ def compare(folder: pathlib.Path, packed: pathlib.Path) -> str:
       ValueError: If it is too much.
     """
     facts = export.read_config(folder)
-    if "model_id" in facts or latent_export.QUANTIZERS in facts:
+    if _codec_ids(facts):
         return _compare_codecs(folder, packed, facts["image_size"])
     return _compare_restorers(folder, packed)
+
+
+def _listed(entry: zoo.Entry) -> dict:
+    """What the index says of a model: nothing of files where it makes none."""
+    return {key: value for key, value in dataclasses.asdict(entry).items() if value}
+
+
+def _codec_ids(facts: Mapping) -> tuple[str, ...]:
+    """What a codec's files say wrote them; of a restorer, nothing."""
+    one = facts.get("model_id")
+    return (one,) if one else tuple(facts.get(latent_export.QUANTIZERS, {}).values())
 
 
 def _compare_restorers(folder: pathlib.Path, packed: pathlib.Path) -> str:

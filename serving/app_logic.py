@@ -12,6 +12,7 @@ from serving import app_pictures, container
 from serving.aligned import BeyondFacesError
 from serving.app_kinds import Metric, Restorer, Row, Tools
 from serving.codec import Codec
+from serving.codec_names import named
 from serving.framing import NoFaceError
 from serving.latent_codec import LatentCodec
 from serving.photo import UnfillableHoleError
@@ -168,9 +169,15 @@ def decompress(codecs: Mapping[str, Codec], data: bytes) -> np.ndarray:
       ForeignFileError: If none of the codecs wrote it.
     """
     writer = container.claimed_id(data)
-    any_codec, *_ = codecs.values()  # which says what is wrong
-    found = (codec for codec in codecs.values() if codec.model_id == writer)
-    return next(found, any_codec).decompress(data)
+    for codec in codecs.values():
+        if codec.model_id == writer:
+            return codec.decompress(data)
+    container.unpack(data, writer)  # which says what else is wrong with it
+    raise container.ForeignFileError(
+        f"The file was compressed by the model {named(writer.hex())}, which is not on "
+        f"this page: it has {', '.join(codecs)}. Start it with that model, "
+        "--models=NAME."
+    )
 
 
 def walk(

@@ -94,7 +94,8 @@ def picker(examples: Sequence[str], *, label: str = "Picture") -> gr.File:
     )
     limit = f"{app_pictures.MAX_BYTES >> 20} MB"
     gr.HTML(
-        f'<p class="said">JPEG, PNG, WebP or BMP, up to {limit}. Or a drawn face:</p>'
+        '<p class="said">JPEG, PNG, WebP, AVIF, TIFF, GIF or BMP, '
+        f"up to {limit}. Or a drawn face:</p>"
     )
     faces = gr.Gallery(
         list(examples),

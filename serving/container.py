@@ -21,6 +21,7 @@ import hashlib
 import struct
 
 from data_pipeline import pixels
+from serving.codec_names import named
 
 MAGIC = b"\xf0fmc"  # not ASCII: no text begins so
 VERSION = 1
@@ -131,8 +132,8 @@ def unpack(
         )
     if found_id != model_id:
         raise ForeignFileError(
-            f"The file was compressed by the model {found_id.hex()}; this one is "
-            f"{model_id.hex()}. Pass the model that compressed it."
+            f"The file was compressed by the model {named(found_id.hex())}; this one "
+            f"is {named(model_id.hex())}. Pass the model that compressed it."
         )
     # From here on the bytes are as they were written, though not by a friend for sure.
     if mode not in (0, 1):

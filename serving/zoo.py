@@ -23,6 +23,7 @@ import json
 import os
 import pathlib
 import tempfile
+from collections.abc import Sequence
 
 PRETRAINED = pathlib.Path(__file__).resolve().parent.parent / "pretrained"
 INDEX = "models.json"
@@ -49,6 +50,7 @@ class Entry:
       results: The measurements, a path in the repository.
       trained_on: The data, and for how long.
       license: The terms of the weights.
+      codec_ids: What files of a codec say wrote them, in hexadecimal digits.
     """
 
     name: str
@@ -60,9 +62,10 @@ class Entry:
     results: str
     trained_on: str
     license: str
+    codec_ids: Sequence[str] = ()
 
 
-_KEYS = tuple(field.name for field in dataclasses.fields(Entry))
+_KEYS = tuple(field.name for field in dataclasses.fields(Entry))[:-1]
 
 
 def names(*papers: str) -> tuple[str, ...]:
@@ -134,7 +137,7 @@ def read_index(folder: pathlib.Path) -> dict[str, Entry]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))[LIST]
         # A later version's index may say more of a model.
-        entries = [Entry(**{key: each[key] for key in _KEYS}) for each in found]
+        entries = [Entry(*(e[k] for k in _KEYS), e.get("codec_ids", ())) for e in found]
         return {entry.name: entry for entry in entries}
     except FileNotFoundError:
         return {}

@@ -189,9 +189,12 @@ class TestCompress:
             with pytest.raises(CorruptFileError):
                 app_logic.decompress(codecs, broken)
         foreign = tiny_codec.build(2).compress(picture(40, 50))
-        for other in (b"no such file", foreign):
-            with pytest.raises(ForeignFileError):
-                app_logic.decompress(codecs, other)
+        with pytest.raises(ForeignFileError, match="not a compressed picture"):
+            app_logic.decompress(codecs, b"no such file")
+        writer = tiny_codec.build(2).model_id.hex()
+        here = f"{writer}, which is not on this page: it has {', '.join(codecs)}"
+        with pytest.raises(ForeignFileError, match=here):
+            app_logic.decompress(codecs, foreign)
 
 
 class TestWalk:

@@ -320,6 +320,21 @@ class TestNothingIsLost:
         run(action)
         assert f"0 pictures {action}ed: " in capsys.readouterr().out
 
+    def test_results_of_another_model_are_counted(self, run, tmp_path, capsys):
+        for name in ("a.png", "b.png", "c.png"):
+            write(tmp_path / "photos" / name)
+        run("compress")
+        assert "another model" not in capsys.readouterr().err
+        run("compress")
+        assert "another model" not in capsys.readouterr().err
+        other = tiny_codec.build().compress(picture(20, 30))
+        (tmp_path / "small" / "b.fmc").write_bytes(other)
+        run("compress")
+        told = capsys.readouterr().err
+        assert "3 results already there, left alone" in told
+        assert "Of these, 1 by another model, or with other --bits." in told
+        assert (tmp_path / "small" / "b.fmc").read_bytes() == other
+
     def test_results_may_lie_beside_and_within_the_inputs(self, run, tmp_path):
         photos = tmp_path / "photos"
         write(photos / "a.png")

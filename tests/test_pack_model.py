@@ -1,6 +1,7 @@
 """Packing models to be shipped: what is compared, written, and refused."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -11,7 +12,7 @@ import tiny_serving
 
 from data_pipeline import lfw, sources
 from experiments import pack_model as command
-from serving import any_codec, photo, zoo, zoo_package
+from serving import any_codec, container, photo, zoo, zoo_package
 
 NAME = "tiny_model"
 CARD = """# Çard
@@ -105,6 +106,10 @@ class TestPacked:
         image = tiny_codec.picture(40, 50)
         data = codec.compress(image)
         np.testing.assert_array_equal(codec.decompress(data), codec.reconstruct(image))
+        # The original has other weights. Of a file it cannot read it says whose it is.
+        named = re.escape(f"compressed by the model {NAME} ({codec.model_id.hex()})")
+        with pytest.raises(container.ForeignFileError, match=named):
+            any_codec.load(exports[paper]).decompress(data)
 
     def test_one_of_the_same_name_is_replaced(self, exports, folder, output):
         pack(exports["cvae_dcgan"], output)

@@ -86,6 +86,14 @@ FORMATS = {
     "upper.JPEG": encoded(Image.new("RGB", (6, 4), BLUE), format="JPEG", quality=95),
     "rgb.png": encoded(Image.new("RGB", (6, 4), BLUE), format="PNG"),
     "webp.webp": encoded(Image.new("RGB", (6, 4), BLUE), format="WEBP", lossless=True),
+    "avif.avif": encoded(Image.new("RGB", (6, 4), BLUE), format="AVIF", quality=95),
+    "tiff.TIF": encoded(Image.new("RGB", (6, 4), BLUE), format="TIFF"),
+    "frames.gif": encoded(
+        Image.new("RGB", (6, 4), BLUE).quantize(4),
+        format="GIF",
+        save_all=True,
+        append_images=[Image.new("P", (6, 4))],
+    ),
     "bmp.bmp": encoded(Image.new("RGB", (6, 4), BLUE), format="BMP"),
     "palette.png": encoded(Image.new("RGB", (6, 4), BLUE).quantize(4), format="PNG"),
     "alpha.png": encoded(Image.new("RGBA", (6, 4), (*BLUE, 255)), format="PNG"),
@@ -94,6 +102,7 @@ FORMATS = {
     ),
     "gray.png": encoded(Image.new("L", (6, 4), 77), format="PNG"),
     "gray16.png": encoded(Image.fromarray(GRAY16), format="PNG"),
+    "gray16.tiff": encoded(Image.fromarray(GRAY16), format="TIFF"),
 }
 
 
@@ -110,9 +119,11 @@ def test_every_format_becomes_rgb_bytes(tmp_path):
         assert (image.shape, image.dtype) == ((4, 6, 3), np.uint8), name
         if "gray" not in name:
             off = np.abs(image.astype(int) - BLUE).max()
-            assert off <= (3 if name.lower().endswith(("jpg", "jpeg")) else 0), name
+            lossy = name.lower().endswith(("jpg", "jpeg", "avif"))
+            assert off <= (3 if lossy else 0), name
     assert (images["gray.png"] == 77).all()
-    np.testing.assert_allclose(images["gray16.png"][..., 0], GRAY16 / 257, atol=0.51)
+    for name in ("gray16.png", "gray16.tiff"):
+        np.testing.assert_allclose(images[name][..., 0], GRAY16 / 257, atol=0.51)
 
 
 def test_folder_is_searched_below_and_hidden_things_are_left_out(tmp_path):
