@@ -64,11 +64,9 @@ class Config(ReconstructionConfig):
     epochs: int = hp(
         30, "Passes over the training images.", published="10 (CVAE), 30 (DCGAN)"
     )
-    learning_rate: float = hp(2e-4, "Of Adam.", published="not stated")
+    learning_rate: float = hp(1e-3, "Of Adam.", published="not stated")
     discriminator_learning_rate: float = hp(
-        0.0,
-        "Of the discriminator's Adam; 0 takes --learning_rate.",
-        published="not stated",
+        2e-5, "Of the discriminator's Adam.", published="not stated"
     )
     beta_1: float = hp(0.5, "Of Adam.", published="not stated")
     reconstruction: str = hp(

@@ -15,7 +15,6 @@ if typing.TYPE_CHECKING:
 CVAE = {
     "generator": "cvae",
     "epochs": 10,
-    "learning_rate": 1e-3,
     "beta_1": 0.9,
     "reconstruction_weight": 1.0,
     "adversarial_weight": 0.0,
@@ -79,8 +78,6 @@ def label(config: Config) -> str:
     adversarial = bool(config.adversarial_weight)
     usual = type(config)(**({} if adversarial else CVAE))
     unused = set() if adversarial else _ADVERSARIAL
-    if config.discriminator_learning_rate == config.learning_rate:
-        unused = {*unused, "discriminator_learning_rate"}
     return ", ".join(
         [
             "DCGAN" if adversarial else "CVAE",

@@ -52,7 +52,8 @@ def build_trainer(
             terms=_names(config),
             average=average,
         )
-        trainer.compile(_optimizer(config), jit_compile=config.jit_compile)
+        optimizer = _optimizer(config, config.learning_rate)
+        trainer.compile(optimizer, jit_compile=config.jit_compile)
         return trainer
 
     def autoencoder_losses(target, outputs, fake_score):
@@ -79,7 +80,7 @@ def build_trainer(
     )
     names = [f"g_{name}" for name in _names(config)]
     trainer.compile(
-        _optimizer(config),
+        _optimizer(config, config.learning_rate),
         _optimizer(config, config.discriminator_learning_rate),
         terms=(*names, "g_adversarial", "d_real", "d_fake"),
         jit_compile=config.jit_compile,
@@ -106,10 +107,6 @@ def _names(config: Config) -> list[str]:
     return ["reconstruction"] + ["kl"] * bool(config.kl_weight)
 
 
-def _optimizer(config: Config, rate: float = 0.0) -> tf.keras.optimizers.Optimizer:
-    """Adam, at a learning rate of its own if it has one."""
-    return tf.keras.optimizers.Adam(
-        rate or config.learning_rate,
-        config.beta_1,
-        global_clipnorm=config.clip_norm or None,
-    )
+def _optimizer(config: Config, rate: float) -> tf.keras.optimizers.Optimizer:
+    clip = config.clip_norm or None
+    return tf.keras.optimizers.Adam(rate, config.beta_1, global_clipnorm=clip)

@@ -30,7 +30,7 @@ class Design(typing.NamedTuple):
 
     Attributes:
       widths: Channels of the encoder's convolutions, from the image inwards.
-      pooled: The last halving is a MaxPool's, and the first doubling a plain one.
+      pooled: The last halving is a MaxPool's, and the last doubling bilinear.
       deep: Mean and log-variance each have a hidden layer.
     """
 
@@ -116,13 +116,17 @@ def build_encoder(
 def build_decoder(
     generator: str = "cvae", *, image_size: int = 64, latents: int = LATENTS
 ) -> tf.keras.Model:
-    """Builds the decoder, the mirror image of `build_encoder`.
+    """Builds the decoder, which has the layers of `build_encoder` in reverse.
 
       latents   [B, L]
-      features  dense, ReLU -> [B, S/32, S/32, widths[-1]]; "cvae" and "doubled": each
-                pixel twice in both directions
+      features  dense, ReLU -> [B, S/32, S/32, widths[-1]]
       up        transposed convs 3x3/2 of the other widths, ReLU, and of 3, sigmoid
-                -> image [B, S, S, 3]
+                -> "dcgan": image [B, S, S, 3]
+      double    "cvae" and "doubled": bilinear -> image [B, S, S, 3]
+
+    A doubling in place of the MaxPool, before the convolutions, would come to as many
+    parameters. But then each cell of the doubled 2x2 features would be drawn from its
+    own 64 numbers, with hardly a pixel of its neighbors', and one would see the cells.
 
     Args:
       generator: Of `GENERATORS`.
@@ -141,13 +145,15 @@ def build_decoder(
     x = tf.keras.layers.Dense(side * side * width, name="features")(code)
     x = blocks.relu(x, name="features_act")
     x = tf.keras.layers.Reshape((side, side, width), name="map")(x)
-    if design.pooled:
-        x = blocks.double(x, name="unpool")
     for stage, width in enumerate(reversed(design.widths[:-1]), start=1):
         x = _up(x, width, name=f"up{stage}")
         x = blocks.relu(x, name=f"up{stage}_act")
     name = f"up{len(design.widths)}"
     x = _up(x, 3, activation="sigmoid", dtype="float32", name=name)
+    if design.pooled:
+        x = tf.keras.layers.UpSampling2D(
+            2, interpolation="bilinear", dtype="float32", name="double"
+        )(x)
     return tf.keras.Model(code, x, name="decoder")
 
 

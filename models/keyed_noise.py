@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+_LOG_VARIANCES = (-30.0, 20.0)
+
 
 @tf.keras.utils.register_keras_serializable("facemend")
 class Sampling(tf.keras.layers.Layer):
     """Draws latents of a normal distribution; at evaluation gives its mean.
 
     mean + exp(log_variance / 2) * noise, the reparametrization of Kingma & Welling.
-    float32 whatever the policy.
+    float32 whatever the policy. The log-variance counts from -30 to 20, as in
+    Rombach et al.'s latent-diffusion, so that a training that fails stays finite.
 
     mean [B, L], log_variance [B, L] and a key, integer [B, 2], of which the first row
     counts -> [B, L].
@@ -28,6 +31,7 @@ class Sampling(tf.keras.layers.Layer):
         mean, log_variance, key = inputs
         if not training:
             return mean
+        log_variance = tf.clip_by_value(log_variance, *_LOG_VARIANCES)
         noise = tf.random.stateless_normal(tf.shape(mean), tf.cast(key[0], tf.int32))
         return mean + tf.exp(log_variance / 2) * noise
 
