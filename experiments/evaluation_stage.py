@@ -133,6 +133,8 @@ def describe(
     elif published is not None:
         length = f"{done:,} of {wording.counted(published, unit)}"
     length += f" ({'; '.join(more)})" if more else ""
+    if config.initial:
+        length += f", begun as {pathlib.PurePath(config.initial).name},"
     device = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
     title = data.test.source.info.title
     return (

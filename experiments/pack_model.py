@@ -222,11 +222,11 @@ def _data(folder: pathlib.Path, facts: Mapping) -> tuple[str, str]:
 
 
 def _length(config: Mapping) -> str:
-    """How long it was trained, such as ", 8 epochs"."""
-    for unit in ("epochs", "steps"):
-        if unit in config:
-            return f", {config[unit]:,} {unit}"
-    return ""
+    """How long it was trained, such as ", 8 epochs", and what it began as."""
+    unit = "epochs" if "epochs" in config else "steps"
+    length = f", {config[unit]:,} {unit}" if unit in config else ""
+    begun = f", begun as {config['initial']}" if config.get("initial") else ""
+    return length + begun
 
 
 if __name__ == "__main__":

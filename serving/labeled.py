@@ -13,7 +13,7 @@ DRAWN = "drawn by facemend; invented content, nobody's picture"
 
 
 def encode_png(image: np.ndarray, said: str) -> bytes:
-    """A picture as a PNG that says what it is.
+    """A picture as a PNG that says what it is, a gray one as a gray PNG.
 
     Args:
       image: uint8 [H, W, 3].
@@ -23,5 +23,8 @@ def encode_png(image: np.ndarray, said: str) -> bytes:
     text.add_text("Description", said)
     text.add_text("Software", "facemend")
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, format="PNG", pnginfo=text)
+    gray = (image == image[..., :1]).all()
+    Image.fromarray(image[..., 0] if gray else image).save(
+        buffer, format="PNG", pnginfo=text
+    )
     return buffer.getvalue()

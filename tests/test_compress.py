@@ -15,7 +15,7 @@ from tiny_codec import picture
 from data_pipeline import pixels
 from evaluation import metrics
 from experiments import compress as command
-from serving import any_codec, codec_export, container, latent_export
+from serving import any_codec, codec_export, container, labeled, latent_export
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -104,7 +104,10 @@ class TestRoundTrip:
             data = (tmp_path / "small" / f"{stem}.fmc").read_bytes()
             assert data == codec.compress(image)
             back = tmp_path / "back" / f"{stem}.png"
-            assert Image.open(back).format == "PNG"
+            with Image.open(back) as file:
+                kind = "L" if "gray" in name else "RGB"
+                assert (file.format, file.mode) == ("PNG", kind)
+                assert file.text["Description"] == labeled.DECODED
             again = pixels.read(back)
             np.testing.assert_array_equal(again, codec.reconstruct(image))
             if "gray" in name:

@@ -9,9 +9,9 @@ import tiny
 from experiments import evaluation_stage, papers
 
 
-def described(name, preset, history):
+def described(name, preset, history, **options):
     system = papers.load(name)
-    config = system.config_class(**system.presets[preset])
+    config = system.config_class(**{**system.presets[preset], **options})
     split = tiny.split_of(np.zeros([100, 8, 8, 3], np.uint8))
     data = types.SimpleNamespace(train=split, test=split)
     text = evaluation_stage.describe(system, config, data, history)
@@ -44,6 +44,12 @@ def row(epoch, step):
 )
 def test_it_is_said_beside_what_is_published(name, preset, last, said):
     assert described(name, preset, [row(0, 0), last]) == said
+
+
+def test_what_it_began_as_is_said():
+    last, options = row(16, 96), {"initial": "runs/lambda_0.03"}
+    said = described("portrait_autoencoder", "lambda_0.01", [last], **options)
+    assert said == "16 epochs (96 updates), begun as lambda_0.03,"
 
 
 def test_a_network_that_has_not_been_trained_here_has_no_length():

@@ -22,4 +22,9 @@ def test_a_picture_says_what_it_is(text):
     with Image.open(io.BytesIO(labeled.encode_png(image, text))) as file:
         assert file.format == "PNG"
         assert file.text["Description"] == TEXTS[text]
+        assert file.mode == "RGB"
         np.testing.assert_array_equal(np.asarray(file), image)
+    gray = np.repeat(image[..., :1], 3, axis=-1)
+    with Image.open(io.BytesIO(labeled.encode_png(gray, text))) as file:
+        assert (file.mode, file.text["Description"]) == ("L", TEXTS[text])
+        np.testing.assert_array_equal(np.asarray(file), gray[..., 0])

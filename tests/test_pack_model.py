@@ -40,6 +40,8 @@ def exports(tmp_path_factory):
         folder = folders[paper] = make(tmp_path_factory.mktemp(paper))
         facts = {"image_size": tiny_serving.SIZE, **facts_of(folder), "paper": paper}
         facts["config"] = {"dataset": "lfw", "epochs": 8}
+        if paper == "cvae_dcgan":
+            facts["config"]["initial"] = "another"
         (folder / "assets.extra" / "config.json").write_text(json.dumps(facts))
         (folder / "assets.extra" / "model_card.md").write_text(CARD)
     return folders
@@ -107,6 +109,9 @@ class TestPacked:
         data = codec.compress(image)
         np.testing.assert_array_equal(codec.decompress(data), codec.reconstruct(image))
         # The original has other weights. Of a file it cannot read it says whose it is.
+        trained_on = zoo.read_index(output)[NAME].trained_on
+        begun = ", begun as another" * (paper == "cvae_dcgan")
+        assert trained_on == f"Labeled Faces in the Wild, 8 epochs{begun}"
         named = re.escape(f"compressed by the model {NAME} ({codec.model_id.hex()})")
         with pytest.raises(container.ForeignFileError, match=named):
             any_codec.load(exports[paper]).decompress(data)
