@@ -37,9 +37,9 @@ _FACES = (3, 7, 12, 18, 21, 26)  # of the drawn ones, of different looks
 _TOP = """<div class="top"><h1>facemend</h1>
 <p>Restores and compresses faces with trained models. Everything happens on the computer
 that serves this page.</p>
-<div class="safety"><b>What a model restores or draws is invented.</b> It is not evidence
-of what was there, and must not be used to identify anybody. Ask people before you restore and show
-pictures of them.</div></div>"""
+<div class="safety"><b>What a model restores or draws is invented.</b> It is not
+evidence of what was there, and must not be used to identify anybody. Ask people before
+you restore and show pictures of them.</div></div>"""
 
 
 def build(

@@ -149,7 +149,7 @@ def _how(place: bool, found: list, placed: bool, installed: bool) -> str:
         return (
             "The face was brought into place first."
             if len(found) == 1
-            else (f"{len(found)} faces were brought into place first.")
+            else f"Of {len(found)} faces those painted over were brought into place."
         )
     whole = "The picture was restored as a whole"
     if not place:
