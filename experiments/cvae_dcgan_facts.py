@@ -76,9 +76,9 @@ DEPARTURES = (
     "makes it the autoencoder that the name says.",
     "Dropout and the latents' noise come from a key, so that a run that resumes sees "
     "what it would have seen.",
-    "Split 10:1 in one place and 90-10 in another: the last tenth of the files is "
-    "tested on, unshuffled, as published. A further part of the training images is "
-    "measured as training goes.",
+    "Split 10:1 in one place and 90-10 in another: with --split_by=order the last "
+    "tenth of the files is tested on, unshuffled, as published. A further part of the "
+    "training images is measured as training goes.",
     "Images are resized with an antialiased bicubic filter instead of a plain bilinear "
     "one; their aspect is not kept, as published.",
     "Which images the paper multiplies by the mask is not stated: both, original and "

@@ -60,6 +60,11 @@ def read(path: pathlib.Path, model_id: bytes) -> dict[str, np.ndarray]:
             f"{path} holds no latents ({type(error).__name__}: {error}). Pass what "
             "encode wrote, or an .npz file with an array `latents`, [N, L]."
         ) from error
+    if latents.ndim != 2:
+        raise ValueError(
+            f"{path} must hold latents [N, L]; its are {list(latents.shape)}. Of a "
+            "single picture too N is there, 1."
+        )
     if said != model_id.hex():
         raise ValueError(
             f"{path} holds latents of the model {named(said)}; this one is "

@@ -29,7 +29,7 @@ from experiments import command, file_jobs, latent_files
 from experiments import config as configs
 from experiments import latent_pictures as walks
 from experiments.config import check_at_least, hp
-from serving import latent_export, zoo
+from serving import labeled, latent_export, zoo
 from serving.latent_codec import LatentCodec
 
 
@@ -92,7 +92,8 @@ def interpolate(options: Options) -> None:
     walk = walks.interpolate(_decoder(codec), first, second, options.steps)
     ends = [codec.seen(image) for image in images]
     row = [ends[0], *(image for _, image in walk), ends[1]]
-    pixels.write_bytes(target, pixels.encode_png(pixels.tile([np.stack(row)])))
+    strip = labeled.encode_png(pixels.tile([np.stack(row)]), labeled.STRIP)
+    pixels.write_bytes(target, strip)
     print(f"{target}: original, {counted(options.steps, 'picture')}, original")
 
 
@@ -111,7 +112,8 @@ def traverse(options: Options) -> None:
         walk = walks.traverse(_decoder(codec), latents, number, deviations[number])
         rows.append(np.stack([image for _, image in walk]))
         print(f"row {len(rows)}: latent {number}, σ = {deviations[number]:.3g}")
-    pixels.write_bytes(target, pixels.encode_png(pixels.tile(rows)))
+    drawn = labeled.encode_png(pixels.tile(rows), labeled.DRAWN)
+    pixels.write_bytes(target, drawn)
     print(f"{target}: from {walk[0][0]} to {walk[-1][0]}")
 
 
@@ -163,7 +165,7 @@ def decode(options: Options) -> None:
         except ValueError as error:
             file_jobs.skip(name, str(error))
             continue
-        pixels.write_bytes(target, pixels.encode_png(image))
+        pixels.write_bytes(target, labeled.encode_png(image, labeled.DECODED))
         done += 1
     file_jobs.conclude(jobs, done, verb="decoded", output=options.output)
 

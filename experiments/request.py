@@ -25,7 +25,7 @@ from experiments import command, file_jobs, restore_masks
 from experiments import config as configs
 from experiments.compress import SUFFIX
 from experiments.config import hp
-from serving import zoo
+from serving import labeled, zoo
 from serving.client import Client
 from serving.client_errors import LASTING
 
@@ -97,7 +97,8 @@ def restore(options: Options) -> None:
             seed=0,
             missing_is_black=options.missing_is_black,
         )
-        return pixels.encode_png(client.restore(image, mask))
+        restored = client.restore(image, mask)
+        return labeled.encode_png(restored, labeled.RESTORED)
 
     _convert(options, convert, "picture", pixels.IMAGE_SUFFIXES, ".png", verb="restore")
 
@@ -131,7 +132,8 @@ def decompress(options: Options) -> None:
     command.require(tables=options.tables)
 
     def convert(client: Client, path: pathlib.Path) -> bytes:
-        return pixels.encode_png(client.decompress(path.read_bytes()))
+        image = client.decompress(path.read_bytes())
+        return labeled.encode_png(image, labeled.DECODED)
 
     _convert(
         options, convert, "compressed picture", (SUFFIX,), ".png", verb="decompress"

@@ -78,7 +78,7 @@ def build(latents: Mapping[str, LatentCodec], examples: Sequence[str]) -> None:
         *walk, middle = app_logic.walk(latents[name], *ends, shares)
         row = [pixels.resize(i, _SMALL, _SMALL) for i in (ends[0], *walk, ends[1])]
         drawn = pixels.tile([np.stack(row)])
-        data = labeled.encode_png(drawn, labeled.DRAWN)
+        data = labeled.encode_png(drawn, labeled.STRIP)
         return (
             gr.update(visible=False),
             gr.update(visible=True),

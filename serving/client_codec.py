@@ -40,7 +40,8 @@ def build(predict: Callable, folder: str | os.PathLike) -> Codec:
             raise FileNotFoundError(
                 f"{place} has no {name}. Pass an export of portrait_autoencoder that "
                 "was trained with --entropy=factorized, or a folder with its "
-                f"{_TABLES} and {_FACTS}."
+                f"{_TABLES} and {_FACTS}. Files of cvae_dcgan are made without a "
+                "server, by experiments.compress."
             )
     # Imported here, because restoring needs no TensorFlow.
     try:

@@ -10,6 +10,7 @@ from PIL import Image, PngImagePlugin
 RESTORED = "restored by facemend; invented content"
 DECODED = "decompressed by facemend; details may be invented"
 DRAWN = "drawn by facemend; invented content, nobody's picture"
+STRIP = "drawn by facemend between the pictures at its ends; invented content"
 
 
 def encode_png(image: np.ndarray, said: str) -> bytes:

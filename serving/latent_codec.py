@@ -174,10 +174,15 @@ class LatentCodec:
           ValueError: If there are not L finite ones, or a drawn value is not finite.
         """
         expected = (self.tables.channels,)
-        if latents.shape != expected or not np.isfinite(latents).all():
+        if latents.shape != expected:
             raise ValueError(
-                f"Latents must be {list(expected)} finite numbers, because the model "
-                f"has so many; got {list(latents.shape)}. Are they of this model?"
+                f"Latents must be {list(expected)} numbers, because the model has so "
+                f"many; got {list(latents.shape)}. Are they of this model?"
+            )
+        if not np.isfinite(latents).all():
+            raise ValueError(
+                "Latents must be finite; some are infinite or no numbers. Encode the "
+                "picture again."
             )
         return pixels.unit_to_bytes(self._decode(latents)).numpy()
 

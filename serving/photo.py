@@ -73,7 +73,8 @@ class PhotoRestorer:
           masks: Each uint8 [H, W, 1] of its image's size, 1 = missing.
 
         Returns:
-          The images with their missing pixels restored; the others are unchanged.
+          The images with their missing pixels restored, gray ones in gray; the others
+          are unchanged.
 
         Raises:
           UnfillableHoleError: If one of the holes is not one that the model fills.
@@ -84,7 +85,11 @@ class PhotoRestorer:
             encoded = self._restore(
                 image_bytes=tf.constant(image_bytes), mask_bytes=tf.constant(mask_bytes)
             )["restored_bytes"]
-        return [pixels.decode(data, "restored") for data in encoded.numpy()]
+        restored = [pixels.decode(data, "restored") for data in encoded.numpy()]
+        return [
+            np.where(mask, _colored_as(image, result), image)
+            for image, mask, result in zip(images, masks, restored)
+        ]
 
     def restore_crop(self, image: np.ndarray, hole: np.ndarray) -> np.ndarray:
         """Restores a picture of the size that the network sees.
@@ -94,7 +99,8 @@ class PhotoRestorer:
           hole: bool [S, S], what is missing.
 
         Returns:
-          float32 [S, S, 3] in [0, 1]; known pixels are unchanged.
+          float32 [S, S, 3] in [0, 1], gray if the picture is; known pixels are
+          unchanged.
 
         Raises:
           UnfillableHoleError: If the hole is not one that the model fills.
@@ -104,7 +110,17 @@ class PhotoRestorer:
             restored = self._restore_crop(
                 image=tf.constant(image[None]), mask=tf.constant(mask)
             )["restored"]
-        return restored[0].numpy()
+        restored = _colored_as(image, restored[0].numpy())
+        return np.where(hole[..., None], restored, image)
+
+
+def _colored_as(image: np.ndarray, restored: np.ndarray) -> np.ndarray:
+    """What was restored of a gray picture, in gray; of another as it is."""
+    if (image != image[..., :1]).any():
+        return restored
+    gray = restored.mean(axis=-1, keepdims=True)
+    gray = np.rint(gray) if restored.dtype == np.uint8 else gray
+    return np.broadcast_to(gray.astype(restored.dtype), restored.shape)
 
 
 @contextlib.contextmanager

@@ -1,13 +1,15 @@
-"""Runs a signature of a SavedModel through TensorFlow's C library, without its Python.
+"""Runs signatures of SavedModels through TensorFlow's C library, without its Python.
 
-  python c_api.py LIBRARIES FOLDER GIVEN.npz MADE.npz INPUTS OUTPUTS
+  python c_api.py LIBRARIES [FOLDER GIVEN.npz MADE.npz INPUTS OUTPUTS]...
 
-LIBRARIES is the folder of TensorFlow's shared libraries, FOLDER that of the SavedModel.
-INPUTS and OUTPUTS are JSON, {name: tensor's name in the graph}; GIVEN has an array for
-each input, and MADE gets one for each output. Encoded pictures are arrays of bytes.
+LIBRARIES is the folder of TensorFlow's shared libraries. Five arguments are a request:
+FOLDER is that of the SavedModel, which is loaded once for all of its requests. INPUTS
+and OUTPUTS are JSON, {name: tensor's name in the graph}; GIVEN has an array for each
+input, and MADE gets one for each output. Encoded pictures are arrays of bytes.
 """
 
 import ctypes
+import functools
 import json
 import pathlib
 import sys
@@ -97,43 +99,52 @@ class Library:
             places.append(Output(found, int(index)))
         return (Output * len(places))(*places)
 
+    def load(self, folder):
+        """Loads a SavedModel as TF Serving does: its graph, and a session."""
+        graph = _pointer(self("TF_NewGraph", _pointer))
+        session = self.checked(
+            "TF_LoadSessionFromSavedModel",
+            _pointer,
+            _pointer(self("TF_NewSessionOptions", _pointer)),
+            None,
+            folder.encode(),
+            (ctypes.c_char_p * 1)(b"serve"),
+            1,
+            graph,
+            None,
+        )
+        return graph, _pointer(session)
 
-def main(libraries, folder, given, made, inputs, outputs):
-    """Loads as TF Serving does, and runs."""
+    def run(self, graph, session, arrays, inputs, outputs):
+        """Name -> array of what a graph makes of the arrays."""
+        tensors = [self.tensor(arrays[name]) for name in inputs]
+        results = (_pointer * len(outputs))()
+        self.checked(
+            "TF_SessionRun",
+            None,
+            session,
+            None,
+            self.outputs(graph, inputs.values()),
+            (_pointer * len(tensors))(*tensors),
+            len(tensors),
+            self.outputs(graph, outputs.values()),
+            results,
+            len(outputs),
+            None,
+            0,
+            None,
+        )
+        return {name: self.array(result) for name, result in zip(outputs, results)}
+
+
+def main(libraries, *requests):
+    """Answers them one after another."""
     tensorflow = Library(pathlib.Path(libraries))
-    inputs, outputs = json.loads(inputs), json.loads(outputs)
-    graph = _pointer(tensorflow("TF_NewGraph", _pointer))
-    session = tensorflow.checked(
-        "TF_LoadSessionFromSavedModel",
-        _pointer,
-        _pointer(tensorflow("TF_NewSessionOptions", _pointer)),
-        None,
-        folder.encode(),
-        (ctypes.c_char_p * 1)(b"serve"),
-        1,
-        graph,
-        None,
-    )
-    arrays = np.load(given)
-    tensors = [tensorflow.tensor(arrays[name]) for name in inputs]
-    results = (_pointer * len(outputs))()
-    tensorflow.checked(
-        "TF_SessionRun",
-        None,
-        _pointer(session),
-        None,
-        tensorflow.outputs(graph, inputs.values()),
-        (_pointer * len(tensors))(*tensors),
-        len(tensors),
-        tensorflow.outputs(graph, outputs.values()),
-        results,
-        len(outputs),
-        None,
-        0,
-        None,
-    )
-    found = {name: tensorflow.array(r) for name, r in zip(outputs, results)}
-    np.savez(made, **found)
+    load = functools.cache(tensorflow.load)
+    for start in range(0, len(requests), 5):
+        folder, given, made, *names = requests[start : start + 5]
+        found = tensorflow.run(*load(folder), np.load(given), *map(json.loads, names))
+        np.savez(made, **found)
     assert "tensorflow" not in sys.modules
 
 

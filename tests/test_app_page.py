@@ -252,7 +252,7 @@ class TestBrowser:
         _, data = page.download("Download the strip", downloads)
         assert "Choose two faces" not in page.text()
         with Image.open(io.BytesIO(data)) as file:
-            assert file.text["Description"] == labeled.DRAWN
+            assert file.text["Description"] == labeled.STRIP
 
     def test_a_tab_without_a_model_says_how_to_get_one(self, browser, serve):
         url = serve(Models())

@@ -67,6 +67,8 @@ def test_a_card_is_complete(system):
     assert tuple(parts) == SECTIONS
     assert all(text.strip() for text in parts.values())
     assert parts["Results"].strip() == "RESULTS"
+    for word in ("not evidence", "identify", "consent"):
+        assert word in " ".join(parts["Misuse"].split()), word
     assert not re.search(r"\{[{%]|[}%]\}(?!\))", card)
     assert card.endswith("\n")
 

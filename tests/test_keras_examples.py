@@ -231,7 +231,7 @@ def _(names):
     assert sorted(signatures) == ["serving_bytes", "serving_default", "serving_single"]
     served = signatures["serving_default"](**tf.nest.map_structure(tf.constant, inputs))
     np.testing.assert_allclose(served["restored"], tuned, atol=1e-6)
-    assert photo.PhotoRestorer("runs/tuned/export/1")
+    assert photo.PhotoRestorer("runs/tuned/export/1").facts["image_size"] == names["size"]
 
 
 @promises("By signatures")
@@ -267,6 +267,14 @@ def _(names):
     np.testing.assert_allclose(names["model"](image), ends, atol=1e-6)
     assert np.abs(ends[0] - ends[1]).mean() > 0.01
     assert Image.open("between.png").size == (5 * size, size)
+
+
+@promises("Encoder and decoder")
+def _(names):
+    model, image = names["model"], names["image"]
+    encoded = model.signatures["encode"](image=image)["latents"]
+    np.testing.assert_allclose(names["latents"], encoded, atol=1e-6)
+    np.testing.assert_allclose(names["again"], model(image), atol=1e-6)
 
 
 @pytest.mark.parametrize("title", [t for t in BLOCKS if t not in {SET_UP, *ELSEWHERE}])

@@ -13,6 +13,9 @@ TEXTS = {
     labeled.RESTORED: "restored by facemend; invented content",
     labeled.DECODED: "decompressed by facemend; details may be invented",
     labeled.DRAWN: "drawn by facemend; invented content, nobody's picture",
+    labeled.STRIP: (
+        "drawn by facemend between the pictures at its ends; invented content"
+    ),
 }
 
 

@@ -227,11 +227,15 @@ class TestFiles:
             codecs[4].decompress(other)
 
     @pytest.mark.parametrize(
-        "latents",
-        [np.zeros(LATENTS + 1), np.zeros([1, LATENTS]), np.full(LATENTS, np.nan)],
+        "latents, text",
+        [
+            (np.zeros(LATENTS + 1), rf"must be \[{LATENTS}\] numbers"),
+            (np.zeros([1, LATENTS]), rf"got \[1, {LATENTS}\]"),
+            (np.full(LATENTS, np.nan), "must be finite"),
+        ],
     )
-    def test_other_numbers_are_no_latents(self, codecs, latents):
-        with pytest.raises(ValueError, match=rf"must be \[{LATENTS}\] finite numbers"):
+    def test_other_numbers_are_no_latents(self, codecs, latents, text):
+        with pytest.raises(ValueError, match=text):
             codecs[6].decode(latents)
 
     def test_deviations_are_those_of_the_training_set(self):

@@ -17,7 +17,7 @@ from evaluation.latents import Usage
 from experiments import latent_pictures, latent_quantizers
 from experiments import latents as command
 from models import cvae_dcgan
-from serving import latent_export
+from serving import labeled, latent_export
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -66,6 +66,12 @@ def cut(path):
     return parts[:, :, :SIZE, :SIZE]
 
 
+def said(path):
+    """What a picture says of itself."""
+    with Image.open(path) as file:
+        return file.text["Description"]
+
+
 class TestInterpolate:
     def test_it_walks_from_one_face_to_the_other(self, run, codec, faces, tmp_path):
         images, paths = faces
@@ -73,6 +79,7 @@ class TestInterpolate:
         run("interpolate", input=f"{paths[0]},{paths[1]}", output=target, steps=5)
         (row,) = cut(target)
         assert len(row) == 5 + 2
+        assert said(target) == labeled.STRIP
         np.testing.assert_array_equal(row[0], codec.seen(images[0]))
         np.testing.assert_array_equal(row[-1], images[1])
         first, second = (codec.encode(image) for image in images)
@@ -98,6 +105,7 @@ class TestTraverse:
         deviations = codec.deviations()
         order = np.argsort(-deviations)[:3]
         assert rows.shape[:2] == (3, 7)
+        assert said(target) == labeled.DRAWN
         out = capsys.readouterr().out
         for number, row in zip(order, rows):
             np.testing.assert_array_equal(row[3], codec.decode(latents))
@@ -133,8 +141,9 @@ class TestEncodeAndDecode:
         for name, stem in zip(names, stems):
             latents = codec.encode(pixels.read(photos / name))
             np.testing.assert_array_equal(found[stem], latents)
-            drawn = pixels.read(tmp_path / "drawn" / f"{stem}.png")
-            np.testing.assert_array_equal(drawn, codec.decode(latents))
+            target = tmp_path / "drawn" / f"{stem}.png"
+            assert said(target) == labeled.DECODED
+            np.testing.assert_array_equal(pixels.read(target), codec.decode(latents))
         out = capsys.readouterr().out
         assert f"4 pictures encoded: {tmp_path / 'latents.npz'}\n" in out
         assert f"4 pictures decoded: {tmp_path / 'drawn'}\n" in out
@@ -181,6 +190,7 @@ class TestEncodeAndDecode:
     @pytest.mark.parametrize(
         "arrays, text",
         [
+            ({"latents": np.zeros(3)}, r"must hold latents \[N, L\]; its are \[3\]"),
             ({"codes": np.zeros([2, 3])}, "holds no latents .*Pass what encode wrote"),
             (
                 {"latents": np.zeros([1, 3]), "model": "00" * 8},

@@ -8,7 +8,7 @@ from PIL import Image
 
 from data_pipeline import pixels
 from experiments import request as command
-from serving import client_errors
+from serving import client_errors, labeled
 
 
 class Server:
@@ -89,8 +89,11 @@ def test_each_file_becomes_what_the_server_says(
     assert asked[0] == ("host:8500", {"model": "m", "timeout": 5.0, "tables": tables})
     assert written(tmp_path) == [f"{name}.{suffix}" for name in "abc"]
     for number, name in enumerate("abc"):
-        found = pixels.read(tmp_path / "out" / f"{name}.{suffix}")
-        expected = picture(number)
+        path = tmp_path / "out" / f"{name}.{suffix}"
+        found, expected = pixels.read(path), picture(number)
+        with Image.open(path) as file:
+            texts = {"restore": labeled.RESTORED, "decompress": labeled.DECODED}
+            assert file.info.get("Description") == texts.get(action)
         if action == "restore":
             expected[5:9, 5:9] = (255, 0, 0)
         np.testing.assert_array_equal(found, expected)

@@ -404,6 +404,8 @@ class TestModel:
             known[top:bottom, left:right] = False
             np.testing.assert_array_equal(restored[known], seen[known])
             assert not np.array_equal(restored, seen)
+            gray = (restored == restored[..., :1]).all()
+            assert gray == (path.stem == "gray")
 
     def test_no_seam_shows_and_the_file_says_what_it_is(self, run, model, tmp_path):
         image = blue(50, 45)
