@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import urllib.parse
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from evaluation import charts, history, naming, standing, tables, wording
 from evaluation.bootstrap import ENOUGH
+from evaluation.codec_comparison import OURS
 
 if TYPE_CHECKING:
     from evaluation.report import Report
@@ -25,7 +27,9 @@ def view(report: Report, columns: Mapping) -> dict:
     labels = {r: report.labels.get(r, r) for r in report.summary}
     headline = list(report.headline) or _default_headline(report)
     group_key = report.group_key or (headline[0] if headline else "")
-    dots = charts.headline(report.summary, headline, labels, report.ours)
+    our_labels = [labels[r] for r in report.ours]
+    ours = [r for r, label in labels.items() if is_ours(label, our_labels)]
+    dots = charts.headline(report.summary, headline, labels, ours)
     sizes = []
     if report.hole_size:
         sizes = [charts.hole_size(report.hole_size, group_key, labels, report.ours)]
@@ -34,7 +38,7 @@ def view(report: Report, columns: Mapping) -> dict:
     return {
         "report": report,
         "labels": labels,
-        "our_labels": [labels[r] for r in report.ours],
+        "is_ours": functools.partial(is_ours, our_labels=[*our_labels, OURS]),
         "cards": [
             card for key in headline if (card := standing.card(report, key, labels))
         ],
@@ -60,6 +64,11 @@ def view(report: Report, columns: Mapping) -> dict:
         "facts": _facts(report.environment),
         "citation_url": _web_address(report.citation_url),
     }
+
+
+def is_ours(label: str, our_labels: Collection[str]) -> bool:
+    """Whether a label is one of ours or begins with it: "CVAE", "CVAE, 8 bits"."""
+    return any(f"{label}, ".startswith(f"{ours}, ") for ours in our_labels)
 
 
 def _every_key(report: Report) -> list[str]:

@@ -136,6 +136,7 @@ def data_uri(image: np.ndarray) -> str:
 def hero(sections: Mapping[str, list[dict]], ours: str, count: int = 3) -> list[dict]:
     """The strip at the top: input, ours, original of typical images.
 
+    Where nothing is missing from an image it has no input, and begins with ours.
     Typical are those of the section "Median" where there is one: the best would
     flatter.
     """
@@ -143,8 +144,9 @@ def hero(sections: Mapping[str, list[dict]], ours: str, count: int = 3) -> list[
     strip = []
     for row in rows[:count]:
         images = row["images"]
-        middle = [image for image in images[1:-1] if image[0] == ours]
-        if len(images) > 2:
-            images = [images[0], *(middle or images[1:2]), images[-1]]
+        last = len(images) - 1
+        places = [place for place, image in enumerate(images) if image[0] == ours]
+        kept = {0, *(places or [1]), last}
+        images = [image for place, image in enumerate(images) if place in kept]
         strip.append({**row, "images": images})
     return strip

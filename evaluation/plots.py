@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import textwrap
 from collections.abc import Sequence
 
 import matplotlib
@@ -106,7 +107,9 @@ def _figure(chart: Dots | Curve) -> Figure:
 
 def _draw_dots(chart: Dots) -> Figure:
     rows = list(reversed(chart.rows))
-    figure = Figure((SIZE[0], 0.75 + 0.34 * len(rows)), layout="constrained")
+    labels = [_two_lines(label, 28) for label, _, _ in rows]
+    pitch = 0.42 if any("\n" in label for label in labels) else 0.34  # inches a row
+    figure = Figure((SIZE[0], 0.75 + pitch * len(rows)), layout="constrained")
     figure.patch.set_facecolor(COLORS["paper"])
     axes = figure.subplots()
     axes.set_facecolor("none")
@@ -127,7 +130,7 @@ def _draw_dots(chart: Dots) -> Figure:
             color=color if ours else COLORS["ink"],
             weight="bold" if ours else "normal",
         )
-    axes.set_yticks(range(len(rows)), [_short(label) for label, _, _ in rows])
+    axes.set_yticks(range(len(rows)), labels)
     for tick, (_, _, ours) in zip(axes.get_yticklabels(), rows):
         tick.set_color(COLORS["accent" if ours else "ink"])
         tick.set_weight("bold" if ours else "normal")
@@ -161,7 +164,7 @@ def _draw_curve(chart: Curve) -> Figure:
             y[kept],
             style,
             color=color,
-            label=_short(series.label, 48),
+            label=_short(series.label),
             marker=marker,
             markersize=4.5,
             linewidth=2.4 if series.ours else 1.6,
@@ -172,13 +175,13 @@ def _draw_curve(chart: Curve) -> Figure:
             axes.fill_between(x[kept], low, high, color=color, alpha=0.13, linewidth=0)
     for label, y in chart.references.items():
         axes.axhline(y, color=COLORS["muted"], linewidth=1, linestyle=(0, (4, 3)))
-        axes.annotate(
-            _short(label),
-            (0.995, y),
+        axes.annotate(  # beside the axes, where no line can cross it
+            _two_lines(label, 12),
+            (1, y),
             xycoords=("axes fraction", "data"),
-            xytext=(0, 3),
+            xytext=(4, 0),
             textcoords="offset points",
-            ha="right",
+            va="center",
             fontsize=8,
             color=COLORS["muted"],
         )
@@ -223,5 +226,14 @@ def _finite(value) -> bool:
     return value is not None and bool(np.isfinite(value))
 
 
-def _short(label: str, limit: int = 28) -> str:
+def _short(label: str, limit: int = 48) -> str:
     return label if len(label) <= limit else label[: limit - 1] + "…"
+
+
+def _two_lines(label: str, width: int) -> str:
+    """At most two lines; a longer label loses its middle, for ends tell rows apart."""
+    first, *more = textwrap.wrap(label, width) or [""]
+    second = " ".join(more)
+    if len(second) > width:
+        second = "…" + second[1 - width :]
+    return f"{first}\n{second}" if second else first

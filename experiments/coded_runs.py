@@ -62,7 +62,7 @@ def curves(charts: Charts, drawn: Collection[str]) -> list[Curve]:
         alt = f"{first.title} of {', '.join(line.label for line in lines)}."
         note = first.note
         if len(ours) < len(found):
-            note += " Of runs of the same network, latents and loss the first is drawn."
+            note += " Of runs alike in network, latents, loss and length one is drawn."
         made.append(dataclasses.replace(first, series=lines, note=note, alt=alt))
     return made
 

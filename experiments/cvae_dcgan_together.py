@@ -25,7 +25,7 @@ from experiments.together import Together, joined
 from training.history import History
 
 # What makes another codec; other runs are drawn as one line, that of the first.
-_DRAWN_APART = ("generator", "latents", "reconstruction", "kl_weight")
+_DRAWN_APART = ("generator", "latents", "reconstruction", "kl_weight", "epochs")
 # First columns of the runs' own tables that say of which run a row is.
 _NAMED_BY_RUN = ("Ours", "Setting", "Encoder")
 

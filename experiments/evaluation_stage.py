@@ -146,14 +146,14 @@ def describe(
 def _beats_all(
     result: Evaluation, restorers: Sequence[str], key: str
 ) -> dict[str, str]:
-    """Whether the network beats every baseline: whether it beats the best of them."""
+    """Whether the network beats the restorers after it: whether it beats the best."""
     label, *others = restorers
+    others = [name for name in others if key in result.values[name]]
     sign = -1.0 if naming.metric_of(key).higher_is_better else 1.0
-    best = min(
-        (name for name in others if key in result.values[name]),
-        key=lambda name: sign * np.nanmean(result.values[name][key]),
-    )
-    claim = f"{label} beats every baseline on {naming.label(key)}; best is {best}"
+    best = min(others, key=lambda name: sign * np.nanmean(result.values[name][key]))
+    named = " and ".join(filter(None, [", ".join(others[:-1]), others[-1]]))
+    ranked = f"; the best of these is {best}" if others[1:] else ""
+    claim = f"{label} beats {named} on {naming.label(key)}{ranked}"
     return claims.beats(result, label, best, key, claim=claim)
 
 

@@ -99,13 +99,14 @@ def curves(history: Sequence[Mapping[str, float]]) -> list[Curve]:
     found = read(history)
     if found is None:
         return []
+    # In the order of their losses, so that the colors are the same.
     logs = {
         "log D(real)": found.log_real,
-        "log D(restored)": found.log_fake,
         "log (1 − D(restored))": found.log_not_fake,
+        "log D(restored)": found.log_fake,
     }
-    losses = {"d_real + d_fake": found.loss}
-    losses |= {"d_real": found.d_real, "d_fake": found.d_fake}
+    losses = {"sum": found.loss}
+    losses |= {"on originals": found.d_real, "on restored": found.d_fake}
     both = {"2 ln 2, guessing": GUESSING, "ln 2, guessing": LN_2}
     drawn = (
         (LOSS, losses, both),
@@ -114,7 +115,12 @@ def curves(history: Sequence[Mapping[str, float]]) -> list[Curve]:
         (GRADIENT, {"gradient norm": found.gradient_norm}, {}),
     )
     return [
-        chart(axes, {name: (found.epochs, y) for name, y in lines.items()}, references)
+        chart(
+            axes,
+            {name: (found.epochs, y) for name, y in lines.items()},
+            references,
+            first_leads=lines is not logs,
+        )
         for axes, lines, references in drawn
     ]
 
@@ -160,13 +166,16 @@ def chart(
     axes: tuple[str, str, str],
     lines: Mapping[str, tuple[Sequence[float], Sequence[float]]],
     references: Mapping[str, float],
+    *,
+    first_leads: bool = True,
 ) -> Curve:
     """Lines by epoch.
 
     Args:
       axes: Slug, title and y axis.
-      lines: {label: (epochs, values)}; the first is the one that leads.
+      lines: {label: (epochs, values)}.
       references: {label: y} of horizontal lines.
+      first_leads: Whether the first line stands out from the others.
     """
     slug, title, y_label = axes
     last = ", ".join(f"{name} {y[-1]:.4g}" for name, (_, y) in lines.items())
@@ -176,7 +185,7 @@ def chart(
         x_label="epoch",
         y_label=y_label,
         series=[
-            Series(name, x, y, ours=not number)
+            Series(name, x, y, ours=first_leads and not number)
             for number, (name, (x, y)) in enumerate(lines.items())
         ],
         references=references,

@@ -419,6 +419,16 @@ class TestWatchedDiscriminator:
         for chart in charts:
             assert plots.png(chart)
 
+    def test_the_legend_is_in_words_and_colors_keep_their_meaning(self):
+        losses, logs, *_ = watched_discriminator.curves(self.history())
+        labels = [line.label for line in losses.series]
+        assert labels == ["sum", "on originals", "on restored"]
+        # A color is a place among the lines that do not lead.
+        *terms, _ = [line for line in logs.series if not line.ours]
+        for term, loss in zip(terms, [s for s in losses.series if not s.ours]):
+            np.testing.assert_allclose(term.y, -np.array(loss.y))
+        assert len(terms) == 2
+
     def test_the_sentence_says_how_flat_it_is(self):
         (said,) = watched_discriminator.statements(self.history())
         assert "1.386 in the first epoch and 0.211 in the last" in said

@@ -99,6 +99,7 @@ def run_folder(folder, label, *, error, history=None, masked=True, **config):
     evaluation.save(folder / "report" / "evaluation.npz")
     defaults = {"adversarial_weight": 0.0, "generator": "cvae", "latents": 16}
     defaults |= {"image_size": SIZE, "reconstruction": "l1", "kl_weight": 0.0}
+    defaults |= {"epochs": 10}
     table = {"note": "", "kinds": ["ours", "baseline"], "digits": None}
     equal = [[f"{label}, 4 bits", "20"], ["JPEG, quality 1", "700"]]
     report = {
@@ -272,7 +273,7 @@ class TestFiles:
         (drawn,) = coded_runs.curves(self.charts(), ["A", "C"])
         assert [line.label for line in drawn.series] == ["A", "C", "JPEG"]
         assert [line.ours for line in drawn.series] == [True, False, False]
-        assert "the first is drawn" in drawn.note and "A, C, JPEG" in drawn.alt
+        assert "one is drawn" in drawn.note and "A, C, JPEG" in drawn.alt
         (drawn,) = coded_runs.curves(self.charts(), ["A", "B", "C"])
         assert drawn.note == "Means."
 

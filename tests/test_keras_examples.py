@@ -231,7 +231,8 @@ def _(names):
     assert sorted(signatures) == ["serving_bytes", "serving_default", "serving_single"]
     served = signatures["serving_default"](**tf.nest.map_structure(tf.constant, inputs))
     np.testing.assert_allclose(served["restored"], tuned, atol=1e-6)
-    assert photo.PhotoRestorer("runs/tuned/export/1").facts["image_size"] == names["size"]
+    facts = photo.PhotoRestorer("runs/tuned/export/1").facts
+    assert facts["image_size"] == names["size"]
 
 
 @promises("By signatures")

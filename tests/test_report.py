@@ -296,6 +296,41 @@ class TestContent:
             "Original",
         ]
 
+    @pytest.mark.parametrize(
+        ("labels", "shown"),
+        [
+            (["ours", "bicubic 2×", "Original"], ["ours", "Original"]),
+            (["Input", "Telea", "ours", "Original"], ["Input", "ours", "Original"]),
+            (["Input", "Telea", "Original"], ["Input", "Telea", "Original"]),
+        ],
+    )
+    def test_the_strip_marks_ours_wherever_it_stands(self, tmp_path, labels, shown):
+        made = report.Report(
+            "T", summary(), ours=["ours"], pictures={"Median": rows(1, labels)}
+        )
+        page = report.write_report(tmp_path, made).read_text()
+        (strip,) = re.findall(r'class="labels">(.*)</figcaption>', page)
+        assert re.findall(r">([^<]+)<", strip) == shown
+        marked = re.findall(r'class="ours">([^<]+)<', strip)
+        assert marked == ["ours"] * labels.count("ours")
+
+    def test_a_strip_of_its_own_marks_what_is_called_ours(self, tmp_path):
+        strip = rows(1, ["Original", "ours, λ = 0.01: 500 bytes", "JPEG 5: 512 bytes"])
+        made = report.Report("T", summary("λ = 0.01"), ours=["λ = 0.01"], hero=strip)
+        page = report.write_report(tmp_path, made).read_text()
+        marked = re.findall(r'<span class="ours">([^<]+)<', page)
+        assert marked == ["ours, λ = 0.01: 500 bytes"]
+
+    def test_what_is_made_of_ours_has_its_color(self, tmp_path):
+        given = {
+            name: {L1: entry(8.3)} for name in ("ours", "ours, 8 bits", "ourselves")
+        }
+        made = report.Report("T", given, ours=["ours"])
+        page = report.write_report(tmp_path, made).read_text()
+        labels = re.findall(r"<text style=\"([^\"]*)\"[^>]*>(ours[^<]*)</text>", page)
+        colored = {name: "var(--accent)" in style for style, name in labels}
+        assert colored == {"ours": True, "ours, 8 bits": True, "ourselves": False}
+
     def test_large_pictures_are_reduced_in_the_page_only(self, tmp_path):
         large = np.zeros((300, 900, 3), np.uint8)
         shown = {"Best": [{"name": "a", "images": [("Input", large)]}]}
@@ -520,6 +555,26 @@ class TestCharts:
         assert [label for label, _, _ in error.rows] == ["ours", "telea"]
         assert [label for label, _, _ in quality.rows] == ["ours", "telea"]
         assert "8.31 [7.81, 8.81]" in error.alt
+
+    def test_long_labels_keep_their_ends(self):
+        label = "CVAE, 140 epochs, masked loss"
+        longer = "(d) pyramid, dilation, local discriminator, losses as printed"
+        names = [label, f"{label}, 8 bits", f"{label}, 4 bits", longer]
+        drawn = charts.Dots("d", "T", [(name, entry(1.0), True) for name in names])
+        texts = re.findall(r">([^<>]+)</text>", plots.svg(drawn))
+        assert texts.count("CVAE, 140 epochs, masked") == 3
+        assert {"loss", "loss, 8 bits", "loss, 4 bits"} <= set(texts)
+        (end,) = [text for text in texts if text.endswith("losses as printed")]
+        assert end.startswith("…") and len(end) == 28
+
+    def test_no_line_crosses_the_label_of_a_reference(self):
+        line = charts.Series("a", [1, 2], [0.0, 1.0])
+        label = "0.5, guessing"
+        drawn = plots.svg(charts.Curve("c", "T", "x", "y", [line], {label: 0.5}))
+        text = re.search(r"translate\(([\d.]+) [\d.]+\)\">guessing<", drawn)
+        width = float(re.search(r'viewBox="0 0 (\S+) ', drawn)[1])
+        ends = [float(x) for x in re.findall(r"L ([\d.]+) [\d.]+", drawn)]
+        assert float(text[1]) > max(end for end in ends if end < width)
 
     def test_charts_follow_the_page(self):
         chart = charts.Curve(
