@@ -70,7 +70,7 @@ DEPARTURES = (
     "Optimizer and learning rate are not stated: Adam, 1e-3 for the auto-encoders, "
     "with beta_1 0.5 in the DCGAN and 2e-5 for its discriminator. The discriminator, "
     "'a simple CNN', is that of TensorFlow's DCGAN tutorial; with the tutorial's 2e-4 "
-    "for both it wins within 300 updates, and the decoder's sigmoid saturates.",
+    "for both it wins within three epochs, and the decoder's sigmoid saturates.",
     "The KL divergence is never mentioned. Its weight is 0 by default: the latents are "
     "sampled in training, but nothing keeps them near N(0, 1). --kl_weight=2.5e-4 "
     "makes it the autoencoder that the name says.",
