@@ -10,6 +10,8 @@ from evaluation.tables import Table
 
 CITATION = "C. Killingbeck, E. Kim, K. Nguyen, S. Vousden. Facial Image Reconstruction."
 
+EPOCHS = {False: 10, True: 30}  # without a discriminator, and with one
+
 _COLUMNS = ["", "1−SSIM", "1−MS-SSIM", "l_1", "l_2"]
 
 # Row -> 1-SSIM, 1-MS-SSIM, l_1, l_2, as printed.

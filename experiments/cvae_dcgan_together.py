@@ -18,6 +18,7 @@ from experiments import (
     watched_discriminators,
 )
 from experiments.coded_measures import BYTES
+from experiments.cvae_dcgan_facts import EPOCHS
 from experiments.cvae_dcgan_findings import FULL, MASKS, MEAN, SMALL
 from experiments.finished_runs import FinishedRun
 from experiments.latent_quantizers import BITS
@@ -37,6 +38,7 @@ def together(evaluation: Evaluation, runs: Sequence[FinishedRun]) -> Together:
         {run.label: History(run.folder.history).rows for run in runs}
     )
     leading = [*(run.label for run in runs), SMALL, FULL]
+    cut = _cut(runs)
     return Together(
         statements=[
             *_masks(runs),
@@ -53,9 +55,19 @@ def together(evaluation: Evaluation, runs: Sequence[FinishedRun]) -> Together:
             *coded_runs.curves(charts, _drawn(runs)),
             *watched_discriminators.curves(watched),
         ],
-        folded=[name for name in evaluation.values if name not in leading],
+        folded=[n for n in evaluation.values if n in cut or n not in leading],
         note=_bytes(evaluation, runs[0].label),
     )
+
+
+def _cut(runs: Sequence[FinishedRun]) -> set[str]:
+    """Labels of runs that are shorter than published, if others are not."""
+    cut = {
+        run.label
+        for run in runs
+        if run.config["epochs"] < EPOCHS[bool(run.config["adversarial_weight"])]
+    }
+    return cut if len(cut) < len(runs) else set()
 
 
 def _bytes(evaluation: Evaluation, label: str) -> str:

@@ -19,18 +19,10 @@ def table(system: System, results: Mapping) -> str:
     """The main table of runs on the same images, and what made it."""
     folded = _together(results)["folded"]
     shown = [name for name in results["summary"] if name not in folded]
-    first = results["runs"][0]
-    labels = {run["label"]: f"**{run['label']}** (ours)" for run in results["runs"]}
-    labels = {key: tables.Markdown(value) for key, value in labels.items()}
-    lines = [_measured(system, results, shown, labels), ""]
-    lines += [
-        f"- {run['label']}: {run['subtitle']}, {_commits(run['environment'])}. "
-        f"{settings(system, run)}"
-        for run in results["runs"]
-    ]
+    lines = [_measured(system, results, shown), "", *_made(system, results, shown)]
     if note := _together(results)["note"]:
         lines.append(f"- {note}")
-    environment = first["environment"]
+    environment = results["runs"][0]["environment"]
     lines.append(
         f"- {wording.counted(results['test_images'], 'test image')}, fingerprint "
         f"`{results['fingerprint']}`; mean with 95% bootstrap interval; seed "
@@ -45,14 +37,24 @@ def _together(results: Mapping) -> Mapping:
     return results.get("together", {**nothing, "note": ""})
 
 
-def _measured(
-    system: System, results: Mapping, rows: Sequence[str], labels: Mapping[str, str]
-) -> str:
+def _measured(system: System, results: Mapping, rows: Sequence[str]) -> str:
     """Some rows of what was measured, with the columns that any row has."""
     summary = results["summary"]
+    labels = {run["label"]: f"**{run['label']}** (ours)" for run in results["runs"]}
+    labels = {key: tables.Markdown(value) for key, value in labels.items()}
     keys = (*system.headline, *system.tabled)
     keys = [key for key in keys if any(key in values for values in summary.values())]
     return tables.results_table(summary, rows, keys, labels=labels)
+
+
+def _made(system: System, results: Mapping, labels: Sequence[str]) -> list[str]:
+    """What made each of the runs that are called so, as items of a list."""
+    return [
+        f"- {run['label']}: {run['subtitle']}, {_commits(run['environment'])}. "
+        f"{settings(system, run)}"
+        for run in results["runs"]
+        if run["label"] in labels
+    ]
 
 
 def _commits(environment: Mapping) -> str:
@@ -114,8 +116,11 @@ def _main(system: System, results: Mapping) -> str:
     folded = _together(results)["folded"]
     if not folded:
         return table(system, results)
-    more = _closed("More rows of this table", _measured(system, results, folded, {}))
-    return f"{table(system, results)}\n\n{more}"
+    more = [_measured(system, results, folded)]
+    if made := _made(system, results, folded):
+        more.append("\n".join(made))
+    closed = _closed("More rows of this table", "\n\n".join(more))
+    return f"{table(system, results)}\n\n{closed}"
 
 
 def _said_together(found: Mapping) -> list[str]:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import types
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from evaluation.evaluate import Evaluation
 from experiments import (
     coded_runs,
     compare,
+    cvae_dcgan_together,
     papers,
     reproduce,
     results_text,
@@ -147,7 +149,7 @@ def system():
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     root = tmp_path_factory.mktemp("runs")
-    gan = {"generator": "dcgan", "adversarial_weight": 1.0, "error": 3.0}
+    gan = {"generator": "dcgan", "adversarial_weight": 1.0, "epochs": 30, "error": 3.0}
     return [
         run_folder(root / "1", "CVAE", error=1.0),
         run_folder(root / "2", "CVAE, 8 latents", error=2.0, latents=8, masked=False),
@@ -225,6 +227,30 @@ def test_the_page_has_everything_once(gathered):
     for picture in files:
         assert f"](../docs/pictures/{picture['file']})" in page
         assert (pictures / picture["file"]).exists()
+
+
+def test_runs_that_are_cut_short_stand_below_the_others(system, gathered):
+    results = json.loads(json.dumps(gathered[0]))
+    results["sets"][0]["together"]["folded"].append("DCGAN, fast")
+    row, made = "\n| **DCGAN, fast** (ours) |", "\n- DCGAN, fast: Forty faces"
+    shown = results_text.table(system, results["sets"][0])
+    assert row not in shown and made not in shown
+    assert "\n- DCGAN: Forty faces" in shown
+    page = results_text.render(results)
+    more = page.split("More rows of this table</summary>")[1].split("</details>")[0]
+    assert row in more and made in more
+    assert page.count(row) == page.count(made) == 1
+
+
+def test_short_runs_are_cut_if_others_are_not():
+    def run(label, epochs, weight):
+        config = {"epochs": epochs, "adversarial_weight": weight}
+        return types.SimpleNamespace(label=label, config=config)
+
+    short = [run("a", 9, 0.0), run("b", 29, 1.0)]
+    whole = [run("c", 10, 0.0), run("d", 30, 1.0), run("e", 140, 0.0)]
+    assert cvae_dcgan_together._cut([*short, *whole]) == {"a", "b"}
+    assert cvae_dcgan_together._cut(short) == cvae_dcgan_together._cut(whole) == set()
 
 
 def test_long_tables_but_the_first_are_closed(gathered):
