@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import urllib.parse
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from evaluation import charts, history, naming, standing, tables, wording
@@ -28,7 +28,7 @@ def view(report: Report, columns: Mapping) -> dict:
     headline = list(report.headline) or _default_headline(report)
     group_key = report.group_key or (headline[0] if headline else "")
     our_labels = [labels[r] for r in report.ours]
-    ours = [r for r, label in labels.items() if is_ours(label, our_labels)]
+    ours = [r for r, label in labels.items() if standing.is_ours(label, our_labels)]
     dots = charts.headline(report.summary, headline, labels, ours)
     sizes = []
     if report.hole_size:
@@ -38,7 +38,7 @@ def view(report: Report, columns: Mapping) -> dict:
     return {
         "report": report,
         "labels": labels,
-        "is_ours": functools.partial(is_ours, our_labels=[*our_labels, OURS]),
+        "is_ours": functools.partial(standing.is_ours, our_labels=[*our_labels, OURS]),
         "cards": [
             card for key in headline if (card := standing.card(report, key, labels))
         ],
@@ -64,11 +64,6 @@ def view(report: Report, columns: Mapping) -> dict:
         "facts": _facts(report.environment),
         "citation_url": _web_address(report.citation_url),
     }
-
-
-def is_ours(label: str, our_labels: Collection[str]) -> bool:
-    """Whether a label is one of ours or begins with it: "CVAE", "CVAE, 8 bits"."""
-    return any(f"{label}, ".startswith(f"{ours}, ") for ours in our_labels)
 
 
 def _every_key(report: Report) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from evaluation import naming, wording
@@ -26,7 +26,7 @@ def card(report: Report, key: str, labels: Mapping) -> dict | None:
     better = max if metric.higher_is_better else min
     first = ours[0] if metric.higher_is_better is None else better(ours, key=mean.get)
     entry = report.summary[first][key]
-    others = [restorer for restorer in mean if restorer not in report.ours]
+    others = [restorer for restorer in mean if not is_ours(restorer, report.ours)]
     rival = ""
     if others and report.ours and metric.higher_is_better is not None:
         best = better(others, key=mean.get)
@@ -42,6 +42,11 @@ def card(report: Report, key: str, labels: Mapping) -> dict | None:
         "count": wording.fewer([entry], wording.image_count(report.summary)),
         "rival": rival,
     }
+
+
+def is_ours(label: str, our_labels: Collection[str]) -> bool:
+    """Whether a label is one of ours or begins with it: "CVAE", "CVAE, 8 bits"."""
+    return any(f"{label}, ".startswith(f"{ours}, ") for ours in our_labels)
 
 
 def _standing(ours: Mapping, rival: Mapping, higher_is_better: bool) -> str:

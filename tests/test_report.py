@@ -272,6 +272,7 @@ class TestContent:
     )
     def test_better_is_said_only_of_separate_intervals(self, tmp_path, rival, standing):
         given = {"ours": {L1: entry(8.3)}, "telea": {L1: rival}}
+        given["ours, 8 bits"] = {L1: entry(0.5)}  # no rival, however good
         path = report.write_report(tmp_path, report.Report("T", given, ours=["ours"]))
         assert f"{standing} telea" in path.read_text()
 
