@@ -86,10 +86,7 @@ class PhotoRestorer:
                 image_bytes=tf.constant(image_bytes), mask_bytes=tf.constant(mask_bytes)
             )["restored_bytes"]
         restored = [pixels.decode(data, "restored") for data in encoded.numpy()]
-        return [
-            np.where(mask, _colored_as(image, result), image)
-            for image, mask, result in zip(images, masks, restored)
-        ]
+        return [_colored_as(*pair) for pair in zip(images, restored)]
 
     def restore_crop(self, image: np.ndarray, hole: np.ndarray) -> np.ndarray:
         """Restores a picture of the size that the network sees.
@@ -110,16 +107,15 @@ class PhotoRestorer:
             restored = self._restore_crop(
                 image=tf.constant(image[None]), mask=tf.constant(mask)
             )["restored"]
-        restored = _colored_as(image, restored[0].numpy())
-        return np.where(hole[..., None], restored, image)
+        return _colored_as(image, restored[0].numpy())
 
 
 def _colored_as(image: np.ndarray, restored: np.ndarray) -> np.ndarray:
     """What was restored of a gray picture, in gray; of another as it is."""
     if (image != image[..., :1]).any():
         return restored
-    gray = restored.mean(axis=-1, keepdims=True)
-    gray = np.rint(gray) if restored.dtype == np.uint8 else gray
+    # Not the mean, which rounds: of three equal channels this is the same number.
+    gray = np.median(restored, axis=-1, keepdims=True)
     return np.broadcast_to(gray.astype(restored.dtype), restored.shape)
 
 
