@@ -49,8 +49,12 @@ def relu(x, *, name: str):
 
 
 def leaky_relu(x, *, name: str):
-    """LeakyReLU of slope 0.2. Shape unchanged."""
-    return tf.keras.layers.LeakyReLU(LEAKY_SLOPE, name=name)(x)
+    """LeakyReLU of slope 0.2 in float32, shape unchanged.
+
+    TensorFlow's bfloat16 kernel for CPUs is slower than the float32 one with its casts:
+    in float32 model 3 of `skip_inpainting` trains 1.3 times as fast (mixed_bfloat16).
+    """
+    return tf.keras.layers.LeakyReLU(LEAKY_SLOPE, dtype="float32", name=name)(x)
 
 
 def conv(x, filters: int, kernel: int, *, strides: int = 1, name: str):
