@@ -8,11 +8,13 @@ ROOMS = (
     "data_pipeline",
     "evaluation",
     "experiments",
-    "experiments.cards",
     "models",
     "serving",
     "training",
 )
+PAPERS = [
+    card.parent.name for card in Path(__file__).parent.glob("experiments/*/card.md")
+]
 
 setuptools.setup(
     name="facemend",
@@ -23,10 +25,12 @@ setuptools.setup(
     license="Apache-2.0",
     python_requires=">=3.9,<3.12",
     # A flat layout: without names, setuptools refuses to guess.
-    packages=list(ROOMS),
+    packages=setuptools.find_packages(
+        include=[pattern for room in ROOMS for pattern in (room, f"{room}.*")]
+    ),
     package_data={
-        "evaluation": ["templates/*"],
-        "experiments.cards": ["*.md"],
+        "evaluation.report": ["templates/*"],
+        **{f"experiments.{paper}": ["card.md"] for paper in PAPERS},
     },
     install_requires=[
         "absl-py>=1.4",

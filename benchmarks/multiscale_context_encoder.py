@@ -17,16 +17,16 @@ import statistics
 import time
 from collections.abc import Callable
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import tensorflow as tf
 from absl import app, flags
 
 from benchmarks import record
 from data_pipeline import masks
-from experiments import config, runner
-from experiments import multiscale_context_encoder as paper
+from experiments.core import command_line, runner
+from experiments.multiscale_context_encoder import config, system
 from models import cost
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 _OUTPUT = flags.DEFINE_string("output", "", "Where to write the numbers, JSON.")
 _ROUNDS = flags.DEFINE_integer("rounds", 7, "Measurements of each; the median counts.")
@@ -56,9 +56,11 @@ def ceiling() -> tuple[Callable[[], object], float]:
 
 def work(preset: str) -> dict:
     """A network's step and inference as calls, and what they compute."""
-    cfg = config.make(paper.Config, paper.PRESETS, preset, precision=_PRECISION.value)
+    cfg = command_line.make(
+        config.Config, config.PRESETS, preset, precision=_PRECISION.value
+    )
     with runner.precision(cfg.precision):
-        trainer = paper.SYSTEM.build_trainer(cfg, 1000)
+        trainer = system.SYSTEM.build_trainer(cfg, 1000)
     batch = _BATCH_SIZE.value
     image = tf.random.uniform([batch, cfg.image_size, cfg.image_size, 3], -1.0, 1.0)
     mask = tf.repeat(masks.center(cfg.image_size, cfg.hole_size)[None], batch, axis=0)
@@ -71,7 +73,7 @@ def work(preset: str) -> dict:
     discriminator = cost.multiply_adds(trainer.discriminator)
     step_macs = 3 * generator + (2 + 2 + 2) * discriminator
     return {
-        "label": paper.label(cfg),
+        "label": config.label(cfg),
         "parameters": trainer.generator.count_params(),
         "multiply_adds": generator,
         "step": lambda: step((inputs, image))["g_reconstruction"].numpy(),

@@ -14,17 +14,17 @@ import statistics
 import time
 from collections.abc import Callable
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import tensorflow as tf
 from absl import app, flags
 
 from benchmarks import record
 from data_pipeline import masks
-from experiments import config, runner
-from experiments import pyramid_cgan as paper
+from experiments.core import command_line, runner
+from experiments.pyramid_cgan import config, system
 from models import cost, pyramid_cgan
 from training.pyramid_cgan import Phase
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 _OUTPUT = flags.DEFINE_string("output", "", "Where to write the numbers, JSON.")
 _ROUNDS = flags.DEFINE_integer("rounds", 7, "Measurements of each; the median counts.")
@@ -35,7 +35,7 @@ _PRECISION = flags.DEFINE_string("precision", "float32", "Or mixed_bfloat16.")
 CLASSES = 40  # CelebA's
 
 
-def batch_of(cfg: paper.Config) -> tuple:
+def batch_of(cfg: config.Config) -> tuple:
     """A fixed batch."""
     count, size = _BATCH_SIZE.value, cfg.image_size
     image = tf.random.uniform([count, size, size, 3], -1.0, 1.0)
@@ -88,16 +88,16 @@ def main(argv: list[str]) -> None:
     calls, rows = {}, []
     with runner.precision(_PRECISION.value):
         for configuration in pyramid_cgan.CONFIGURATIONS:
-            cfg = config.make(
-                paper.Config,
-                paper.PRESETS,
+            cfg = command_line.make(
+                config.Config,
+                config.PRESETS,
                 configuration,
                 width=_WIDTH.value,
                 precision=_PRECISION.value,
             )
-            trainer = paper.SYSTEM.build_trainer(cfg, 1, names)
+            trainer = system.SYSTEM.build_trainer(cfg, 1, names)
             data = batch_of(cfg)
-            label, network = paper.label(cfg), trainer.generator
+            label, network = config.label(cfg), trainer.generator
             calls[label, "training"] = step_of(trainer, Phase.JOINT, data)
             calls[label, "inference"] = inference_of(network, data[0])
             rows.append(

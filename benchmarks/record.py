@@ -6,7 +6,7 @@ import json
 import pathlib
 from collections.abc import Mapping
 
-from experiments import run_folder
+from experiments.core import environment
 
 
 def write(results: Mapping, load: float, output: str) -> None:
@@ -19,7 +19,7 @@ def write(results: Mapping, load: float, output: str) -> None:
     """
     measured_on = {
         "load_average_before": round(load, 2),
-        "environment": run_folder.environment(),
+        "environment": environment.environment(),
     }
     text = json.dumps({**results, **measured_on}, indent=1) + "\n"
     print(text)

@@ -20,7 +20,7 @@ import tensorflow as tf
 import tqdm
 
 from data_pipeline import pixels
-from data_pipeline.sources import Source
+from data_pipeline.datasets.elements import Source
 
 OPTIONAL_FIELDS = ("attributes", "landmarks", "face_mask")
 _AHEAD = 64  # images being decoded at once

@@ -9,6 +9,7 @@ This is the only module in which one becomes another.
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import pathlib
@@ -16,9 +17,7 @@ import tempfile
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image, ImageOps, UnidentifiedImageError
-
-from data_pipeline import color_profiles
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 IMAGE_SUFFIXES = (
     ".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff", ".gif", ".bmp",
@@ -83,12 +82,12 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         values = np.clip(np.rint(values / top * 255.0), 0, 255)
         image = Image.fromarray(values.astype(np.uint8), mode="L")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        image = color_profiles.to_srgb(image.convert("RGBA"), profile)
+        image = to_srgb(image.convert("RGBA"), profile)
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
         image, profile = Image.alpha_composite(white, image), None
     if image.mode not in ("RGB", "L", "CMYK"):
         image = image.convert("RGB")
-    return color_profiles.to_srgb(image, profile).convert("RGB")
+    return to_srgb(image, profile).convert("RGB")
 
 
 def read(path: str | os.PathLike) -> np.ndarray:
@@ -237,3 +236,58 @@ def tile(rows: list[np.ndarray], *, gap: int = 2) -> np.ndarray:
     rows = [np.pad(row, padding, constant_values=255) for row in rows]
     tiled = np.concatenate([np.concatenate(list(row), axis=1) for row in rows])
     return tiled[:-gap, :-gap]
+
+
+_MODES = ("RGB", "L", "CMYK")  # Pillow's, which profiles are made for
+# Profiles that say sRGB differ by their authors' rounding, and must change nothing.
+_ROUNDING = 2
+_PROBED = 18  # levels a channel, 15 apart
+
+
+def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Makes the colors that a profile means sRGB's, which is what networks see.
+
+    Args:
+      image: RGB, RGBA, L or CMYK.
+      profile: What the file has embedded, if anything. One that is damaged or of
+        another kind of picture counts for nothing, as one of sRGB itself does, which
+        leaves every number as it is.
+
+    Returns:
+      RGB, or RGBA with the alpha that there was; the image itself if nothing changes.
+    """
+    if image.mode == "RGBA":
+        colors = to_srgb(image.convert("RGB"), profile)
+        colors.putalpha(image.getchannel("A"))
+        return colors
+    if not profile or image.mode not in _MODES:
+        return image
+    transform = _transform(profile, image.mode)
+    return ImageCms.applyTransform(image, transform) if transform else image
+
+
+@functools.lru_cache(maxsize=16)  # pictures of one camera have one profile
+def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """What makes sRGB of a mode, or None if that is to change nothing."""
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        target = ImageCms.createProfile("sRGB")
+        transform = ImageCms.buildTransform(source, target, mode, "RGB")
+    # PyCMSError is of other pictures' profiles too; ImportError, of a Pillow without
+    # LittleCMS.
+    except (ImageCms.PyCMSError, ImportError, OSError, ValueError, TypeError):
+        return None
+    return None if _is_srgb(transform, mode) else transform
+
+
+def _is_srgb(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
+    """Whether it changes nothing but by rounding."""
+    if mode == "CMYK":
+        return False
+    levels = np.rint(np.linspace(0, 255, _PROBED)).astype(np.uint8)
+    channels = Image.getmodebands(mode)
+    before = np.stack(np.meshgrid(*[levels] * channels), axis=-1)
+    before = before.reshape(_PROBED, -1, channels)
+    given = Image.fromarray(before[..., 0] if mode == "L" else before)
+    after = np.asarray(ImageCms.applyTransform(given, transform)).astype(int)
+    return np.abs(after - before).max() <= _ROUNDING

@@ -1,6 +1,6 @@
 """Sources of images: one call, `load`, whatever the set.
 
-What they give, and what is known of them, is in `data_pipeline.elements`.
+What they give, and what is known of them, is in `data_pipeline.datasets.elements`.
 """
 
 from __future__ import annotations
@@ -8,17 +8,11 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Sequence
 
-from data_pipeline import (
-    celeba,
-    celeba_hq,
-    drawn_scenes,
-    elements,
-    folder,
-    lfw,
-    synthetic_faces,
-)
 from data_pipeline.choices import check_choice
-from data_pipeline.elements import Source, SourceInfo
+from data_pipeline.datasets import celeba, celeba_hq, elements, folder, lfw
+from data_pipeline.datasets.elements import Source, SourceInfo
+from data_pipeline.drawn_faces import draw
+from data_pipeline.drawn_scenes import draw as drawn_scenes_draw
 
 __all__ = ["DATASETS", "Source", "SourceInfo", "load", "splits"]
 
@@ -127,8 +121,8 @@ def _drawn(name: str, split: str, *, seed: int, size: int) -> Source:
     def element(position: int) -> dict:
         index, options = indices[position], {"seed": seed, "size": size}
         if faces:
-            return synthetic_faces.draw(index, **options)
-        image = drawn_scenes.draw(index, **options)
+            return draw.draw(index, **options)
+        image = drawn_scenes_draw.draw(index, **options)
         return {"image": image, "name": names[position]}
 
     def readers(positions: Sequence[int]) -> Iterator[Callable[[], dict]]:
@@ -142,7 +136,7 @@ def _drawn(name: str, split: str, *, seed: int, size: int) -> Source:
         licence="Apache-2.0, like the program that draws them",
         citation="",
         homepage="",
-        attribute_names=tuple(synthetic_faces.ATTRIBUTES) if faces else (),
+        attribute_names=tuple(draw.ATTRIBUTES) if faces else (),
         notes=f"drawn with seed {seed}; the splits are disjoint",
     )
     fields = ("attributes", "landmarks", "face_mask") if faces else ()

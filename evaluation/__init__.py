@@ -2,5 +2,5 @@
 
 import os
 
-# As in `experiments`: `python -m evaluation.lpips` says nothing of missing GPUs.
+# As in `experiments`: TensorFlow does not report missing GPUs.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -9,13 +9,18 @@ A judge decides: a classifier that was trained apart from the networks it judges
 
 from __future__ import annotations
 
+import json
+import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
+import tensorflow as tf
 
 from data_pipeline import pixels
-from evaluation import metrics, tables, wording
+from data_pipeline.decoded import DecodedSplit
+from evaluation import tables
 from evaluation.evaluate import check_restored, walk
+from evaluation.metrics import measure
 
 TITLE = "Attributes that a judge tells rightly"
 
@@ -79,8 +84,8 @@ class Judge:
         if predicted.shape != truth.shape:
             raise ValueError(
                 f"The judge returned {list(predicted.shape)} for "
-                f"{wording.counted(len(truth), 'image')} and "
-                f"{wording.counted(truth.shape[1], 'attribute')}; it must return "
+                f"{tables.counted(len(truth), 'image')} and "
+                f"{tables.counted(truth.shape[1], 'attribute')}; it must return "
                 f"{list(truth.shape)}."
             )
         # Also refuses NaN. Logits would be taken for very sure answers.
@@ -141,7 +146,7 @@ def by_attribute(
         names = image_names[here]
         restored = np.asarray(restore(inputs), np.float32)
         check_restored("completed", restored, target, names)
-        completed = metrics.paste(target, restored, mask)
+        completed = measure.paste(target, restored, mask)
         right = (judge.right(images, names) for images in (target, completed))
         parts.append((judge.truth(names), *right))
     # Each [K], in percent.
@@ -156,7 +161,7 @@ def by_attribute(
         name = judge.names[index].replace("_", " ")
         rows.append([name, *(_percent(column[index]) for column in columns)])
     return tables.Table(
-        caption=(f"{TITLE}, over {wording.counted(len(image_names), 'face')}"),
+        caption=(f"{TITLE}, over {tables.counted(len(image_names), 'face')}"),
         columns=COLUMNS,
         rows=rows,
         note=(
@@ -172,7 +177,7 @@ def sentence(table: tables.Table) -> str:
     """What the first row of `by_attribute`'s table says, as a sentence."""
     _, _, original, completed, _, floor = table.rows[0]
     original, completed, floor = (
-        f"{wording.number(value, 1)}%" for value in (original, completed, floor)
+        f"{tables.number(value, 1)}%" for value in (original, completed, floor)
     )
     return (
         f"The judge tells {original} of attributes rightly on the originals and "
@@ -194,3 +199,115 @@ COLUMNS = (
 def _percent(value: float) -> float:
     """Without the sign of a loss that rounds to nothing, which would read −0.0."""
     return 0.0 if abs(value) < 0.05 else float(value)
+
+
+TELLS = 5  # points above the commoner answer
+
+
+def is_by_attribute(caption: str) -> bool:
+    """Whether a table of this caption is one of `attributes.by_attribute`."""
+    return caption.startswith(TITLE)
+
+
+def table(found: Mapping[str, tables.Table]) -> tables.Table:
+    """The tables of several restorers of the same faces as one.
+
+    Args:
+      found: Restorer -> its table from `attributes.by_attribute`.
+
+    Returns:
+      A row an attribute and a column a restorer, in percent; above them the mean of
+      all attributes, and of those that the judge can tell: on originals it is right
+      for `TELLS` points more than the commoner answer.
+    """
+    first = next(iter(found.values()))
+    completed = {
+        label: {row[0]: row[3] for row in table.rows} for label, table in found.items()
+    }
+    known = {name: rest for name, *rest in first.rows}
+    everything, *names = known
+    told = [n for n in names if known[n][1] >= known[n][4] + TELLS]
+
+    def row(title: str, share, of: Sequence[str]) -> list:
+        means = [
+            np.mean([values[name] for name in of])
+            for values in (
+                {name: cells[1] for name, cells in known.items()},
+                *completed.values(),
+                {name: cells[4] for name, cells in known.items()},
+            )
+        ]
+        return [title, share, *map(float, means)]
+
+    def lost(name: str) -> float:
+        return np.mean([values[name] - known[name][1] for values in completed.values()])
+
+    rows = [row(everything, None, names)]
+    if told:
+        rows.append(row(f"the {len(told)} that the judge can tell", None, told))
+    rows += [row(name, known[name][0], [name]) for name in sorted(names, key=lost)]
+    return tables.Table(
+        caption=first.caption,
+        columns=[
+            *COLUMNS[:2],
+            "Originals (%)",
+            *found,
+            COLUMNS[5],
+        ],
+        rows=rows,
+        note=f"{first.note} It can tell those attributes of which it is right on "
+        f"originals for at least {TELLS} points more than the commoner answer.",
+        digits=1,
+    )
+
+
+def known_attributes(split: DecodedSplit) -> tuple[str, ...]:
+    """Attributes of a split; an error if it has none."""
+    names = split.source.info.attribute_names
+    if not names:
+        raise ValueError(
+            f"{split.source.info.title} has no attributes to judge by. faces and "
+            "celeb_a have some; leave --judge out for other sets."
+        )
+    return names
+
+
+def judge_from(predict: Callable, split: DecodedSplit) -> Judge:
+    """A judge that compares predictions with the attributes of a split."""
+    truth = dict(zip(split.names, split.fields["attributes"].astype(bool)))
+    return Judge(predict, split.source.info.attribute_names, truth)
+
+
+def load(folder: str, split: DecodedSplit) -> tuple[Judge, str]:
+    """A judge of a split's images, and what a report calls it.
+
+    Args:
+      folder: What the command has written.
+      split: Images with attributes.
+
+    Raises:
+      ValueError: If it is no judge, or one of other attributes or sizes.
+    """
+    path = pathlib.Path(folder).expanduser() / "assets.extra" / "judge.json"
+    if not path.exists():
+        raise ValueError(
+            f"--judge={folder} must be a folder that `python -m "
+            "experiments.attribute_classifier` has written; it has no "
+            "assets.extra/judge.json."
+        )
+    facts, names = json.loads(path.read_text()), known_attributes(split)
+    size = split.images.shape[1]
+    if tuple(facts["attributes"]) != names or facts["image_size"] != size:
+        raise ValueError(
+            f"--judge={folder} judges {len(facts['attributes'])} attributes of "
+            f"{facts['data']} at {facts['image_size']} px; these images have "
+            f"{len(names)} of {split.source.info.title} at {size} px. Train a judge "
+            "with this --dataset and --image_size."
+        )
+    model = tf.keras.models.load_model(path.parent.parent, compile=False)
+    described = (
+        f"{facts['accuracy_percent']}% right on {facts['test_images']:,} original test "
+        f"images; trained on {facts['training_images']:,}, seed "
+        f"{facts['config']['seed']}, commit {facts['environment']['commit']}"
+    )
+    return judge_from(model.predict_on_batch, split), described

@@ -21,7 +21,7 @@ _GRAY = 0.5  # of an image without any known pixel
 _EDGE = 2  # pixels around the hole whose colors the mean face takes
 
 
-def restorers(mean_image: np.ndarray, *, faces: bool = True) -> dict[str, Restorer]:
+def inpainting(mean_image: np.ndarray, *, faces: bool = True) -> dict[str, Restorer]:
     """All baselines under their display names.
 
     Args:
@@ -116,5 +116,33 @@ def _restorer(fill: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Restorer:
             color = image[k].mean(axis=0) if k.any() else np.float32(_GRAY)
             filled.append(fill(np.where(k[..., None], image, color), k))
         return np.where(known, images, np.stack(filled)).astype(np.float32)
+
+    return restore
+
+
+FACTORS = (2, 4, 8)
+
+
+def rescaling() -> dict[str, Restorer]:
+    """A restorer for each of `FACTORS`, under its display name."""
+    return {f"bicubic {factor}×": bicubic(factor) for factor in FACTORS}
+
+
+def bicubic(factor: int) -> Restorer:
+    """A restorer that keeps one pixel of factor × factor.
+
+    A side that `factor` does not divide is shrunk to the nearest whole number of
+    pixels, halves up, and to 1 at least; 250 px become 63 by a factor of 4.
+    """
+
+    def rescaled(image: np.ndarray) -> np.ndarray:
+        height, width = image.shape[:2]
+        shrunk = [max((side + factor // 2) // factor, 1) for side in (height, width)]
+        return pixels.resize(pixels.resize(image, *shrunk), height, width)
+
+    def restore(inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        levels = pixels.unit_to_bytes(inputs["image"]).numpy()
+        images = np.stack([rescaled(image) for image in levels])
+        return pixels.bytes_to_unit(images).numpy()
 
     return restore

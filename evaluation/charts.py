@@ -6,7 +6,8 @@ import dataclasses
 import math
 from collections.abc import Collection, Mapping, Sequence
 
-from evaluation import naming, wording
+from evaluation import tables
+from evaluation.metrics import registry
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,9 +74,9 @@ def headline(
     summary: Mapping, keys: Sequence[str], labels: Mapping, ours: Collection[str]
 ) -> list[Dots]:
     """A chart a metric, the best restorer on top."""
-    charts, images = [], wording.image_count(summary)
+    charts, images = [], tables.image_count(summary)
     for key in keys:
-        metric = naming.metric_of(key)
+        metric = registry.metric_of(key)
         entries = [
             (restorer, values[key])
             for restorer, values in summary.items()
@@ -88,11 +89,11 @@ def headline(
         )
         rows = [(labels.get(r, r), entry, r in ours) for r, entry in entries]
         shown = [
-            f"{label} {wording.with_interval(entry, metric.digits)}"
+            f"{label} {tables.with_interval(entry, metric.digits)}"
             for label, entry, _ in rows
         ]
-        title = naming.title(key) + naming.arrow(key)
-        if fewer := wording.fewer((entry for _, entry in entries), images):
+        title = registry.title(key) + registry.arrow(key)
+        if fewer := tables.fewer((entry for _, entry in entries), images):
             title += f" ({fewer})"
         charts.append(
             Dots(
@@ -127,16 +128,16 @@ def hole_size(
                 ours=restorer in ours,
             )
         )
-    title = naming.title(key)
+    title = registry.title(key)
     images = round(sum(row["count"] for row in bins) / len(bins))
     return Curve(
         slug="hole-size",
         title=f"{title} against hole size",
         x_label="missing part of the image (%)",
-        y_label=naming.metric_of(key).label,
+        y_label=registry.metric_of(key).label,
         series=series,
         markers=True,
-        note=f"{len(bins)} bins of about {wording.counted(images, 'image')} each.",
+        note=f"{len(bins)} bins of about {tables.counted(images, 'image')} each.",
         alt=f"{title} of {len(series)} restorers over {len(bins)} hole sizes.",
     )
 

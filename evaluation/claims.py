@@ -9,8 +9,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from evaluation import naming, wording
+from evaluation import tables
 from evaluation.bootstrap import ENOUGH, compare
+from evaluation.metrics import registry
 from evaluation.record import Evaluation
 
 HOLDS, FAILS, UNKNOWN = "holds", "does not hold", "not measured"
@@ -47,9 +48,9 @@ def beats(
       {"claim", "verdict", "evidence"}; below `bootstrap.ENOUGH` images the verdict
       is that they are too few to say.
     """
-    metric = naming.metric_of(key)
+    metric = registry.metric_of(key)
     labels = {a: a, b: b, **(labels or {})}
-    claim = claim or f"{labels[a]} beats {labels[b]} on {naming.label(key)}"
+    claim = claim or f"{labels[a]} beats {labels[b]} on {registry.label(key)}"
     found = _measured(claim, evaluation, a, b, key, bootstrap_options)
     if "verdict" in found:
         return found
@@ -81,7 +82,7 @@ def alike(
     "hold" for any set that is small enough.
     """
     labels = {a: a, b: b, **(labels or {})}
-    claim = claim or f"{labels[a]} is like {labels[b]} on {naming.label(key)}"
+    claim = claim or f"{labels[a]} is like {labels[b]} on {registry.label(key)}"
     found = _measured(claim, evaluation, a, b, key, bootstrap_options)
     if "verdict" in found:
         return found
@@ -98,11 +99,11 @@ def _measured(claim, evaluation, a, b, key, options) -> dict:
     """The paired difference, or a claim that was not measured."""
     for restorer in (a, b):
         if key not in evaluation.values.get(restorer, {}):
-            why = f"There is no {naming.label(key)} of {restorer} in this run."
+            why = f"There is no {registry.label(key)} of {restorer} in this run."
             return not_measured(claim, why)
     found = compare(evaluation, a, b, key, **options)
     if not found["count"]:
-        why = f"{naming.title(key)} is undefined on every image."
+        why = f"{registry.title(key)} is undefined on every image."
         return not_measured(claim, why)
     return found
 
@@ -114,14 +115,14 @@ def _verdict(holds: bool, found: Mapping) -> str:
 
 
 def _evidence(evaluation, a, b, key, found, labels) -> str:
-    digits = naming.metric_of(key).digits
+    digits = registry.metric_of(key).digits
     used = np.isfinite(evaluation.values[a][key] + evaluation.values[b][key])
     means = [
-        wording.number(evaluation.values[r][key][used].mean(), digits) for r in (a, b)
+        tables.number(evaluation.values[r][key][used].mean(), digits) for r in (a, b)
     ]
-    difference = wording.with_interval(found, digits, signed=True)
+    difference = tables.with_interval(found, digits, signed=True)
     return (
-        f"{naming.title(key)}: {labels[a]} {means[0]}, {labels[b]} {means[1]}, "
+        f"{registry.title(key)}: {labels[a]} {means[0]}, {labels[b]} {means[1]}, "
         f"difference {difference} over "
-        f"{wording.counted(found['count'], 'image')}"
+        f"{tables.counted(found['count'], 'image')}"
     )

@@ -6,7 +6,6 @@
              -> by_group   the same for parts of the set
 
 Values stay per image, so that intervals, groups and pictures need no second pass.
-This module is the front door; the names it lists can all be used from here.
 """
 
 from __future__ import annotations
@@ -17,25 +16,9 @@ import numpy as np
 import tqdm
 
 from data_pipeline import pixels
-from evaluation import metrics, wording
-from evaluation.bootstrap import compare, summarize
-from evaluation.groups import by_group, by_hole_size, read_groups
-from evaluation.record import Evaluation, Fingerprint, fingerprint, merge
-
-__all__ = [
-    "Evaluation",
-    "Fingerprint",
-    "by_group",
-    "by_hole_size",
-    "check_restored",
-    "compare",
-    "evaluate",
-    "fingerprint",
-    "merge",
-    "read_groups",
-    "summarize",
-    "walk",
-]
+from evaluation import tables
+from evaluation.metrics import measure
+from evaluation.record import Evaluation, Fingerprint
 
 
 def evaluate(
@@ -77,7 +60,7 @@ def evaluate(
     )
     with bar:
         for here, inputs, target, mask in walk(batches, names, to_unit=to_unit):
-            regions = metrics.REGIONS if "mask" in inputs else ("raw",)
+            regions = measure.REGIONS if "mask" in inputs else ("raw",)
             batch_names = names[here]
             for name, image_mask in zip(batch_names, mask):
                 digest.update(name, image_mask)
@@ -85,10 +68,10 @@ def evaluate(
             for restorer, restore in restorers.items():
                 restored = np.asarray(restore(inputs), np.float32)
                 check_restored(restorer, restored, target, batch_names)
-                measured = metrics.measure(
+                measured = measure.measure(
                     target, restored, mask, lpips=lpips, regions=regions
                 )
-                completed = metrics.paste(target, restored, mask)
+                completed = measure.paste(target, restored, mask)
                 for key, metric in (extra or {}).items():
                     value = np.asarray(metric(target, completed, batch_names))
                     _check_extra(key, restorer, value, len(target))
@@ -125,15 +108,15 @@ def walk(
         here = slice(done, done + len(target))
         if here.stop > len(names):
             raise ValueError(
-                f"The batches hold more than the {wording.counted(len(names), 'name')}."
+                f"The batches hold more than the {tables.counted(len(names), 'name')}."
             )
         whole = np.ones_like(target[..., :1])
         yield here, inputs, target, np.asarray(inputs.get("mask", whole))
         done = here.stop
     if done != len(names) or not done:
         raise ValueError(
-            f"The batches hold {wording.counted(done, 'image')} but there are "
-            f"{wording.counted(len(names), 'name')}; is the last, smaller batch "
+            f"The batches hold {tables.counted(done, 'image')} but there are "
+            f"{tables.counted(len(names), 'name')}; is the last, smaller batch "
             "dropped?"
         )
 
@@ -142,7 +125,7 @@ def _check_extra(key: str, restorer: str, value: np.ndarray, images: int) -> Non
     if value.shape != (images,):
         raise ValueError(
             f"Metric {key!r} returned {list(value.shape)} for "
-            f"{wording.counted(images, 'image')} of restorer {restorer!r}; it must "
+            f"{tables.counted(images, 'image')} of restorer {restorer!r}; it must "
             "return one value an image."
         )
     if np.isinf(value).any():

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from evaluation import charts, tables, wording
+from evaluation import charts, tables
 
 # Of the variance of the mean: Burda, Grosse & Salakhutdinov 2016, Sec. 5.2.
 ACTIVE_VARIANCE = 0.01
@@ -157,4 +157,4 @@ def _images(usages: Mapping[str, Usage]) -> str:
         raise ValueError(
             f"Encoders are compared over the same images; got {sorted(counts)} images."
         )
-    return wording.counted(counts.pop(), "image")
+    return tables.counted(counts.pop(), "image")

@@ -6,11 +6,11 @@ The same functions make the tables of reports, README and model cards.
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from evaluation.naming import arrow, metric_of, region_of, title
-from evaluation.wording import DASH, counted, image_count, interval, number, text
+from evaluation.metrics.registry import arrow, metric_of, region_of, title
 
 # With its interval, its count, a percent sign; not a version such as 2.14.1.
 NUMBER = re.compile(
@@ -185,7 +185,7 @@ def results_table(
     """The Markdown table of results: mean [low, high], best in bold, direction arrows.
 
     Args:
-      summary: What `evaluate.summarize` returns, or the "summary" of results.json.
+      summary: What `bootstrap.summarize` returns, or the "summary" of results.json.
       restorers: Rows; one that was not measured shows dashes.
       keys: Columns, such as "hole/l1_percent".
       labels: Display names of restorers.
@@ -199,3 +199,89 @@ def results_table(
         for key in keys
     ]
     return markdown_table(["", *titles], rows)
+
+
+DASH, MINUS = "–", "−"
+
+
+def number(value: float | None, digits: int, *, signed: bool = False) -> str:
+    """1.5 -> "1.50"; a real minus sign; a dash for None, NaN and infinity."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    text = f"{value:{'+' if signed else ''}.{digits}f}"
+    return text.replace("-", MINUS)
+
+
+def interval(entry: Mapping, digits: int, *, signed: bool = False) -> str:
+    """Writes "[8.10, 8.52]", or nothing where there is no interval."""
+    low, high = (number(entry.get(k), digits, signed=signed) for k in ("low", "high"))
+    return "" if DASH in (low, high) else f"[{low}, {high}]"
+
+
+def with_interval(entry: Mapping, digits: int, *, signed: bool = False) -> str:
+    """Writes "8.31 [8.10, 8.52]"."""
+    mean = number(entry.get("mean"), digits, signed=signed)
+    return f"{mean} {interval(entry, digits, signed=signed)}".rstrip()
+
+
+def counted(number: int, noun: str) -> str:
+    """1000, "image" -> "1,000 images"; 1, "image" -> "1 image"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def image_count(summary: Mapping[str, Mapping[str, Mapping]]) -> int:
+    """How many images were measured: as many as the metric that is defined on most."""
+    entries = [entry for values in summary.values() for entry in values.values()]
+    return max((entry.get("count") or 0 for entry in entries), default=0)
+
+
+def fewer(entries: Iterable[Mapping], images: int) -> str:
+    """Which part of the images the entries are means over; nothing where it is all.
+
+    Returns:
+      "12 of 1,000 images", or "12 to 40 of 1,000 images" where the entries differ.
+    """
+    counts = sorted(entry["count"] for entry in entries if entry.get("count"))
+    if not counts or counts[0] >= images:
+        return ""
+    some = f"{counts[0]:,}" + (f" to {counts[-1]:,}" if counts[-1] > counts[0] else "")
+    return f"{some} of {counted(images, 'image')}"
+
+
+def text(value) -> str:
+    """Any cell as plain text; floats keep four significant digits."""
+    if value is None:
+        return DASH
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}".replace("-", MINUS) if math.isfinite(value) else DASH
+    return str(value)
+
+
+def joined(tables: Iterable[Mapping]) -> list[Table]:
+    """Tables of the same caption and columns as one, in the order they come in.
+
+    Rows that are the same, such as a baseline's, stand there once, and those of ours
+    come first.
+
+    Args:
+      tables: As results.json has them; what a row is of stands in its first cell.
+    """
+    rows: dict[tuple, dict[tuple, str]] = {}
+    first: dict[tuple, Mapping] = {}
+    for table in tables:
+        key = table["caption"], tuple(table["columns"])
+        first.setdefault(key, table)
+        kinds = table["kinds"] or [""] * len(table["rows"])
+        for row, kind in zip(table["rows"], kinds):
+            rows.setdefault(key, {}).setdefault(tuple(row), kind)
+    made = []
+    for key, table in first.items():
+        found = sorted(rows.get(key, {}).items(), key=lambda row: row[1] != "ours")
+        changed = {
+            "rows": [list(row) for row, _ in found],
+            "kinds": [kind for _, kind in found] if table["kinds"] else [],
+        }
+        made.append(Table(**{**table, **changed}))
+    return made

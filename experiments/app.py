@@ -21,14 +21,18 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from data_pipeline import pixels
-from evaluation import baselines, coders, image_formats, metrics
-from experiments import command
-from experiments import config as configs
-from experiments.config import hp
-from serving import app_models, app_place, zoo
-from serving.app_kinds import Fill, Restorer, Tools
-from serving.app_models import Models
-from serving.face_finder import FaceFinder
+from evaluation import baselines
+from evaluation.codecs import image_formats
+from evaluation.codecs.measure import similarity_key
+from evaluation.metrics import measure, registry
+from experiments.core import command_line
+from experiments.core.command_line import hp
+from serving.page import models as page_models
+from serving.page import uploads
+from serving.page.actions import Fill, Restorer, Tools
+from serving.page.models import PAPERS, Models
+from serving.photo.finder import FaceFinder
+from serving.zoo import zoo
 
 # Pixels of the largest picture whose MS-SSIM is measured: it needs much memory.
 _MEASURED = 4_000_000
@@ -45,14 +49,14 @@ class Options:
     port: int = hp(0, "0 takes the first free one from 7860.")
 
     def __post_init__(self):
-        command.require(host=self.host)
-        configs.check_at_least("port", self.port, 0)
+        command_line.require(host=self.host)
+        command_line.check_at_least("port", self.port, 0)
 
 
 def main() -> None:
     """The command line."""
-    configs.define_flags(Options)
-    command.run(lambda: serve(configs.from_flags(Options)))
+    command_line.define_flags(Options)
+    command_line.run(lambda: serve(command_line.from_flags(Options)))
 
 
 def serve(options: Options) -> None:
@@ -64,7 +68,8 @@ def serve(options: Options) -> None:
       OSError: If the port is taken.
     """
     try:
-        from serving import app  # here, because it takes seconds and an extra
+        # Here, because it takes seconds and an extra.
+        from serving.page import page as page_page
     except ImportError as error:
         raise ValueError(
             f"The page needs Gradio ({error}): pip install '.[app]', with Python 3.10 "
@@ -75,8 +80,8 @@ def serve(options: Options) -> None:
     # Otherwise a process that is told to stop leaves everything where it is.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     models = load(options.models)
-    with app_place.place() as place:
-        page = app.start(
+    with uploads.place() as place:
+        page = page_page.start(
             models,
             tools(),
             place,
@@ -93,10 +98,10 @@ def serve(options: Options) -> None:
 
 def load(names: Sequence[str]) -> Models:
     """Opens models, given their folders or names; without any, the repository's."""
-    names = names or zoo.names(*app_models.PAPERS)
+    names = names or zoo.names(*PAPERS)
     for name in names:
         print(f"loading {name}", flush=True)
-    return app_models.load([zoo.resolve(name) for name in names])
+    return page_models.load([zoo.resolve(name) for name in names])
 
 
 def _face_finder() -> FaceFinder | None:
@@ -122,7 +127,7 @@ def tools() -> Tools:
     return Tools(
         plain={name: Restorer(_fill(restorer)) for name, restorer in plain.items()},
         rival=image_formats.available()["JPEG"],
-        metrics=[metrics.METRICS[name] for name in names],
+        metrics=[registry.METRICS[name] for name in names],
         measure_hole=_measure_hole,
         measure_file=_measure_file,
     )
@@ -144,7 +149,7 @@ def _fill(restorer: baselines.Restorer) -> Fill:
 def _measure_hole(original, restored, mask) -> Mapping[str, float]:
     """See `Tools.measure_hole`."""
     pair = (pixels.bytes_to_unit(image)[None] for image in (original, restored))
-    values = metrics.measure(*pair, mask[None], regions=("hole",))
+    values = measure.measure(*pair, mask[None], regions=("hole",))
     names = ("l1_percent", "psnr_db", "ssim")
     return {name: float(values[f"hole/{name}"][0]) for name in names}
 
@@ -153,13 +158,13 @@ def _measure_file(original, decoded) -> Mapping[str, float]:
     """See `Tools.measure_file`."""
     height, width = original.shape[:2]
     names = ["psnr_db"]
-    alike = coders.similarity_key(min(height, width)).rpartition("/")[2]
-    if min(height, width) >= metrics.minimum_size(alike) and (
+    alike = similarity_key(min(height, width)).rpartition("/")[2]
+    if min(height, width) >= measure.minimum_size(alike) and (
         height * width <= _MEASURED
     ):
         names.append(alike)
     pair = [pixels.bytes_to_unit(image)[None] for image in (original, decoded)]
-    return {name: float(getattr(metrics, name)(*pair)[0]) for name in names}
+    return {name: float(getattr(measure, name)(*pair)[0]) for name in names}
 
 
 if __name__ == "__main__":

@@ -18,38 +18,42 @@ import numpy as np
 from absl import flags
 
 from data_pipeline.choices import check_choice
-from evaluation import evaluate as measuring
-from evaluation import pictures, wording
+from evaluation import bootstrap, record, tables
 from evaluation.record import Evaluation
-from evaluation.report import Report, write_report
-from experiments import command, cost_table, finished_runs, papers, runner
-from experiments.data import RunData
-from experiments.provenance import configuration, settings
-from experiments.system import System
-from experiments.system_config import SystemConfig
+from evaluation.report import pictures
+from evaluation.report.report import Report
+from evaluation.report.write import write_report
+from experiments.core import command_line, finished_runs, results, runner
+from experiments.core import system as core_system
+from experiments.core.config import SystemConfig
+from experiments.core.data import RunData
+from experiments.core.system import NAMES, System, configuration, settings
 
 _SHOWN = 6  # faces of each kind
 
 
 def main() -> None:
     """The command line."""
-    flags.DEFINE_string("paper", None, f"One of {', '.join(papers.NAMES)}.")
+    flags.DEFINE_string("paper", None, f"One of {', '.join(NAMES)}.")
     flags.DEFINE_list("runs", [], "Run folders, evaluated on the same images.")
     flags.DEFINE_string("data_dir", "", "Where the data set is; by default as trained.")
     flags.DEFINE_string("output", "", "Folder of the report.")
 
     def body() -> None:
         given = flags.FLAGS
-        check_choice("paper", given.paper, papers.NAMES)
-        command.require(runs=",".join(given.runs), output=given.output)
-        command.check_folder("output", given.output)
+        check_choice("paper", given.paper, NAMES)
+        command_line.require(runs=",".join(given.runs), output=given.output)
+        command_line.check_folder("output", given.output)
         folders = [pathlib.Path(path).expanduser() for path in given.runs]
         page = compare(
-            papers.load(given.paper), folders, given.output, data_dir=given.data_dir
+            core_system.load(given.paper),
+            folders,
+            given.output,
+            data_dir=given.data_dir,
         )
         print(f"report: {page}")
 
-    command.run(body)
+    command_line.run(body)
 
 
 def compare(
@@ -67,12 +71,12 @@ def compare(
         are not what they were.
     """
     runs = finished_runs.read(folders)
-    merged = measuring.merge(*[run.evaluation for run in runs])
+    merged = record.merge(*[run.evaluation for run in runs])
     labels = [run.label for run in runs]
     found = system.together(merged, runs)
     left = {*labels, *found.folded}
     order = [*labels, *(name for name in merged.values if name not in left)]
-    summary = measuring.summarize(merged)
+    summary = bootstrap.summarize(merged)
     configs = [
         dataclasses.replace(
             configuration(system, run.folder.trained_with()),
@@ -86,7 +90,7 @@ def compare(
     }
     described = [run.described() for run in runs]
     report = Report(
-        title=f"{system.title}: {wording.counted(len(runs), 'run')} compared",
+        title=f"{system.title}: {tables.counted(len(runs), 'run')} compared",
         subtitle=runs[0].report["subtitle"],
         citation=system.citation,
         summary={name: summary[name] for name in order},
@@ -100,7 +104,7 @@ def compare(
         ],
         claims=[*system.check_claims(merged), *found.claims],
         published=system.published,
-        tables=[*found.tables, cost_table.make(system, described)],
+        tables=[*found.tables, results.make(system, described)],
         curves=found.curves,
         history={run.label: run.folder.history for run in runs},
         pictures=_pictures(merged, networks, configs[0], system.headline[0]),

@@ -24,20 +24,23 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-import numpy as np
 import tqdm
 
-from data_pipeline import pixels
-from evaluation import metrics
-from evaluation.wording import counted
-from experiments import command, file_jobs
-from experiments import config as configs
-from experiments.config import hp
-from experiments.file_jobs import Job
-from serving import any_codec, container, labeled, latent_export, zoo
-from serving.any_codec import AnyCodec
+from data_pipeline import pixels as data_pipeline_pixels
+from data_pipeline.pixels import IMAGE_SUFFIXES, write_bytes
+from evaluation.metrics.measure import psnr_db_uint8
+from evaluation.tables import counted
+from experiments.core import command_line, file_jobs
+from experiments.core.command_line import hp
+from experiments.core.file_jobs import Job
+from serving import png
+from serving.codec import container
+from serving.codec.container import SUFFIX
+from serving.export import codec as export_codec
+from serving.export import latents
+from serving.export.codec import AnyCodec
+from serving.zoo import zoo
 
-SUFFIX = ".fmc"
 _PAPERS = ("portrait_autoencoder", "cvae_dcgan")  # whose models are codecs
 
 
@@ -51,15 +54,15 @@ class Options:
     bits: int = hp(
         0,
         "What a latent takes in files of a model that has a choice, such as 4, 6 or "
-        f"8; 0 takes {latent_export.BITS}. Decompressing needs none.",
+        f"8; 0 takes {latents.BITS}. Decompressing needs none.",
     )
     overwrite: bool = hp(
         False, "Replace results that are there; inputs are never replaced."
     )
 
     def __post_init__(self):
-        command.require(model=self.model, input=self.input, output=self.output)
-        command.check_folder("output", self.output)
+        command_line.require(model=self.model, input=self.input, output=self.output)
+        command_line.check_folder("output", self.output)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,10 +91,10 @@ class Measured:
 
 def main() -> None:
     """The command line."""
-    configs.define_flags(Options)
+    command_line.define_flags(Options)
     actions = {"compress": compress, "decompress": decompress}
-    command.run(
-        lambda action: actions[action](configs.from_flags(Options)),
+    command_line.run(
+        lambda action: actions[action](command_line.from_flags(Options)),
         actions=tuple(actions),
     )
 
@@ -106,17 +109,17 @@ def compress(options: Options) -> None:
     """
 
     def convert(codec: AnyCodec, path: pathlib.Path) -> tuple[bytes, Measured]:
-        image = pixels.read(path)
+        image = data_pipeline_pixels.read(path)
         data = codec.compress(image)
         return data, Measured(
             size=len(data),
             original_size=path.stat().st_size,
             pixels=image.shape[0] * image.shape[1],
             # Of the bytes themselves: what is written can be read.
-            psnr_db=psnr_db(image, codec.decompress(data)),
+            psnr_db=psnr_db_uint8(image, codec.decompress(data)),
         )
 
-    found = _find(options, "picture", pixels.IMAGE_SUFFIXES, SUFFIX)
+    found = _find(options, "picture", IMAGE_SUFFIXES, SUFFIX)
     jobs = file_jobs.pending(found, overwrite=options.overwrite)
     codec = _load(options)
     _tell_of_others(codec, {job[1] for job in found} - {job[1] for job in jobs})
@@ -138,25 +141,12 @@ def decompress(options: Options) -> None:
     def convert(codec: AnyCodec, path: pathlib.Path) -> tuple[bytes, str]:
         image = codec.decompress(path.read_bytes())
         height, width = image.shape[:2]
-        return labeled.encode_png(image, labeled.DECODED), f"{width}x{height} pixels"
+        return png.encode_png(image, png.DECODED), f"{width}x{height} pixels"
 
     found = _find(options, "compressed picture", (SUFFIX,), ".png")
     jobs = file_jobs.pending(found, overwrite=options.overwrite)
     done = len(_convert(_load(options), jobs, convert, verb="decompress"))
     file_jobs.conclude(jobs, done, verb="decompressed", output=options.output)
-
-
-def psnr_db(image: np.ndarray, other: np.ndarray) -> float:
-    """Peak signal-to-noise ratio of 8-bit pictures, at most `metrics.PSNR_CAP_DB`.
-
-    Args:
-      image: uint8 [H, W, 3].
-      other: The same.
-    """
-    # Row by row: of large pictures, their squares would take more than the codec.
-    rows = (np.subtract(a, b, dtype=np.int32) for a, b in zip(image, other))
-    mse = sum(int(np.square(row).sum()) for row in rows) / image.size / 255**2
-    return float(-10 * np.log10(max(mse, 10 ** (-metrics.PSNR_CAP_DB / 10))))
 
 
 def _find(
@@ -172,7 +162,7 @@ def _find(
 
 
 def _load(options: Options) -> AnyCodec:
-    return any_codec.load(zoo.resolve(options.model), bits=options.bits)
+    return export_codec.load(zoo.resolve(options.model), bits=options.bits)
 
 
 def _tell_of_others(codec: AnyCodec, left: Collection[pathlib.Path]) -> None:
@@ -216,7 +206,7 @@ def _convert(
         except (ValueError, OSError) as error:
             file_jobs.skip(path, str(error))
             continue
-        pixels.write_bytes(target, data)
+        write_bytes(target, data)
         tqdm.tqdm.write(f"{path}: {of_it}")
         told.append(of_it)
     return told

@@ -18,19 +18,23 @@ size, float32 [N, L], and their names; decode draws latents, with or without nam
 from __future__ import annotations
 
 import dataclasses
+import io
 import pathlib
+from collections.abc import Mapping
 
 import numpy as np
 import tqdm
 
 from data_pipeline import pixels
-from evaluation.wording import counted
-from experiments import command, file_jobs, latent_files
-from experiments import config as configs
-from experiments import latent_pictures as walks
-from experiments.config import check_at_least, hp
-from serving import labeled, latent_export, zoo
-from serving.latent_codec import LatentCodec
+from evaluation.tables import counted
+from experiments.core import command_line, file_jobs
+from experiments.core.command_line import check_at_least, hp
+from serving import png
+from serving.codec import latent_codec
+from serving.codec.latent_codec import LatentCodec
+from serving.export import latents as export_latents
+from serving.zoo import zoo
+from serving.zoo.zoo import named
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,22 +57,22 @@ class Options:
     )
 
     def __post_init__(self):
-        command.require(model=self.model, input=self.input, output=self.output)
+        command_line.require(model=self.model, input=self.input, output=self.output)
         check_at_least("steps", self.steps, 2)
         check_at_least("count", self.count, 1)
 
 
 def main() -> None:
     """The command line."""
-    configs.define_flags(Options)
+    command_line.define_flags(Options)
     actions = {
         "interpolate": interpolate,
         "traverse": traverse,
         "encode": encode,
         "decode": decode,
     }
-    command.run(
-        lambda action: actions[action](configs.from_flags(Options)),
+    command_line.run(
+        lambda action: actions[action](command_line.from_flags(Options)),
         actions=tuple(actions),
     )
 
@@ -86,13 +90,13 @@ def interpolate(options: Options) -> None:
             f"--input takes two pictures, such as a.png,b.png; got {options.input!r}."
         )
     target = _target(options, ".png", *paths)
-    codec = latent_export.load(zoo.resolve(options.model))
+    codec = export_latents.load(zoo.resolve(options.model))
     images = [pixels.read(path) for path in paths]
     first, second = (codec.encode(image) for image in images)
-    walk = walks.interpolate(_decoder(codec), first, second, options.steps)
+    walk = latent_codec.interpolate(_decoder(codec), first, second, options.steps)
     ends = [codec.seen(image) for image in images]
     row = [ends[0], *(image for _, image in walk), ends[1]]
-    strip = labeled.encode_png(pixels.tile([np.stack(row)]), labeled.STRIP)
+    strip = png.encode_png(pixels.tile([np.stack(row)]), png.STRIP)
     pixels.write_bytes(target, strip)
     print(f"{target}: original, {counted(options.steps, 'picture')}, original")
 
@@ -105,14 +109,16 @@ def traverse(options: Options) -> None:
       ValueError: If --input is no picture, or --output may not be written.
     """
     target = _target(options, ".png", options.input)
-    codec = latent_export.load(zoo.resolve(options.model))
+    codec = export_latents.load(zoo.resolve(options.model))
     latents = codec.encode(pixels.read(options.input))
     deviations, rows = codec.deviations(), []
-    for number in walks.most_used(deviations, options.count):
-        walk = walks.traverse(_decoder(codec), latents, number, deviations[number])
+    for number in latent_codec.most_used(deviations, options.count):
+        walk = latent_codec.traverse(
+            _decoder(codec), latents, number, deviations[number]
+        )
         rows.append(np.stack([image for _, image in walk]))
         print(f"row {len(rows)}: latent {number}, σ = {deviations[number]:.3g}")
-    drawn = labeled.encode_png(pixels.tile(rows), labeled.DRAWN)
+    drawn = png.encode_png(pixels.tile(rows), png.DRAWN)
     pixels.write_bytes(target, drawn)
     print(f"{target}: from {walk[0][0]} to {walk[-1][0]}")
 
@@ -132,17 +138,17 @@ def encode(options: Options) -> None:
         suffixes=pixels.IMAGE_SUFFIXES,
         result="",  # names as those of files that `decode` writes, without .png
     )
-    codec = latent_export.load(zoo.resolve(options.model))
+    codec = export_latents.load(zoo.resolve(options.model))
     found = {}
-    for path, named in tqdm.tqdm(jobs, unit="img", desc="encode"):
+    for path, relative in tqdm.tqdm(jobs, unit="img", desc="encode"):
         try:
             latents = codec.encode(pixels.read(path))
         except (ValueError, OSError) as error:
             file_jobs.skip(path, str(error))
             continue
-        found[named.relative_to(target).as_posix()] = latents
+        found[relative.relative_to(target).as_posix()] = latents
     if found:
-        latent_files.write(target, found, codec.model_id)
+        write(target, found, codec.model_id)
     file_jobs.conclude(jobs, len(found), verb="encoded", output=options.output)
 
 
@@ -153,9 +159,9 @@ def decode(options: Options) -> None:
       FileNotFoundError: If there is no file, or no model.
       ValueError: If the file holds no latents of this model, or some were skipped.
     """
-    command.check_folder("output", options.output)
-    codec = latent_export.load(zoo.resolve(options.model))
-    found = latent_files.read(pathlib.Path(options.input), codec.model_id)
+    command_line.check_folder("output", options.output)
+    codec = export_latents.load(zoo.resolve(options.model))
+    found = read(pathlib.Path(options.input), codec.model_id)
     folder = pathlib.Path(options.output)
     jobs = [(pathlib.Path(name), folder / f"{name}.png") for name in found]
     jobs, done = file_jobs.pending(jobs, overwrite=options.overwrite), 0
@@ -165,12 +171,12 @@ def decode(options: Options) -> None:
         except ValueError as error:
             file_jobs.skip(name, str(error))
             continue
-        pixels.write_bytes(target, labeled.encode_png(image, labeled.DECODED))
+        pixels.write_bytes(target, png.encode_png(image, png.DECODED))
         done += 1
     file_jobs.conclude(jobs, done, verb="decoded", output=options.output)
 
 
-def _decoder(codec: LatentCodec) -> walks.Decode:
+def _decoder(codec: LatentCodec) -> latent_codec.Decode:
     return lambda latents: np.stack([codec.decode(each) for each in latents])
 
 
@@ -188,6 +194,74 @@ def _target(options: Options, suffix: str, *inputs: str) -> pathlib.Path:
             f"--output={target} is there already; --overwrite replaces it."
         )
     return target
+
+
+def write(
+    path: pathlib.Path, latents: Mapping[str, np.ndarray], model_id: bytes
+) -> None:
+    """Writes an .npz file with names [N], latents float32 [N, L] and the model.
+
+    Args:
+      path: Of the file.
+      latents: {name of a picture, without its suffix: [L]}, at least one.
+      model_id: Of the codec whose encoder made them.
+    """
+    buffer = io.BytesIO()
+    np.savez_compressed(
+        buffer,
+        names=list(latents),
+        latents=np.stack(list(latents.values())),
+        model=model_id.hex(),
+    )
+    pixels.write_bytes(path, buffer.getvalue())
+
+
+def read(path: pathlib.Path, model_id: bytes) -> dict[str, np.ndarray]:
+    """Reads what `write` wrote, or any .npz file with an array `latents`, [N, L].
+
+    Args:
+      path: Of the file.
+      model_id: Of the codec whose decoder is to draw them.
+
+    Returns:
+      {name: float32 [L]}; what has no names is numbered. A name is a relative path.
+
+    Raises:
+      FileNotFoundError: If there is no file.
+      ValueError: If it holds no latents, or those of another model.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            latents = file["latents"].astype(np.float32)
+            said = str(file["model"]) if "model" in file else model_id.hex()
+            names = [f"{number:06d}" for number in range(len(latents))]
+            names = [str(name) for name in file["names"]] if "names" in file else names
+    except FileNotFoundError:
+        raise
+    # NumPy and zipfile raise a dozen kinds of errors on other files.
+    except Exception as error:
+        raise ValueError(
+            f"{path} holds no latents ({type(error).__name__}: {error}). Pass what "
+            "encode wrote, or an .npz file with an array `latents`, [N, L]."
+        ) from error
+    if latents.ndim != 2:
+        raise ValueError(
+            f"{path} must hold latents [N, L]; its are {list(latents.shape)}. Of a "
+            "single picture too N is there, 1."
+        )
+    if said != model_id.hex():
+        raise ValueError(
+            f"{path} holds latents of the model {named(said)}; this one is "
+            f"{named(model_id.hex())}. Pass the model that encoded them."
+        )
+    paths = [pathlib.PurePosixPath(name) for name in names]
+    outside = any(path.is_absolute() or ".." in path.parts for path in paths)
+    if len(set(paths)) != len(latents) or len(paths) != len(latents) or outside:
+        raise ValueError(
+            f"{path} must have a name for each of its {len(latents)} latents, no two "
+            "alike, that is a path within a folder. Encode the pictures again."
+        )
+    return {path.as_posix(): row for path, row in zip(paths, latents)}
 
 
 if __name__ == "__main__":

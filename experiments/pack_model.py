@@ -18,17 +18,22 @@ import pathlib
 import re
 import statistics
 import tempfile
+import textwrap
 from collections.abc import Mapping
 
 import numpy as np
 
-from data_pipeline import pixels, synthetic_faces
-from experiments import command, package_card, provenance
-from experiments import config as configs
-from experiments.compress import psnr_db
-from experiments.config import hp
-from serving import any_codec, export, latent_export, zoo, zoo_package
-from serving.photo import PhotoRestorer
+from data_pipeline import pixels
+from data_pipeline.drawn_faces import draw
+from evaluation.metrics.measure import psnr_db_uint8
+from experiments.core import command_line, environment
+from experiments.core.command_line import hp
+from serving.export import codec as export_codec
+from serving.export import latents, saved_model
+from serving.photo.restorer import PhotoRestorer
+from serving.zoo import package as zoo_package
+from serving.zoo import zoo
+from serving.zoo.package import unpack
 
 MAX_BYTES = 30_000_000  # of all packages: everybody who clones has them
 _FACES = 8  # drawn, to compare on
@@ -59,8 +64,8 @@ class Options:
     output: str = hp("pretrained", "Folder of the packages and of models.json.")
 
     def __post_init__(self):
-        command.require(model=self.model, name=self.name, output=self.output)
-        command.check_folder("output", self.output)
+        command_line.require(model=self.model, name=self.name, output=self.output)
+        command_line.check_folder("output", self.output)
         # It is part of files' names and of a server's addresses.
         if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", self.name):
             raise ValueError(
@@ -71,8 +76,8 @@ class Options:
 
 def main() -> None:
     """The command line."""
-    configs.define_flags(Options)
-    command.run(lambda: pack(configs.from_flags(Options)))
+    command_line.define_flags(Options)
+    command_line.run(lambda: pack(command_line.from_flags(Options)))
 
 
 def pack(options: Options) -> None:
@@ -84,16 +89,16 @@ def pack(options: Options) -> None:
         known here, or the package differs too much or is too large.
     """
     folder, output = pathlib.Path(options.model), pathlib.Path(options.output)
-    facts = export.read_config(folder)
+    facts = saved_model.read_config(folder)
     title, terms = _data(folder, facts)
     entries = zoo.read_index(output)
     entries.pop(options.name, None)
     with tempfile.TemporaryDirectory() as place:
         package, packed = pathlib.Path(place, "package.zip"), pathlib.Path(place, "1")
         exact = zoo_package.pack(folder, package)
-        zoo_package.unpack(package, packed)
+        unpack(package, packed)
         found = compare(folder, packed)
-        ids = _codec_ids(export.read_config(packed))
+        ids = _codec_ids(saved_model.read_config(packed))
         data = package.read_bytes()
     total = len(data) + sum(entry.bytes for entry in entries.values())
     kept = f"{len(exact)} of its tensors stay float32" if exact else "all of it float16"
@@ -117,7 +122,7 @@ def pack(options: Options) -> None:
         codec_ids=ids,
     )
     card = (folder / "assets.extra" / "model_card.md").read_text(encoding="utf-8")
-    card = package_card.of(card, entries[options.name], found)
+    card = of(card, entries[options.name], found)
     pixels.write_bytes(output / f"{options.name}.zip", data)
     pixels.write_bytes(output / f"{options.name}.md", card.encode())
     listed = [_listed(entries[name]) for name in sorted(entries)]
@@ -131,7 +136,7 @@ def compare(folder: pathlib.Path, packed: pathlib.Path) -> str:
     Raises:
       ValueError: If it is too much.
     """
-    facts = export.read_config(folder)
+    facts = saved_model.read_config(folder)
     if _codec_ids(facts):
         return _compare_codecs(folder, packed, facts["image_size"])
     return _compare_restorers(folder, packed)
@@ -145,7 +150,7 @@ def _listed(entry: zoo.Entry) -> dict:
 def _codec_ids(facts: Mapping) -> tuple[str, ...]:
     """What a codec's files say wrote them; of a restorer, nothing."""
     one = facts.get("model_id")
-    return (one,) if one else tuple(facts.get(latent_export.QUANTIZERS, {}).values())
+    return (one,) if one else tuple(facts.get(latents.QUANTIZERS, {}).values())
 
 
 def _compare_restorers(folder: pathlib.Path, packed: pathlib.Path) -> str:
@@ -170,12 +175,12 @@ def _compare_restorers(folder: pathlib.Path, packed: pathlib.Path) -> str:
 
 def _compare_codecs(folder: pathlib.Path, packed: pathlib.Path, size: int) -> str:
     sizes, psnrs = [], []
-    for codec in (any_codec.load(folder), any_codec.load(packed)):
+    for codec in (export_codec.load(folder), export_codec.load(packed)):
         images = _faces(size)
         files = [codec.compress(image) for image in images]
         sizes.append(sum(map(len, files)))
         pairs = zip(images, map(codec.decompress, files))
-        psnrs.append(statistics.fmean(psnr_db(*pair) for pair in pairs))
+        psnrs.append(statistics.fmean(psnr_db_uint8(*pair) for pair in pairs))
     found = (
         f"{_FACES} drawn faces take {sizes[1]:,} bytes at {psnrs[1]:.3f} dB, and "
         f"{sizes[0]:,} at {psnrs[0]:.3f} dB with the float32 model, which does not "
@@ -195,8 +200,8 @@ def _checked(found: str, good: bool) -> str:
 
 def _faces(size: int) -> list[np.ndarray]:
     """Drawn faces, uint8 [S, S, 3], of about that size."""
-    size = min(max(size, synthetic_faces.MIN_SIZE), synthetic_faces.MAX_SIZE)
-    faces = (synthetic_faces.draw(index, size=size) for index in range(_FACES))
+    size = min(max(size, draw.MIN_SIZE), draw.MAX_SIZE)
+    faces = (draw.draw(index, size=size) for index in range(_FACES))
     return [face["image"] for face in faces]
 
 
@@ -207,7 +212,7 @@ def _data(folder: pathlib.Path, facts: Mapping) -> tuple[str, str]:
       ValueError: If they are not known, or the export tells where files of its maker
         are.
     """
-    if provenance.without_places(facts) != facts:
+    if environment.without_places(facts) != facts:
         raise ValueError(
             f"{folder} says in its config.json where its maker keeps files. Export it "
             "again with --stages=export, which leaves that out."
@@ -227,6 +232,49 @@ def _length(config: Mapping) -> str:
     length = f", {config[unit]:,} {unit}" if unit in config else ""
     begun = f", begun as {config['initial']}" if config.get("initial") else ""
     return length + begun
+
+
+_USE = "## How to use it\n"
+_WIDTH = 88  # characters
+
+
+def of(card: str, entry: zoo.Entry, found: str) -> str:
+    """The card of a package, Markdown.
+
+    Args:
+      card: Of its export. Whoever has the package alone has no folder `export/1`.
+      entry: What the index says of it.
+      found: What it does otherwise than the export, sentences.
+    """
+    section = _section(entry, found)
+    start, use, rest = card.partition(_USE)
+    if not use:
+        return f"{card.rstrip()}\n\n{section}"
+    rest = rest.replace('"export/1"', "folder")  # which the section has defined
+    rest = rest.replace("--model=export/1", f"--model={entry.name}")
+    return f"{start}{section}\n{use}{rest.rstrip()}\n"
+
+
+def _section(entry: zoo.Entry, found: str) -> str:
+    what = (
+        f"`{entry.file}` is this model with its weights rounded to float16; the "
+        f"results in this card are those of the float32 model. {found}"
+    )
+    data = f"It was trained on: {entry.trained_on}. {entry.license}"
+    return f"""\
+## This package
+Commands take its name, `--model={entry.name}`, and in Python:
+
+```python
+from serving import zoo
+
+folder = zoo.resolve("{entry.name}")  # a SavedModel in float32, unpacked once
+```
+
+{textwrap.fill(what, _WIDTH)}
+
+{textwrap.fill(data, _WIDTH)}
+"""
 
 
 if __name__ == "__main__":

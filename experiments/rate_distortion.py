@@ -10,28 +10,45 @@ in --output/report, all that it shows as data in --output/rate_distortion.json.
 
 from __future__ import annotations
 
+import collections
+import dataclasses
 import functools
 import json
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from absl import flags
 
 from data_pipeline import pixels
 from data_pipeline.decoded import DecodedSplit
-from evaluation import coders, image_formats, wording
-from evaluation.codec_comparison import OURS, Comparison
-from evaluation.coders import Coder
-from evaluation.image_formats import ImageFormat
-from evaluation.report import Report, strict, write_report
-from experiments import codec_runs, command, papers, rate_distortion_tables
-from experiments import rate_distortion_pictures as pictures
-from experiments.codec_runs import CodecRun
-from experiments.config import check_at_least
-from experiments.kept_reports import FINGERPRINT
-from experiments.provenance import settings, without_places
-from experiments.run_folder import environment
+from evaluation import tables
+from evaluation.codecs import image_formats
+from evaluation.codecs import measure as codecs_measure
+from evaluation.codecs import report as codecs_report
+from evaluation.codecs.image_formats import ImageFormat
+from evaluation.codecs.measure import Coder
+from evaluation.codecs.rate_distortion import OURS, Comparison
+from evaluation.codecs.report import (
+    bd_table,
+    chart,
+    equal_quality_table,
+    points_table,
+    statements,
+)
+from evaluation.report.report import Report
+from evaluation.report.write import strict, write_report
+from experiments.core import command_line
+from experiments.core import system as core_system
+from experiments.core.command_line import check_at_least
+from experiments.core.config import RunConfig
+from experiments.core.data import RunData
+from experiments.core.environment import environment, without_places
+from experiments.core.folder import FINGERPRINT, RunFolder
+from experiments.core.system import configuration, settings
+from serving.codec.image_codec import Codec
+from serving.export.codec import load_image_codec
 
 
 def main() -> None:
@@ -43,7 +60,7 @@ def main() -> None:
 
     def body() -> None:
         given = flags.FLAGS
-        command.require(runs=",".join(given.runs), output=given.output)
+        command_line.require(runs=",".join(given.runs), output=given.output)
         check_at_least("limit", given.limit, 0)
         page = compare(
             [pathlib.Path(path).expanduser() for path in given.runs],
@@ -53,7 +70,7 @@ def main() -> None:
         )
         print(f"report: {page}")
 
-    command.run(body)
+    command_line.run(body)
 
 
 def compare(
@@ -75,10 +92,10 @@ def compare(
       FileNotFoundError: If a run or its export is not there.
       ValueError: If the runs cannot be compared; see `codec_runs`.
     """
-    command.check_folder("output", output)
+    command_line.check_folder("output", output)
     target = pathlib.Path(output).expanduser()
-    runs = codec_runs.read(folders, data_dir=data_dir, limit=limit)
-    split = codec_runs.test_split(runs)
+    runs = read(folders, data_dir=data_dir, limit=limit)
+    split = test_split(runs)
     formats = image_formats.available()
     found = measure(runs, formats, split)
     found.evaluation.save(target / "report" / "evaluation.npz")
@@ -104,7 +121,7 @@ def measure(
         }
         every.update(swept)
         names[name] = list(swept)
-    evaluation = coders.measure(every, split.images, split.names)
+    evaluation = codecs_measure.measure(every, split.images, split.names)
     return Comparison(evaluation, names, split.images.shape[1])
 
 
@@ -115,10 +132,10 @@ def report(
     split: DecodedSplit,
 ) -> Report:
     """The report: ours in the main table, the formats in those below."""
-    system, info = papers.load(codec_runs.PAPER), split.source.info
+    system, info = core_system.load(PAPER), split.source.info
     labels = found.by_rate(OURS)
     codecs = {run.label: run.codec for run in runs}
-    shown, faces = pictures.gather(found, codecs, formats, split)
+    shown, faces = codecs_report.gather(found, codecs, formats, split)
     hero = [{**row, "images": row["images"][:3]} for row in faces[next(iter(faces))]]
     return Report(
         title=f"{system.title}: rate and distortion",
@@ -128,17 +145,17 @@ def report(
         ours=labels,
         metrics=(),  # no large numbers: a rate without its quality says nothing
         statements=[
-            f"{wording.counted(len(split), 'test image')} of {info.title}; the "
+            f"{tables.counted(len(split), 'test image')} of {info.title}; the "
             "networks have seen none of them.",
-            rate_distortion_tables.span(found),
-            *rate_distortion_tables.statements(found),
+            codecs_report.span(found),
+            *statements(found),
         ],
         tables=[
-            rate_distortion_tables.bd_table(found),
-            *(rate_distortion_tables.equal_quality_table(found, k) for k in found.keys),
-            rate_distortion_tables.points_table(found),
+            bd_table(found),
+            *(equal_quality_table(found, k) for k in found.keys),
+            points_table(found),
         ],
-        curves=[rate_distortion_tables.chart(found, key) for key in found.keys],
+        curves=[chart(found, key) for key in found.keys],
         pictures=faces,
         pictures_note=f"Ours is {shown}. Of each format the quality is shown whose "
         "file is nearest in bytes; it may have none as small.",
@@ -165,7 +182,7 @@ def gather(
     """Everything that was measured, as rate_distortion.json has it."""
     by_label = {run.label: run for run in runs}
     return {
-        "paper": codec_runs.PAPER,
+        "paper": PAPER,
         "test_images": len(split),
         "image_size": found.size,
         "fingerprint": found.evaluation.fingerprint,
@@ -186,13 +203,13 @@ def gather(
         "bd_rate_percent": found.bd_rates,
         "bytes_at_our_quality": {key: found.at_our_quality(key) for key in found.keys},
         "statements": [
-            rate_distortion_tables.span(found),
-            *rate_distortion_tables.statements(found),
+            codecs_report.span(found),
+            *statements(found),
         ],
         "tables": [
-            rate_distortion_tables.bd_table(found),
-            *(rate_distortion_tables.equal_quality_table(found, k) for k in found.keys),
-            rate_distortion_tables.points_table(found),
+            bd_table(found),
+            *(equal_quality_table(found, k) for k in found.keys),
+            points_table(found),
         ],
     }
 
@@ -234,12 +251,156 @@ def _made(run: CodecRun) -> dict[str, Any]:
     trained = run.made["environment"]
     run_as_reported = {"environment": without_places(run.made)}
     return {
-        "flags": settings(papers.load(codec_runs.PAPER), run_as_reported).strip("`"),
+        "flags": settings(core_system.load(PAPER), run_as_reported).strip("`"),
         "seed": run.config.seed,
         "commit": trained["commit"],
         "hardware": trained["hardware"],
         "model": run.codec.model_id.hex(),
     }
+
+
+PAPER = "portrait_autoencoder"
+
+
+@dataclasses.dataclass(frozen=True)
+class CodecRun:
+    """A run and its exported codec.
+
+    Attributes:
+      path: Of the run folder.
+      label: What tables call it; no other run's.
+      config: As it was trained, but for what `read` was told.
+      made: Its config.json.
+      codec: Its export.
+    """
+
+    path: pathlib.Path
+    label: str
+    config: RunConfig
+    made: Mapping[str, Any]
+    codec: Codec
+
+
+def read(
+    folders: Sequence[pathlib.Path], *, data_dir: str = "", limit: int = 0
+) -> list[CodecRun]:
+    """Opens runs, in the given order.
+
+    Args:
+      folders: Run folders.
+      data_dir: Where the data set is; by default as trained.
+      limit: At most so many test images; 0 takes as many as the run was told to.
+
+    Raises:
+      FileNotFoundError: If a folder holds no run, or the run has no export.
+      ValueError: If it is a run of another paper or without entropy coding, its files
+        are damaged, or a folder is named twice.
+    """
+    system, runs = core_system.load(PAPER), []
+    for path in folders:
+        made = _config_json(path)
+        config = configuration(system, made["config"])
+        limits = [n for n in (config.limit, limit) if n]
+        config = dataclasses.replace(
+            config,
+            limit=min(limits, default=0),
+            data_dir=data_dir or config.data_dir,
+        )
+        codec = load_image_codec(_export(path))
+        runs.append(CodecRun(path, system.label(config), config, made, codec))
+    counts = collections.Counter(run.label for run in runs)
+    named = [
+        dataclasses.replace(run, label=f"{run.label} ({run.path.name})")
+        if counts[run.label] > 1
+        else run
+        for run in runs
+    ]
+    for label, count in collections.Counter(run.label for run in named).items():
+        if count > 1:
+            raise ValueError(
+                f"--runs names {count} folders that are both {label}. Name each run "
+                "once, and give folders of equal settings different names."
+            )
+    return named
+
+
+def test_split(runs: Sequence[CodecRun]) -> DecodedSplit:
+    """The test images, which must be the same for all runs.
+
+    Raises:
+      ValueError: If they are not.
+    """
+    first, others = runs[0], []
+    splits = {_deciding(first.config): RunData(first.config).test}
+    for run in runs[1:]:
+        if _deciding(run.config) not in splits:
+            splits[_deciding(run.config)] = RunData(run.config).test
+            others.append(run)
+    expected = splits[_deciding(first.config)]
+    for run in others:
+        found = splits[_deciding(run.config)]
+        if found.names != expected.names or not np.array_equal(
+            found.images, expected.images
+        ):
+            raise ValueError(
+                f"{run.path} and {first.path} have other test images: "
+                f"{_differences(run.config, first.config)}. Compare runs that were "
+                "trained with the same data set, crop, size and seed."
+            )
+    return expected
+
+
+def _deciding(config: RunConfig) -> tuple:
+    """What the test images depend on."""
+    return (
+        ("dataset", config.dataset),
+        ("data_dir", config.data_dir),
+        ("seed", config.seed),
+        ("split_by", config.split_by),
+        ("limit", config.limit),
+        ("image_size", config.image_size),
+        ("crop", config.crop),
+        *config.source_options().items(),
+    )
+
+
+def _differences(config: RunConfig, other: RunConfig) -> str:
+    pairs = zip(_deciding(config), _deciding(other))
+    return ", ".join(
+        f"--{name} is {mine} and {theirs}"
+        for (name, mine), (_, theirs) in pairs
+        if mine != theirs
+    )
+
+
+def _config_json(path: pathlib.Path) -> dict[str, Any]:
+    """What a run folder says of its run."""
+    file = path / "config.json"
+    if not file.exists():
+        raise FileNotFoundError(
+            f"{path} is not a run folder: it has no config.json. Pass the --workdir of "
+            f"a run of {PAPER}."
+        )
+    try:
+        made = json.loads(file.read_text())
+        paper, *_ = (made[k] for k in ("paper", "preset", "config", "environment"))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{file} is damaged ({type(error).__name__}: {error}). Start the run "
+            "again, which writes it anew."
+        ) from error
+    if paper != PAPER:
+        raise ValueError(f"{path} is a run of {paper}; only {PAPER} makes codecs.")
+    return made
+
+
+def _export(path: pathlib.Path) -> pathlib.Path:
+    folder = RunFolder(path).export
+    if not folder.exists():
+        raise FileNotFoundError(
+            f"{path} has no export; run it with --stages=export first."
+        )
+    return folder
 
 
 if __name__ == "__main__":

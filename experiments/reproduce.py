@@ -19,20 +19,21 @@ from collections.abc import Mapping, Sequence
 from absl import flags
 
 from data_pipeline import pixels
-from evaluation import evaluate as measuring
-from evaluation.report import strict
-from experiments import (
-    cards,
-    command,
-    cost_table,
-    finished_runs,
-    papers,
-    result_pictures,
-    results_text,
+from data_pipeline.choices import check_choice
+from evaluation import bootstrap, record
+from evaluation.report.write import strict
+from experiments.core import command_line, export, finished_runs
+from experiments.core import results as core_results
+from experiments.core import system as core_system
+from experiments.core.finished_runs import FinishedRun
+from experiments.core.results import (
+    PICTURES,
+    draw_curves,
+    draw_faces,
+    render,
+    tile_charts,
 )
-from experiments.config import check_choice
-from experiments.finished_runs import FinishedRun
-from experiments.system import System
+from experiments.core.system import NAMES, System
 
 ROOT = pathlib.Path(__file__).parent.parent
 # The panels of Chen et al.'s Fig. 4.
@@ -42,7 +43,7 @@ _RATES = ("rate-psnr-db", "rate-ms-ssim")
 
 def main() -> None:
     """The command line."""
-    flags.DEFINE_string("paper", None, f"One of {', '.join(papers.NAMES)}.")
+    flags.DEFINE_string("paper", None, f"One of {', '.join(NAMES)}.")
     flags.DEFINE_list("runs", [], "Run folders; the first of each table leads it.")
     flags.DEFINE_string(
         "picture",
@@ -56,36 +57,36 @@ def main() -> None:
         "Output of experiments.rate_distortion, whose tables and curves are shown.",
     )
     flags.DEFINE_string("output", str(ROOT), "Folder with results/ and README.md.")
-    command.run(reproduce)
+    command_line.run(reproduce)
 
 
 def reproduce() -> None:
     """Writes everything."""
     given = flags.FLAGS
-    check_choice("paper", given.paper, papers.NAMES)
-    command.check_folder("output", given.output)
-    system = papers.load(given.paper)
+    check_choice("paper", given.paper, NAMES)
+    command_line.check_folder("output", given.output)
+    system = core_system.load(given.paper)
     root = pathlib.Path(given.output)
     path = root / "results" / f"{system.name}.json"
     results = json.loads(path.read_text()) if path.exists() else {}
     if given.runs:
         folders = [pathlib.Path(path).expanduser() for path in given.runs]
-        results = {**results, **gather(system, folders, root / results_text.PICTURES)}
+        results = {**results, **gather(system, folders, root / PICTURES)}
     if given.rate_distortion:
         results["rate_distortion"] = coded(pathlib.Path(given.rate_distortion))
     written = documents(root, {system.name: results})
     if given.runs or given.rate_distortion:
         written[path] = json.dumps(results, indent=1) + "\n"
-    target = root / results_text.PICTURES
+    target = root / PICTURES
     if given.picture:
         folder = pathlib.Path(given.picture)
-        result_pictures.draw_faces(folder, target / f"{system.name}.png")
+        draw_faces(folder, target / f"{system.name}.png")
         charts = target / f"{system.name}_losses.png"
-        result_pictures.tile_charts(folder, _LOSSES, charts)
+        tile_charts(folder, _LOSSES, charts)
     if given.rate_distortion:
         folder = pathlib.Path(given.rate_distortion)
         charts = target / f"{system.name}_rate_distortion.png"
-        result_pictures.tile_charts(folder, _RATES, charts)
+        tile_charts(folder, _RATES, charts)
     for path, text in written.items():
         pixels.write_bytes(path, text.encode())
         print(path)
@@ -121,13 +122,13 @@ def _compared(
     prefix: str,
 ) -> dict:
     """Runs that were evaluated on the same images."""
-    merged = measuring.merge(*[run.evaluation for run in finished])
+    merged = record.merge(*[run.evaluation for run in finished])
     found = system.together(merged, finished)
     shared = {table.caption for table in found.tables}
     runs = [run.described(without=shared) for run in finished]
     ours = [run["label"] for run in runs]
     order = [*ours, *(name for name in merged.values if name not in ours)]
-    summary = measuring.summarize(merged)
+    summary = bootstrap.summarize(merged)
     return {
         "runs": runs,
         "test_images": len(merged.names),
@@ -136,11 +137,11 @@ def _compared(
         "together": {
             "statements": found.statements,
             "tables": found.tables,
-            "pictures": result_pictures.draw_curves(found.curves, pictures, prefix),
+            "pictures": draw_curves(found.curves, pictures, prefix),
             "folded": found.folded,
             "note": found.note,
         },
-        "cost": cost_table.make(system, runs),
+        "cost": core_results.make(system, runs),
         "summary": {name: summary[name] for name in order},
     }
 
@@ -179,14 +180,14 @@ def documents(
         if not results:
             continue
         path = root / "results" / f"{name}.json"
-        system = papers.load(results["paper"])
-        rendered = results_text.render(results)
-        written[path.with_suffix(".md")] = cards.render(
+        system = core_system.load(results["paper"])
+        rendered = render(results)
+        written[path.with_suffix(".md")] = export.render(
             system,
             rendered,
             results["sets"][0]["runs"][0]["environment"]["config"]["image_size"],
         )
-        leading = results_text.table(system, results["sets"][0])
+        leading = core_results.table(system, results["sets"][0])
         text = replace_block(text, system.name, leading)
     return {readme: text, **written}
 

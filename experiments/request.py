@@ -21,13 +21,14 @@ from collections.abc import Callable
 import tqdm
 
 from data_pipeline import pixels
-from experiments import command, file_jobs, restore_masks
-from experiments import config as configs
-from experiments.compress import SUFFIX
-from experiments.config import hp
-from serving import labeled, zoo
-from serving.client import Client
-from serving.client_errors import LASTING
+from experiments.core import command_line, file_jobs
+from experiments.core.command_line import hp
+from serving import png
+from serving.client.client import Client
+from serving.client.errors import LASTING
+from serving.codec.container import SUFFIX
+from serving.photo import masks
+from serving.zoo import zoo
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,18 +56,18 @@ class Options:
     )
 
     def __post_init__(self):
-        command.require(model=self.model, input=self.input, output=self.output)
-        command.check_folder("output", self.output)
+        command_line.require(model=self.model, input=self.input, output=self.output)
+        command_line.check_folder("output", self.output)
         if self.timeout <= 0:
             raise ValueError(f"--timeout must be above 0; got {self.timeout}.")
 
 
 def main() -> None:
     """The command line."""
-    configs.define_flags(Options)
+    command_line.define_flags(Options)
     actions = {"restore": restore, "compress": compress, "decompress": decompress}
-    command.run(
-        lambda action: actions[action](configs.from_flags(Options)),
+    command_line.run(
+        lambda action: actions[action](command_line.from_flags(Options)),
         actions=tuple(actions),
     )
 
@@ -80,7 +81,7 @@ def restore(options: Options) -> None:
         model, or pictures were skipped.
       OSError: If the server does not answer.
     """
-    command.require(mask=options.mask)
+    command_line.require(mask=options.mask)
     if not pathlib.Path(options.mask).exists():
         raise FileNotFoundError(
             f"--mask={options.mask} is neither a picture nor a folder of pictures."
@@ -88,7 +89,7 @@ def restore(options: Options) -> None:
 
     def convert(client: Client, path: pathlib.Path) -> bytes:
         image = pixels.read(path)
-        mask = restore_masks.mask_for(
+        mask = masks.mask_for(
             path,
             image.shape[:2],
             mask=options.mask,
@@ -98,7 +99,7 @@ def restore(options: Options) -> None:
             missing_is_black=options.missing_is_black,
         )
         restored = client.restore(image, mask)
-        return labeled.encode_png(restored, labeled.RESTORED)
+        return png.encode_png(restored, png.RESTORED)
 
     _convert(options, convert, "picture", pixels.IMAGE_SUFFIXES, ".png", verb="restore")
 
@@ -111,7 +112,7 @@ def compress(options: Options) -> None:
       ValueError: As `restore`.
       OSError: As `restore`.
     """
-    command.require(tables=options.tables)
+    command_line.require(tables=options.tables)
 
     def convert(client: Client, path: pathlib.Path) -> bytes:
         return client.compress(pixels.read(path))
@@ -129,11 +130,11 @@ def decompress(options: Options) -> None:
       ValueError: As `restore`.
       OSError: As `restore`.
     """
-    command.require(tables=options.tables)
+    command_line.require(tables=options.tables)
 
     def convert(client: Client, path: pathlib.Path) -> bytes:
         image = client.decompress(path.read_bytes())
-        return labeled.encode_png(image, labeled.DECODED)
+        return png.encode_png(image, png.DECODED)
 
     _convert(
         options, convert, "compressed picture", (SUFFIX,), ".png", verb="decompress"

@@ -26,19 +26,24 @@ from __future__ import annotations
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tqdm
 
 from data_pipeline import pixels
-from experiments import command, file_jobs, restore_faces, restore_masks
-from experiments import config as configs
-from experiments.config import check_choice, hp
-from serving import labeled, zoo
-from serving.framing import NoFaceError
-from serving.photo import PhotoRestorer, UnfillableHoleError
-from serving.seamless import seamless
+from data_pipeline.choices import check_choice
+from evaluation.tables import counted
+from experiments.core import command_line, file_jobs
+from experiments.core.command_line import hp
+from serving import png
+from serving.photo import masks
+from serving.photo.blending import seamless
+from serving.photo.faces import BeyondFacesError, FaceRestorer
+from serving.photo.finder import FaceFinder
+from serving.photo.framing import NoFaceError
+from serving.photo.restorer import PhotoRestorer, UnfillableHoleError
+from serving.zoo import zoo
 
 # The systems that fill holes.
 _PAPERS = ("skip_inpainting", "multiscale_context_encoder", "pyramid_cgan")
@@ -46,7 +51,7 @@ _PAPERS = ("skip_inpainting", "multiscale_context_encoder", "pyramid_cgan")
 _SKIPPED = (
     pixels.UnreadableImageError,
     FileNotFoundError,
-    restore_masks.EmptyMaskError,
+    masks.EmptyMaskError,
     NoFaceError,
     UnfillableHoleError,
 )
@@ -62,7 +67,7 @@ class Options:
     mask: str = hp(
         "center",
         "A mask picture, a folder of them, rect:x,y,w,h, center, or random; with "
-        f"--align also {', '.join(restore_masks.REGIONS)}.",
+        f"--align also {', '.join(masks.REGIONS)}.",
     )
     align: bool = hp(False, "Find the faces, and restore each as the model met faces.")
     face: str = hp("largest", "Which of several faces, with --align: largest or all.")
@@ -79,18 +84,18 @@ class Options:
     )
 
     def __post_init__(self):
-        command.require(model=self.model, input=self.input, output=self.output)
-        command.check_folder("output", self.output)
-        configs.check_at_least("batch_size", self.batch_size, 1)
-        check_choice("face", self.face, restore_faces.FACES)
-        if self.mask.startswith(restore_masks.RECTANGLE):
-            restore_masks.rectangle(self.mask)
+        command_line.require(model=self.model, input=self.input, output=self.output)
+        command_line.check_folder("output", self.output)
+        command_line.check_at_least("batch_size", self.batch_size, 1)
+        check_choice("face", self.face, FACES)
+        if self.mask.startswith(masks.RECTANGLE):
+            masks.rectangle(self.mask)
         elif not pathlib.Path(self.mask).exists():
             files = ("rect:x,y,w,h", "a mask picture or a folder of them")
             check_choice(
                 "mask",
                 self.mask,
-                (*restore_masks.DRAWN, *restore_masks.REGIONS, *files),
+                (*masks.DRAWN, *masks.REGIONS, *files),
             )
         if len(self.landmarks) not in (0, 10):
             raise ValueError(
@@ -100,7 +105,7 @@ class Options:
             )
         if not self.align:
             for flag, given in (
-                ("mask", self.mask if self.mask in restore_masks.REGIONS else ""),
+                ("mask", self.mask if self.mask in masks.REGIONS else ""),
                 ("face", self.face if self.face != "largest" else ""),
                 ("landmarks", ",".join(f"{value:g}" for value in self.landmarks)),
             ):
@@ -110,8 +115,8 @@ class Options:
 
 def main() -> None:
     """The command line."""
-    configs.define_flags(Options)
-    command.run(lambda: restore(configs.from_flags(Options)))
+    command_line.define_flags(Options)
+    command_line.run(lambda: restore(command_line.from_flags(Options)))
 
 
 def restore(options: Options) -> None:
@@ -136,7 +141,7 @@ def restore(options: Options) -> None:
         for start in range(0, len(jobs), options.batch_size):
             batch = jobs[start : start + options.batch_size]
             for target, image in fill(batch):
-                pixels.write_bytes(target, labeled.encode_png(image, labeled.RESTORED))
+                pixels.write_bytes(target, png.encode_png(image, png.RESTORED))
                 restored += 1
             progress.update(len(batch))
     file_jobs.conclude(jobs, restored, verb="restored", output=options.output)
@@ -144,7 +149,7 @@ def restore(options: Options) -> None:
 
 def _aligned(model: PhotoRestorer, options: Options) -> Callable:
     """Batch -> (where to, restored image) of the pictures whose faces are restored."""
-    restorer = restore_faces.PictureRestorer(
+    restorer = PictureRestorer(
         model,
         which=options.face,
         landmarks=options.landmarks,
@@ -186,7 +191,7 @@ def _mask(
     picture: pathlib.Path, image: np.ndarray, options: Options, model: PhotoRestorer
 ) -> np.ndarray:
     """What is missing of a picture, uint8 [H, W, 1]."""
-    return restore_masks.mask_for(
+    return masks.mask_for(
         picture,
         image.shape[:2],
         mask=options.mask,
@@ -234,6 +239,126 @@ def _span(mask: np.ndarray) -> str:
     sides = (np.flatnonzero(mask.any(axis=(axis, 2))) for axis in (0, 1))
     width, height = (np.ptp(side) + 1 for side in sides)
     return f"spans {width}x{height} of {mask.shape[1]}x{mask.shape[0]} pixels"
+
+
+FACES = ("largest", "all")
+
+
+class PictureRestorer:
+    """Restores the faces of pictures.
+
+    Args:
+      model: That fills holes of aligned faces.
+      which: One of `FACES`.
+      landmarks: Of the face, x and y of five points; empty lets MediaPipe find it.
+      mask: See `experiments.restore`.
+      seed: Of random holes.
+
+    Raises:
+      ValueError: If the model does not say where it has met faces, or MediaPipe is
+        needed and not installed.
+    """
+
+    def __init__(
+        self,
+        model: PhotoRestorer,
+        *,
+        which: str,
+        landmarks: Sequence[float],
+        mask: str,
+        seed: int,
+    ):
+        self._restore, self._hole = FaceRestorer(model), model.hole
+        self._regions = self._restore.regions()
+        self._which, self._mask, self._seed = which, mask, seed
+        self._find = _finder(landmarks)
+
+    def __call__(
+        self,
+        picture: pathlib.Path,
+        image: np.ndarray,
+        mask_for: Callable[[], np.ndarray],
+    ) -> np.ndarray:
+        """Restores one picture, and says how many faces it has.
+
+        Args:
+          picture: Its file.
+          image: uint8 [H, W, 3].
+          mask_for: Gives the mask where that does not depend on the faces, uint8
+            [H, W, 1]; may raise errors of its own.
+
+        Returns:
+          uint8 [H, W, 3].
+
+        Raises:
+          NoFaceError: If it has none, or landmarks make none.
+          EmptyMaskError: If the hole lies outside the picture.
+          UnfillableHoleError: If the model cannot fill it.
+        """
+        faces = self._find(image)
+        tqdm.tqdm.write(f"{picture}: {counted(len(faces), 'face')}")
+        if not faces:
+            raise NoFaceError(
+                "no face found; what is missing may hide it. Say where it is with "
+                "--landmarks, or leave out --align: then the picture is restored as a "
+                "whole."
+            )
+        if self._which == "largest":
+            faces = faces[:1]
+        if self._mask in (*masks.DRAWN, *masks.REGIONS):
+            mask = self._on_faces(faces, picture.name, image.shape[:2])
+        else:
+            mask = mask_for()
+        try:
+            return self._restore(image, mask, faces)
+        except BeyondFacesError as error:
+            raise UnfillableHoleError(
+                f"its hole cannot be filled: {error} --face=all restores every face; "
+                "without --align the picture is restored as a whole."
+            ) from error
+        except UnfillableHoleError as error:
+            raise UnfillableHoleError(
+                f"its hole cannot be filled: {error} {self._fits()}"
+            ) from error
+
+    def _fits(self) -> str:
+        """Which masks the model fills, and what to do about the others."""
+        *others, last = ("--mask=center", *map("--mask={}".format, self._regions))
+        fit = f"{', '.join(others)} and {last} fit" if others else f"{last} fits"
+        return f"Of a face {fit} this model; others need one that fills any hole."
+
+    def _on_faces(
+        self, faces: Sequence[np.ndarray], name: str, size: tuple[int, int]
+    ) -> np.ndarray:
+        """A hole on each face, uint8 [H, W, 1]."""
+        missing = np.zeros(size, bool)
+        for number, face in enumerate(faces):
+            if self._mask in masks.REGIONS:
+                missing |= masks.mask(self._mask, face, *size)
+                continue
+            # In what the model sees of the face.
+            crop = masks.draw(
+                self._mask,
+                f"{name}/{number}",
+                (self._restore.size, self._restore.size),
+                hole=self._hole,
+                seed=self._seed,
+            )
+            missing |= self._restore.hole(face, crop[..., 0] > 0, *size)
+        if not missing.any():
+            raise masks.EmptyMaskError(f"--mask={self._mask} lies outside the picture.")
+        return missing.astype(np.uint8)[..., None]
+
+
+def _finder(landmarks: Sequence[float]) -> Callable[[np.ndarray], list]:
+    """Image -> the landmarks of its faces, the largest first."""
+    if landmarks:
+        given = np.reshape(landmarks, (5, 2))
+        return lambda image: [given]
+    try:
+        return FaceFinder()
+    except ImportError as error:
+        raise ValueError(f"--align: {error}") from error
 
 
 if __name__ == "__main__":

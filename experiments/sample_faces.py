@@ -13,10 +13,9 @@ import sys
 import tqdm
 
 from data_pipeline import pixels, sources
-from evaluation.wording import counted
-from experiments import command
-from experiments import config as configs
-from experiments.config import hp
+from evaluation.tables import counted
+from experiments.core import command_line
+from experiments.core.command_line import hp
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,15 +30,15 @@ class Options:
     output: str = hp("", "Folder for the pictures.")
 
     def __post_init__(self):
-        command.require(output=self.output)
-        command.check_folder("output", self.output)
-        configs.check_at_least("count", self.count, 1)
+        command_line.require(output=self.output)
+        command_line.check_folder("output", self.output)
+        command_line.check_at_least("count", self.count, 1)
 
 
 def main() -> None:
     """The command line."""
-    configs.define_flags(Options)
-    command.run(lambda: write_pictures(configs.from_flags(Options)))
+    command_line.define_flags(Options)
+    command_line.run(lambda: write_pictures(command_line.from_flags(Options)))
 
 
 def write_pictures(options: Options) -> None:

@@ -24,10 +24,10 @@ import shlex
 import shutil
 import sys
 
-from experiments import command
-from experiments import config as configs
-from experiments.config import hp
-from serving import tf_serving, zoo
+from experiments.core import command_line
+from experiments.core.command_line import hp
+from serving.tf_serving import server
+from serving.zoo import zoo
 
 _FOR_ALL = (
     "It answers whoever reaches ports 8500 and 8501 of this computer: guard them."
@@ -58,14 +58,14 @@ class Options:
     write_only: bool = hp(False, "Start nothing; print the command that would.")
 
     def __post_init__(self):
-        command.require(model=self.model, output=self.output)
-        command.check_folder("output", self.output)
+        command_line.require(model=self.model, output=self.output)
+        command_line.check_folder("output", self.output)
 
 
 def main() -> None:
     """The command line."""
-    configs.define_flags(Options)
-    command.run(lambda: serve(configs.from_flags(Options)))
+    command_line.define_flags(Options)
+    command_line.run(lambda: serve(command_line.from_flags(Options)))
 
 
 def serve(options: Options) -> None:
@@ -75,18 +75,18 @@ def serve(options: Options) -> None:
       FileNotFoundError: If a model is not there.
       ValueError: If a model cannot be served, or a package for that is missing.
     """
-    program = shutil.which(tf_serving.PROGRAM)
+    program = shutil.which(server.PROGRAM)
     how = {"batching": options.batching}
     if program:
-        started = tf_serving.server_command(options.output, **how)
+        started = server.server_command(options.output, **how)
     else:
         engine = "docker" if shutil.which("docker") else "podman"
         engine = engine if shutil.which(engine) else "docker"
-        started = tf_serving.container_command(options.output, **how, engine=engine)
+        started = server.container_command(options.output, **how, engine=engine)
     try:
         models = [zoo.resolve(model) for model in options.model]
-        folders = tf_serving.write(models, options.output)
-        names = tf_serving.served(options.output)
+        folders = server.write(models, options.output)
+        names = server.served(options.output)
     except ImportError as error:
         raise ValueError(error) from error
     for folder in folders:
@@ -98,7 +98,7 @@ def serve(options: Options) -> None:
         print(f"{shlex.join(started)}\n{_FOR_ALL}")
         sys.stdout.flush()
         os.execv(program, started)
-    where = "" if program else f"{tf_serving.PROGRAM} is not installed here. "
+    where = "" if program else f"{server.PROGRAM} is not installed here. "
     print(f"{where}This serves them:\n\n  {shlex.join(started)}\n")
     print(_FOR_ALL if program else _FOR_THIS_COMPUTER)
 

@@ -11,7 +11,7 @@ import warnings
 
 import tensorflow as tf
 
-from models import bfloat16, doubling
+from models import convolutions
 
 with warnings.catch_warnings():
     # tensorflow-addons announces its end of life on every import.
@@ -59,7 +59,7 @@ def leaky_relu(x, *, name: str):
 
 def conv(x, filters: int, kernel: int, *, strides: int = 1, name: str):
     """Convolution, SAME, with a bias. [B, H, W, C] -> [B, H/strides, W/strides, F]."""
-    return bfloat16.Conv2D(
+    return convolutions.Conv2D(
         filters,
         kernel,
         strides=strides,
@@ -84,7 +84,7 @@ def separable_conv(x, filters: int, kernel: int, *, strides: int = 1, name: str)
 
 def doubled_conv(x, filters: int, *, name: str):
     """`double`, then `conv` 3x3, in one step. [B, H, W, C] -> [B, 2H, 2W, F]."""
-    return doubling.DoublingConv2D(
+    return convolutions.DoublingConv2D(
         filters, kernel_initializer=normal_init(), name=name
     )(x)
 

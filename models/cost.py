@@ -6,7 +6,7 @@ import math
 
 import tensorflow as tf
 
-from models import gdn
+from models import compression
 
 _TRANSPOSED = tf.keras.layers.Conv2DTranspose
 _CONVOLUTIONS = (tf.keras.layers.Conv2D, tf.keras.layers.Dense)
@@ -36,7 +36,7 @@ def multiply_adds(model: tf.keras.Model) -> int:
         elif isinstance(layer, _CONVOLUTIONS):
             positions = math.prod(layer.output_shape[1:-1])
             total += positions * math.prod(layer.kernel.shape)
-        elif isinstance(layer, gdn.GDN):
+        elif isinstance(layer, compression.GDN):
             positions = math.prod(layer.output_shape[1:3])
             total += positions * math.prod(layer.gamma.shape)
         elif isinstance(layer, tf.keras.layers.EinsumDense):

@@ -15,8 +15,8 @@ import typing
 
 import tensorflow as tf
 
-from models import bfloat16, blocks, discriminators
-from models.keyed_noise import KeyedDropout, Sampling
+from models import blocks, convolutions, discriminators
+from models.stochastic import KeyedDropout, Sampling
 
 LATENTS = 512
 HALVINGS = 5
@@ -98,7 +98,9 @@ def build_encoder(
     image = tf.keras.Input((image_size, image_size, 3), name="image")
     x = image
     for stage, width in enumerate(design.widths, start=1):
-        x = bfloat16.Conv2D(width, 3, strides=2, padding="same", name=f"down{stage}")(x)
+        x = convolutions.Conv2D(
+            width, 3, strides=2, padding="same", name=f"down{stage}"
+        )(x)
         x = blocks.relu(x, name=f"down{stage}_act")
     if design.pooled:
         x = tf.keras.layers.MaxPool2D(2, name="pool")(x)

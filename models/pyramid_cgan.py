@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from models import bfloat16, blocks, doubling
+from models import blocks, convolutions
+from models.convolutions import DilatedConv2D
 
 CONFIGURATIONS = ("a", "b", "c", "d")
 NORMS = ("batch", "none")
@@ -19,35 +20,6 @@ DILATED_CHANNELS = 1024
 RATES = (2, 4, 8, 16)
 UP_CHANNELS = (256, 128, 64)
 LAST_CHANNELS = 32
-
-
-@tf.keras.utils.register_keras_serializable("facemend")
-class DilatedConv2D(tf.keras.layers.Conv2D):
-    """A dilated 3x3 convolution, SAME. [B, H, W, C] -> [B, H, W, F].
-
-    At 128 px the maps are 16x16, and beside the center tap rate 8 sees half of them or
-    a quarter, rate 16 nothing but padding. Kernels for CPUs get slow on padding (rate
-    16 takes them ten to a hundred times as long as here), so wide rates are computed as
-    what they equal: a sum of 1x1 convolutions over the pixels that each tap does see.
-    """
-
-    def convolution_op(self, inputs, kernel):
-        """[B, H, W, C], [3, 3, C, F] -> [B, H, W, F]."""
-        rate, (_, height, width, _) = self.dilation_rate[0], inputs.shape
-        if 2 * rate < min(height, width):
-            return super().convolution_op(inputs, kernel)
-        total = 0.0
-        for i, row in enumerate((-rate, 0, rate)):
-            for j, column in enumerate((-rate, 0, rate)):
-                if abs(row) >= height or abs(column) >= width:
-                    continue
-                up, down, left, right = (
-                    max(shift, 0) for shift in (-row, row, -column, column)
-                )
-                seen = inputs[:, down : height - up, right : width - left]
-                tap = tf.nn.conv2d(seen, kernel[i : i + 1, j : j + 1], 1, "VALID")
-                total += tf.pad(tap, [[0, 0], [up, down], [left, right], [0, 0]])
-        return total
 
 
 def check_image_size(image_size: int) -> None:
@@ -150,7 +122,7 @@ def _conv(
     kernel: int,
     norm: str,
     *,
-    layer: type = bfloat16.Conv2D,
+    layer: type = convolutions.Conv2D,
     name: str,
     **options,
 ):
@@ -186,7 +158,9 @@ def _residual(
     """
     first, second, skip = (f"{name}_{part}" for part in ("conv1", "conv2", "shortcut"))
     if doubled:
-        y = _active_conv(x, filters, 3, norm, layer=doubling.DoublingConv2D, name=first)
+        y = _active_conv(
+            x, filters, 3, norm, layer=convolutions.DoublingConv2D, name=first
+        )
         x = blocks.double(x, name=f"{name}_doubled")
     else:
         y = _active_conv(x, filters, 3, norm, strides=strides, name=first)

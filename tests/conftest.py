@@ -26,9 +26,9 @@ def restore_precision():
 def judge_config(tmp_path_factory):
     """How a judge of drawn faces of 32 px was trained; it is in `workdir`/judge."""
     # Imported here: the networks' own tests need no experiments.
-    from experiments import attribute_judge
+    from experiments import attribute_classifier
 
-    config = attribute_judge.Config(
+    config = attribute_classifier.Config(
         image_size=32,
         width=1 / 16,
         epochs=1,
@@ -37,7 +37,7 @@ def judge_config(tmp_path_factory):
         limit=60,
         workdir=str(tmp_path_factory.mktemp("judge")),
     )
-    attribute_judge.train(config)
+    attribute_classifier.train(config)
     return config
 
 

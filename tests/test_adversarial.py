@@ -12,7 +12,7 @@ import tiny
 
 from models import discriminators, holes, skip_inpainting
 from training import strategy
-from training.averaging import WeightAverage
+from training.trainer import WeightAverage
 
 STEPS = 3
 

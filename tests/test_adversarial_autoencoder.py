@@ -7,7 +7,7 @@ import tiny
 
 from data_pipeline import pipeline
 from training import losses
-from training.adversarial_autoencoder import WATCHED, AdversarialAutoencoderTrainer
+from training.cvae_dcgan import WATCHED, AdversarialAutoencoderTrainer
 
 SIZE = 16
 

@@ -4,10 +4,12 @@ import cv2
 import numpy as np
 import pytest
 
-from data_pipeline import face_ellipse, pixels, synthetic_faces
-from serving import face_regions, framing
-from serving.alignment import Alignment, align
-from serving.framing import Framing, NoFaceError
+from data_pipeline import pixels
+from data_pipeline.drawn_faces import draw
+from data_pipeline.face_masks import ellipse
+from serving.photo import framing, masks
+from serving.photo.alignment import Alignment, align
+from serving.photo.framing import Framing, NoFaceError
 
 SIZE = 64
 # A face that lies as drawn faces do on average, in a square of 64 pixels.
@@ -38,7 +40,7 @@ def followed_by(first, second):
 
 def scene(matrix, width, height, size=256, index=3):
     """A drawn face in a larger picture, its landmarks there, and the face itself."""
-    face = synthetic_faces.draw(index, size=size)
+    face = draw.draw(index, size=size)
     image = cv2.warpAffine(
         face["image"],
         matrix,
@@ -60,7 +62,7 @@ def own_framing(face):
 
 def test_drawn_faces_lie_where_their_framing_says():
     found = framing.of(facts("faces", "none", image_size=64))
-    faces = [synthetic_faces.draw(i, size=64)["landmarks"] for i in range(60)]
+    faces = [draw.draw(i, size=64)["landmarks"] for i in range(60)]
     mean = np.mean([framing.anchors(face) for face in faces], axis=0)
     np.testing.assert_allclose(found.anchors - 0.5, mean, atol=0.7)
     assert (found.width, found.height) == (64, 64)
@@ -70,7 +72,7 @@ def test_a_typical_face_has_the_framings_anchors_and_a_drawn_faces_features():
     found = framing.of(facts("faces", "none", image_size=64))
     typical = framing.typical(found)
     np.testing.assert_allclose(framing.anchors(typical), found.anchors, atol=1e-9)
-    faces = [synthetic_faces.draw(i, size=64)["landmarks"] for i in range(60)]
+    faces = [draw.draw(i, size=64)["landmarks"] for i in range(60)]
     np.testing.assert_allclose(typical - 0.5, np.mean(faces, axis=0), atol=0.9)
 
 
@@ -178,7 +180,7 @@ def nothing(image):
 
 
 def test_a_picture_that_is_framed_already_stays_as_it_is():
-    image = synthetic_faces.draw(0, size=SIZE)["image"]
+    image = draw.draw(0, size=SIZE)["image"]
     same = Alignment(turned(0, 1.0), SIZE)
     np.testing.assert_array_equal(same.cut(image, nothing(image)), image)
     np.testing.assert_array_equal(
@@ -189,7 +191,7 @@ def test_a_picture_that_is_framed_already_stays_as_it_is():
 @pytest.mark.parametrize("times", [1.95, 4.0, 6.3])
 def test_a_large_face_is_shrunk_as_training_images_are(times):
     side = round(SIZE * times)
-    image = synthetic_faces.draw(5, size=side)["image"]
+    image = draw.draw(5, size=side)["image"]
     scale = SIZE / side
     shrink = Alignment(turned(0, scale, [(scale - 1) / 2] * 2), SIZE)
     expected = pixels.resize(image, SIZE, SIZE).astype(float)
@@ -207,14 +209,14 @@ def test_a_face_anywhere_in_a_picture_is_cut_as_it_was_drawn(degrees, scale):
 
 
 def test_beyond_its_border_a_picture_is_mirrored():
-    image = synthetic_faces.draw(1, size=SIZE)["image"]
+    image = draw.draw(1, size=SIZE)["image"]
     corner = Alignment(turned(0, 1.0, (20, 9)), SIZE)
     padded = np.pad(image, ((9, 0), (20, 0), (0, 0)), "symmetric")[:SIZE, :SIZE]
     np.testing.assert_array_equal(corner.cut(image, nothing(image)), padded)
 
 
 def test_what_is_unknown_has_no_influence():
-    image = synthetic_faces.draw(2, size=200)["image"]
+    image = draw.draw(2, size=200)["image"]
     hidden = nothing(image)
     hidden[50:130, 60:150] = True
     found = Alignment(turned(10, 0.31), SIZE)
@@ -278,7 +280,7 @@ def test_a_crop_finer_than_the_photograph_is_smoothed_on_its_way_back():
 )
 def test_parts_hold_their_landmarks_and_no_others(name, inside, outside, degrees):
     landmarks = moved(turned(degrees, 4.0, (300, 300)), TYPICAL)
-    mask = face_regions.mask(name, landmarks, 600, 700)
+    mask = masks.mask(name, landmarks, 600, 700)
     x, y = np.rint(landmarks).astype(int).T
     assert mask.shape == (600, 700) and mask.dtype == bool
     assert mask[y, x][list(inside)].all() and not mask[y, x][list(outside)].any()
@@ -287,18 +289,17 @@ def test_parts_hold_their_landmarks_and_no_others(name, inside, outside, degrees
 def test_the_halves_are_a_face():
     landmarks = moved(turned(15, 4.0, (60, 30)), TYPICAL)
     left, right = (
-        face_regions.mask(name, landmarks, 260, 280)
-        for name in ("left_half", "right_half")
+        masks.mask(name, landmarks, 260, 280) for name in ("left_half", "right_half")
     )
     assert not (left & right).any()
-    face = face_ellipse.mask(landmarks, 260, 280)[..., 0] > 0
+    face = ellipse.mask(landmarks, 260, 280)[..., 0] > 0
     np.testing.assert_array_equal(left | right, face)
     assert left.sum() == pytest.approx(right.sum(), rel=0.1)
 
 
 def test_the_mouth_reaches_below_the_lips_of_an_open_smile():
     landmarks = TYPICAL * 4.0
-    mouth = face_regions.mask("mouth", landmarks, 300, 300)
+    mouth = masks.mask("mouth", landmarks, 300, 300)
     eyes, lips = landmarks[:2].mean(axis=0), landmarks[3:].mean(axis=0)
     for share, missing in ((1.4, True), (1.6, False)):
         x, y = np.rint(eyes + share * (lips - eyes)).astype(int)
@@ -306,10 +307,10 @@ def test_the_mouth_reaches_below_the_lips_of_an_open_smile():
 
 
 def test_a_part_outside_the_picture_is_empty():
-    for name in face_regions.REGIONS:
-        assert not face_regions.mask(name, TYPICAL * 4.0 + 900, 300, 200).any()
+    for name in masks.REGIONS:
+        assert not masks.mask(name, TYPICAL * 4.0 + 900, 300, 200).any()
 
 
 def test_an_unknown_part_is_an_error_with_a_suggestion():
     with pytest.raises(ValueError, match="Did you mean: mouth"):
-        face_regions.mask("mout", TYPICAL, 64, 64)
+        masks.mask("mout", TYPICAL, 64, 64)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from tiny_codec import picture
 
-from serving import app_canvas
-from serving.app_canvas import PAINT, SIDE
+from serving.page import canvas as app_canvas
+from serving.page.canvas import PAINT, SIDE
 
 HOLE = (0.25, 0.75)
 SIZES = [(64, 64), (250, 250), (60, 40), (218, 178), (7, 300), (3000, 2000), (3, 3)]

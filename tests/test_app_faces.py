@@ -3,16 +3,17 @@
 import numpy as np
 import pytest
 
-from data_pipeline import synthetic_faces
-from serving import app_canvas, app_faces, face_regions
-from serving.framing import NoFaceError
+from data_pipeline.drawn_faces import draw
+from serving.page import canvas
+from serving.photo import masks
+from serving.photo.framing import NoFaceError
 
 HOLE = (0.25, 0.75)
 
 
 @pytest.fixture(scope="module")
 def drawn():
-    return synthetic_faces.draw(3, size=64)
+    return draw.draw(3, size=64)
 
 
 def other(drawn):
@@ -28,7 +29,7 @@ def test_drawn_faces_are_known_and_others_looked_for(drawn):
         asked.append(image)
         return [drawn["landmarks"] + 1]
 
-    faces = app_faces.Faces([(drawn["image"], drawn["landmarks"])], find)
+    faces = canvas.Faces([(drawn["image"], drawn["landmarks"])], find)
     (landmarks,) = faces(drawn["image"])
     np.testing.assert_array_equal(landmarks, drawn["landmarks"])
     assert not asked
@@ -40,17 +41,17 @@ def test_drawn_faces_are_known_and_others_looked_for(drawn):
     assert len(asked) == 2
 
 
-@pytest.mark.parametrize("name", app_faces.REGIONS)
+@pytest.mark.parametrize("name", canvas.REGIONS)
 def test_regions_are_the_centers_or_the_largest_faces(drawn, name):
     image = other(drawn)
     found = [drawn["landmarks"], drawn["landmarks"] / 2]
-    mask = app_faces.Faces(find=lambda _: found).region(name, image, HOLE)
+    mask = canvas.Faces(find=lambda _: found).region(name, image, HOLE)
     assert mask.dtype == np.uint8 and mask.shape == (64, 64, 1)
     if name == "Center":
-        expected = app_canvas.center((64, 64), HOLE)
+        expected = canvas.center((64, 64), HOLE)
     else:
         part = name.lower().replace(" ", "_")
-        expected = face_regions.mask(part, found[0], 64, 64)[..., None]
+        expected = masks.mask(part, found[0], 64, 64)[..., None]
     assert 0 < expected.sum() < 64 * 64
     np.testing.assert_array_equal(mask, expected)
 
@@ -60,7 +61,7 @@ def test_regions_are_the_centers_or_the_largest_faces(drawn, name):
     [(None, r"needs MediaPipe \(pip install"), (lambda _: [], "^No face was found")],
 )
 def test_no_face_is_said_with_the_way_out(drawn, find, text):
-    faces = app_faces.Faces(find=find)
+    faces = canvas.Faces(find=find)
     with pytest.raises(NoFaceError, match=f"{text}.*Paint over the part instead"):
         faces.region("Mouth", drawn["image"], HOLE)
     assert faces.region("Center", drawn["image"], HOLE).any()

@@ -8,13 +8,13 @@ import tiny_codec
 from test_latent_codec import build as build_latents
 from tiny_codec import picture
 
-from experiments import app as command
-from serving import app_canvas, app_logic, app_tables
-from serving.aligned import BeyondFacesError
-from serving.app_kinds import Restorer, Row
-from serving.container import CorruptFileError, ForeignFileError
-from serving.framing import NoFaceError
-from serving.photo import UnfillableHoleError
+from experiments import app
+from serving.codec.container import CorruptFileError, ForeignFileError
+from serving.page import actions, canvas, widgets
+from serving.page.actions import Restorer, Row
+from serving.photo.faces import BeyondFacesError
+from serving.photo.framing import NoFaceError
+from serving.photo.restorer import UnfillableHoleError
 
 RED = np.array([255, 0, 0], np.uint8)
 SIZE = (40, 50)
@@ -31,18 +31,18 @@ def refuse(image, mask):
 
 @pytest.fixture(scope="module")
 def tools():
-    return command.tools()
+    return app.tools()
 
 
 @pytest.fixture
 def hole():
-    return app_canvas.center(SIZE, (0.25, 0.75))
+    return canvas.center(SIZE, (0.25, 0.75))
 
 
 class TestRestore:
     def test_known_pixels_are_the_pictures_whatever_the_model_does(self, hole):
         image = picture(*SIZE)
-        restored, placed = app_logic.restore(Restorer(red), image, hole, [])
+        restored, placed = actions.restore(Restorer(red), image, hole, [])
         known = hole[..., 0] == 0
         np.testing.assert_array_equal(restored[known], image[known])
         assert (restored[~known] == RED).all() and not placed
@@ -53,9 +53,9 @@ class TestRestore:
     def test_nothing_and_everything_are_no_holes(self, value, text, hole):
         mask = np.full_like(hole, value)
         with pytest.raises(ValueError, match=text):
-            app_logic.restore(Restorer(red), picture(*SIZE), mask, [])
+            actions.restore(Restorer(red), picture(*SIZE), mask, [])
         with pytest.raises(ValueError, match=text):
-            [*app_logic.compare({}, picture(*SIZE), mask, [], None)]
+            [*actions.compare({}, picture(*SIZE), mask, [], None)]
 
 
 class TestFaces:
@@ -67,7 +67,7 @@ class TestFaces:
 
     def restored(self, hole, fill_faces, faces):
         restorer = Restorer(red, fill_faces)
-        image, placed = app_logic.restore(restorer, picture(*SIZE), hole, faces)
+        image, placed = actions.restore(restorer, picture(*SIZE), hole, faces)
         (color,) = np.unique(image[hole[..., 0] == 1], axis=0)
         return color.tolist(), placed
 
@@ -102,7 +102,7 @@ class TestFaces:
             f"the picture's 50×40 pixels.{why}.*Press Center.$"
         )
         with pytest.raises(UnfillableHoleError, match=said):
-            app_logic.restore(
+            actions.restore(
                 restorer,
                 picture(*SIZE),
                 hole,
@@ -119,7 +119,7 @@ class TestCompare:
     def test_every_restorer_has_a_row(self, tools, hole):
         image = picture(*SIZE)
         restorers = {"red": Restorer(red), "refuses": Restorer(refuse), **tools.plain}
-        rows = [*app_logic.compare(restorers, image, hole, [], tools.measure_hole)]
+        rows = [*actions.compare(restorers, image, hole, [], tools.measure_hole)]
         assert [row.label for row in rows] == [*restorers]
         refused = rows.pop(1)
         assert (refused.image, refused.values) == (None, {})
@@ -133,7 +133,7 @@ class TestCompare:
 
     def test_numbers_are_of_the_hole(self, tools, hole):
         image, restorers = picture(*SIZE), {"red": Restorer(red)}
-        (row,) = app_logic.compare(restorers, image, hole, [], tools.measure_hole)
+        (row,) = actions.compare(restorers, image, hole, [], tools.measure_hole)
         error = np.abs(image[hole[..., 0] == 1] / 255.0 - RED / 255.0).mean()
         assert row.values["l1_percent"] == pytest.approx(100 * error, rel=1e-4)
 
@@ -146,10 +146,10 @@ class TestCompare:
 
     def test_large_pictures_are_fitted_with_their_hole(self):
         hole = (0.25, 0.75)
-        mask = app_canvas.center((700, 1400), hole)
-        image, mask = app_logic.fit_to_compare(picture(700, 1400), mask)
+        mask = canvas.center((700, 1400), hole)
+        image, mask = actions.fit_to_compare(picture(700, 1400), mask)
         assert image.shape == (256, 512, 3)
-        expected = app_canvas.center((256, 512), hole)
+        expected = canvas.center((256, 512), hole)
         np.testing.assert_array_equal(mask, expected)
 
 
@@ -161,7 +161,7 @@ class TestCompress:
     @pytest.mark.parametrize("size", [(180, 170), (30, 200), (9, 12)])
     def test_the_file_beside_the_rivals(self, codecs, tools, size):
         image, codec = picture(*size), codecs["one"]
-        data, ours, theirs = app_logic.compress(codec, "one", image, tools)
+        data, ours, theirs = actions.compress(codec, "one", image, tools)
         assert data == codec.compress(image)
         np.testing.assert_array_equal(ours.image, codec.reconstruct(image))
         assert ours.size == len(data)
@@ -180,28 +180,28 @@ class TestCompress:
     def test_a_file_is_opened_by_the_codec_that_wrote_it(self, codecs):
         image = picture(40, 50)
         for codec in codecs.values():
-            found = app_logic.decompress(codecs, codec.compress(image))
+            found = actions.decompress(codecs, codec.compress(image))
             np.testing.assert_array_equal(found, codec.reconstruct(image))
 
     def test_others_are_refused_in_a_sentence(self, codecs):
         data = codecs["zero"].compress(picture(40, 50))
         for broken in (data[:-1], data[:9], data[:40] + b"?" + data[41:]):
             with pytest.raises(CorruptFileError):
-                app_logic.decompress(codecs, broken)
+                actions.decompress(codecs, broken)
         foreign = tiny_codec.build(2).compress(picture(40, 50))
         with pytest.raises(ForeignFileError, match="not a compressed picture"):
-            app_logic.decompress(codecs, b"no such file")
+            actions.decompress(codecs, b"no such file")
         writer = tiny_codec.build(2).model_id.hex()
         here = f"{writer}, which is not on this page: it has {', '.join(codecs)}"
         with pytest.raises(ForeignFileError, match=here):
-            app_logic.decompress(codecs, foreign)
+            actions.decompress(codecs, foreign)
 
 
 class TestWalk:
     def test_it_goes_from_one_face_to_the_other(self):
         codec = build_latents()
         first, second = picture(16, 16), picture(33, 20, seed=5)
-        walk = app_logic.walk(codec, first, second, [0, 0.25, 0.5, 1])
+        walk = actions.walk(codec, first, second, [0, 0.25, 0.5, 1])
         for image, face in ((walk[0], first), (walk[-1], second)):
             np.testing.assert_array_equal(image, codec.decode(codec.encode(face)))
         # These networks are linear, and so is what lies between.
@@ -221,22 +221,22 @@ class TestTables:
         ]
 
     def test_the_best_is_marked_in_its_direction(self, rows, tools):
-        text = app_tables.table(rows, tools.metrics, ours=["y"])
+        text = widgets.table(rows, tools.metrics, ours=["y"])
         assert "<b>2.00</b>" in text and "<td>3.00</td>" in text
         assert "<b>30.00</b>" in text and "<td>20.00</td>" in text
         assert text.count('class="ours"') == 1
         assert "SSIM" not in text
 
     def test_words_are_escaped(self, rows, tools):
-        text = app_tables.table(rows, tools.metrics)
+        text = widgets.table(rows, tools.metrics)
         assert "&lt;b&gt;x" in text and "&lt;i&gt;no" in text
         assert "<i>" not in text
 
     def test_sizes_have_columns(self, rows, tools):
-        text = app_tables.table(rows, tools.metrics)
+        text = widgets.table(rows, tools.metrics)
         assert "<td>2,500</td><td>200.000</td>" in text
-        assert "Bytes" not in app_tables.table([rows[2]], tools.metrics)
+        assert "Bytes" not in widgets.table([rows[2]], tools.metrics)
 
     def test_what_is_undefined_is_a_dash(self, tools):
         row = Row("x", {"psnr_db": math.nan}, picture(9, 9))
-        assert "<td>–</td>" in app_tables.table([row], tools.metrics)
+        assert "<td>–</td>" in widgets.table([row], tools.metrics)

@@ -11,13 +11,17 @@ import tiny_latents
 from test_restore import exported
 from tiny_codec import picture
 
-from data_pipeline import synthetic_faces
-from experiments import app as command
-from serving import app_canvas, app_models, app_pictures, face_regions, photo, zoo
-from serving.aligned import FaceRestorer
-from serving.fillable import Fillable
-from serving.photo import UnfillableHoleError
-from serving.seamless import seamless
+from data_pipeline.drawn_faces import draw
+from experiments import app
+from serving.export.restorer import Fillable
+from serving.page import canvas, uploads
+from serving.page import models as app_models
+from serving.photo import masks
+from serving.photo import restorer as photo
+from serving.photo.blending import seamless
+from serving.photo.faces import FaceRestorer
+from serving.photo.restorer import UnfillableHoleError
+from serving.zoo import zoo
 
 
 def say(folder, **facts):
@@ -83,7 +87,7 @@ def test_each_has_its_place(models):
 def test_restorers_fill_and_say_what(models):
     image = picture(20, 30)
     model = models.restorers["model 3"]
-    mask = app_canvas.center((20, 30), model.hole)
+    mask = canvas.center((20, 30), model.hole)
     restored = model.fill(image, mask)
     np.testing.assert_array_equal(restored[mask[..., 0] == 0], image[mask[..., 0] == 0])
     assert not np.array_equal(restored, image)
@@ -93,7 +97,7 @@ def test_restorers_fill_and_say_what(models):
 def test_a_hole_too_large_is_refused_as_was_said(models):
     model = models.restorers["model 1"]
     assert "fills one hole of up to half of each side." in model.limits
-    mask = app_canvas.center((20, 30), (0, 0.8))
+    mask = canvas.center((20, 30), (0, 0.8))
     with pytest.raises(UnfillableHoleError, match="up to 8x8 pixels"):
         model.fill(picture(20, 30), mask)
 
@@ -101,7 +105,7 @@ def test_a_hole_too_large_is_refused_as_was_said(models):
 def test_the_parts_of_a_face_that_a_model_fills_are_said(
     models, folders, tmp_path, monkeypatch
 ):
-    assert models.restorers["model 3"].parts == face_regions.REGIONS
+    assert models.restorers["model 3"].parts == masks.REGIONS
     for parts, said in {
         ("nose",): "nose",
         ("eyes", "left_half"): "eyes and left half",
@@ -127,7 +131,7 @@ def test_no_seam_is_left(folders):
     """What the model has painted is fitted to what is around it."""
     image = picture(20, 30)
     model = photo.PhotoRestorer(folders["whole"])
-    mask = app_canvas.center((20, 30), model.hole)
+    mask = canvas.center((20, 30), model.hole)
     served = model([image], [mask])[0]
     (restorer,) = app_models.load([folders["whole"]]).restorers.values()
     found = restorer.fill(image, mask)
@@ -138,7 +142,7 @@ def test_no_seam_is_left(folders):
 def test_codecs_take_the_largest_upload_and_no_bombs(models):
     """An upload's sides are padded; a file may claim anything."""
     for each in (*models.codecs.values(), *models.latents.values()):
-        assert app_pictures.MAX_PIXELS < each._max_pixels < 2 * app_pictures.MAX_PIXELS
+        assert uploads.MAX_PIXELS < each._max_pixels < 2 * uploads.MAX_PIXELS
 
 
 def test_faces_are_brought_where_the_model_has_met_them(folders, tmp_path):
@@ -150,7 +154,7 @@ def test_faces_are_brought_where_the_model_has_met_them(folders, tmp_path):
         )
     models = app_models.load(tmp_path.glob("*/export/1"))
     assert models.restorers["model 3, folder"].fill_faces is None
-    face = synthetic_faces.draw(0, size=64)
+    face = draw.draw(0, size=64)
     image = np.pad(face["image"], ((40, 20), (30, 50), (0, 0)), mode="edge")
     landmarks = face["landmarks"] + (30, 40)
     mask = np.zeros((*image.shape[:2], 1), np.uint8)
@@ -222,12 +226,12 @@ class TestCommand:
 
     @pytest.mark.usefixtures("shipped")
     def test_names_and_folders(self, folders):
-        models = command.load(["mended", folders["latents"]])
+        models = app.load(["mended", folders["latents"]])
         assert [*models.restorers] == ["model 3"] and [*models.latents] == ["DCGAN"]
 
     @pytest.mark.usefixtures("shipped")
     def test_without_any_all_that_the_repository_brings(self):
-        assert [*command.load([]).restorers] == ["model 3", "model 1"]
+        assert [*app.load([]).restorers] == ["model 3", "model 1"]
 
 
 class TestErrors:

@@ -19,10 +19,14 @@ pytest.importorskip("gradio", reason="needs the extra app")
 
 from data_pipeline import pixels
 from experiments import app as command
-from serving import app, app_guard, app_models, labeled, zoo
-from serving.app_kinds import Restorer
-from serving.app_models import Models
-from serving.photo import UnfillableHoleError
+from serving import png
+from serving.page import models as app_models
+from serving.page import page as app
+from serving.page import uploads
+from serving.page.actions import Restorer
+from serving.page.models import Models
+from serving.photo.restorer import UnfillableHoleError
+from serving.zoo import zoo
 
 RED = (255, 0, 0)
 CODECS = {"small": tiny_codec.build(0), "large": tiny_codec.build(1)}
@@ -69,7 +73,7 @@ class TestServer:
     def test_nothing_is_fetched_from_elsewhere(self, url):
         with urllib.request.urlopen(url) as answer:
             policy, text = answer.headers["Content-Security-Policy"], answer.read()
-        assert policy == app_guard.POLICY
+        assert policy == uploads.POLICY
         assert "http" not in policy and "*" not in policy
         sources = re.findall(rb'(?:src|href)="([^"]*)"', text)
         assert sources and not [s for s in sources if b"//" in s]
@@ -85,7 +89,7 @@ class TestServer:
 
     def test_requests_have_a_limit(self, url):
         path = f"{url}gradio_api/upload"
-        large = str(app_guard.MAX_REQUEST + 1)
+        large = str(uploads.MAX_REQUEST + 1)
         assert self.request(path, **{"Content-length": large}) == 413
         assert self.request(path, **{"Transfer-encoding": "chunked"}) == 411
 
@@ -133,7 +137,7 @@ class TestBrowser:
         name, data = page.download("Download", downloads)
         assert name == "Änne-restored.png"
         with Image.open(io.BytesIO(data)) as file:
-            assert file.text["Description"] == labeled.RESTORED
+            assert file.text["Description"] == png.RESTORED
             restored = np.asarray(file)
         original = pixels.read(face)
         painted = (restored == RED).all(axis=-1)
@@ -252,7 +256,7 @@ class TestBrowser:
         _, data = page.download("Download the strip", downloads)
         assert "Choose two faces" not in page.text()
         with Image.open(io.BytesIO(data)) as file:
-            assert file.text["Description"] == labeled.STRIP
+            assert file.text["Description"] == png.STRIP
 
     def test_a_tab_without_a_model_says_how_to_get_one(self, browser, serve):
         url = serve(Models())

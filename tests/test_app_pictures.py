@@ -10,7 +10,7 @@ from PIL import Image
 from tiny_codec import picture
 
 from data_pipeline import pixels
-from serving import app_pictures
+from serving.page import uploads
 
 
 @pytest.fixture
@@ -39,13 +39,13 @@ def bomb(width, height):
 
 
 class TestUploads:
-    @pytest.mark.parametrize("form", app_pictures.FORMATS)
+    @pytest.mark.parametrize("form", uploads.FORMATS)
     def test_a_picture_is_as_it_would_be_looked_at(self, upload, form):
         sideways = Image.Exif()
         sideways[0x0112] = 6  # Orientation: to be turned by 90 degrees clockwise
         options = {} if form == "BMP" else {"exif": sideways}
         data = encoded(picture(20, 30), form, **options)
-        found = app_pictures.read(upload(data))
+        found = uploads.read(upload(data))
         np.testing.assert_array_equal(found, pixels.decode(data, "it"))
         assert found.shape == ((20, 30, 3) if form == "BMP" else (30, 20, 3))
 
@@ -66,18 +66,18 @@ class TestUploads:
     )
     def test_anything_else_is_refused_in_a_sentence(self, upload, data):
         with pytest.raises(pixels.UnreadableImageError, match="^This (file|picture)"):
-            app_pictures.read(upload(data))
+            uploads.read(upload(data))
 
     @pytest.mark.parametrize("size", [(5001, 5000), (20000, 20000), (1 << 30, 1 << 30)])
     def test_a_bomb_is_refused_by_its_header(self, upload, size):
         with pytest.raises(pixels.UnreadableImageError, match="more than 25 mega"):
-            app_pictures.read(upload(bomb(*size)))
+            uploads.read(upload(bomb(*size)))
 
     def test_a_large_file_is_not_even_read(self, upload, monkeypatch):
-        monkeypatch.setattr(app_pictures, "MAX_BYTES", 3 << 20)
+        monkeypatch.setattr(uploads, "MAX_BYTES", 3 << 20)
         path = upload(bytes((3 << 20) + 1))
         with pytest.raises(pixels.UnreadableImageError, match="larger than 3 MB"):
-            app_pictures.read(path)
+            uploads.read(path)
 
 
 class TestSizes:
@@ -86,8 +86,8 @@ class TestSizes:
         [((40, 30), (40, 30)), ((200, 100), (50, 25)), ((1, 5000), (1, 50))],
     )
     def test_the_longer_side_is_bounded(self, size, expected):
-        assert app_pictures.shrink(picture(*size), 50).shape == (*expected, 3)
+        assert uploads.shrink(picture(*size), 50).shape == (*expected, 3)
 
     def test_a_small_picture_is_itself(self):
         image = picture(40, 30)
-        assert app_pictures.shrink(image, 40) is image
+        assert uploads.shrink(image, 40) is image

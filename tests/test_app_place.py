@@ -8,9 +8,9 @@ import types
 
 import pytest
 
-import serving
-from experiments import app as command
-from serving import app_place
+import serving.page
+from experiments import app
+from serving.page import uploads
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +32,7 @@ def left_behind(place, name="facemend-page-dead", seconds=120, marked=True):
 
 
 def test_it_is_there_while_it_is_used(temporary):
-    with app_place.place() as place:
+    with uploads.place() as place:
         (place / "face.png").write_bytes(b"face")
         assert place.parent == temporary
     assert not place.exists()
@@ -40,15 +40,15 @@ def test_it_is_there_while_it_is_used(temporary):
 
 def test_those_of_dead_processes_are_deleted(temporary):
     folder = left_behind(temporary)
-    with app_place.place() as place:
+    with uploads.place() as place:
         assert [*temporary.iterdir()] == [place]
     assert not folder.exists()
 
 
 def test_those_of_others_that_live_stay(temporary):
-    with app_place.place() as place:
+    with uploads.place() as place:
         os.utime(place, (0, 0))
-        with app_place.place() as other:
+        with uploads.place() as other:
             assert place.exists() and other != place
 
 
@@ -59,11 +59,11 @@ def test_so_does_what_is_not_ours_or_just_made(temporary, monkeypatch):
         left_behind(temporary, "facemend-page-of-mine", marked=False),
     ]
     (temporary / "facemend-page-link").symlink_to(folders[0])
-    app_place.sweep()
+    uploads.sweep()
     assert all((folder / "files" / "face.png").exists() for folder in folders)
     os.utime(folders[1], (0, 0))
     monkeypatch.setattr(os, "getuid", lambda: -1)
-    app_place.sweep()
+    uploads.sweep()
     assert folders[1].exists()
 
 
@@ -88,9 +88,9 @@ def test_a_page_that_is_told_to_stop_deletes_everything(temporary, monkeypatch):
         local_url="", block_thread=wait, close=lambda **_: closed.append(True)
     )
     stub = types.SimpleNamespace(start=lambda *_, **__: page)
-    monkeypatch.setattr(serving, "app", stub, raising=False)
-    monkeypatch.setattr(command, "load", lambda names: None)
+    monkeypatch.setattr(serving.page, "page", stub, raising=False)
+    monkeypatch.setattr(app, "load", lambda names: None)
     with pytest.raises(SystemExit) as ended:
-        command.serve(command.Options())
+        app.serve(app.Options())
     assert not ended.value.code and closed
     assert not [*temporary.iterdir()]

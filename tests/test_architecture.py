@@ -17,7 +17,6 @@ MAY_IMPORT = {
 }
 # Installed for development alone; `tests` are not installed at all.
 TEST_ONLY = ("pytest", "_pytest", "skimage", "hypothesis", "ruff", "tests", "conftest")
-LONGEST = 250  # lines: a longer file holds two ideas
 
 
 def sources(room):
@@ -56,16 +55,6 @@ def test_a_room_imports_only_what_the_table_allows(room):
 @pytest.mark.parametrize("room", MAY_IMPORT)
 def test_nothing_that_only_tests_have_is_imported(room):
     assert not found(room, (*TEST_ONLY, "."))
-
-
-def test_source_files_are_short():
-    long = {
-        str(path.relative_to(ROOT)): lines
-        for room in MAY_IMPORT
-        for path in sources(room)
-        if (lines := len(path.read_text(encoding="utf-8").splitlines())) >= LONGEST
-    }
-    assert not long, f"split these: they have {LONGEST} lines or more: {long}"
 
 
 @pytest.mark.parametrize("room", MAY_IMPORT)

@@ -11,8 +11,9 @@ import tensorflow as tf
 import tiny
 
 from data_pipeline import pixels
-from experiments import attribute_judge
-from experiments.data import RunData
+from evaluation import attributes
+from experiments import attribute_classifier
+from experiments.core.data import RunData
 
 STEPS = 6  # an epoch of 60 images in batches of 10
 
@@ -51,7 +52,7 @@ class TestFolder:
     def test_the_loaded_judge_is_as_right_as_it_was_said_to_be(
         self, judge_config, split
     ):
-        judge, described = attribute_judge.load(str(folder_of(judge_config)), split)
+        judge, described = attributes.load(str(folder_of(judge_config)), split)
         images = pixels.bytes_to_unit(split.images).numpy()
         # As an evaluation has them, in parts, and whatever the completed face shows.
         parts = [
@@ -77,7 +78,7 @@ class TestFolder:
 class TestTraining:
     def test_the_same_seed_makes_the_same_judge(self, judge_config, tmp_path):
         again = dataclasses.replace(judge_config, workdir=str(tmp_path))
-        assert attribute_judge.train(again) == folder_of(again)
+        assert attribute_classifier.train(again) == folder_of(again)
         for one, other in zip(weights(judge_config), weights(again)):
             np.testing.assert_array_equal(one, other)
 
@@ -102,10 +103,10 @@ class TestTraining:
 
         monkeypatch.setattr(tf.keras.callbacks, "BackupAndRestore", Backup)
         with pytest.raises(KeyboardInterrupt):
-            attribute_judge.train(config)
+            attribute_classifier.train(config)
         assert not folder_of(config).exists()
         assert "Epoch 1/2" in capsys.readouterr().out
-        attribute_judge.train(config)
+        attribute_classifier.train(config)
         said = capsys.readouterr().out
         assert "Epoch 2/2" in said and "Epoch 1/2" not in said
         assert Backup.steps == [2 * STEPS]
@@ -114,8 +115,8 @@ class TestTraining:
         """Whatever the order they are drawn in."""
         images = np.arange(16, dtype=np.uint8)[:, None, None, None]
         split = tiny.labeled(np.tile(images, [1, 32, 32, 3]))
-        config = attribute_judge.Config(image_size=32, batch_size=8, shift=0)
-        batches = attribute_judge._batches(config, split)
+        config = attribute_classifier.Config(image_size=32, batch_size=8, shift=0)
+        batches = attribute_classifier._batches(config, split)
         for shown, labels in batches.take(4).as_numpy_iterator():
             numbers = np.rint(255 * shown[:, 0, 0, 0]).astype(int)
             np.testing.assert_array_equal(labels, split.fields["attributes"][numbers])
@@ -125,12 +126,12 @@ class TestTraining:
 class TestErrors:
     def refused(self, folder, split, *texts):
         with pytest.raises(ValueError) as caught:
-            attribute_judge.load(str(folder), split)
+            attributes.load(str(folder), split)
         for text in (f"--judge={folder}", *texts):
             assert text in str(caught.value)
 
     def test_no_such_folder(self, tmp_path, split):
-        text = "must be a folder that `python -m experiments.attribute_judge` has"
+        text = "must be a folder that `python -m experiments.attribute_classifier` has"
         self.refused(tmp_path / "none", split, text)
 
     def test_the_run_folder_is_not_the_judge(self, judge_config, split):
@@ -159,7 +160,7 @@ class TestErrors:
         bare = tiny.split_of(tiny.noise(2))
         text = "Tiny has no attributes to judge by. faces and celeb_a have some; leave"
         with pytest.raises(ValueError, match=re.escape(text)):
-            attribute_judge.load(str(folder_of(judge_config)), bare)
+            attributes.load(str(folder_of(judge_config)), bare)
         for index, image in enumerate(tiny.noise(20)):
             tf.io.write_file(f"{tmp_path}/{index}.png", tf.io.encode_png(image))
         config = dataclasses.replace(
@@ -169,8 +170,8 @@ class TestErrors:
             workdir=str(tmp_path / "judge"),
         )
         with pytest.raises(ValueError, match="has no attributes to judge by"):
-            attribute_judge.train(config)
+            attribute_classifier.train(config)
 
     def test_a_work_folder_is_needed(self, judge_config):
         with pytest.raises(ValueError, match="--workdir is required"):
-            attribute_judge.train(dataclasses.replace(judge_config, workdir=""))
+            attribute_classifier.train(dataclasses.replace(judge_config, workdir=""))

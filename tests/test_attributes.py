@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data_pipeline import pixels
-from evaluation import attributes, attributes_beside, tables
+from evaluation import attributes, tables
 from evaluation.evaluate import evaluate
 
 SIZE = 8
@@ -146,7 +146,7 @@ class TestByAttribute:
     def test_several_restorers_stand_in_one_table(self):
         # Blue is no better told than by always saying no.
         perfect = self.table(lambda inputs: pixels.signed_to_unit(inputs["image"]))
-        both = attributes_beside.table({"green": self.table(), "perfect": perfect})
+        both = attributes.table({"green": self.table(), "perfect": perfect})
         assert both.columns[2:5] == ["Originals (%)", "green", "perfect"]
         assert [row[0] for row in both.rows] == [
             "all attributes",
@@ -157,7 +157,7 @@ class TestByAttribute:
         ]
         assert both.rows[1][2:] == [100, 70, 100, 70]
         assert both.rows[2][1:] == [60, 100, 60, 100, 60]
-        assert attributes_beside.is_by_attribute(both.caption)
+        assert attributes.is_by_attribute(both.caption)
 
     def test_known_pixels_are_pasted_before_the_judge_looks(self):
         rows = np.ones([2, 3], bool)

@@ -4,14 +4,14 @@ import numpy as np
 import tensorflow as tf
 import tiny
 
-from data_pipeline import augmentation, masks, pipeline
+from data_pipeline import masks, pipeline
 
 SIZE, SHIFT = 12, 3
 
 
 def augmented(image, count=200, shift=SHIFT):
     return [
-        augmentation.flip_and_shift(image, tf.constant([0, i]), shift).numpy()
+        pipeline.flip_and_shift(image, tf.constant([0, i]), shift).numpy()
         for i in range(count)
     ]
 
@@ -69,7 +69,7 @@ def test_a_task_shifts_target_and_input_alike_and_leaves_the_hole():
 
 def cut(image, key, side):
     key = tf.constant([0, key])
-    return augmentation.flip_and_cut(image, key, side).numpy()
+    return pipeline.flip_and_cut(image, key, side).numpy()
 
 
 def test_a_square_is_of_the_image_and_anywhere_in_it():

@@ -35,7 +35,7 @@ def filled(inputs, value):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_restores_the_hole_and_returns_known_pixels_as_given(name, inputs, mean_image):
-    restored = baselines.restorers(mean_image)[name](filled(inputs, 1.0))
+    restored = baselines.inpainting(mean_image)[name](filled(inputs, 1.0))
     assert restored.dtype == np.float32 and restored.shape == (3, SIZE, SIZE, 3)
     known = np.broadcast_to(inputs["mask"] == 0, restored.shape)
     given = ((inputs["image"] + 1) * np.float32(0.5))[known]
@@ -47,7 +47,7 @@ def test_restores_the_hole_and_returns_known_pixels_as_given(name, inputs, mean_
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_content_of_the_hole_moves_nothing(name, inputs, mean_image):
-    restore = baselines.restorers(mean_image)[name]
+    restore = baselines.inpainting(mean_image)[name]
     expected = restore(inputs)  # the true content left inside
     noise = np.random.default_rng(1).uniform(-1, 1, inputs["image"].shape)
     for content in (1.0, -1.0, noise, np.nan):
@@ -58,7 +58,7 @@ def test_the_content_of_the_hole_moves_nothing(name, inputs, mean_image):
 def test_images_of_a_batch_are_independent_and_tensors_are_welcome(
     name, inputs, mean_image
 ):
-    restore = baselines.restorers(mean_image)[name]
+    restore = baselines.inpainting(mean_image)[name]
     together = restore({k: tf.constant(v) for k, v in inputs.items()})
     for i in range(3):
         alone = restore({k: v[i : i + 1] for k, v in inputs.items()})
@@ -67,7 +67,7 @@ def test_images_of_a_batch_are_independent_and_tensors_are_welcome(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_mask_of_everything_or_nothing_is_no_special_case(name, inputs, mean_image):
-    restore = baselines.restorers(mean_image)[name]
+    restore = baselines.inpainting(mean_image)[name]
     nothing = restore({**inputs, "mask": np.zeros_like(inputs["mask"])})
     np.testing.assert_allclose(nothing, (inputs["image"] + 1) / 2, atol=1e-6)
     everything = restore({**inputs, "mask": np.ones_like(inputs["mask"])})
@@ -116,4 +116,4 @@ def test_opencv_restorers_are_opencv_on_bytes(build, method, inputs):
 
 
 def test_restorers_are_the_four_named_ones(mean_image):
-    assert tuple(baselines.restorers(mean_image)) == NAMES
+    assert tuple(baselines.inpainting(mean_image)) == NAMES

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import bfloat16
+from models import convolutions
 
 CHANNELS = 16  # fewer are no danger
 
 
 def layer_of(width, dtype, channels=CHANNELS):
-    layer = bfloat16.Conv2D(8, 3, padding="same", dtype=dtype)
+    layer = convolutions.Conv2D(8, 3, padding="same", dtype=dtype)
     layer.build([None, 6, width, channels])
     return layer
 

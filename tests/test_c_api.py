@@ -19,7 +19,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tiny_restorers import HOLE, SIZE
 
 from data_pipeline import pixels
-from serving import latent_export
+from serving.export import latents as latent_export
 
 SCRIPT = pathlib.Path(__file__).with_name("c_api.py")
 LIBRARIES = pathlib.Path(tf.__file__).parent

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from training import callbacks, loop, progress, strategy
+from training import callbacks, loop, strategy
 from training.checkpoints import Checkpoints
 from training.history import History
 
@@ -495,7 +495,7 @@ def test_progress_counts_the_images_of_the_whole_run(tmp_path, capsys):
     trainer = fake_trainer()
     trainer.steps.assign(2)
     saved = Checkpoints(trainer.checkpoint_items(), tmp_path)
-    shown = progress.Progress(saved, loop.Length(7, PER_EPOCH), batch_size=4)
+    shown = callbacks.Progress(saved, loop.Length(7, PER_EPOCH), batch_size=4)
     bar = shown._bar
     assert (bar.n, bar.total) == (8, 28)
     for step in range(2, 7):

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_pipeline import celeba, pixels, sources
-from data_pipeline import celeba_annotations as annotations
+from data_pipeline import pixels, sources
+from data_pipeline.datasets import celeba
 
 PARTITION = [0, 0, 1, 0, 2, 2, 0]
 NAMES = [f"{number:06d}.jpg" for number in range(1, 8)]
@@ -37,8 +37,8 @@ TEXTS = {
     "list_eval_partition.txt": "".join(
         f"{name} {part}\n" for name, part in zip(NAMES, PARTITION)
     ),
-    "list_attr_celeba.txt": table(annotations.ATTRIBUTES, SIGNS, 2),
-    "list_landmarks_align_celeba.txt": table(annotations.LANDMARKS, POINTS, 3),
+    "list_attr_celeba.txt": table(celeba.ATTRIBUTES, SIGNS, 2),
+    "list_landmarks_align_celeba.txt": table(celeba.LANDMARKS, POINTS, 3),
 }
 FOLDERS = {
     "list_eval_partition.txt": "Eval",
@@ -229,8 +229,8 @@ def test_celeb_a_hq_is_a_folder_split_80_20(tmp_path):
 def test_first_rows_of_the_published_files(tmp_path):
     folder = pathlib.Path(os.environ["FACEMEND_DATA"], "celeba")
     read = {
-        "list_attr_celeba": annotations.read_attributes,
-        "list_landmarks_align_celeba": annotations.read_landmarks,
+        "list_attr_celeba": celeba.read_attributes,
+        "list_landmarks_align_celeba": celeba.read_landmarks,
     }
     values = {}
     for name, parse in read.items():
@@ -241,12 +241,12 @@ def test_first_rows_of_the_published_files(tmp_path):
         cut.write_text("\n".join([str(len(lines) - 2), *lines[1:]]))
         names, values[name] = parse(cut)
         assert names[0] == "000001.jpg"
-    smiling = values["list_attr_celeba"][:, annotations.ATTRIBUTES.index("Smiling")]
+    smiling = values["list_attr_celeba"][:, celeba.ATTRIBUTES.index("Smiling")]
     assert smiling.tolist() == [True, True, False, False, False, False]
     np.testing.assert_array_equal(
         values["list_landmarks_align_celeba"][0],
         [[68, 108], [105, 112], [76, 141], [72, 151], [107, 153]],
     )
-    parts = annotations.read_partition(folder / "list_eval_partition.sample.txt")
+    parts = celeba.read_partition(folder / "list_eval_partition.sample.txt")
     assert parts["train"][-1] == "162770.jpg"  # the published sizes follow from these
     assert (parts["validation"][0], parts["test"][0]) == ("162771.jpg", "182638.jpg")

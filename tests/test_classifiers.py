@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import classifiers
+from models import discriminators
 
 layers = tf.keras.layers
 
 
 def tiny(classes=5):
-    return classifiers.build_attribute_classifier(classes, 16, width=1 / 16)
+    return discriminators.build_attribute_classifier(classes, 16, width=1 / 16)
 
 
 def images(count=3, size=16):
@@ -21,7 +21,7 @@ def images(count=3, size=16):
 
 
 def test_it_has_the_specified_size():
-    network = classifiers.build_attribute_classifier(40)
+    network = discriminators.build_attribute_classifier(40)
     convs = sum(16 * a * b + b for a, b in ((3, 128), (128, 256), (256, 512)))
     norms = 4 * (256 + 512)
     denses = sum(a * b + b for a, b in ((16 * 16 * 512, 1024), (1024, 128), (128, 40)))
@@ -82,4 +82,4 @@ def test_names_are_stable_and_logits_float32_under_every_policy():
 )
 def test_errors_name_the_rule_and_the_way_out(classes, size, text):
     with pytest.raises(ValueError, match=re.escape(text)):
-        classifiers.build_attribute_classifier(classes, size)
+        discriminators.build_attribute_classifier(classes, size)

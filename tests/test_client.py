@@ -18,10 +18,12 @@ import tiny_serving
 from tiny_codec import picture
 from tiny_serving import HOLE, SIZE
 
-from serving import client as clients
-from serving import client_errors, codec_export, container, photo
-from serving.client import Client
-from serving.client_rest import Rest
+from serving.client import Client, errors
+from serving.client import client as clients
+from serving.client.rest import Rest
+from serving.codec import container
+from serving.export import codec as codec_export
+from serving.photo import restorer
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -94,7 +96,7 @@ class TestNumbers:
     def test_restored_as_by_the_command_line(self, client, folders, size):
         image, mask = picture(*size), hole(*size)
         restored = client("restorer").restore(image, mask)
-        (expected,) = photo.PhotoRestorer(folders["restorer"])(
+        (expected,) = restorer.PhotoRestorer(folders["restorer"])(
             [image], [mask[..., None]]
         )
         assert restored.dtype == np.uint8
@@ -111,7 +113,10 @@ class TestNumbers:
 
     @pytest.mark.parametrize("size", [(48, 64), (45, 61), (1, 1)])
     def test_compressed_as_by_the_command_line(self, client, folders, size):
-        codec, remote = codec_export.load(folders["a codec"]), client("a codec")
+        codec, remote = (
+            codec_export.load_image_codec(folders["a codec"]),
+            client("a codec"),
+        )
         image = picture(*size)
         data = remote.compress(image)
         assert data == codec.compress(image)
@@ -120,9 +125,12 @@ class TestNumbers:
     def test_gray_pictures_and_the_seams_of_large_ones(
         self, client, folders, monkeypatch
     ):
-        monkeypatch.setattr("serving.codec._TILE", 2)
-        monkeypatch.setattr("serving.codec._MARGIN", 1)
-        codec, remote = codec_export.load(folders["a codec"]), client("a codec")
+        monkeypatch.setattr("serving.codec.image_codec._TILE", 2)
+        monkeypatch.setattr("serving.codec.image_codec._MARGIN", 1)
+        codec, remote = (
+            codec_export.load_image_codec(folders["a codec"]),
+            client("a codec"),
+        )
         image = picture(70, 40)[..., :1].repeat(3, axis=-1)
         data = remote.compress(image)
         assert data == codec.compress(image)
@@ -236,7 +244,7 @@ class TestMistakes:
     def test_a_hole_that_the_model_does_not_fill(self, client):
         mask = np.ones((SIZE, SIZE), np.uint8)
         text = "'restorer' at .* refuses this: This model fills the hole of 16x16 .*"
-        with pytest.raises(client_errors.RefusedError, match=text) as error:
+        with pytest.raises(errors.RefusedError, match=text) as error:
             client("restorer").restore(picture(SIZE, SIZE), mask)
         assert "\n" not in str(error.value) and "node" not in str(error.value)
 
@@ -244,13 +252,13 @@ class TestMistakes:
         remote = client("a codec")
         image = np.zeros([1, 17, 16, 3], np.float32)
         text = "Height and width must be multiples of 16"
-        with pytest.raises(client_errors.RefusedError, match=text):
+        with pytest.raises(errors.RefusedError, match=text):
             remote._predict("analysis", {"image": image})
         assert state.requests == 1
 
     def test_another_kind_of_model(self, client):
         text = "'a codec' at .* is another kind of model: .*serving_bytes.* not found"
-        with pytest.raises(client_errors.NotServedError, match=text):
+        with pytest.raises(errors.NotServedError, match=text):
             client("a codec").restore(picture(8, 8), hole(8, 8))
 
     def test_no_such_model(self, client, address):
@@ -259,13 +267,13 @@ class TestMistakes:
             lambda remote: remote.restore(picture(8, 8), hole(8, 8)),
             lambda remote: remote.versions(),
         ):
-            with pytest.raises(client_errors.NotServedError, match=text):
+            with pytest.raises(errors.NotServedError, match=text):
                 ask(client("ä/b"))
 
     def test_a_model_that_is_loading(self, client, state):
         state.states["restorer"] = {1: "END", 2: "LOADING"}
         text = "has 'restorer' not ready; its versions: 1 END, 2 LOADING. Wait for one"
-        with pytest.raises(client_errors.NotServedError, match=text):
+        with pytest.raises(errors.NotServedError, match=text):
             client("restorer").restore(picture(8, 8), hole(8, 8))
         assert client("restorer").versions() == {1: "END", 2: "LOADING"}
 
@@ -275,7 +283,7 @@ class TestMistakes:
         first = client("restorer", version=1).restore(image, mask)
         np.testing.assert_array_equal(first, newest)
         text = "has version 7 of 'restorer' not ready; its versions: 1 AVAILABLE."
-        with pytest.raises(client_errors.NotServedError, match=text):
+        with pytest.raises(errors.NotServedError, match=text):
             client("restorer", version=7).restore(image, mask)
 
 
@@ -293,17 +301,17 @@ class TestPatience:
     def test_and_then_told(self, client, state):
         state.troubles = [("UNAVAILABLE", "The batch scheduling queue is full")] * 3
         text = "does not serve: The batch scheduling queue is full. Is the address"
-        with pytest.raises(client_errors.UnavailableError, match=text):
+        with pytest.raises(errors.UnavailableError, match=text):
             self.ask(client)
         assert state.requests == 3
 
     @pytest.mark.parametrize(
         "code, kind, text",
         [
-            ("INVALID_ARGUMENT", client_errors.RefusedError, "refuses this: Don't"),
-            ("FAILED_PRECONDITION", client_errors.RefusedError, "refuses this: Don't"),
-            ("INTERNAL", client_errors.ServerError, "failed: .*, Don't. Its log may"),
-            ("DEADLINE_EXCEEDED", client_errors.DeadlineError, r"\(Don't\).*longer"),
+            ("INVALID_ARGUMENT", errors.RefusedError, "refuses this: Don't"),
+            ("FAILED_PRECONDITION", errors.RefusedError, "refuses this: Don't"),
+            ("INTERNAL", errors.ServerError, "failed: .*, Don't. Its log may"),
+            ("DEADLINE_EXCEEDED", errors.DeadlineError, r"\(Don't\).*longer"),
         ],
     )
     def test_other_failures_are_told_at_once(self, client, state, code, kind, text):
@@ -315,13 +323,13 @@ class TestPatience:
 
     def test_errors_in_any_language_and_with_any_character(self, client, state):
         state.troubles = [("INTERNAL", "\"kaputt\": C:\\ä 'x'")]
-        with pytest.raises(client_errors.ServerError, match=r""""kaputt": C:\\ä 'x'"""):
+        with pytest.raises(errors.ServerError, match=r""""kaputt": C:\\ä 'x'"""):
             self.ask(client)
 
     def test_what_takes_too_long_is_not_asked_again(self, client, state):
         state.gate.clear()
         text = "gave no answer within 0.2 seconds .*longer timeout or a smaller"
-        with pytest.raises(client_errors.DeadlineError, match=text):
+        with pytest.raises(errors.DeadlineError, match=text):
             self.ask(client, timeout=0.2)
         assert state.requests <= 1
 
@@ -332,7 +340,7 @@ class TestPatience:
             for address in (f"http://{place}", place)[: len(addresses)]:
                 remote = Client(address, model="restorer")
                 text = f"{address} does not serve: .*experiments.serve starts one"
-                with pytest.raises(client_errors.UnavailableError, match=text):
+                with pytest.raises(errors.UnavailableError, match=text):
                     remote.versions()
 
     def test_a_server_that_was_away_is_found_again(self, state, addresses, monkeypatch):
@@ -342,7 +350,7 @@ class TestPatience:
         with tiny_serving.grpc(state) as address:
             remote = Client(address, model="restorer")
             remote.versions()
-        with pytest.raises(client_errors.UnavailableError):
+        with pytest.raises(errors.UnavailableError):
             remote.versions()
         monkeypatch.setattr(clients, "_PAUSES", (0.2, 1.0))
         with tiny_serving.grpc(state, address.rpartition(":")[2]):
@@ -363,13 +371,13 @@ class TestPatience:
         thread.start()
         address = f"http://127.0.0.1:{server.server_address[1]}"
         text = "JSONDecodeError.*Is it TF Serving's address, with http"
-        with pytest.raises(client_errors.ServerError, match=text):
+        with pytest.raises(errors.ServerError, match=text):
             Client(address, model="restorer").versions()
         thread.join()
         server.server_close()
         if "grpc" in addresses:
             remote = Client(f"http://{addresses['grpc']}", model="restorer")
-            with pytest.raises((client_errors.ServerError, ConnectionError)):
+            with pytest.raises((errors.ServerError, ConnectionError)):
                 remote.versions()
 
 

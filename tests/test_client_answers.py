@@ -11,9 +11,10 @@ import pytest
 import tiny_codec
 import tiny_serving
 
-from serving import client_codec, client_pictures
-from serving.client import Client
-from serving.client_errors import DeadlineError, ServerError
+from serving.client import client as client_pictures
+from serving.client import codec as client_codec
+from serving.client.client import Client
+from serving.client.errors import DeadlineError, ServerError
 
 IMAGE = tiny_codec.picture(20, 30)
 MASK = np.zeros((20, 30), np.uint8)

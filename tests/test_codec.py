@@ -16,11 +16,10 @@ from tiny_codec import mutate, picture
 
 from data_pipeline import pixels
 from models import portrait_autoencoder
-from serving import codec as codec_module
-from serving import container
-from serving.codec import Codec, identify
-from serving.container import CorruptFileError, ForeignFileError, Header
-from serving.entropy import LARGEST
+from serving.codec import container, image_codec
+from serving.codec.container import CorruptFileError, ForeignFileError, Header
+from serving.codec.entropy import LARGEST
+from serving.codec.image_codec import Codec, identify
 
 SIZES = [(1, 1), (1, 500), (500, 1), (16, 16), (17, 33), (45, 61), (250, 190)]
 
@@ -111,8 +110,8 @@ class TestTiles:
     def test_they_leave_no_seam(self, codec, monkeypatch):
         image = picture(200, 333)
         latents, whole = codec.quantize(image), codec.reconstruct(image)
-        monkeypatch.setattr(codec_module, "_TILE", 3)
-        monkeypatch.setattr(codec_module, "_MARGIN", 2)
+        monkeypatch.setattr(image_codec, "_TILE", 3)
+        monkeypatch.setattr(image_codec, "_MARGIN", 2)
         np.testing.assert_array_equal(codec.quantize(image), latents)
         tiled = codec.reconstruct(image)
         # Convolutions of another size may round differently.
@@ -134,7 +133,7 @@ class TestTiles:
         )
         image = picture(16 * 22, 16 * 3)
         latents, whole = codec.quantize(image), codec.reconstruct(image)
-        monkeypatch.setattr(codec_module, "_TILE", 2)
+        monkeypatch.setattr(image_codec, "_TILE", 2)
         np.testing.assert_array_equal(codec.quantize(image), latents)
         assert np.abs(codec.reconstruct(image).astype(int) - whole).max() <= 1
 
@@ -142,7 +141,7 @@ class TestTiles:
     def test_every_cell_is_kept_once_and_seen_with_its_margin(self, cells):
         side = np.arange(cells)
         kept = []
-        for cut in codec_module._cuts(cells):
+        for cut in image_codec._cuts(cells):
             seen = side[cut.seen]
             assert len(seen) == cut.size <= 64 + 2 * 8
             np.testing.assert_array_equal(seen[cut.inner], side[cut.kept])

@@ -15,9 +15,10 @@ import tiny_codec
 from tiny_codec import picture
 
 from data_pipeline import pixels
-from serving import codec_export, codec_signatures, container
-from serving.codec import identify
-from serving.entropy import LARGEST, EntropyTables
+from serving.codec import container
+from serving.codec.entropy import LARGEST, EntropyTables
+from serving.codec.image_codec import identify
+from serving.export import codec as codec_export
 
 N = 8
 # Rounded latents and real ones, one with each activation.
@@ -39,7 +40,7 @@ def exported(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def codec(exported):
-    return codec_export.load(exported("gdn")[0])
+    return codec_export.load_image_codec(exported("gdn")[0])
 
 
 def unit(*images):
@@ -131,13 +132,13 @@ class TestRefusals:
 
     @pytest.fixture
     def network(self):
-        return codec_signatures.build_network(*tiny_codec.halves(), rounded=True)
+        return codec_export.build_network(*tiny_codec.halves(), rounded=True)
 
     def latents(self, network, value):
         """What the analysis makes of an image if its last convolution gives `value`."""
         last = network.get_layer("analysis").get_layer("down3")
         last.set_weights([0 * last.kernel, np.full(N, value, np.float32)])
-        run = codec_signatures.signatures(network, rounded=True)["analysis"]
+        run = codec_export.signatures(network, rounded=True)["analysis"]
         return run(unit(picture(32, 32)))["latents"]
 
     @pytest.mark.parametrize("value", [LARGEST, -LARGEST, 0.5, 2.5])
@@ -157,14 +158,14 @@ class TestRefusals:
     def test_what_is_drawn_must_be_finite(self, network, value):
         last = network.get_layer("synthesis").get_layer("up3")
         last.bias.assign([0.0, 0.0, value])
-        run = codec_signatures.signatures(network, rounded=True)["synthesis"]
+        run = codec_export.signatures(network, rounded=True)["synthesis"]
         with pytest.raises(tf.errors.InvalidArgumentError, match="infinite or no num"):
             run(tf.zeros([1, 2, 2, N], tf.int32))
 
     @pytest.mark.parametrize("name", ["analysis", "serving_default"])
     @pytest.mark.parametrize("size", [(17, 16), (16, 31)])
     def test_sizes_that_cells_do_not_cover(self, network, name, size):
-        run = codec_signatures.signatures(network, rounded=True)[name]
+        run = codec_export.signatures(network, rounded=True)[name]
         text = "must be multiples of 16.*Repeat the last row"
         with pytest.raises(tf.errors.InvalidArgumentError, match=text):
             run(unit(picture(*size)))
@@ -197,7 +198,7 @@ class TestRefusals:
 ELSEWHERE = """
 import sys
 sys.modules.update(dict.fromkeys(["tensorflow_compression", "tensorflow_addons"]))
-networks = ["bfloat16", "blocks", "gdn", "portrait_autoencoder"]
+networks = ["blocks", "compression", "convolutions", "portrait_autoencoder"]
 sys.modules.update({f"models.{name}": None for name in networks})
 import numpy as np
 import tensorflow as tf
@@ -212,9 +213,9 @@ keras = tf.keras.models.load_model(folder)
 features = keras.get_layer("analysis")(image)
 
 del sys.modules["tensorflow_compression"]
-from serving import codec_export
+from serving.export import codec as exports
 
-codec = codec_export.load(folder)
+codec = exports.load(folder)
 data = [codec.compress(picture) for picture in (even, odd)]
 np.savez(
     made,
@@ -298,11 +299,11 @@ class TestLoad:
         shutil.copytree(exported("gdn")[0], folder)
         change(folder / name)
         with pytest.raises(ValueError, match=f"^{folder} .*{text}.* Export it again.$"):
-            codec_export.load(folder)
+            codec_export.load_image_codec(folder)
 
     def test_another_folder_is_no_export(self, tmp_path):
         with pytest.raises(FileNotFoundError, match=f"{tmp_path} is not an exported"):
-            codec_export.load(tmp_path)
+            codec_export.load_image_codec(tmp_path)
 
     def test_what_fills_holes_is_no_codec(self, tmp_path):
         module = tf.Module()
@@ -312,13 +313,13 @@ class TestLoad:
         (tmp_path / "assets.extra" / "config.json").write_text('{"hole_size": 64}')
         text = f"{tmp_path} holds no codec: .*serving_default.*portrait_autoencoder"
         with pytest.raises(ValueError, match=text):
-            codec_export.load(tmp_path)
+            codec_export.load_image_codec(tmp_path)
 
     def test_without_tables_there_are_no_files(self, exported):
         folder = exported("relu")[0]
         text = f"{folder} has no entropy tables.*--entropy=factorized.*lambda_"
         with pytest.raises(ValueError, match=text):
-            codec_export.load(folder)
+            codec_export.load_image_codec(folder)
 
     def test_weights_that_have_diverged(self, exported, monkeypatch):
         models, load = [], tf.saved_model.load
@@ -328,7 +329,7 @@ class TestLoad:
             return models[-1]
 
         monkeypatch.setattr(tf.saved_model, "load", keep)
-        codec = codec_export.load(exported("gdn")[0])
+        codec = codec_export.load_image_codec(exported("gdn")[0])
         data = codec.compress(picture(20, 20))
         biases = {v.name: v for v in models[0].variables if "bias" in v.name}
         biases["down3/bias:0"].assign([1e9] * N)
@@ -339,6 +340,6 @@ class TestLoad:
             codec.decompress(data)
 
     def test_large_pictures_may_be_allowed(self, exported):
-        codec = codec_export.load(exported("gdn")[0], max_pixels=1000)
+        codec = codec_export.load_image_codec(exported("gdn")[0], max_pixels=1000)
         with pytest.raises(ValueError, match="over the limit of 1000"):
             codec.compress(picture(32, 32))

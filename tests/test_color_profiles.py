@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from data_pipeline import color_profiles, pixels
+from data_pipeline import pixels
 
 NOISE = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -105,9 +105,9 @@ def test_without_littlecms_nothing_changes(monkeypatch):
         raise ImportError("The _imagingcms C module is not installed")
 
     monkeypatch.setattr(ImageCms, "ImageCmsProfile", fail)
-    color_profiles._transform.cache_clear()
+    pixels._transform.cache_clear()
     np.testing.assert_array_equal(decoded(Image.fromarray(NOISE), SWAPPED), NOISE)
-    color_profiles._transform.cache_clear()
+    pixels._transform.cache_clear()
 
 
 def test_the_picture_is_turned_as_well():

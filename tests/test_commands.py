@@ -13,7 +13,8 @@ from absl import flags
 
 import experiments
 from data_pipeline import pixels
-from experiments import command, sample_faces
+from experiments import sample_faces
+from experiments.core import command_line
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -38,7 +39,7 @@ class TestFolders:
     def test_what_is_not_there_or_is_a_folder_is_fine(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         for path in (tmp_path, tmp_path / "a" / "b", "a/b", "."):
-            command.check_folder("output", path)
+            command_line.check_folder("output", path)
         assert not list(tmp_path.iterdir())
 
     @pytest.mark.parametrize("inside", ["", "deeper", "a/b"])
@@ -47,7 +48,7 @@ class TestFolders:
         path = tmp_path / "file" / inside
         text = f"--output={path} must be a folder, but {tmp_path}/file is a file. Pass"
         with pytest.raises(ValueError, match=re.escape(text)):
-            command.check_folder("output", path)
+            command_line.check_folder("output", path)
 
 
 class TestSampleFaces:
@@ -82,10 +83,10 @@ class TestWords:
 
     PROGRAM = """
 from absl import flags
-from experiments import command
+from experiments.core import command_line
 
 flags.DEFINE_string("model", "", "A model.")
-command.run(
+command_line.run(
     lambda *action: print("did", *action, flags.FLAGS.model), actions={actions}
 )
 """
@@ -143,7 +144,7 @@ command.run(
 def test_help_is_all_that_help_prints():
     environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
     done = subprocess.run(
-        [sys.executable, "-m", "evaluation.lpips", "--help"],
+        [sys.executable, "-m", "experiments.lpips_weights", "--help"],
         cwd=ROOT,
         env=environment,
         capture_output=True,

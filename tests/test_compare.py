@@ -6,10 +6,11 @@ import shutil
 import numpy as np
 import pytest
 
-from evaluation.evaluate import Evaluation, merge
-from experiments import compare, runner
-from experiments import config as configs
-from experiments.skip_inpainting import PRESETS, SYSTEM, Config
+from evaluation.record import Evaluation, merge
+from experiments import compare
+from experiments.core import command_line, runner
+from experiments.skip_inpainting.config import PRESETS, Config
+from experiments.skip_inpainting.system import SYSTEM
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +20,7 @@ def runs(tmp_path_factory):
     for model in (1, 3):
         options = {"limit": 16, "epochs": 1, "stages": ("train", "evaluate")}
         folder = root / f"model{model}"
-        config = configs.make(
+        config = command_line.make(
             Config, PRESETS, "smoke", model=model, workdir=str(folder), **options
         )
         runner.run(SYSTEM, config, "smoke")

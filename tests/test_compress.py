@@ -13,9 +13,12 @@ from PIL import Image
 from tiny_codec import picture
 
 from data_pipeline import pixels
-from evaluation import metrics
-from experiments import compress as command
-from serving import any_codec, codec_export, container, labeled, latent_export
+from evaluation.metrics import measure
+from experiments import compress
+from serving import png
+from serving.codec import container
+from serving.export import codec as codec_export
+from serving.export import latents as latent_export
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -27,13 +30,13 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def codec(model):
-    return codec_export.load(model)
+    return codec_export.load_image_codec(model)
 
 
 @pytest.fixture
 def run(codec, tmp_path, monkeypatch):
     """Runs an action with options; compress: photos/ -> small/, decompress -> back/."""
-    monkeypatch.setattr(any_codec, "load", lambda folder, bits: codec)
+    monkeypatch.setattr(codec_export, "load", lambda folder, bits: codec)
     return runs_in(tmp_path)
 
 
@@ -50,8 +53,8 @@ def runs_in(tmp_path):
         paths = {key: str(tmp_path / name) for key, name in names.items()}
         others = {k: options.pop(k) for k in ("overwrite", "bits") if k in options}
         paths.update({key: str(value) for key, value in options.items()})
-        options = command.Options(**{"model": ".", **paths, **others})
-        getattr(command, action)(options)
+        options = compress.Options(**{"model": ".", **paths, **others})
+        getattr(compress, action)(options)
 
     return run
 
@@ -107,7 +110,7 @@ class TestRoundTrip:
             with Image.open(back) as file:
                 kind = "L" if "gray" in name else "RGB"
                 assert (file.format, file.mode) == ("PNG", kind)
-                assert file.text["Description"] == labeled.DECODED
+                assert file.text["Description"] == png.DECODED
             again = pixels.read(back)
             np.testing.assert_array_equal(again, codec.reconstruct(image))
             if "gray" in name:
@@ -150,7 +153,7 @@ class TestWhatIsSaid:
             sizes.append((tmp_path / "small" / f"{stem}.fmc").stat().st_size)
             areas.append(image.shape[0] * image.shape[1])
             unit = (pixels.bytes_to_unit(x[None]) for x in (image, again))
-            psnr_db.append(float(metrics.psnr_db(*unit)[0]))
+            psnr_db.append(float(measure.psnr_db(*unit)[0]))
             assert int(size.replace(",", "")) == sizes[-1]
             assert float(rate) == pytest.approx(8 * sizes[-1] / areas[-1], abs=6e-4)
             assert float(decibels) == pytest.approx(psnr_db[-1], abs=6e-3)
@@ -176,14 +179,14 @@ class TestWhatIsSaid:
 
     def test_equal_pictures_have_the_capped_psnr(self):
         image = picture(5, 7)
-        assert command.psnr_db(image, image) == metrics.PSNR_CAP_DB
+        assert measure.psnr_db_uint8(image, image) == measure.PSNR_CAP_DB
         other = image.copy()
         other[0, 0, 0] ^= 255
         difference = (int(other[0, 0, 0]) - int(image[0, 0, 0])) ** 2
         expected = 10 * np.log10(255**2 * image.size / difference)
-        assert command.psnr_db(image, other) == pytest.approx(expected)
-        assert command.psnr_db(other, image) == pytest.approx(expected)
-        assert command.psnr_db(image * 0, image * 0 + 255) == 0
+        assert measure.psnr_db_uint8(image, other) == pytest.approx(expected)
+        assert measure.psnr_db_uint8(other, image) == pytest.approx(expected)
+        assert measure.psnr_db_uint8(image * 0, image * 0 + 255) == 0
 
 
 class TestLatents:
@@ -208,7 +211,7 @@ class TestLatents:
                 again = pixels.read(back / f"{number}.png")
                 np.testing.assert_array_equal(again, codec.reconstruct(image))
                 assert again.shape == image.shape
-                psnr_db = command.psnr_db(image, again)
+                psnr_db = measure.psnr_db_uint8(image, again)
                 assert re.search(f"{number}.png: .* {psnr_db:.2f} dB\n", said)
         assert sizes[4] < sizes[0] < sizes[8]
 
@@ -388,7 +391,7 @@ class TestMistakes:
         write(tmp_path / "photos" / "a.png")
         paths = {"input": str(tmp_path / "photos"), "output": str(tmp_path / "small")}
         with pytest.raises(FileNotFoundError, match=f"{tmp_path} is not an exported"):
-            command.compress(command.Options(model=str(tmp_path), **paths))
+            compress.compress(compress.Options(model=str(tmp_path), **paths))
 
 
 def test_the_command_line_writes_what_this_process_would(model, codec, tmp_path):

@@ -12,8 +12,9 @@ import tensorflow as tf
 import tiny
 from absl import flags
 
-from experiments import config as configs
-from experiments.skip_inpainting import PRESETS, SYSTEM, Config
+from experiments.core import command_line
+from experiments.skip_inpainting.config import PRESETS, Config
+from experiments.skip_inpainting.system import SYSTEM
 
 TINY = {
     "image_size": 32,
@@ -27,9 +28,9 @@ TINY = {
 def parse(*arguments):
     """What a command line with these arguments makes."""
     values = flags.FlagValues()
-    configs.define_flags(Config, PRESETS, flag_values=values)
+    command_line.define_flags(Config, PRESETS, flag_values=values)
     values(["skip_inpainting", *arguments])
-    return configs.from_flags(Config, PRESETS, flag_values=values)
+    return command_line.from_flags(Config, PRESETS, flag_values=values)
 
 
 class TestPrecedence:
@@ -53,7 +54,7 @@ class TestPrecedence:
         assert changed == dataclasses.asdict(parse("--preset=smoke"))
 
     def test_make_does_the_same_without_a_command_line(self):
-        made = configs.make(Config, PRESETS, "cpu", epochs=3)
+        made = command_line.make(Config, PRESETS, "cpu", epochs=3)
         assert made == parse("--preset=cpu", "--epochs=3")
 
 
@@ -148,7 +149,7 @@ class TestErrors:
 
 class TestPresets:
     def test_the_published_values_are_the_defaults(self):
-        paper = configs.make(Config, PRESETS, "paper")
+        paper = command_line.make(Config, PRESETS, "paper")
         published = {
             "model": 3,
             "image_size": 128,
@@ -176,12 +177,12 @@ class TestPresets:
         ],
     )
     def test_each_builds_its_model(self, preset, model, bottleneck):
-        config = configs.make(Config, PRESETS, preset)
+        config = command_line.make(Config, PRESETS, preset)
         assert (config.model, config.bottleneck) == (model, bottleneck)
 
     @pytest.mark.parametrize("preset", PRESETS)
     def test_each_starts(self, preset):
-        config = configs.make(Config, PRESETS, preset, **TINY)
+        config = command_line.make(Config, PRESETS, preset, **TINY)
         tf.keras.utils.set_random_seed(0)
         trainer = SYSTEM.build_trainer(config)
         rng = np.random.default_rng(0)

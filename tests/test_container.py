@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from tiny_codec import mutate
 
-from serving import container
-from serving.container import CorruptFileError, ForeignFileError, Header
+from serving.codec import container
+from serving.codec.container import CorruptFileError, ForeignFileError, Header
 
 ID = bytes.fromhex("00112233445566ff")
 OTHER_ID = bytes.fromhex("a0112233445566ff")

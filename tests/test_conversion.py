@@ -19,8 +19,9 @@ from models import (
     pyramid_cgan,
     skip_inpainting,
 )
-from serving import export
-from serving.fillable import Fillable
+from serving.export import restorer as export
+from serving.export import saved_model
+from serving.export.restorer import Fillable
 
 pytestmark = pytest.mark.slow
 SIZE = 64
@@ -106,7 +107,7 @@ def save(name, place):
     """Writes what a name stands for; returns the folder."""
     if name in NETWORKS:
         build, *arguments = NETWORKS[name]
-        return export.write(stirred(build(*arguments)), place / "1")
+        return saved_model.write(stirred(build(*arguments)), place / "1")
     if name == "codec":
         return tiny_codec.export(place)[0]
     if name == "faces":

@@ -3,7 +3,7 @@
 import pytest
 import tensorflow as tf
 
-from models import cost, gdn
+from models import compression, cost
 
 layers = tf.keras.layers
 
@@ -27,7 +27,7 @@ def model(shape, *stack):
         ((8, 6, 3), layers.Conv2DTranspose(5, 4, strides=2), 8 * 6 * 3 * 16 * 5),
         ((8, 6, 3), layers.SeparableConv2D(5, 3), 6 * 4 * (9 * 3 + 3 * 5)),
         ((8, 6, 3), layers.DepthwiseConv2D(3), 6 * 4 * 9 * 3),
-        ((8, 6, 3), gdn.GDN(), 8 * 6 * 3 * 3),
+        ((8, 6, 3), compression.GDN(), 8 * 6 * 3 * 3),
         ((7,), layers.Dense(5), 7 * 5),
         ((4, 7), layers.Dense(5), 4 * 7 * 5),
         (

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import cost
-from models import cvae_dcgan as networks
-from models.keyed_noise import KeyedDropout, Sampling
+from models import cost, cvae_dcgan
+from models.stochastic import KeyedDropout, Sampling
 
 TINY = {"image_size": 32, "latents": 6}
 # generator -> parameters of the encoder, of the decoder, of both
@@ -77,20 +76,20 @@ def inputs(number=0, side=32):
 
 def halves(generator="cvae", **options):
     return (
-        networks.build_encoder(generator, **options),
-        networks.build_decoder(generator, **options),
+        cvae_dcgan.build_encoder(generator, **options),
+        cvae_dcgan.build_decoder(generator, **options),
     )
 
 
 def autoencoder(generator="cvae", **options):
-    return networks.build_autoencoder(*halves(generator, **{**TINY, **options}))
+    return cvae_dcgan.build_autoencoder(*halves(generator, **{**TINY, **options}))
 
 
 class TestSpecification:
     @pytest.mark.parametrize("generator", SPECIFIED)
     def test_parameters_of_every_part(self, generator):
         encoder, decoder = halves(generator)
-        whole = networks.build_autoencoder(encoder, decoder)
+        whole = cvae_dcgan.build_autoencoder(encoder, decoder)
         counts = tuple(part.count_params() for part in (encoder, decoder, whole))
         assert counts == SPECIFIED[generator]
         assert encoder.input_shape == (None, 64, 64, 3)
@@ -129,7 +128,7 @@ class TestSpecification:
                     assert doubled.get_layer(name).filters == filters * (2 - rgb)
 
     def test_discriminator(self):
-        network = networks.build_discriminator()
+        network = cvae_dcgan.build_discriminator()
         assert network.count_params() == 242_561
         assert network.output_shape == (None,)
         kinds = [type(layer).__name__ for layer in network.layers]
@@ -154,17 +153,17 @@ class TestSpecification:
         assert cost.multiply_adds(encoder) == convolutions + 2 * 256 * 512
         # Its maps are half as large, because it doubles the image.
         assert cost.multiply_adds(decoder) == convolutions / 4 + 256 * 512
-        whole = networks.build_autoencoder(encoder, decoder)
+        whole = cvae_dcgan.build_autoencoder(encoder, decoder)
         assert cost.multiply_adds(whole) == 1.25 * convolutions + 3 * 256 * 512
         expected = 32**2 * 25 * 3 * 64 + 16**2 * 25 * 64 * 128 + 16**2 * 128
-        assert cost.multiply_adds(networks.build_discriminator()) == expected
+        assert cost.multiply_adds(cvae_dcgan.build_discriminator()) == expected
 
     @pytest.mark.parametrize("generator", SPECIFIED)
     @pytest.mark.parametrize("latents", [64, 512])
     def test_at_128_px_only_dense_layers_grow(self, generator, latents):
         options = {"latents": latents}
-        small = networks.build_autoencoder(*halves(generator, **options))
-        large = networks.build_autoencoder(
+        small = cvae_dcgan.build_autoencoder(*halves(generator, **options))
+        large = cvae_dcgan.build_autoencoder(
             *halves(generator, image_size=128, **options)
         )
         assert large.output_shape["image"] == (None, 128, 128, 3)
@@ -177,7 +176,7 @@ class TestSpecification:
         assert large.count_params() - small.count_params() == added
 
     def test_fewer_latents_leave_the_hidden_layers_as_they_are(self):
-        encoder = networks.build_encoder("dcgan", latents=64)
+        encoder = cvae_dcgan.build_encoder("dcgan", latents=64)
         for name in ("mean", "log_variance"):
             assert encoder.get_layer(f"{name}_hidden").units == 512
             assert encoder.get_layer(name).output_shape == (None, 64)
@@ -318,14 +317,14 @@ class TestSampling:
 
 class TestDiscriminator:
     def test_at_evaluation_nothing_is_dropped(self):
-        network = networks.build_discriminator(32)
+        network = cvae_dcgan.build_discriminator(32)
         network.get_layer("score").bias.assign([70.0])  # a logit has no bounds
         first, second = network(inputs(1)), network(inputs(2))
         np.testing.assert_array_equal(first, second)
         assert first.shape == [2] and np.allclose(first, 70, atol=5)
 
     def test_in_training_the_key_decides_what_is_dropped(self):
-        network = networks.build_discriminator(32)
+        network = cvae_dcgan.build_discriminator(32)
         one, same, other = (network(inputs(n), training=True) for n in (1, 1, 2))
         np.testing.assert_array_equal(one, same)
         assert np.abs(one - other).min() > 1e-6
@@ -347,9 +346,9 @@ class TestDiscriminator:
 
     @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
     def test_logits_are_float32_and_every_weight_has_a_gradient(self, policy):
-        before = networks.build_discriminator(32)
+        before = cvae_dcgan.build_discriminator(32)
         tf.keras.mixed_precision.set_global_policy(policy)
-        network = networks.build_discriminator(32)
+        network = cvae_dcgan.build_discriminator(32)
         assert [w.name for w in network.weights] == [w.name for w in before.weights]
         with tf.GradientTape() as tape:
             logits = network(inputs(), training=True)
@@ -360,7 +359,7 @@ class TestDiscriminator:
 
     @pytest.mark.parametrize("side", [64, 128])
     def test_other_sizes_change_the_score_alone(self, side):
-        network = networks.build_discriminator(side)
+        network = cvae_dcgan.build_discriminator(side)
         assert network.input_shape["image"] == (None, side, side, 3)
         assert network.count_params() == 242_561 + ((side // 4) ** 2 - 16**2) * 128
 
@@ -390,7 +389,7 @@ np.testing.assert_allclose(image, data["out_image"], atol=1e-5)
 
 
 def test_saved_networks_load_without_this_code(tmp_path):
-    network, judge = autoencoder("dcgan"), networks.build_discriminator(32)
+    network, judge = autoencoder("dcgan"), cvae_dcgan.build_discriminator(32)
     given = inputs()
     results = {f"out_{name}": value for name, value in network(given).items()}
     np.savez(tmp_path / "data.npz", **given, **results, out_logit=judge(given))
@@ -406,7 +405,9 @@ def test_saved_networks_load_without_this_code(tmp_path):
 
 
 class TestErrors:
-    @pytest.mark.parametrize("build", [networks.build_encoder, networks.build_decoder])
+    @pytest.mark.parametrize(
+        "build", [cvae_dcgan.build_encoder, cvae_dcgan.build_decoder]
+    )
     @pytest.mark.parametrize(
         "options, text",
         [
@@ -434,4 +435,4 @@ class TestErrors:
             "it; got 66. Try 64."
         )
         with pytest.raises(ValueError, match=re.escape(text)):
-            networks.build_discriminator(66)
+            cvae_dcgan.build_discriminator(66)

@@ -9,19 +9,19 @@ import tensorflow as tf
 import tiny
 
 from data_pipeline import pipeline
-from experiments import config as configs
-from experiments import cvae_dcgan_training as training
-from experiments import runner
-from experiments.cvae_dcgan import PRESETS, SYSTEM, Config, label
+from experiments.core import command_line, runner
+from experiments.cvae_dcgan import training
+from experiments.cvae_dcgan.config import PRESETS, Config, label
+from experiments.cvae_dcgan.system import SYSTEM
 from training import losses
-from training.adversarial_autoencoder import WATCHED
+from training.cvae_dcgan import WATCHED
 from training.history import History
 
 SHORT = {"limit": 20, "epochs": 1, "validation_images": 4, "batch_size": 8}
 
 
 def make(preset="smoke", **options):
-    return configs.make(Config, PRESETS, preset, **options)
+    return command_line.make(Config, PRESETS, preset, **options)
 
 
 def batch(count=4, size=32):

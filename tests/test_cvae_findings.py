@@ -10,26 +10,23 @@ import tensorflow as tf
 import tiny
 import tiny_codec
 
-from data_pipeline import elements, pixels
+from data_pipeline import pixels
+from data_pipeline.datasets import elements
 from data_pipeline.decoded import decode
-from data_pipeline.face_masks import FoundMasks
-from evaluation import evaluate, image_formats, plots, report
+from data_pipeline.face_masks.finder import FoundMasks
+from evaluation import bootstrap, evaluate
 from evaluation.claims import FAILS, HOLDS, UNKNOWN
-from evaluation.codec_comparison import OURS
+from evaluation.codecs import image_formats
+from evaluation.codecs import measure as coded_measures
+from evaluation.codecs.rate_distortion import OURS
 from evaluation.record import Evaluation
-from experiments import (
-    coded_images,
-    coded_latents,
-    coded_measures,
-    cvae_dcgan_facts,
-    cvae_dcgan_findings,
-    cvae_dcgan_table,
-    watched_discriminator,
-)
-from experiments import config as configs
-from experiments import cvae_dcgan_training as training
-from experiments.cvae_dcgan import PRESETS, Config
-from serving import container
+from evaluation.report import plots, report, write
+from experiments.core import command_line
+from experiments.cvae_dcgan import discriminator, published, table_1, training
+from experiments.cvae_dcgan import files as coded_latents
+from experiments.cvae_dcgan import report as cvae_dcgan_findings
+from experiments.cvae_dcgan.config import PRESETS, Config
+from serving.codec import container
 
 SIZE = 32
 BITS = "file/bits_per_pixel"
@@ -126,7 +123,7 @@ class TestMeasures:
         whole = coded_measures.whole([*"abcd"])
         masked = coded_measures.masked(faces(4, absent=(2,)), whole)
         coded = [(unit(pictures(4, seed=1)), np.full(4, 10.0))]
-        values = coded_measures.measure(images, coded, [whole, masked])
+        values = coded_measures.measure_faces(images, coded, [whole, masked])
         for key, column in values.items():
             expected = [True, True, not key.startswith(("masked/", "face/")), True]
             if np.isfinite(column).any():
@@ -138,7 +135,7 @@ class TestMeasures:
         parts = [(restored[a:b], lengths[a:b]) for a, b in ((0, 2), (2, 5))]
         extra = {"raw/first": lambda x, y, names: [ord(name) for name in names]}
         whole = coded_measures.whole("abcde", extra=extra)
-        values = coded_measures.measure(images, parts, [whole])
+        values = coded_measures.measure_faces(images, parts, [whole])
         np.testing.assert_array_equal(values[BITS], 8 * lengths / SIZE**2)
         np.testing.assert_array_equal(values["raw/first"], [97, 98, 99, 100, 101])
         error = np.abs(unit(images) - restored).mean(axis=(1, 2, 3))
@@ -148,7 +145,7 @@ class TestMeasures:
     def test_fewer_and_more_images_than_there_are_is_an_error(self, count):
         coded = [(unit(pictures(count)), np.zeros(count))]
         with pytest.raises(ValueError, match="Of 2 images .* came back"):
-            coded_measures.measure(pictures(2), coded)
+            coded_measures.measure_faces(pictures(2), coded)
 
 
 class TestCodedImages:
@@ -157,7 +154,7 @@ class TestCodedImages:
 
     def test_a_format_is_what_pillow_makes(self):
         images = pictures(70)  # more than go at once
-        parts = list(coded_images.of_format(self.jpeg(), 85, images))
+        parts = list(coded_measures.of_format(self.jpeg(), 85, images))
         assert [len(restored) for restored, _ in parts] == [64, 6]
         data = self.jpeg().encode(images[65], 85)
         assert parts[1][1][1] == len(data)
@@ -168,26 +165,26 @@ class TestCodedImages:
         large = np.stack([tiny_codec.picture(90, 70, seed) for seed in range(3)])
         split = split_of_files(large, crop=crop)
         split = split.part(1)  # as limits and validation take a part
-        ((restored, lengths),) = coded_images.of_format_at_full_size(
+        ((restored, lengths),) = coded_measures.of_format_at_full_size(
             self.jpeg(), 85, split, crop=crop
         )
         assert lengths.tolist() == [len(self.jpeg().encode(x, 85)) for x in large[1:]]
         errors = np.abs(restored - unit(split.images)).mean(axis=(1, 2, 3))
-        small = next(iter(coded_images.of_format(self.jpeg(), 85, split.images)))
+        small = next(iter(coded_measures.of_format(self.jpeg(), 85, split.images)))
         rough = np.abs(small[0] - unit(split.images)).mean(axis=(1, 2, 3))
         # Shrinking averages what the format did to single pixels.
         assert np.all(errors < rough) and np.all(lengths > small[1])
 
     def test_a_constant_takes_nothing(self):
         image = np.random.default_rng(0).uniform(0, 1, (4, 4, 3)).astype("f")
-        parts = list(coded_images.of_constant(image, 65))
+        parts = list(coded_measures.of_constant(image, 65))
         assert sum(len(restored) for restored, _ in parts) == 65
         assert all((lengths == 0).all() for _, lengths in parts)
         np.testing.assert_array_equal(parts[1][0][0], image)
 
 
 def settings(**options):
-    return configs.make(Config, PRESETS, "smoke", **options)
+    return command_line.make(Config, PRESETS, "smoke", **options)
 
 
 @pytest.fixture(scope="module")
@@ -310,7 +307,7 @@ class TestTable1:
         rows = {"CVAE": columns(5), "JPEG quality 85": columns(5)}
         rows |= {"mean face": columns(5, masked=False, **{BITS: 0.0})}
         rows["CVAE"].update(values)
-        made = cvae_dcgan_table.table_1(rows, ours=["CVAE"], size=64)
+        made = table_1.table_1(rows, ours=["CVAE"], size=64)
         cells = {row[0]: dict(zip(made.columns[1:], row[1:])) for row in made.rows}
         return made, cells
 
@@ -360,7 +357,7 @@ class TestTable1:
     def test_networks_of_several_runs_come_first(self):
         rows = {"JPEG quality 85": columns(5), "CVAE": columns(5)}
         rows |= {"DCGAN": columns(5, masked=False), "mean face": columns(5)}
-        made = cvae_dcgan_table.table_1(rows, ours=["CVAE", "DCGAN"], size=64)
+        made = table_1.table_1(rows, ours=["CVAE", "DCGAN"], size=64)
         names = [row[0] for row in made.rows]
         assert names[:4] == ["CVAE", "CVAE + mask", "DCGAN", "published: CVAE"]
         assert made.kinds[:4] == ["ours"] * 3 + ["published"]
@@ -399,19 +396,18 @@ class TestWatchedDiscriminator:
 
     def test_one_that_guesses_lies_on_the_lines(self):
         guessing = self.history()[:2]
-        for chart in watched_discriminator.curves(guessing):
+        for chart in discriminator.curves(guessing):
             values = {line.y[0] for line in chart.series}
             for y in chart.references.values():
                 assert any(y == pytest.approx(value) for value in values), chart.title
         lines = [
-            set(chart.references.values())
-            for chart in watched_discriminator.curves(guessing)
+            set(chart.references.values()) for chart in discriminator.curves(guessing)
         ]
         ln2 = math.log(2)
         assert lines == [{2 * ln2, ln2}, {-ln2}, {0.5}, set()]
 
     def test_curves_are_by_epoch_and_can_be_drawn(self):
-        charts = watched_discriminator.curves(self.history())
+        charts = discriminator.curves(self.history())
         assert len({chart.slug for chart in charts}) == 4
         total, real, _ = charts[0].series
         assert total.x == [1, 2, 3] and total.ours
@@ -420,7 +416,7 @@ class TestWatchedDiscriminator:
             assert plots.png(chart)
 
     def test_the_legend_is_in_words_and_colors_keep_their_meaning(self):
-        losses, logs, *_ = watched_discriminator.curves(self.history())
+        losses, logs, *_ = discriminator.curves(self.history())
         labels = [line.label for line in losses.series]
         assert labels == ["sum", "on originals", "on restored"]
         # A color is a place among the lines that do not lead.
@@ -430,13 +426,13 @@ class TestWatchedDiscriminator:
         assert len(terms) == 2
 
     def test_the_sentence_says_how_flat_it_is(self):
-        (said,) = watched_discriminator.statements(self.history())
+        (said,) = discriminator.statements(self.history())
         assert "1.386 in the first epoch and 0.211 in the last" in said
         assert "never below 0.211 or above 1.386" in said and "about 90%" in said
         assert "It is not flat; flat is what stays within 0.139" in said
 
     def test_what_was_given_to_either_is_drawn(self):
-        _, logs, *_ = watched_discriminator.curves(self.history())
+        _, logs, *_ = discriminator.curves(self.history())
         drawn = {line.label: line.y for line in logs.series}
         assert drawn == {
             "log D(real)": pytest.approx([math.log(x) for x in (0.5, 0.6, 0.9)]),
@@ -448,8 +444,8 @@ class TestWatchedDiscriminator:
 
     def test_without_a_discriminator_there_is_nothing(self):
         history = [{"epoch": 1.0, "reconstruction": 0.2}]
-        assert watched_discriminator.curves(history) == []
-        assert watched_discriminator.statements(history) == []
+        assert discriminator.curves(history) == []
+        assert discriminator.statements(history) == []
 
 
 class TestClaims:
@@ -467,7 +463,7 @@ class TestClaims:
         values = {key: v for key, v in values.items() if v is not None}
         names = [str(number) for number in range(count)]
         evaluation = Evaluation(names, {"CVAE": values}, np.ones(count), "")
-        return {c["claim"]: c for c in cvae_dcgan_facts.check_claims(evaluation)}
+        return {c["claim"]: c for c in published.check_claims(evaluation)}
 
     @pytest.mark.parametrize(
         ("claim", "verdict"),
@@ -588,7 +584,7 @@ class TestExamine:
         config, _, result, found = examined
         made = report.Report(
             title="T",
-            summary=evaluate.summarize(result.joined(found.values)),
+            summary=bootstrap.summarize(result.joined(found.values)),
             ours=["ours"],
             headline=["raw/l1_percent"],
             metrics=config.metrics,
@@ -596,7 +592,7 @@ class TestExamine:
             tables=found.tables,
             pictures=found.pictures,
         )
-        page = report.write_report(tmp_path, made).read_text()
+        page = write.write_report(tmp_path, made).read_text()
         for text in ("Masked", "Face", "ours, 4 bits", "published: DCGAN + mask"):
             assert text in page
 

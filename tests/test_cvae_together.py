@@ -8,17 +8,13 @@ import numpy as np
 import pytest
 
 from evaluation.claims import FAILS, HOLDS, UNKNOWN
-from evaluation.evaluate import Evaluation
-from experiments import (
-    coded_runs,
-    compare,
-    cvae_dcgan_together,
-    papers,
-    reproduce,
-    results_text,
-    watched_discriminator,
-    watched_discriminators,
-)
+from evaluation.record import Evaluation
+from experiments import compare, reproduce
+from experiments.core import results as results_text
+from experiments.core import system as papers
+from experiments.cvae_dcgan import discriminator
+from experiments.cvae_dcgan import files as coded_runs
+from experiments.cvae_dcgan import report as cvae_dcgan_together
 from training.history import History
 
 LN2 = math.log(2)
@@ -284,7 +280,7 @@ def test_a_report_of_several_runs_has_it_too(system, folders, tmp_path, monkeypa
         said.startswith("PSNR: of our 8 points") for said in results["statements"]
     )
     assert results["statements"][-1].startswith("Bytes: of networks the latents")
-    assert watched_discriminators.CLAIM in [c["claim"] for c in results["claims"]]
+    assert discriminator.CLAIM in [c["claim"] for c in results["claims"]]
     assert (page.parent / "plots" / "discriminator-log-restored.png").exists()
     assert "The discriminator in training" in page.read_text()
 
@@ -293,14 +289,14 @@ class TestFiles:
     def charts(self, ours=(20.0, 24.0), jpeg=(18.0, 30.0)):
         lines = {"ours": ([20.0, 40.0], ours), "JPEG": ([30.0, 90.0], jpeg)}
         found = {"curves": [chart("rate-psnr_db", "PSNR over bytes a file", **lines)]}
-        return coded_runs.read({"A": found, "B": found, "C": found})
+        return coded_runs.read_reports({"A": found, "B": found, "C": found})
 
     def test_a_line_for_each_other_codec_and_each_format_once(self):
-        (drawn,) = coded_runs.curves(self.charts(), ["A", "C"])
+        (drawn,) = coded_runs.joint_curves(self.charts(), ["A", "C"])
         assert [line.label for line in drawn.series] == ["A", "C", "JPEG"]
         assert [line.ours for line in drawn.series] == [True, False, False]
         assert "one is drawn" in drawn.note and "A, C, JPEG" in drawn.alt
-        (drawn,) = coded_runs.curves(self.charts(), ["A", "B", "C"])
+        (drawn,) = coded_runs.joint_curves(self.charts(), ["A", "B", "C"])
         assert drawn.note == "Means."
 
     @pytest.mark.parametrize(
@@ -318,7 +314,7 @@ class TestFiles:
         ],
     )
     def test_points_are_counted(self, ours, said):
-        (sentence,) = coded_runs.statements(self.charts(ours=ours))
+        (sentence,) = coded_runs.joint_statements(self.charts(ours=ours))
         assert sentence.startswith(f"PSNR: of our 6 points {said}")
 
     def test_runs_of_a_sweep_are_one_line(self, together):
@@ -328,32 +324,32 @@ class TestFiles:
 
 class TestDiscriminators:
     def runs(self, **probabilities):
-        return watched_discriminators.read(
+        return discriminator.read_runs(
             {label: trained(epochs) for label, epochs in probabilities.items()}
         )
 
     @pytest.mark.parametrize(
         ("epochs", "kind"),
         [
-            (GUESSING, watched_discriminator.GUESSES),
-            (WINNING, watched_discriminator.BELOW),
-            (MISTAKEN, watched_discriminator.ABOVE),
-            (LEARNING, watched_discriminator.MOVES),
-            (GUESSING[:1], watched_discriminator.SINGLE),
+            (GUESSING, discriminator.GUESSES),
+            (WINNING, discriminator.BELOW),
+            (MISTAKEN, discriminator.ABOVE),
+            (LEARNING, discriminator.MOVES),
+            (GUESSING[:1], discriminator.SINGLE),
         ],
     )
     def test_what_a_loss_is_called(self, epochs, kind):
-        assert watched_discriminator.read(trained(epochs)).kind == kind
+        assert discriminator.read(trained(epochs)).kind == kind
 
     def test_a_tenth_of_the_guessing_loss_is_the_bound(self):
         for share, kind in ((0.99, "GUESSES"), (1.01, "MOVES")):
             low = math.exp(-LN2 + share * 0.2 * LN2)  # of originals
-            found = watched_discriminator.read(trained([(0.5, 0.5), (low, 0.5)]))
+            found = discriminator.read(trained([(0.5, 0.5), (low, 0.5)]))
             assert found.moved == pytest.approx(share * 0.2 * LN2)
-            assert found.kind == getattr(watched_discriminator, kind)
+            assert found.kind == getattr(discriminator, kind)
 
     def test_the_table_by_hand(self):
-        made = watched_discriminators.table(self.runs(DCGAN=LEARNING))
+        made = discriminator.joint_table(self.runs(DCGAN=LEARNING))
         ours, guessing = (dict(zip(made.columns, row)) for row in made.rows)
         assert ours == {
             "": "DCGAN",
@@ -365,13 +361,13 @@ class TestDiscriminators:
             "log D(restored)": "−2.303",
             "Right (%)": "90.0",
             "Gradient norm": "0.250",
-            "Loss is": watched_discriminator.MOVES,
+            "Loss is": discriminator.MOVES,
         }
         assert (guessing["highest"], guessing["log D(real)"]) == ("1.386", "−0.693")
 
     def test_sentences_name_the_runs_of_each_kind(self):
         runs = self.runs(a=GUESSING, b=WINNING, c=LEARNING, d=WINNING)
-        guesses, below, moves = watched_discriminators.statements(runs)
+        guesses, below, moves = discriminator.joint_statements(runs)
         assert "Flat near 2 ln 2, the loss of guessing: a. " in guesses
         assert "Flat below 2 ln 2: b; d. " in below and "about 90% of" in below
         assert "Not flat: c. " in moves
@@ -386,13 +382,13 @@ class TestDiscriminators:
         ],
     )
     def test_the_claim_is_about_the_published_one(self, label, epochs, verdict):
-        runs = watched_discriminators.read({label: trained(epochs)})
-        (claim,) = watched_discriminators.check_claims(runs)
+        runs = discriminator.read_runs({label: trained(epochs)})
+        (claim,) = discriminator.check_joint_claims(runs)
         assert claim["verdict"] == verdict
 
     def test_curves_are_overlaid_with_what_guessing_gives(self):
         runs = self.runs(a=GUESSING, b=LEARNING)
-        drawn = watched_discriminators.curves(runs)
+        drawn = discriminator.joint_curves(runs)
         assert len({curve.slug for curve in drawn}) == 5
         for curve in drawn:
             assert [line.label for line in curve.series] == ["a", "b"]
@@ -406,6 +402,6 @@ class TestDiscriminators:
         ]  # fmt: skip
 
     def test_without_a_discriminator_nothing_is_said(self):
-        runs = watched_discriminators.read({"CVAE": [{"epoch": 1, "loss": 0.2}]})
-        assert not runs and not watched_discriminators.curves(runs)
-        assert not watched_discriminators.statements(runs)
+        runs = discriminator.read_runs({"CVAE": [{"epoch": 1, "loss": 0.2}]})
+        assert not runs and not discriminator.joint_curves(runs)
+        assert not discriminator.joint_statements(runs)

@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from data_pipeline import decoded, elements, pixels, sources
+from data_pipeline import decoded, pixels, sources
+from data_pipeline.datasets import elements
 
 SIZE = 16
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tiny
 
-from experiments import evaluation_stage, papers
+from experiments.core import evaluate
+from experiments.core import system as papers
 
 
 def described(name, preset, history, **options):
@@ -14,7 +15,7 @@ def described(name, preset, history, **options):
     config = system.config_class(**{**system.presets[preset], **options})
     split = tiny.split_of(np.zeros([100, 8, 8, 3], np.uint8))
     data = types.SimpleNamespace(train=split, test=split)
-    text = evaluation_stage.describe(system, config, data, history)
+    text = evaluate.describe(system, config, data, history)
     return text.split(" px, ")[1].rsplit(" over 100 images", 1)[0]
 
 

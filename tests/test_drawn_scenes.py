@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from data_pipeline import drawn_scenes, synthetic_faces
-from data_pipeline.drawn_scenes import draw, noise
+from data_pipeline.drawn_faces import draw as synthetic_faces
+from data_pipeline.drawn_scenes import draw as drawn_scenes
+from data_pipeline.drawn_scenes.draw import draw, noise
 
 
 def apart(images):

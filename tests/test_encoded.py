@@ -9,7 +9,7 @@ import tensorflow as tf
 from PIL import Image
 
 from data_pipeline import pixels
-from serving import encoded
+from serving.export import encoded_images
 
 RNG = np.random.default_rng(0)
 NOISE = RNG.integers(0, 256, (20, 30, 3), np.uint8)
@@ -23,7 +23,7 @@ def encode(image, format, mode="RGB", **options):
 
 
 def decode(data):
-    return tf.function(encoded.decode)(tf.constant(data)).numpy()
+    return tf.function(encoded_images.decode)(tf.constant(data)).numpy()
 
 
 def assert_refused(data, why="A BMP must have 24 or 32 bits a pixel.*Save .* as PNG"):
@@ -106,7 +106,7 @@ def test_the_rim_of_a_hole_keeps_its_color():
     missing = np.zeros([90, 90, 1], bool)
     missing[31:59, 31:59] = True
     image[missing[..., 0]] = 0
-    found = encoded.shrink(tf.constant(image), tf.constant(missing), 30)
+    found = encoded_images.shrink(tf.constant(image), tf.constant(missing), 30)
     small, mask = (part.numpy() for part in found)
     rim = np.zeros([30, 30], bool)
     rim[9:21, 9:21] = True

@@ -8,9 +8,9 @@ import pytest
 import tensorflow_compression as tfc
 from tiny_codec import laplace_tables
 
-from serving import entropy
-from serving.container import CorruptFileError
-from serving.entropy import LARGEST, EntropyTables
+from serving.codec import entropy
+from serving.codec.container import CorruptFileError
+from serving.codec.entropy import LARGEST, EntropyTables
 
 SPREADS = (0.2, 1.0, 3.0, 30.0)
 REACH = 12

@@ -6,20 +6,15 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from data_pipeline import face_traits, synthetic_faces
-from evaluation import bootstrap, claims, metrics, pictures, report, yaw
-from evaluation.evaluate import (
-    Evaluation,
-    Fingerprint,
-    by_group,
-    by_hole_size,
-    compare,
-    evaluate,
-    fingerprint,
-    merge,
-    read_groups,
-    summarize,
-)
+from data_pipeline.drawn_faces import draw
+from data_pipeline.drawn_faces import traits as face_traits
+from evaluation import bootstrap, claims, subsets
+from evaluation.bootstrap import compare, summarize
+from evaluation.evaluate import evaluate
+from evaluation.metrics import measure
+from evaluation.record import Evaluation, Fingerprint, fingerprint, merge
+from evaluation.report import pictures, report, write
+from evaluation.subsets import by_group, by_hole_size, read_groups
 
 L1 = "hole/l1_percent"
 SIZE = 24
@@ -107,7 +102,7 @@ class TestEvaluate:
         result = evaluate({"gray": gray}, batches, names, progress=None)
         target = np.concatenate([(b[1] + 1) / 2 for b in batches])
         mask = np.concatenate([b[0]["mask"] for b in batches])
-        expected = metrics.measure(target, np.full_like(target, 0.5), mask)
+        expected = measure.measure(target, np.full_like(target, 0.5), mask)
         assert result.values["gray"].keys() == expected.keys()
         for key, value in expected.items():
             np.testing.assert_allclose(result.values["gray"][key], value, rtol=1e-4)
@@ -236,7 +231,7 @@ class TestEvaluate:
         result = evaluate({"gray": gray}, batches, names, extra=extra, progress=None)
         key = "composite/identity"
         made = report.Report("T", summarize(result), ours=["gray"], headline=[key])
-        report.write_report(tmp_path, made)
+        write.write_report(tmp_path, made)
         text = (tmp_path / "report.md").read_text()
         composite = text.partition("### Composite")[2].partition("### Raw")[0]
         main, _, folded = composite.partition("<details>")
@@ -429,7 +424,7 @@ class TestGroups:
             read_groups(path, ["a.jpg"])
 
 
-def seen(yaw_degrees, pitch=0.0, roll=0.0, nose_height=yaw.NOSE_HEIGHT):
+def seen(yaw_degrees, pitch=0.0, roll=0.0, nose_height=subsets.NOSE_HEIGHT):
     """Landmarks of a head that turns, then nods, then tilts, seen from afar."""
     plane = [(-0.5, 0, 0), (0.5, 0, 0), (0, 0.6, nose_height)]
     points = np.array([*plane, (-0.4, 1.1, 0), (0.4, 1.1, 0)])
@@ -446,21 +441,23 @@ class TestYaw:
     def test_it_is_that_of_the_head_whatever_its_pitch_and_roll(self, pitch, roll):
         turned = [-75, -30, -5, 0, 12, 45]
         landmarks = np.stack([seen(angle, pitch, roll) for angle in turned])
-        np.testing.assert_allclose(yaw.yaw_degrees(landmarks), turned, atol=1e-6)
+        np.testing.assert_allclose(subsets.yaw_degrees(landmarks), turned, atol=1e-6)
 
     def test_drawn_faces_are_turned_as_they_were_drawn(self):
         drawn = [face_traits.sample(0, index) for index in range(120)]
-        landmarks = [synthetic_faces.render(t, 32)["landmarks"] for t in drawn]
-        estimated = yaw.yaw_degrees(np.stack(landmarks), yaw.NOSE_HEIGHTS["faces"])
+        landmarks = [draw.render(t, 32)["landmarks"] for t in drawn]
+        estimated = subsets.yaw_degrees(
+            np.stack(landmarks), subsets.NOSE_HEIGHTS["faces"]
+        )
         error = estimated - [traits.yaw for traits in drawn]
         assert np.abs(error).max() < 4 and abs(error.mean()) < 0.5
-        groups = yaw.yaw_groups(np.stack(landmarks), yaw.NOSE_HEIGHTS["faces"])
+        groups = subsets.yaw_groups(np.stack(landmarks), subsets.NOSE_HEIGHTS["faces"])
         assert min(members.sum() for members in groups.values()) >= 5
         assert max(members.sum() for members in groups.values()) <= 80
 
     def test_every_face_is_in_the_group_of_its_angle(self):
         turned = [-60, -21, -19, -11, -9, 0, 9, 11, 19, 21, 60]
-        groups = yaw.yaw_groups(np.stack([seen(angle) for angle in turned]))
+        groups = subsets.yaw_groups(np.stack([seen(angle) for angle in turned]))
         assert {k: np.flatnonzero(v).tolist() for k, v in groups.items()} == {
             "facing left, over 20°": [0, 1],
             "facing left, 10° to 20°": [2, 3],
@@ -471,8 +468,8 @@ class TestYaw:
 
     def test_a_face_without_landmarks_is_in_no_group(self):
         nowhere = np.stack([np.full((5, 2), np.nan), np.zeros((5, 2))])
-        assert np.isnan(yaw.yaw_degrees(nowhere)).all()
-        assert not np.any(list(yaw.yaw_groups(nowhere).values()))
+        assert np.isnan(subsets.yaw_degrees(nowhere)).all()
+        assert not np.any(list(subsets.yaw_groups(nowhere).values()))
 
 
 class TestClaims:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evaluation.record import Evaluation
-from experiments import evaluation_stage
+from experiments.core import evaluate
 
 L1 = "raw/l1_percent"
 
@@ -27,5 +27,5 @@ def test_the_claim_names_what_was_compared_and_no_other_row(compared, claim):
     spread = np.linspace(-0.1, 0.1, 40)
     values = {name: {L1: mean + spread} for name, mean in means.items()}
     result = Evaluation([""] * 40, values, np.ones(40), "f")
-    found = evaluation_stage._beats_all(result, ["ours", *compared], L1)
+    found = evaluate._beats_all(result, ["ours", *compared], L1)
     assert (found["claim"], found["verdict"]) == (claim, "holds")

@@ -16,8 +16,9 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from data_pipeline import pixels
 from models import skip_inpainting
-from serving import export, photo
-from serving.fillable import Fillable
+from serving.export import restorer, saved_model
+from serving.export.restorer import Fillable
+from serving.photo import restorer as photo
 
 SIZE, HOLE = 32, 16
 SIGNATURES = ("serving_default", "serving_single", "serving_bytes")
@@ -35,7 +36,7 @@ def build(model, seed=0):
             weight.assign(8 * weight)
     network = skip_inpainting.build_inpainter(generator)
     fillable = Fillable(HOLE if model in (0, 1) else 0)
-    return export.build_restorer(network, fill=1.0, fillable=fillable)
+    return restorer.build_restorer(network, fill=1.0, fillable=fillable)
 
 
 class Exported:
@@ -44,7 +45,7 @@ class Exported:
     def __init__(self, model, folder):
         self.restorer = build(model)
         self.extras = {"model_card.md": "# Çard\n", "config.json": '{"name": "x"}\n'}
-        self.folder = export.save(self.restorer, folder, extras=self.extras)
+        self.folder = restorer.save(self.restorer, folder, extras=self.extras)
         self.keras = tf.keras.models.load_model(self.folder)
         self.signatures = tf.saved_model.load(str(self.folder)).signatures
 
@@ -403,11 +404,11 @@ class TestFolder:
         folder = exported.folder / "assets.extra"
         written = {path.name: path.read_text() for path in folder.iterdir()}
         assert written == exported.extras
-        assert export.read_config(exported.folder) == {"name": "x"}
+        assert saved_model.read_config(exported.folder) == {"name": "x"}
 
     def test_other_folders_are_no_exports(self, tmp_path):
         with pytest.raises(FileNotFoundError, match="is not an exported model.*Pass"):
-            export.read_config(tmp_path)
+            saved_model.read_config(tmp_path)
 
     def test_the_run_folder_holds_nothing_else(self, exported):
         run = exported(3).folder.parent.parent
@@ -416,7 +417,7 @@ class TestFolder:
 
     def test_saving_again_replaces_whole_or_not_at_all(self, tmp_path, monkeypatch):
         folder = tmp_path / "run" / "export" / "1"
-        export.save(build(1), folder, extras={"config.json": '{"build": 1}'})
+        restorer.save(build(1), folder, extras={"config.json": '{"build": 1}'})
         (folder / "stale").touch()
 
         def fail(*args, **options):
@@ -425,15 +426,15 @@ class TestFolder:
             raise RuntimeError("the disk is full")
 
         with monkeypatch.context() as patch:
-            patch.setattr(export, "signatures", fail)
+            patch.setattr(restorer, "signatures", fail)
             with pytest.raises(RuntimeError, match="the disk is full"):
-                export.save(build(2), folder)
-        assert export.read_config(folder) == {"build": 1}
+                restorer.save(build(2), folder)
+        assert saved_model.read_config(folder) == {"build": 1}
         assert (folder / "saved_model.pb").exists()
 
         second = build(2)
-        export.save(second, folder, extras={"config.json": '{"build": 2}'})
-        assert export.read_config(folder) == {"build": 2}
+        restorer.save(second, folder, extras={"config.json": '{"build": 2}'})
+        assert saved_model.read_config(folder) == {"build": 2}
         assert not (folder / "stale").exists()
         inputs = {"image": pictures(), "mask": TWO_HOLES}
         again = tf.keras.models.load_model(folder)(inputs)
@@ -449,7 +450,7 @@ class TestFolder:
         try:
             absl_logging.set_verbosity(absl_logging.INFO)
             tf.get_logger().setLevel(logging.INFO)
-            export.save(build(1), tmp_path / "run" / "export" / "1")
+            restorer.save(build(1), tmp_path / "run" / "export" / "1")
             assert absl_logging.get_verbosity() == absl_logging.INFO
             assert tf.get_logger().level == logging.INFO
         finally:

@@ -8,15 +8,11 @@ import numpy as np
 import pytest
 import tiny
 
-from data_pipeline import (
-    decoded,
-    face_ellipse,
-    face_mask_files,
-    face_masks,
-    pixels,
-    sources,
-    synthetic_faces,
-)
+from data_pipeline import decoded, pixels, sources
+from data_pipeline.drawn_faces import draw
+from data_pipeline.face_masks import ellipse
+from data_pipeline.face_masks import files as face_mask_files
+from data_pipeline.face_masks import finder as face_masks
 
 # Of an aligned CelebA image, 178x218, counted from 0.
 ALIGNED = np.array([(68, 110), (107, 110), (88, 135), (72, 151), (104, 151)], float)
@@ -64,7 +60,7 @@ def named(*numbers, style="{}.png"):
 
 
 def test_the_ellipse_is_where_an_aligned_face_is():
-    mask = face_ellipse.mask(ALIGNED, 218, 178)
+    mask = ellipse.mask(ALIGNED, 218, 178)
     assert mask.shape == (218, 178, 1) and mask.dtype == np.uint8
     (rows,), (columns,) = mask.any((1, 2)).nonzero(), mask.any((0, 2)).nonzero()
     # Forehead to chin, cheek to cheek: mean and usual range of aligned images.
@@ -75,9 +71,9 @@ def test_the_ellipse_is_where_an_aligned_face_is():
 
 
 def test_the_ellipse_agrees_with_the_masks_of_drawn_faces():
-    faces = [synthetic_faces.draw(i, seed=1, size=64) for i in range(25)]
+    faces = [draw.draw(i, seed=1, size=64) for i in range(25)]
     agreement = [
-        overlap(face_ellipse.mask(face["landmarks"], 64, 64), face["face_mask"])
+        overlap(ellipse.mask(face["landmarks"], 64, 64), face["face_mask"])
         for face in faces
     ]
     # Hair and hats hide parts of it.
@@ -91,8 +87,8 @@ def test_the_ellipse_agrees_with_the_masks_of_drawn_faces():
 def test_the_ellipse_follows_its_landmarks_through_resize_rotation_and_mirror(matrix):
     matrix, shift = np.array(matrix), np.array([150.0, 60.0])
     turned = ALIGNED @ np.transpose(matrix) + shift
-    before = face_ellipse.mask(ALIGNED, 400, 400)[..., 0]
-    after = face_ellipse.mask(turned, 400, 400)[..., 0]
+    before = ellipse.mask(ALIGNED, 400, 400)[..., 0]
+    after = ellipse.mask(turned, 400, 400)[..., 0]
     rows, columns = np.nonzero(after)
     x, y = np.rint((np.stack([columns, rows], 1) - shift) @ np.linalg.inv(matrix).T).T
     assert len(rows) == pytest.approx(
@@ -105,7 +101,7 @@ def test_a_turned_head_reaches_farther_behind_the_nose():
     def center_x(nose_x):
         landmarks = ALIGNED.copy()
         landmarks[2, 0] = nose_x
-        return np.nonzero(face_ellipse.mask(landmarks, 218, 178))[1].mean()
+        return np.nonzero(ellipse.mask(landmarks, 218, 178))[1].mean()
 
     assert center_x(95) < center_x(87.5) - 5
     assert center_x(80) > center_x(87.5) + 5
@@ -118,7 +114,7 @@ def test_a_turned_head_reaches_farther_behind_the_nose():
 def test_points_that_are_no_face_have_no_ellipse(row, value):
     landmarks = ALIGNED.copy()
     landmarks[row] = value
-    assert face_ellipse.mask(landmarks, 218, 178) is None
+    assert ellipse.mask(landmarks, 218, 178) is None
 
 
 # Files
@@ -362,10 +358,10 @@ def test_mediapipe_finds_drawn_faces_and_agrees_with_their_masks():
 def test_mediapipe_marks_the_larger_of_two_faces_and_none_in_noise():
     finder = face_masks.build("mediapipe", drawn())
     assert finder({"image": tiny.noise(1, 128)[0], "name": "noise"}) is None
-    large = synthetic_faces.draw(2, size=256)
+    large = draw.draw(2, size=256)
     image = np.zeros([256, 400, 3], np.uint8)
     image[:, 144:] = large["image"]
-    image[64:192, 8:136] = synthetic_faces.draw(5, size=128)["image"]
+    image[64:192, 8:136] = draw.draw(5, size=128)["image"]
     mask = finder({"image": image, "name": "two"})
     assert overlap(mask[:, 144:], large["face_mask"]) > 0.75
     assert not mask[:, :144].any()

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import multiscale_context_encoder as networks
-from serving import export, photo
-from serving.fillable import Fillable
+from models import multiscale_context_encoder
+from serving.export import restorer as export
+from serving.export.restorer import Fillable
+from serving.photo import restorer as photo
 
 SIZE, SIDE = 64, 16
 START, STOP = 24, 40
@@ -32,11 +33,11 @@ OTHERS = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    generator = networks.build_generator(
+    generator = multiscale_context_encoder.build_generator(
         image_size=SIZE, widths=(4, 4, 4, 8), decoder_widths=(4, 4)
     )
     restorer = export.build_restorer(
-        networks.build_inpainter(generator),
+        multiscale_context_encoder.build_inpainter(generator),
         fill=(0.0,),
         fillable=Fillable(SIDE, centered=True),
     )

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_compression as tfc
 
-from models import gdn
+from models import compression
 
 CHANNELS = 5
 
@@ -39,7 +39,7 @@ def results(layer, inputs):
 class TestNumbers:
     def test_they_are_those_of_tensorflow_compression(self, inverse):
         for seed in (None, 0):
-            ours = built(gdn.GDN(inverse), seed)
+            ours = built(compression.GDN(inverse), seed)
             theirs = built(tfc.GDN(inverse=inverse), seed)
             shapes = [weight.shape for weight in ours.weights]
             assert shapes == [weight.shape for weight in theirs.weights]
@@ -50,7 +50,7 @@ class TestNumbers:
                 np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
     def test_they_are_those_of_the_formula(self, inverse):
-        layer = built(gdn.GDN(inverse), 1)
+        layer = built(compression.GDN(inverse), 1)
         x, beta, gamma = (t.numpy() for t in (features(), layer.beta, layer.gamma))
         expected = np.empty_like(x)
         for i in range(CHANNELS):
@@ -61,44 +61,46 @@ class TestNumbers:
         np.testing.assert_allclose(layer(features()), expected, rtol=1e-5)
 
     def test_float32_under_every_precision(self, inverse):
-        expected = built(gdn.GDN(inverse), 2)(features())
+        expected = built(compression.GDN(inverse), 2)(features())
         tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
-        result = built(gdn.GDN(inverse), 2)(features())
+        result = built(compression.GDN(inverse), 2)(features())
         assert result.dtype == tf.float32
         np.testing.assert_array_equal(result, expected)
-        low = built(gdn.GDN(inverse), 2)(tf.cast(features(), tf.bfloat16))
+        low = built(compression.GDN(inverse), 2)(tf.cast(features(), tf.bfloat16))
         assert low.dtype == tf.float32
 
     def test_a_saved_layer_computes_the_same(self, inverse, tmp_path):
         image = tf.keras.Input([None, None, CHANNELS])
-        model = tf.keras.Model(image, built(gdn.GDN(inverse), 3)(image))
+        model = tf.keras.Model(image, built(compression.GDN(inverse), 3)(image))
         for path in (str(tmp_path / "model.keras"), str(tmp_path / "saved_model")):
             model.save(path)
             loaded = tf.keras.models.load_model(path, compile=False)
-            assert isinstance(loaded.layers[-1], gdn.GDN)
+            assert isinstance(loaded.layers[-1], compression.GDN)
             assert loaded.layers[-1].inverse == inverse
             np.testing.assert_array_equal(loaded(features()), model(features()))
 
 
 def test_it_starts_as_tensorflow_compressions():
-    layer = built(gdn.GDN())
+    layer = built(compression.GDN())
     np.testing.assert_array_equal(layer.beta, np.ones(CHANNELS))
     np.testing.assert_allclose(layer.gamma, 0.1 * np.eye(CHANNELS), rtol=1e-6)
 
 
 @pytest.mark.parametrize("inverse", [False, True], ids=["forward", "inverse"])
 def test_whatever_the_weights_beta_and_gamma_stay_positive(inverse):
-    layer = built(gdn.GDN(inverse))
+    layer = built(compression.GDN(inverse))
     for weight in layer.weights:
         weight.assign(-tf.ones_like(weight))
-    np.testing.assert_allclose(layer.beta, np.full(CHANNELS, gdn.MIN_BETA), rtol=1e-3)
+    np.testing.assert_allclose(
+        layer.beta, np.full(CHANNELS, compression.MIN_BETA), rtol=1e-3
+    )
     assert (layer.gamma.numpy() >= 0).all() and layer.gamma.numpy().max() < 1e-9
     assert np.isfinite(layer(features())).all()
 
 
 @pytest.mark.parametrize("name", ["beta", "gamma"])
 def test_weights_below_their_bounds_move_only_up(name):
-    layer = built(gdn.GDN())
+    layer = built(compression.GDN())
     weight = getattr(layer, f"root_{name}")
     weight.assign(-tf.ones_like(weight))
     gradients = []

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from data_pipeline import pixels
-from evaluation import identity
+from evaluation.metrics import identity
 
 SIZE = 8
 NAMES = ("a.jpg", "b.jpg", "c.jpg")

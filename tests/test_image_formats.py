@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 from PIL import Image, JpegImagePlugin, features
 
-from data_pipeline import pixels, synthetic_faces
-from evaluation import image_formats
+from data_pipeline import pixels
+from data_pipeline.drawn_faces import draw
+from evaluation.codecs import image_formats
 
 FORMATS = image_formats.available()
 
 
 @pytest.fixture(scope="module")
 def face():
-    return synthetic_faces.draw(0, seed=0, size=96)["image"]
+    return draw.draw(0, seed=0, size=96)["image"]
 
 
 def error(image, decoded):

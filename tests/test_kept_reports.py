@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from experiments import kept_reports
+from experiments.core import folder as kept_reports
 
 
 def write(folder, fingerprint, mask="center", text=""):

@@ -26,7 +26,10 @@ from PIL import Image
 
 from data_pipeline import pixels
 from models import skip_inpainting
-from serving import codec_export, export, latent_export, photo
+from serving.export import codec as codec_export
+from serving.export import latents as latent_export
+from serving.export import restorer
+from serving.photo import restorer as photo
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs" / "keras.md"
@@ -84,7 +87,9 @@ def export_restorer(folder):
         if "kernel" in weight.name:
             weight.assign(8 * weight)
     facts = {"config.json": json.dumps({"image_size": SIZE, "hole_size": SIZE // 2})}
-    return export.save(export.build_restorer(network, fill=1.0), folder, extras=facts)
+    return restorer.save(
+        restorer.build_restorer(network, fill=1.0), folder, extras=facts
+    )
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +167,7 @@ def _(names):
     assert_trained_on(mask[None], 128, 64)
     model = tf.keras.models.load_model(names["RESTORER"], compile=False)
     assert model.output_shape == (None, size, size, 3)
-    assert codec_export.load(names["CODEC"]).tables.channels == 128
+    assert codec_export.load_image_codec(names["CODEC"]).tables.channels == 128
     assert latent_export.load(names["FACES"]).image_size == 64
 
 
@@ -243,7 +248,7 @@ def _(names):
     assert latents.dtype == tf.int32 and latents.shape[:3] == (1, 10, 9)
     assert again.shape == (height, width, 3)
     # The same numbers as in files.
-    codec = codec_export.load(names["CODEC"])
+    codec = codec_export.load_image_codec(names["CODEC"])
     picture = names["picture"].numpy()
     expected = codec.decompress(codec.compress(picture))
     np.testing.assert_array_equal(np.rint(again * 255), expected)

@@ -9,7 +9,7 @@ import sys
 import pytest
 import tiny_codec
 
-from serving import codec_export
+from serving.export import codec
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CHANNELS = 128
@@ -36,7 +36,7 @@ print(json.dumps([peak(1), peak(5)]))
 def model(tmp_path_factory):
     """Networks of published width, whose latents are as large as trained ones'."""
     analysis, synthesis = tiny_codec.halves("gdn", channels=CHANNELS)
-    return codec_export.save(
+    return codec.save(
         analysis,
         synthesis,
         tmp_path_factory.mktemp("run") / "export" / "1",

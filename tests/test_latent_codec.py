@@ -10,12 +10,12 @@ from PIL import Image
 from tiny_codec import mutate, picture
 
 from data_pipeline import pixels
-from serving import container
-from serving.codec import identify
-from serving.container import CorruptFileError, ForeignFileError, Header
-from serving.entropy import EntropyTables
-from serving.latent_codec import LatentCodec
-from serving.quantizer import Quantizer
+from serving.codec import container
+from serving.codec.container import CorruptFileError, ForeignFileError, Header
+from serving.codec.entropy import EntropyTables
+from serving.codec.image_codec import identify
+from serving.codec.latent_codec import LatentCodec
+from serving.codec.quantizer import Quantizer
 
 SIZE, LATENTS = 16, 40
 SIZES = [(16, 16), (1, 1), (1, 300), (300, 1), (45, 61), (218, 178)]

@@ -18,14 +18,16 @@ from tiny_codec import picture
 from tiny_latents import LATENTS, SIZE
 
 from data_pipeline import pixels
-from experiments import config as configs
-from experiments import latent_quantizers
-from experiments.cvae_dcgan import PRESETS, Config
+from experiments.core import command_line
+from experiments.cvae_dcgan.config import PRESETS, Config
 from models import cvae_dcgan
-from serving import any_codec, codec_export, container, latent_export
-from serving.codec import identify
-from serving.container import ForeignFileError
-from serving.quantizer import Quantizer
+from serving.codec import container
+from serving.codec import quantizer as latent_quantizers
+from serving.codec.container import ForeignFileError
+from serving.codec.image_codec import identify
+from serving.codec.quantizer import Quantizer
+from serving.export import codec as any_codec
+from serving.export import latents as latent_export
 
 IMAGE = ([None, SIZE, SIZE, 3], tf.float32)
 CODE = ([None, LATENTS], tf.float32)
@@ -47,7 +49,7 @@ def codecs(exported):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run's folder after its export stage, the network and the training images."""
-    config = configs.make(Config, PRESETS, "smoke", latents=LATENTS)
+    config = command_line.make(Config, PRESETS, "smoke", latents=LATENTS)
     network = cvae_dcgan.build_autoencoder(*tiny_latents.halves())
     split = tiny.split_of(tiny_latents.pictures(30))
     folder = tmp_path_factory.mktemp("whole") / "run"
@@ -250,7 +252,7 @@ class TestFiles:
 ELSEWHERE = """
 import sys
 sys.modules.update(dict.fromkeys(["tensorflow_compression", "tensorflow_addons"]))
-networks = ["bfloat16", "blocks", "cvae_dcgan", "keyed_noise"]
+networks = ["blocks", "convolutions", "cvae_dcgan", "stochastic"]
 sys.modules.update({f"models.{name}": None for name in networks})
 import numpy as np
 import tensorflow as tf
@@ -264,11 +266,11 @@ drawn = model.signatures["decode"](latents=latents)["image"]
 keras = tf.keras.models.load_model(folder)(image)
 
 del sys.modules["tensorflow_compression"]
-from serving import any_codec
+from serving.export import codec as exports
 
-codec = any_codec.load(folder, bits=8)
+codec = exports.load(folder, bits=8)
 data = [codec.compress(picture) for picture in (square, odd)]
-decoded = [any_codec.load(folder).decompress(each) for each in data]
+decoded = [exports.load(folder).decompress(each) for each in data]
 np.savez(
     made,
     latents=latents, drawn=drawn, keras=keras,
@@ -372,11 +374,13 @@ class TestRefusals:
         with pytest.raises(ValueError, match="no latents of faces: .* of cvae_dcgan;"):
             latent_export.load(tmp_path)
         with pytest.raises(ValueError, match="holds no codec: .* analysis and synth"):
-            codec_export.load(exported[0])
+            any_codec.load_image_codec(exported[0])
 
     def test_a_codec_without_quantizers_has_no_choice(self, tmp_path, monkeypatch):
         codec = object()
-        monkeypatch.setattr(codec_export, "load", lambda folder, **options: codec)
+        monkeypatch.setattr(
+            any_codec, "load_image_codec", lambda folder, **options: codec
+        )
         (tmp_path / "assets.extra").mkdir()
         (tmp_path / "assets.extra" / "config.json").write_text('{"model_id": "0"}')
         assert any_codec.load(tmp_path) is codec

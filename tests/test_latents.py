@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from evaluation import latents, plots, tables
+from evaluation import latents, tables
+from evaluation.report import plots
 
 
 def encoded(images=4000, seed=0):

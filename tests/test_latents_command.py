@@ -14,10 +14,12 @@ from tiny_latents import LATENTS, SIZE
 
 from data_pipeline import pixels
 from evaluation.latents import Usage
-from experiments import latent_pictures, latent_quantizers
 from experiments import latents as command
+from experiments.cvae_dcgan import report
 from models import cvae_dcgan
-from serving import labeled, latent_export
+from serving import png
+from serving.codec import quantizer
+from serving.export import latents as latent_export
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -79,7 +81,7 @@ class TestInterpolate:
         run("interpolate", input=f"{paths[0]},{paths[1]}", output=target, steps=5)
         (row,) = cut(target)
         assert len(row) == 5 + 2
-        assert said(target) == labeled.STRIP
+        assert said(target) == png.STRIP
         np.testing.assert_array_equal(row[0], codec.seen(images[0]))
         np.testing.assert_array_equal(row[-1], images[1])
         first, second = (codec.encode(image) for image in images)
@@ -105,7 +107,7 @@ class TestTraverse:
         deviations = codec.deviations()
         order = np.argsort(-deviations)[:3]
         assert rows.shape[:2] == (3, 7)
-        assert said(target) == labeled.DRAWN
+        assert said(target) == png.DRAWN
         out = capsys.readouterr().out
         for number, row in zip(order, rows):
             np.testing.assert_array_equal(row[3], codec.decode(latents))
@@ -142,7 +144,7 @@ class TestEncodeAndDecode:
             latents = codec.encode(pixels.read(photos / name))
             np.testing.assert_array_equal(found[stem], latents)
             target = tmp_path / "drawn" / f"{stem}.png"
-            assert said(target) == labeled.DECODED
+            assert said(target) == png.DECODED
             np.testing.assert_array_equal(pixels.read(target), codec.decode(latents))
         out = capsys.readouterr().out
         assert f"4 pictures encoded: {tmp_path / 'latents.npz'}\n" in out
@@ -279,13 +281,13 @@ class TestSections:
     def test_faces_are_the_first_and_latents_the_most_used(self, network):
         images = tiny_latents.training_images()[:9]
         split = tiny.split_of(images)
-        found = latent_pictures.sections(network, split, self.usage())
+        found = report.sections(network, split, self.usage())
         between, along = found["Between two faces"], found["One latent moved"]
         assert [row["name"] for row in between] == [
             f"image_{n}, image_{n + 1}" for n in (0, 2, 4)
         ]
         encoder, decoder = (network.get_layer(n) for n in ("encoder", "decoder"))
-        means = latent_quantizers.encode(encoder, images)["mean"]
+        means = quantizer.encode(encoder, images)["mean"]
         drawn = pixels.unit_to_bytes(decoder(means)).numpy()
         for number, row in zip((0, 2, 4), between):
             shown = [image for _, image in row["images"]]
@@ -308,7 +310,7 @@ class TestSections:
 
     def test_rows_are_what_a_report_takes(self, network):
         split = tiny.split_of(tiny_latents.training_images()[:6])
-        for rows in latent_pictures.sections(network, split, self.usage()).values():
+        for rows in report.sections(network, split, self.usage()).values():
             labels = [[label for label, _ in row["images"]] for row in rows]
             # The page shows the labels of the first row, and files are named so.
             assert all(one == labels[0] for one in labels)
@@ -321,7 +323,7 @@ class TestSections:
     @pytest.mark.parametrize("count, pairs", [(1, 0), (3, 1)])
     def test_few_images_are_enough(self, network, count, pairs):
         split = tiny.split_of(tiny_latents.training_images()[:count])
-        found = latent_pictures.sections(network, split, self.usage())
+        found = report.sections(network, split, self.usage())
         assert [len(rows) for rows in found.values()] == [pairs, 8]
 
 

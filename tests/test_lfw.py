@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_pipeline import lfw, sources
+from data_pipeline import sources
+from data_pipeline.datasets import lfw
 
 PEOPLE = {"Ana_Li": 4, "Bo": 1, "Chen_Tsai-chin": 9, "Dee_O'Neil": 2, "Eva": 1, "Fu": 3}
 NAMES = [f"{who}_{k:04d}" for who, n in PEOPLE.items() for k in range(1, n + 1)]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from evaluation import metrics
+from evaluation.metrics import measure
 from training import losses
 
 # Two examples; the mean of |x| and of x^2 of each, by hand.
@@ -148,8 +148,8 @@ def noisy(images, amount=0.05, seed=1):
     return np.clip(images + noise, 0, 1).astype(np.float32)
 
 
-STRUCTURE = {"ssim": (losses.ssim, metrics.ssim)}
-STRUCTURE["ms_ssim"] = (losses.ms_ssim, metrics.ms_ssim_3)
+STRUCTURE = {"ssim": (losses.ssim, measure.ssim)}
+STRUCTURE["ms_ssim"] = (losses.ms_ssim, measure.ms_ssim_3)
 # What a network may return for a target.
 RETURNED = {
     "equal": lambda target: target,
@@ -225,7 +225,7 @@ class TestStructure:
 
     def test_small_images_are_an_error_that_says_how_large(self, name):
         loss, metric = STRUCTURE[name]
-        smallest = metrics.minimum_size(metric.__name__)
+        smallest = measure.minimum_size(metric.__name__)
         for side in (smallest - 1, smallest):
             target = portraits(side)
             if side == smallest:

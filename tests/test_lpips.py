@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evaluation import lpips, lpips_weights, torch_files
+from evaluation.metrics import lpips, torch_checkpoint
 
 PUBLISHED = os.environ.get("FACEMEND_DATA") and (
     pathlib.Path(os.environ["FACEMEND_DATA"]) / "lpips"
@@ -14,8 +14,8 @@ needs_published = pytest.mark.skipif(
     not (PUBLISHED and PUBLISHED.is_dir()),
     reason="FACEMEND_DATA names no folder with lpips/, the published LPIPS files",
 )
-SHAPES = [shape for _, shape in lpips_weights.CONVOLUTIONS.values()]
-PLACES = [place for place, _ in lpips_weights.CONVOLUTIONS.values()]
+SHAPES = [shape for _, shape in lpips.CONVOLUTIONS.values()]
+PLACES = [place for place, _ in lpips.CONVOLUTIONS.values()]
 
 
 @pytest.fixture(scope="module")
@@ -100,8 +100,8 @@ def test_the_published_examples_have_the_published_distances():
 @needs_published
 def test_the_published_heads_are_read_and_are_the_pinned_file():
     path = PUBLISHED / "lpips_v0.1_alex_heads.pth"
-    assert lpips_weights._sha256(path) == lpips_weights.HEADS[1]
-    heads = torch_files.read(path)
+    assert lpips._sha256(path) == lpips.HEADS[1]
+    heads = torch_checkpoint.read(path)
     with np.load(PUBLISHED / "lpips_alex_hwio.npz") as expected:
         for layer in range(1, 6):
             head = heads[f"lin{layer - 1}.model.1.weight"]
@@ -158,7 +158,7 @@ def test_other_weights_are_an_error(weights, tmp_path):
 
 def test_convert_makes_the_weights_again(weights, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        torch_files, "read", lambda path: state_dicts(weights)[path.name]
+        torch_checkpoint, "read", lambda path: state_dicts(weights)[path.name]
     )
     paths = [tmp_path / name for name in ("alexnet.pth", "alex.pth")]
     out = lpips.convert(*paths, tmp_path / "new" / "lpips.npz")
@@ -190,24 +190,24 @@ def test_download_fills_the_cache_with_checked_files_only(
 ):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     contents = state_dicts(weights)
-    monkeypatch.setattr(torch_files, "read", lambda path: contents[path.name])
+    monkeypatch.setattr(torch_checkpoint, "read", lambda path: contents[path.name])
     sources = {}
     for name in contents:
         (tmp_path / name).write_text(name)
-        checksum = lpips_weights._sha256(tmp_path / name)
+        checksum = lpips._sha256(tmp_path / name)
         sources[name] = ((tmp_path / name).as_uri(), checksum)
-    monkeypatch.setattr(lpips_weights, "ALEXNET", sources["alexnet.pth"])
+    monkeypatch.setattr(lpips, "ALEXNET", sources["alexnet.pth"])
 
-    monkeypatch.setattr(lpips_weights, "HEADS", (sources["alex.pth"][0], "0" * 64))
+    monkeypatch.setattr(lpips, "HEADS", (sources["alex.pth"][0], "0" * 64))
     with pytest.raises(ValueError, match="damaged or replaced"):
         lpips.download()
     absent = (tmp_path / "absent").as_uri()
-    monkeypatch.setattr(lpips_weights, "HEADS", (absent, "0" * 64))
+    monkeypatch.setattr(lpips, "HEADS", (absent, "0" * 64))
     with pytest.raises(OSError, match=r"could not be fetched .* --alexnet=FILE"):
         lpips.download()
     assert lpips.resolve("") is None
 
-    monkeypatch.setattr(lpips_weights, "HEADS", sources["alex.pth"])
+    monkeypatch.setattr(lpips, "HEADS", sources["alex.pth"])
     cached = lpips.download()
     assert lpips.resolve("") == cached
     assert [p.name for p in cached.parent.iterdir()] == ["lpips_alex.npz"]

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from evaluation import metrics
+from evaluation.metrics import measure, registry
 
 PIXEL_METRICS = ("l1_percent", "mae", "mse", "psnr_db")
 
 
 def value(name, target, restored):
-    return getattr(metrics, name)(target, restored).numpy()
+    return getattr(measure, name)(target, restored).numpy()
 
 
 def pair(height, width, batch=2):
@@ -28,7 +28,7 @@ def square_mask(batch, size, top, left, height, width):
 
 def test_measure_reports_what_the_image_size_allows():
     for size, whole in ((64, {"ms_ssim_3", "ms_ssim_5w"}), (161, {"ms_ssim"})):
-        measured = metrics.measure(
+        measured = measure.measure(
             *pair(size, size), square_mask(2, size, 5, 5, 20, 20)
         )
         common = {*PIXEL_METRICS, "ssim"}
@@ -37,14 +37,14 @@ def test_measure_reports_what_the_image_size_allows():
             expected |= {f"{region}/{n}" for n in common | whole}
         assert set(measured) == expected
         assert {v.shape for v in measured.values()} == {(2,)}
-        assert {key.split("/")[1] for key in measured} <= set(metrics.METRICS)
+        assert {key.split("/")[1] for key in measured} <= set(registry.METRICS)
 
 
 def test_an_error_in_known_pixels_is_only_in_raw():
     target, _ = pair(64, 64)
     mask = square_mask(2, 64, 16, 20, 30, 30)
     restored = np.where(mask == 1, target, 1 - target)
-    measured = metrics.measure(target, restored, mask)
+    measured = measure.measure(target, restored, mask)
     for region in ("hole", "composite"):
         np.testing.assert_array_equal(measured[f"{region}/mse"], 0)
         np.testing.assert_allclose(measured[f"{region}/ssim"], 1, atol=1e-4)
@@ -54,7 +54,7 @@ def test_an_error_in_known_pixels_is_only_in_raw():
 def test_an_error_in_the_hole_is_undiluted_there():
     target, noisy = pair(64, 64)
     mask = square_mask(2, 64, 16, 20, 32, 24)
-    measured = metrics.measure(target, np.where(mask == 1, noisy, target), mask)
+    measured = measure.measure(target, np.where(mask == 1, noisy, target), mask)
     for name in ("ssim", "mae", "psnr_db", "ms_ssim_5w"):
         np.testing.assert_array_equal(
             measured[f"composite/{name}"], measured[f"raw/{name}"]
@@ -75,7 +75,7 @@ def test_known_pixels_inside_the_bounding_box_have_no_pixel_error():
     mask = square_mask(2, 32, 4, 4, 20, 20)
     mask[:, 8:20, 8:20] = 0
     restored = np.where(mask == 1, target, 0)
-    measured = metrics.measure(target, restored, mask)
+    measured = measure.measure(target, restored, mask)
     np.testing.assert_array_equal(measured["hole/mae"], 0)
     np.testing.assert_allclose(measured["hole/ssim"], 1, atol=1e-4)
 
@@ -90,10 +90,10 @@ def test_bounding_boxes_of_different_sizes_equal_one_by_one():
         (9, 1, 17, 60),
     ]
     mask = np.concatenate([square_mask(1, 64, *box) for box in boxes])
-    together = metrics.measure(target, restored, mask)
+    together = measure.measure(target, restored, mask)
     for i in range(5):
         one = np.s_[i : i + 1]
-        alone = metrics.measure(target[one], restored[one], mask[one])
+        alone = measure.measure(target[one], restored[one], mask[one])
         for key, values in alone.items():
             np.testing.assert_allclose(
                 together[key][one], values, atol=1e-5, err_msg=key
@@ -104,7 +104,7 @@ def test_undefined_is_nan_for_that_image_only():
     target, restored = pair(64, 64, batch=4)
     sizes = (8, 16, 40, 0)
     mask = np.concatenate([square_mask(1, 64, 2, 2, n, n) for n in sizes])
-    measured = metrics.measure(target, restored, mask)
+    measured = measure.measure(target, restored, mask)
     nan = {key: np.isnan(v).tolist() for key, v in measured.items()}
     assert nan.pop("hole/ssim") == [True, False, False, True]
     assert nan.pop("hole/ms_ssim_5w") == [True, True, False, True]
@@ -121,7 +121,7 @@ def test_lpips_sees_the_crop_and_is_nan_below_its_minimum():
     seen, fake.minimum_size = [], 31
     target, restored = pair(64, 64, batch=3)
     mask = np.concatenate([square_mask(1, 64, 2, 2, n, n) for n in (31, 30, 31)])
-    measured = metrics.measure(target, restored, mask, lpips=fake, regions=["hole"])
+    measured = measure.measure(target, restored, mask, lpips=fake, regions=["hole"])
     assert seen == [(2, 31, 31, 3)]
     assert np.isnan(measured["hole/lpips"]).tolist() == [False, True, False]
     np.testing.assert_allclose(measured["hole/lpips"][0], measured["hole/mae"][0], 1e-5)
@@ -131,7 +131,7 @@ def test_lpips_sees_the_crop_and_is_nan_below_its_minimum():
 def test_a_large_batch_is_measured_in_order():
     target, restored = pair(16, 16, batch=130)
     mask = square_mask(130, 16, 2, 2, 12, 12).astype(bool)
-    measured = metrics.measure(target, restored, mask)
+    measured = measure.measure(target, restored, mask)
     np.testing.assert_allclose(
         measured["raw/psnr_db"], value("psnr_db", target, restored), rtol=1e-5
     )
@@ -150,4 +150,4 @@ def test_measure_refuses_what_it_cannot_measure(change, message):
     target, restored = pair(16, 16)
     arguments = {"target": target, "restored": restored, "mask": target[..., :1]}
     with pytest.raises(ValueError, match=message):
-        metrics.measure(**{**arguments, **change})
+        measure.measure(**{**arguments, **change})

@@ -4,14 +4,14 @@ import scipy.signal
 import skimage.metrics
 import tensorflow as tf
 
-from evaluation import metrics, structure
+from evaluation.metrics import measure, registry, ssim
 
 PIXEL_METRICS = ("l1_percent", "mae", "mse", "psnr_db")
 STRUCTURAL = ("ssim", "ms_ssim", "ms_ssim_3", "ms_ssim_5w")
 
 
 def value(name, target, restored):
-    return getattr(metrics, name)(target, restored).numpy()
+    return getattr(measure, name)(target, restored).numpy()
 
 
 def pair(height, width, noise=0.1, batch=2, seed=0):
@@ -85,12 +85,12 @@ def test_ssim_equals_scikit_image_away_from_the_border(height, width):
 @pytest.mark.parametrize(
     "name, weights, taps, height, width",
     [
-        ("ms_ssim", structure.FIVE_SCALES, 11, 161, 190),
+        ("ms_ssim", ssim.FIVE_SCALES, 11, 161, 190),
         ("ms_ssim_3", (0.07105, 0.45298, 0.47597), 11, 41, 58),
         ("ms_ssim_3", (0.07105, 0.45298, 0.47597), 11, 64, 64),
-        ("ms_ssim_5w", structure.FIVE_SCALES, 2, 17, 35),
-        ("ms_ssim_5w", structure.FIVE_SCALES, 4, 64, 64),
-        ("ms_ssim_5w", structure.FIVE_SCALES, 8, 128, 128),
+        ("ms_ssim_5w", ssim.FIVE_SCALES, 2, 17, 35),
+        ("ms_ssim_5w", ssim.FIVE_SCALES, 4, 64, 64),
+        ("ms_ssim_5w", ssim.FIVE_SCALES, 8, 128, 128),
     ],
 )
 def test_ms_ssim_equals_a_float64_implementation(name, weights, taps, height, width):
@@ -120,7 +120,7 @@ def test_negative_contrast_counts_as_zero():
 @pytest.mark.parametrize("name", [*PIXEL_METRICS, *STRUCTURAL])
 def test_identity_clipping_and_growing_noise(name):
     target, _ = pair(161, 161)
-    best = {"psnr_db": metrics.PSNR_CAP_DB}.get(name, 1.0 if name in STRUCTURAL else 0)
+    best = {"psnr_db": measure.PSNR_CAP_DB}.get(name, 1.0 if name in STRUCTURAL else 0)
     np.testing.assert_allclose(value(name, target, target), best, atol=1e-4)
 
     overshooting = np.where(target > 0.5, 1.7, -0.4)
@@ -131,7 +131,7 @@ def test_identity_clipping_and_growing_noise(name):
     noisy = [
         value(name, *pair(161, 161, noise=noise)) for noise in (0.02, 0.05, 0.1, 0.3)
     ]
-    direction = 1 if metrics.METRICS[name].higher_is_better else -1
+    direction = 1 if registry.METRICS[name].higher_is_better else -1
     assert np.all(direction * np.diff(noisy, axis=0) < 0)
 
 
@@ -140,7 +140,7 @@ def test_identity_clipping_and_growing_noise(name):
     [("ssim", 11), ("ms_ssim_5w", 17), ("ms_ssim_3", 41), ("ms_ssim", 161)],
 )
 def test_the_smallest_image_works_and_a_smaller_one_is_an_error(name, size):
-    assert metrics.minimum_size(name) == size
+    assert measure.minimum_size(name) == size
     assert np.isfinite(value(name, *pair(size, size + 9))).all()
     with pytest.raises(ValueError, match=rf"{name} needs .* {size} px.*{size - 1}×200"):
         value(name, *pair(size - 1, 200))

@@ -7,8 +7,7 @@ import pytest
 import tensorflow as tf
 
 from data_pipeline import masks
-from models import cost, discriminators, doubling
-from models import multiscale_context_encoder as networks
+from models import convolutions, cost, discriminators, multiscale_context_encoder
 
 # options, parameters, trainable ones, 1e9 multiply-adds with pooling and with strides
 SPECIFIED = [
@@ -48,14 +47,16 @@ class TestSpecification:
         "options, params, trainable, pooled, strided", SPECIFIED, ids=IDS
     )
     def test_size_cost_and_output(self, options, params, trainable, pooled, strided):
-        network = networks.build_generator(**options)
+        network = multiscale_context_encoder.build_generator(**options)
         assert network.count_params() == params
         if trainable:
             assert size_of(network.trainable_weights) == trainable
         assert round(cost.multiply_adds(network) / 1e9, 3) == pooled
         assert network.output_shape == (None, 64, 64, 3)
         if strided:
-            network = networks.build_generator(**options, downsampling="stride")
+            network = multiscale_context_encoder.build_generator(
+                **options, downsampling="stride"
+            )
             assert network.count_params() == params
             assert round(cost.multiply_adds(network) / 1e9, 3) == strided
             assert network.output_shape == (None, 64, 64, 3)
@@ -67,7 +68,7 @@ class TestSpecification:
         assert network.output_shape == (None, 1, 1, 1)
 
     def test_table_i(self):
-        network = networks.build_generator()
+        network = multiscale_context_encoder.build_generator()
         table = {  # sub-encoder -> input side, then (channels, kernel, output side)
             0: (250, [(32, 3, 125), (64, 3, 63), (128, 3, 32), (512, 1, 16)]),
             1: (125, [(64, 3, 63), (128, 3, 32), (512, 1, 16)]),
@@ -84,7 +85,7 @@ class TestSpecification:
 
     @pytest.mark.parametrize("aggregation, channels", [("add", 512), ("concat", 1536)])
     def test_table_ii(self, aggregation, channels):
-        network = networks.build_generator(aggregation=aggregation)
+        network = multiscale_context_encoder.build_generator(aggregation=aggregation)
         assert network.get_layer("joined").output_shape == (None, 16, 16, channels)
         shapes = [
             network.get_layer(name).output_shape[1:]
@@ -96,7 +97,7 @@ class TestSpecification:
 
     def test_doubling_in_one_step_is_doubling_and_a_convolution(self):
         x = tf.random.stateless_normal([2, 5, 7, 6], [0, 0])
-        layer = doubling.DoublingConv2D(4, bias_initializer="ones")
+        layer = convolutions.DoublingConv2D(4, bias_initializer="ones")
         result = layer(x)
         doubled = tf.repeat(tf.repeat(x, 2, axis=1), 2, axis=2)
         expected = tf.nn.conv2d(doubled, layer.kernel, 1, "SAME") + layer.bias
@@ -104,7 +105,7 @@ class TestSpecification:
         assert layer.compute_output_shape(x.shape) == tuple(result.shape)
 
     def test_every_level_is_conv_leaky_relu_norm_pool(self):
-        network = networks.build_generator(**TINY)
+        network = multiscale_context_encoder.build_generator(**TINY)
         layer = network.get_layer("scale1_level2")
         kinds = []
         for _ in range(3):
@@ -122,7 +123,9 @@ class TestPyramid:
         """The three filled images, as the network sees them."""
         size = image.shape[1]
         inputs = [tf.keras.Input((size, size, c)) for c in (3, 1)]
-        pyramid = tf.keras.Model(inputs, networks.masked_pyramid(*inputs, 3, fill))
+        pyramid = tf.keras.Model(
+            inputs, multiscale_context_encoder.masked_pyramid(*inputs, 3, fill)
+        )
         return [x.numpy() for x in pyramid([image, mask])]
 
     def test_holes_are_where_the_specification_has_them(self):
@@ -153,8 +156,10 @@ class TestPyramid:
     @pytest.mark.parametrize("options", [c[0] for c in SPECIFIED], ids=IDS)
     def test_what_the_hole_holds_moves_the_output_by_no_bit(self, options, policy):
         tf.keras.mixed_precision.set_global_policy(policy)
-        generator = strong(networks.build_generator(**TINY, **options))
-        inpainter = networks.build_inpainter(generator)
+        generator = strong(
+            multiscale_context_encoder.build_generator(**TINY, **options)
+        )
+        inpainter = multiscale_context_encoder.build_inpainter(generator)
         image, mask = pictures(), centers()
         other = np.where(mask > 0, np.float32(np.nan), image)
         first = inpainter({"image": image, "mask": mask}).numpy()
@@ -164,7 +169,7 @@ class TestPyramid:
 
     @pytest.mark.parametrize("scale", [0, 1, 2])
     def test_every_scale_counts(self, scale):
-        generator = strong(networks.build_generator(**TINY))
+        generator = strong(multiscale_context_encoder.build_generator(**TINY))
         inputs = {"image": pictures(), "mask": centers()}
         before = generator(inputs).numpy()
         kernel = generator.get_layer(f"scale{scale}_level1").kernel
@@ -174,10 +179,10 @@ class TestPyramid:
 
 class TestInpainter:
     def test_known_pixels_and_the_patch_in_its_place(self):
-        generator = strong(networks.build_generator(**TINY))
+        generator = strong(multiscale_context_encoder.build_generator(**TINY))
         image, mask = pictures(), centers()
         inputs = {"image": image, "mask": mask}
-        restored = networks.build_inpainter(generator)(inputs).numpy()
+        restored = multiscale_context_encoder.build_inpainter(generator)(inputs).numpy()
         known = np.broadcast_to(mask == 0, image.shape)
         np.testing.assert_array_equal(restored[known], image[known])
         patch = generator(inputs).numpy()
@@ -185,11 +190,14 @@ class TestInpainter:
 
     def test_float32_comes_out_under_bfloat16(self):
         tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
-        generator = networks.build_generator(**TINY)
+        generator = multiscale_context_encoder.build_generator(**TINY)
         assert generator.get_layer("scale0_level2").compute_dtype == "bfloat16"
         assert generator.get_layer("scale0_level2_norm").compute_dtype == "float32"
         inputs = {"image": pictures(), "mask": centers()}
-        assert networks.build_inpainter(generator)(inputs).dtype == tf.float32
+        assert (
+            multiscale_context_encoder.build_inpainter(generator)(inputs).dtype
+            == tf.float32
+        )
 
 
 class TestErrors:
@@ -203,4 +211,4 @@ class TestErrors:
     )
     def test_they_name_the_option_and_its_values(self, options, text):
         with pytest.raises(ValueError, match=re.escape(text)):
-            networks.build_generator(**options)
+            multiscale_context_encoder.build_generator(**options)

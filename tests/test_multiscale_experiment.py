@@ -13,12 +13,12 @@ import tensorflow as tf
 import tiny
 
 from data_pipeline import masks, pipeline, pixels
-from experiments import config as configs
-from experiments import cost_table, runner
-from experiments import multiscale_context_encoder_facts as facts
-from experiments.data import RunData
-from experiments.multiscale_context_encoder import PRESETS, SYSTEM, Config
-from serving import export
+from experiments.core import command_line, results, runner
+from experiments.core.data import RunData
+from experiments.multiscale_context_encoder import published as facts
+from experiments.multiscale_context_encoder.config import PRESETS, Config
+from experiments.multiscale_context_encoder.system import SYSTEM
+from serving.export import saved_model
 from training import strategy
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -36,7 +36,7 @@ TINY = {
 
 
 def make(preset, **options):
-    return configs.make(Config, PRESETS, preset, **options)
+    return command_line.make(Config, PRESETS, preset, **options)
 
 
 def batch(count=4, size=32, side=8):
@@ -115,7 +115,7 @@ class TestData:
 def test_the_cost_of_a_run_stands_beside_its_measured_speed():
     values = json.loads(json.dumps(dataclasses.asdict(make("lfw_concat"))))
     run = {"label": facts.CONCAT, "environment": {"config": values}}
-    table = cost_table.make(SYSTEM, [run])
+    table = results.make(SYSTEM, [run])
     ((label, parameters, macs, training, inference),) = table.rows
     assert (label, parameters, macs) == (facts.CONCAT, "2,224,835", "3.290")
     assert inference > training > 0
@@ -244,7 +244,7 @@ def test_a_run_trains_evaluates_and_exports(tmp_path):
     ours = report["summary"][facts.ADD]
     # A hole of 16 px is too small for any MS-SSIM; the whole picture is not.
     assert {"hole/l1_percent", "hole/psnr_db", "composite/ms_ssim_3"} <= set(ours)
-    facts_of_export = export.read_config(folder.export)
+    facts_of_export = saved_model.read_config(folder.export)
     assert facts_of_export["fills"] == {"side": 16, "centered": True}
     model = tf.keras.models.load_model(folder.export)
     inputs, target = batch(2, 64, 16)

@@ -8,10 +8,11 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from data_pipeline import drawn_scenes
-from evaluation import frequency, plots, rescaling, tables
+from data_pipeline.drawn_scenes import draw
+from evaluation import baselines, tables
 from evaluation.record import Evaluation
-from experiments import other_images
+from evaluation.report import plots
+from experiments.portrait_autoencoder import other_images
 from tests.tiny import smooth
 
 SIZE, COUNT = 32, 6
@@ -63,8 +64,8 @@ def test_every_restorer_has_its_errors_on_each_set_with_intervals(measured):
     assert mse.kinds == ["ours", "baseline"]
     expected = [
         np.concatenate([target for _, target in faces()])[:COUNT],
-        np.stack([drawn_scenes.draw(i, size=SIZE) for i in range(COUNT)]) / 255,
-        np.stack([drawn_scenes.noise(i, size=SIZE) for i in range(COUNT)]) / 255,
+        np.stack([draw.draw(i, size=SIZE) for i in range(COUNT)]) / 255,
+        np.stack([draw.noise(i, size=SIZE) for i in range(COUNT)]) / 255,
     ]
     for images, in_mse, in_psnr in zip(expected, mse.rows[0][1:], psnr.rows[0][1:]):
         error = np.square(0.5 * (images - 0.5)).mean(axis=(1, 2, 3))
@@ -99,7 +100,7 @@ def test_the_chart_has_a_line_a_set_over_ascending_frequencies(measured):
         "test images", "drawn scenes", "noise images",
     ]  # fmt: skip
     assert [series.ours for series in curve.series] == [True, False, False]
-    edges = frequency.bands(SIZE)
+    edges = other_images.bands(SIZE)
     for series in curve.series:
         assert all(
             low < x < high for low, x, high in zip(edges[1:], series.x, edges[2:])
@@ -163,7 +164,7 @@ def test_more_images_than_fit_at_once_are_all_measured(monkeypatch):
 def test_baselines_and_tensors_are_welcome():
     restorers = {
         "ours": tf.function(lambda inputs: tf.clip_by_value(inputs["image"], 0.1, 0.9)),
-        **rescaling.restorers(),
+        **baselines.rescaling(),
     }
     table = measure(restorers).tables[0]
     on_noise = [numbers(row[3])[0] for row in table.rows]
@@ -174,7 +175,7 @@ def test_a_folder_takes_the_place_of_the_scenes(tmp_path, capsys):
     for number in range(8):
         below = tmp_path / "lamps" / str(number)
         below.mkdir(parents=True)
-        image = drawn_scenes.draw(number, size=64)[:48]  # not square
+        image = draw.draw(number, size=64)[:48]  # not square
         Image.fromarray(image).save(below / "picture.png")
     (tmp_path / "lamps" / "0" / "picture.png").write_bytes(b"not an image")
     found = measure(folder=str(tmp_path / "lamps"), count=100)

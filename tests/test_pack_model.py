@@ -10,9 +10,13 @@ import tiny_codec
 import tiny_latents
 import tiny_serving
 
-from data_pipeline import lfw, sources
-from experiments import pack_model as command
-from serving import any_codec, container, photo, zoo, zoo_package
+from data_pipeline import sources
+from data_pipeline.datasets import lfw
+from experiments import pack_model
+from serving.codec import container
+from serving.export import codec as any_codec
+from serving.photo import restorer
+from serving.zoo import package, zoo
 
 NAME = "tiny_model"
 CARD = """# Çard
@@ -65,7 +69,9 @@ def output(tmp_path, monkeypatch):
 
 
 def pack(folder, output, name=NAME):
-    command.pack(command.Options(model=str(folder), name=name, output=str(output)))
+    pack_model.pack(
+        pack_model.Options(model=str(folder), name=name, output=str(output))
+    )
 
 
 def written(output):
@@ -97,7 +103,7 @@ class TestPacked:
         flat = " ".join(card.split())
         assert f"--model={NAME}" in flat and entry.license in flat
         assert told.split("float16. ")[1].partition("\n")[0] in flat
-        model = photo.PhotoRestorer(zoo.resolve(NAME))
+        model = restorer.PhotoRestorer(zoo.resolve(NAME))
         assert model.size == tiny_serving.SIZE
 
     @pytest.mark.parametrize("paper", ["portrait_autoencoder", "cvae_dcgan"])
@@ -135,7 +141,7 @@ class TestPacked:
         for path in unpacked.rglob("*"):
             if path.is_file():
                 assert str(folder.parents[2]).encode() not in path.read_bytes(), path
-                assert str(command.__file__).encode() not in path.read_bytes(), path
+                assert str(pack_model.__file__).encode() not in path.read_bytes(), path
 
 
 class TestRefused:
@@ -145,7 +151,7 @@ class TestRefused:
         assert not output.exists()
 
     def test_more_than_everybody_should_clone(self, folder, output, monkeypatch):
-        monkeypatch.setattr(command, "MAX_BYTES", 1000)
+        monkeypatch.setattr(pack_model, "MAX_BYTES", 1000)
         with pytest.raises(ValueError, match="over the limit of 1,000. Take another"):
             pack(folder, output)
 
@@ -158,7 +164,7 @@ class TestRefused:
                 return values
             return (np.round(values * 16) / 16).astype(np.float16)
 
-        monkeypatch.setattr(zoo_package, "rounded", coarse)
+        monkeypatch.setattr(package, "rounded", coarse)
         with pytest.raises(ValueError, match="too much: this network cannot be packed"):
             pack(exports[paper], output)
 
@@ -189,11 +195,11 @@ class TestRefused:
 
 
 def test_the_terms_are_those_that_the_data_sets_say():
-    title, terms = command._DATA["lfw"]
+    title, terms = pack_model._DATA["lfw"]
     info = lfw._info({}, "")
     assert (title, terms.replace("LFW is ", "").replace(" on it", "")) == (
         info.title,
         info.licence,
     )
     drawn = sources.load("faces", "test", data_dir="", seed=0, limit=1, size=32).info
-    assert command._DATA["faces"] == (drawn.title, drawn.licence)
+    assert pack_model._DATA["faces"] == (drawn.title, drawn.licence)

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from test_alignment import SIZE, TYPICAL, moved, own_framing, scene, turned
 
-from data_pipeline import sources, synthetic_faces
-from serving import blending, face_finder, face_regions, framing
-from serving.aligned import BeyondFacesError, FaceRestorer
-from serving.alignment import align
-from serving.photo import UnfillableHoleError
+from data_pipeline import sources
+from data_pipeline.drawn_faces import draw
+from serving.photo import blending, finder, framing
+from serving.photo import masks as face_regions
+from serving.photo.alignment import align
+from serving.photo.faces import BeyondFacesError, FaceRestorer
+from serving.photo.restorer import UnfillableHoleError
 
 FRAMING = own_framing({"image": np.zeros((SIZE, SIZE, 3)), "landmarks": TYPICAL})
 UNFILLABLE = "This model fills something else."
@@ -155,7 +157,7 @@ def test_a_hole_smaller_than_a_pixel_of_the_model_is_filled_too():
 
 def test_a_photograph_of_24_megapixels():
     matrix = turned(-20, 2.0, (5000, 3300))
-    landmarks = moved(matrix, synthetic_faces.draw(3, size=256)["landmarks"])
+    landmarks = moved(matrix, draw.draw(3, size=256)["landmarks"])
     image = np.full((4000, 6000, 3), 77, np.uint8)
     mask = part(image, "mouth", landmarks)
     restored = FaceRestorer(Model(0.9))(image, mask, [landmarks])
@@ -380,7 +382,7 @@ def test_without_mediapipe_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "mediapipe", None)
     monkeypatch.setitem(sys.modules, "mediapipe.python.solutions", None)
     with pytest.raises(ImportError, match=r"pip install \.\[face\].*--landmarks"):
-        face_finder.FaceFinder()
+        finder.FaceFinder()
 
 
 needs_mediapipe = pytest.mark.skipif(
@@ -391,14 +393,14 @@ needs_mediapipe = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def find():
-    return face_finder.FaceFinder()
+    return finder.FaceFinder()
 
 
 @needs_mediapipe
 @pytest.mark.parametrize(("degrees", "scale"), [(0, 1.0), (25, 0.7), (-20, 2.5)])
 def test_mediapipe_finds_the_landmarks_of_a_drawn_face(find, degrees, scale):
     matrix = turned(degrees, scale, (500, 400))
-    face = synthetic_faces.draw(2, size=256)
+    face = draw.draw(2, size=256)
     image = np.full((1100, 1500, 3), 128, np.uint8)
     image = cv2.warpAffine(
         face["image"], matrix, (1500, 1100), image, borderMode=cv2.BORDER_TRANSPARENT
@@ -414,7 +416,7 @@ def test_mediapipe_finds_every_face_once_the_largest_first(find):
     image = np.full((2000, 3000, 3), 128, np.uint8)
     places = {2: (300, 200, 512), 5: (1900, 900, 256), 9: (2500, 300, 200)}
     for index, (x, y, size) in places.items():
-        face = synthetic_faces.draw(index, size=size)["image"]
+        face = draw.draw(index, size=size)["image"]
         image[y : y + size, x : x + size] = face
     found = find(image)
     middles = [face.mean(axis=0) for face in found]

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import cost
-from models import portrait_autoencoder as networks
+from models import cost, portrait_autoencoder
 
 # options, parameters, 1e9 multiply-adds, values of the latents
 SPECIFIED = [
@@ -30,19 +29,19 @@ def pictures(height=64, width=64, count=2):
 
 
 def halves(image_size=192, **options):
-    analysis = networks.build_analysis(image_size, **options)
-    return analysis, networks.build_synthesis(image_size, **options)
+    analysis = portrait_autoencoder.build_analysis(image_size, **options)
+    return analysis, portrait_autoencoder.build_synthesis(image_size, **options)
 
 
 def autoencoder(**options):
-    return networks.build_autoencoder(*halves(**options))
+    return portrait_autoencoder.build_autoencoder(*halves(**options))
 
 
 class TestSpecification:
     @pytest.mark.parametrize("options, params, giga, values", SPECIFIED, ids=IDS)
     def test_size_cost_and_code(self, options, params, giga, values):
         analysis, synthesis = halves(**options)
-        network = networks.build_autoencoder(analysis, synthesis)
+        network = portrait_autoencoder.build_autoencoder(analysis, synthesis)
         assert network.count_params() == params
         assert round(cost.multiply_adds(network) / 1e9, 3) == giga
         assert network.output_shape == (None, 192, 192, 3)
@@ -117,7 +116,7 @@ class TestSpecification:
 
 
 class TestOutputs:
-    @pytest.mark.parametrize("activation", networks.ACTIVATIONS)
+    @pytest.mark.parametrize("activation", portrait_autoencoder.ACTIVATIONS)
     def test_any_height_and_width(self, activation):
         options = {"channels": 6, "activation": activation, "depth": 1}
         fixed, free = (autoencoder(image_size=s, **options) for s in (64, None))
@@ -142,7 +141,7 @@ class TestOutputs:
         image = network(pictures()).numpy()
         assert image[..., 0].max() < -1 and image[..., 2].min() > 2
 
-    @pytest.mark.parametrize("activation", networks.ACTIVATIONS)
+    @pytest.mark.parametrize("activation", portrait_autoencoder.ACTIVATIONS)
     @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
     def test_every_kernel_has_a_gradient(self, activation, policy):
         tf.keras.mixed_precision.set_global_policy(policy)
@@ -156,7 +155,9 @@ class TestOutputs:
 
     def test_many_pairs_do_not_make_the_signal_grow(self):
         plain, deep = (
-            networks.build_analysis(32, channels=16, depth=d)(pictures(32, 32))
+            portrait_autoencoder.build_analysis(32, channels=16, depth=d)(
+                pictures(32, 32)
+            )
             for d in (0, 8)
         )
         assert 0.3 < np.std(deep) / np.std(plain) < 5
@@ -251,7 +252,7 @@ class TestAlignment:
     @pytest.mark.parametrize("axis", ["rows", "columns"])
     @pytest.mark.parametrize("kernels", [window[0] for window in WINDOWS[:3]])
     def test_nothing_is_shifted(self, kernels, axis):
-        network = networks.build_autoencoder(*self.positive(kernels))
+        network = portrait_autoencoder.build_autoencoder(*self.positive(kernels))
         moved = self.responses(network, self.LENGTH, axis)
         # With tied kernels what p does to q, q does to p: to both sides the same.
         np.testing.assert_allclose(moved, moved.T, rtol=1e-4)
@@ -295,7 +296,8 @@ def test_saved_halves_load_without_this_code(tmp_path):
 
 class TestErrors:
     @pytest.mark.parametrize(
-        "build", [networks.build_analysis, networks.build_synthesis]
+        "build",
+        [portrait_autoencoder.build_analysis, portrait_autoencoder.build_synthesis],
     )
     @pytest.mark.parametrize(
         "options, text",
@@ -328,8 +330,8 @@ class TestErrors:
 @pytest.mark.parametrize(("kernels", "depth"), [((5, 3, 3), 0), ((9, 5, 5), 1)])
 def test_a_latent_sees_no_farther_than_its_reach(kernels, depth):
     options = {"channels": 4, "kernels": kernels, "depth": depth}
-    analysis = networks.build_analysis(None, **options)
-    side, far = 16 * 15, networks.reach(kernels, depth)
+    analysis = portrait_autoencoder.build_analysis(None, **options)
+    side, far = 16 * 15, portrait_autoencoder.reach(kernels, depth)
     image = tf.Variable(tf.random.stateless_uniform([1, side, side, 3], [0, 1]))
     with tf.GradientTape() as tape:
         latent = tf.reduce_sum(analysis(image)[0, 7, 7])

@@ -9,14 +9,12 @@ import tiny_codec
 
 from data_pipeline import pixels
 from evaluation.record import Evaluation
-from experiments import config as configs
-from experiments import portrait_autoencoder_facts as facts
-from experiments import portrait_autoencoder_training as training
-from experiments import runner
-from experiments.portrait_autoencoder import PRESETS, SYSTEM, Config, label
-from experiments.portrait_autoencoder_presets import LAMBDAS
-from experiments.run_folder import RunFolder
-from serving import codec_export
+from experiments.core import command_line, runner
+from experiments.core.folder import RunFolder
+from experiments.portrait_autoencoder import published, training
+from experiments.portrait_autoencoder.config import LAMBDAS, PRESETS, Config, label
+from experiments.portrait_autoencoder.system import SYSTEM
+from serving.export import codec as codec_export
 from training.history import History
 
 # The smoke preset, cut to what a test waits for.
@@ -24,7 +22,7 @@ SHORT = {"limit": 16, "epochs": 1, "validation_images": 4}
 
 
 def make(preset="smoke", **options):
-    return configs.make(Config, PRESETS, preset, **options)
+    return command_line.make(Config, PRESETS, preset, **options)
 
 
 def start(workdir, **options):
@@ -186,7 +184,7 @@ class TestCodecRun:
     def test_its_values_are_those_of_real_files(self, codec_run):
         evaluation = Evaluation.load(codec_run.report / "evaluation.npz")
         values = evaluation.values["λ = 0.01, N = 8"]
-        codec = codec_export.load(codec_run.export)
+        codec = codec_export.load_image_codec(codec_run.export)
         config = make(**SHORT)
         split = runner.RunData(config).test
         for index in (0, len(split) - 1):
@@ -245,7 +243,7 @@ class TestPlainRun:
         code = model.get_layer("analysis")(tf.zeros([1, 64, 32, 3]))
         assert code.shape == (1, 4, 2, 8)
         with pytest.raises(ValueError, match="factorized"):
-            codec_export.load(plain_run.export)
+            codec_export.load_image_codec(plain_run.export)
 
 
 class TestInitial:
@@ -280,7 +278,7 @@ class TestInitial:
             start(tmp_path / "next", initial=str(tmp_path))
 
     def test_results_keep_its_name_but_not_its_place(self):
-        from experiments.provenance import without_places
+        from experiments.core.environment import without_places
 
         assert without_places({"initial": "/home/me/runs/a", "data_dir": "/d"}) == {
             "initial": "a"
@@ -292,7 +290,7 @@ def test_a_run_of_any_length_tells_whether_images_are_black(level, verdict):
     name = "N = 192, learning rate 0.01, 1 epoch"
     values = {"raw/level_percent": level, "raw/contrast_percent": 0.1}
     made = {name: {key: np.full(40, value) for key, value in values.items()}}
-    *_, found = facts.check_claims(Evaluation([""] * 40, made, np.ones(40), "f"))
+    *_, found = published.check_claims(Evaluation([""] * 40, made, np.ones(40), "f"))
     assert found["verdict"] == verdict and "deviation of 0.1%" in found["evidence"]
 
 

@@ -8,8 +8,8 @@ import pytest
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core import dataset_info
 
-from data_pipeline import celeba_annotations as annotations
 from data_pipeline import sources
+from data_pipeline.datasets import celeba
 
 PEOPLE = ["ana", "ana", "bo", "chen", "chen", "dee", "eva", "fu", "gus", "hal"]
 
@@ -53,8 +53,8 @@ def root(tmp_path_factory):
     png = tfds.features.Image(shape=(16, 16, 3), encoding_format="png")
 
     def face(value):
-        signs = {key: value % 2 == 0 for key in annotations.ATTRIBUTES}
-        points = {key: value + k for k, key in enumerate(annotations.LANDMARKS)}
+        signs = {key: value % 2 == 0 for key in celeba.ATTRIBUTES}
+        points = {key: value + k for k, key in enumerate(celeba.LANDMARKS)}
         signs["Young"] = value % 3 == 0
         return {"image": image(value), "attributes": signs, "landmarks": points}
 
@@ -63,8 +63,8 @@ def root(tmp_path_factory):
         "celeb_a",
         {
             "image": png,
-            "attributes": {key: np.bool_ for key in annotations.ATTRIBUTES},
-            "landmarks": {key: np.int64 for key in annotations.LANDMARKS},
+            "attributes": {key: np.bool_ for key in celeba.ATTRIBUTES},
+            "landmarks": {key: np.int64 for key in celeba.LANDMARKS},
         },
         {
             "train": [face(value) for value in range(10, 15)],

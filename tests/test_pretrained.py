@@ -6,7 +6,7 @@ import json
 import pytest
 
 from experiments import pack_model
-from serving import zoo
+from serving.zoo import zoo
 
 ROOT = zoo.PRETRAINED.parent
 ENTRIES = zoo.read_index(zoo.PRETRAINED)

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from experiments import papers
-from experiments.provenance import without_places
+from experiments.core import system as papers
+from experiments.core.environment import without_places
 
 every_system = pytest.mark.parametrize(
     "system", [papers.load(name) for name in papers.NAMES], ids=lambda s: s.name

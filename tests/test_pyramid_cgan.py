@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import cost
-from models import pyramid_cgan as networks
+from models import convolutions, cost, pyramid_cgan
 
 # options, parameters, 1e9 multiply-adds
 SPECIFIED = [
@@ -39,13 +38,13 @@ def batch(count=2, size=64, seed=0):
 @pytest.fixture(scope="module")
 def published():
     """Configuration d as published, built once: 36 million parameters take a while."""
-    return networks.build_generator()
+    return pyramid_cgan.build_generator()
 
 
 class TestSpecification:
     @pytest.mark.parametrize("options, parameters, giga", SPECIFIED)
     def test_size_and_cost(self, options, parameters, giga):
-        network = networks.build_generator(**options)
+        network = pyramid_cgan.build_generator(**options)
         assert network.count_params() == parameters
         assert round(cost.multiply_adds(network) / 1e9, 2) == giga
         moving = 0 if options.get("norm") else 2 * NORMALIZED_CHANNELS
@@ -82,28 +81,28 @@ class TestSpecification:
             assert published.get_layer(name).kernel_size == (kernel, kernel), name
 
     def test_256_pixels_have_the_same_weights_and_four_times_the_cost(self, published):
-        network = networks.build_generator(image_size=256)
+        network = pyramid_cgan.build_generator(image_size=256)
         assert network.output_shape == (None, 256, 256, 3)
         assert network.count_params() == published.count_params()
         assert cost.multiply_adds(network) == 4 * cost.multiply_adds(published)
         assert round(cost.multiply_adds(network) / 1e9) == 43
 
     def test_width_multiplies_every_channel_but_those_of_pictures(self, published):
-        narrow = networks.build_generator(width=0.25)
+        narrow = pyramid_cgan.build_generator(width=0.25)
         assert narrow.output_shape == (None, 128, 128, 3)
         for layer in published.layers:
             if not hasattr(layer, "kernel") or layer.name == "restored_conv":
                 continue
             assert narrow.get_layer(layer.name).filters == layer.filters / 4
-        thinnest = networks.build_generator(width=0.001, image_size=8)
+        thinnest = pyramid_cgan.build_generator(width=0.001, image_size=8)
         assert thinnest.get_layer("dilated1").filters == 1
         assert thinnest.get_layer("deconv").filters == 1
 
 
 class TestStructure:
-    @pytest.mark.parametrize("configuration", networks.CONFIGURATIONS)
+    @pytest.mark.parametrize("configuration", pyramid_cgan.CONFIGURATIONS)
     def test_what_the_configurations_have(self, configuration):
-        network = networks.build_generator(configuration, **TINY)
+        network = pyramid_cgan.build_generator(configuration, **TINY)
         rates = [network.get_layer(f"dilated{i}").dilation_rate[0] for i in range(1, 5)]
         assert rates == ([2, 4, 8, 16] if configuration in "cd" else [1, 1, 1, 1])
         names = {layer.name for layer in network.layers}
@@ -119,9 +118,9 @@ class TestStructure:
         joined = published.get_layer(f"joined{up}")
         assert joined.input[0] is drawn and joined.input[1] is lateral.output
 
-    @pytest.mark.parametrize("norm", networks.NORMS)
+    @pytest.mark.parametrize("norm", pyramid_cgan.NORMS)
     def test_a_residual_block_adds_before_it_activates(self, norm):
-        network = networks.build_generator(norm=norm, **TINY)
+        network = pyramid_cgan.build_generator(norm=norm, **TINY)
         end = "_norm" if norm == "batch" else ""
         for block in range(1, 7):
             main, skip = network.get_layer(f"res{block}_sum").input
@@ -134,7 +133,7 @@ class TestStructure:
             assert network.get_layer(f"res{block}_conv2").input is inner.output
 
     def test_everything_has_a_gradient(self):
-        network = networks.build_generator(**TINY)
+        network = pyramid_cgan.build_generator(**TINY)
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(network(batch(), training=True) ** 2)
         gradients = tape.gradient(loss, network.trainable_weights)
@@ -143,10 +142,10 @@ class TestStructure:
             if "kernel" in weight.name:
                 assert np.abs(gradient).max() > 0, weight.name
 
-    @pytest.mark.parametrize("norm", networks.NORMS)
+    @pytest.mark.parametrize("norm", pyramid_cgan.NORMS)
     def test_the_signal_survives_the_depth_before_training(self, norm):
         tf.keras.utils.set_random_seed(0)
-        network = networks.build_generator(norm=norm, **TINY)
+        network = pyramid_cgan.build_generator(norm=norm, **TINY)
         with tf.GradientTape() as tape:
             restored = network(batch(), training=True)
             loss = tf.reduce_mean((restored - 0.5) ** 2)
@@ -157,10 +156,10 @@ class TestStructure:
 
 
 class TestDilatedConv2D:
-    @pytest.mark.parametrize("rate", networks.RATES)
+    @pytest.mark.parametrize("rate", pyramid_cgan.RATES)
     @pytest.mark.parametrize("side", [(4, 4), (16, 16), (9, 16), (17, 12)], ids=str)
     def test_it_is_a_dilated_convolution(self, rate, side):
-        layer = networks.DilatedConv2D(
+        layer = convolutions.DilatedConv2D(
             5, 3, dilation_rate=rate, padding="same", bias_initializer="ones"
         )
         x = tf.random.stateless_normal([2, *side, 4], [0, 0])
@@ -179,7 +178,7 @@ class TestDilatedConv2D:
             np.testing.assert_allclose(ours, native, atol=1e-4)
 
     def test_at_16_pixels_rate_16_sees_its_center_tap_alone(self):
-        layer = networks.DilatedConv2D(3, 3, dilation_rate=16, padding="same")
+        layer = convolutions.DilatedConv2D(3, 3, dilation_rate=16, padding="same")
         x = tf.random.stateless_normal([1, 16, 16, 2], [0, 0])
         result = layer(x)
         np.testing.assert_allclose(result, x @ layer.kernel[1, 1], atol=1e-5)
@@ -189,9 +188,9 @@ class TestInpainter:
     @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
     def test_known_pixels_come_back_bit_for_bit(self, policy):
         tf.keras.mixed_precision.set_global_policy(policy)
-        generator = networks.build_generator(**TINY)
+        generator = pyramid_cgan.build_generator(**TINY)
         inputs = batch()
-        restored = networks.build_inpainter(generator)(inputs)
+        restored = pyramid_cgan.build_inpainter(generator)(inputs)
         drawn = generator(inputs)
         assert restored.dtype == drawn.dtype == tf.float32
         hole = np.broadcast_to(inputs["mask"] > 0, drawn.shape)
@@ -202,9 +201,9 @@ class TestInpainter:
         assert drawn[hole].std() > 0
 
     def test_precision_is_the_policys_but_for_norms_and_the_output(self):
-        before = networks.build_generator(**TINY)
+        before = pyramid_cgan.build_generator(**TINY)
         tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
-        network = networks.build_generator(**TINY)
+        network = pyramid_cgan.build_generator(**TINY)
         assert [w.name for w in network.weights] == [w.name for w in before.weights]
         for name in ("conv1", "dilated4", "res5_conv1", "lateral6", "deconv"):
             assert network.get_layer(name).compute_dtype == "bfloat16"
@@ -212,7 +211,7 @@ class TestInpainter:
         assert network.get_layer("restored").compute_dtype == "float32"
 
     def test_the_generator_sees_image_and_mask(self):
-        network = networks.build_generator(norm="none", **TINY)
+        network = pyramid_cgan.build_generator(norm="none", **TINY)
         inputs = batch()
         before = network(inputs).numpy()
         for name in inputs:
@@ -220,7 +219,7 @@ class TestInpainter:
             assert np.abs(other - before).max() > 1e-6, name
 
     def test_a_saved_generator_computes_the_same(self, tmp_path):
-        network = networks.build_generator(**TINY)
+        network = pyramid_cgan.build_generator(**TINY)
         path = str(tmp_path / "generator.keras")
         network.save(path)
         loaded = tf.keras.models.load_model(path)
@@ -246,4 +245,4 @@ class TestErrors:
     )
     def test_they_name_the_option_and_the_way_out(self, options, text):
         with pytest.raises(ValueError, match=re.escape(text)):
-            networks.build_generator(**options)
+            pyramid_cgan.build_generator(**options)

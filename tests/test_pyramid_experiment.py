@@ -16,19 +16,18 @@ import tiny
 from test_identity import save as save_embedding
 
 from data_pipeline import pipeline
-from data_pipeline.synthetic_faces import ATTRIBUTES
-from evaluation import evaluate
+from data_pipeline.drawn_faces.draw import ATTRIBUTES
+from evaluation import record
 from evaluation.record import Evaluation
-from experiments import config as configs
-from experiments import pyramid_cgan_facts as facts
-from experiments import pyramid_cgan_labels as labels
-from experiments import pyramid_cgan_training as training
-from experiments import runner
-from experiments.finished_runs import FinishedRun
-from experiments.pyramid_cgan import PRESETS, SYSTEM, Config
-from experiments.run_folder import RunFolder
-from models import pyramid_cgan as networks
-from serving import export
+from experiments.core import command_line, runner
+from experiments.core.finished_runs import FinishedRun
+from experiments.core.folder import RunFolder
+from experiments.pyramid_cgan import published as facts
+from experiments.pyramid_cgan import training
+from experiments.pyramid_cgan.config import PRESETS, Config
+from experiments.pyramid_cgan.system import SYSTEM
+from models import pyramid_cgan
+from serving.export import saved_model
 from training.checkpoints import Checkpoints
 from training.history import History
 from training.loop import Length
@@ -52,7 +51,7 @@ TINY = {
 
 
 def make(preset, **options):
-    return configs.make(Config, PRESETS, preset, **options)
+    return command_line.make(Config, PRESETS, preset, **options)
 
 
 def numbered(count=12, size=32):
@@ -195,7 +194,9 @@ class TestTrainer:
 
     def test_norm_and_width_are_the_networks(self):
         network = training.build_network(make("d", **TINY, norm="none"))
-        expected = networks.build_generator(image_size=32, width=1 / 16, norm="none")
+        expected = pyramid_cgan.build_generator(
+            image_size=32, width=1 / 16, norm="none"
+        )
         assert network.count_params() == expected.count_params()
 
     def test_its_length_is_counted_in_steps(self):
@@ -210,40 +211,40 @@ class TestLabels:
     split = numbered(6)
 
     def test_each_attribute_is_there_or_not(self):
-        found = labels.of_split(("all",), "multi_label", self.split)
+        found = training.of_split(("all",), "multi_label", self.split)
         assert found.dtype == np.float32
         bits = [[i & 1, i >> 1 & 1, i >> 2 & 1, 0] for i in range(6)]
         np.testing.assert_array_equal(found, bits)
-        assert labels.outputs(("all",), "multi_label", NAMES) == 4
+        assert training.outputs(("all",), "multi_label", NAMES) == 4
 
     def test_named_ones_are_in_the_order_they_are_named_in(self):
-        found = labels.of_split(("Four", "One"), "multi_label", self.split)
+        found = training.of_split(("Four", "One"), "multi_label", self.split)
         np.testing.assert_array_equal(found, [[i >> 2 & 1, i & 1] for i in range(6)])
-        assert labels.outputs(("Four", "One"), "multi_label", NAMES) == 2
+        assert training.outputs(("Four", "One"), "multi_label", NAMES) == 2
 
     def test_one_class_is_right_or_none(self):
         """The first that is named and there."""
-        found = labels.of_split(("Four", "One"), "multi_class", self.split)
+        found = training.of_split(("Four", "One"), "multi_class", self.split)
         assert found.dtype == np.int32
         # 0: none of them; 5 is both, and Four is named first.
         np.testing.assert_array_equal(found, [0, 2, 0, 2, 1, 1])
-        assert labels.outputs(("Four", "One"), "multi_class", NAMES) == 3
+        assert training.outputs(("Four", "One"), "multi_class", NAMES) == 3
 
-    @pytest.mark.parametrize("kind", labels.KINDS)
+    @pytest.mark.parametrize("kind", training.KINDS)
     def test_nothing_switches_the_classifier_off(self, kind):
-        assert labels.of_split((), kind, self.split) is None
-        assert labels.outputs((), kind, NAMES) == 0
+        assert training.of_split((), kind, self.split) is None
+        assert training.outputs((), kind, NAMES) == 0
 
-    @pytest.mark.parametrize("kind", labels.KINDS)
+    @pytest.mark.parametrize("kind", training.KINDS)
     def test_data_without_attributes_have_none(self, kind):
         bare = tiny.split_of(tiny.noise(2))
-        assert labels.of_split(("all",), kind, bare) is None
-        assert labels.outputs(("all",), kind, ()) == 0
+        assert training.of_split(("all",), kind, bare) is None
+        assert training.outputs(("all",), kind, ()) == 0
         text = (
             "--classes names Male, but the data set has no attributes. Pass --classes= "
         )
         with pytest.raises(ValueError, match=re.escape(text)):
-            labels.of_split(("Male",), kind, bare)
+            training.of_split(("Male",), kind, bare)
 
     def test_an_unknown_one_has_a_suggestion(self):
         text = "--classes must be one of One, Two, Four, Eight; got 'Fuor'. Did you "
@@ -261,7 +262,7 @@ class TestBatches:
         return list(dataset.take(count).as_numpy_iterator())
 
     @pytest.mark.parametrize("part", [slice(0, None), slice(5, None), slice(0, 5)])
-    @pytest.mark.parametrize("kind", labels.KINDS)
+    @pytest.mark.parametrize("kind", training.KINDS)
     def test_labels_are_those_of_the_image(self, part, kind):
         """Also where validation has taken a part of the split."""
         split = numbered(12).part(part.start, part.stop)
@@ -481,7 +482,7 @@ class TestRun:
             assert text in page
 
     def test_its_export_fills_holes_anywhere(self, folder):
-        assert export.read_config(folder.export)["fills"]["side"] == 0
+        assert saved_model.read_config(folder.export)["fills"]["side"] == 0
         model = tf.keras.models.load_model(folder.export)
         image = (tiny.smooth(2) + 1) / 2
         mask = np.zeros([2, 32, 32, 1], np.float32)
@@ -547,7 +548,7 @@ def test_it_is_said_what_the_printed_losses_do(tmp_path):
         finished(tmp_path / "d", facts.LABELS["d"], errors, 0.5),
         finished(tmp_path / "p", facts.LITERAL, {**errors, 200: 25.0}, 0.4),
     ]
-    merged = evaluate.merge(*[run.evaluation for run in runs])
+    merged = record.merge(*[run.evaluation for run in runs])
     (said,) = SYSTEM.together(merged, runs).statements
     assert "goes from 20.0% of random weights to 25.0% in that phase" in said
     assert "with the default losses to 8.0%. It ends at 7.0% against 7.0%" in said

@@ -8,12 +8,11 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from models import classifiers, discriminators
-from models import pyramid_cgan as networks
+from models import discriminators, pyramid_cgan
 from training import losses, strategy
-from training.averaging import WeightAverage
 from training.checkpoints import Checkpoints
 from training.pyramid_cgan import Phase, PyramidTrainer, phase_at
+from training.trainer import WeightAverage
 
 SIZE, PATCH, CLASSES, WIDTH = 32, 16, 3, 1 / 16
 NETWORKS = ("generator", "discriminator", "classifier")
@@ -542,12 +541,12 @@ def test_two_replicas_take_the_steps_that_one_would():
 def test_mixed_bfloat16_has_finite_losses_in_float32_in_every_phase():
     tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
     tf.keras.utils.set_random_seed(0)
-    generator = networks.build_generator(image_size=SIZE, width=WIDTH)
+    generator = pyramid_cgan.build_generator(image_size=SIZE, width=WIDTH)
     assert generator.get_layer("dilated1").compute_dtype == "bfloat16"
     trainer = PyramidTrainer(
-        networks.build_inpainter(generator),
+        pyramid_cgan.build_inpainter(generator),
         discriminators.build_global_local_discriminator(SIZE, PATCH, width=WIDTH),
-        classifiers.build_attribute_classifier(CLASSES, SIZE, width=WIDTH),
+        discriminators.build_attribute_classifier(CLASSES, SIZE, width=WIDTH),
     )
     trainer.compile(lambda: tf.keras.optimizers.Adam(2e-4, 0.5))
     data = tf.nest.map_structure(tf.constant, batch())

@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from evaluation import bootstrap, coders, rate_distortion
-from evaluation.coders import PSNR, Coder
-from evaluation.rate_distortion import BITS, RateCurve
+from evaluation import bootstrap
+from evaluation.codecs import measure, rate_distortion
+from evaluation.codecs.measure import BITS, PSNR, Coder
+from evaluation.codecs.rate_distortion import RateCurve
 from evaluation.record import Evaluation, fingerprint
 
 RATES, QUALITIES = np.array([0.1, 0.3, 0.8, 2.0]), np.array([25.0, 30.0, 34.0, 41.0])
@@ -265,7 +266,7 @@ class TestCoders:
             "threads": Coder(flat, unflat(20), parallel=True),
         }
         names = [f"image {i}" for i in range(70)]
-        return coders.measure(every, images, names, progress=None)
+        return measure.measure(every, images, names, progress=None)
 
     def test_bits_are_those_of_the_whole_file(self, measured):
         np.testing.assert_array_equal(measured.values["raw"][BITS], 24)
@@ -295,7 +296,7 @@ class TestCoders:
         ("size", "key"), [(192, "file/ms_ssim"), (160, "file/ms_ssim_5w")]
     )
     def test_ms_ssim_is_the_published_one_where_it_fits(self, size, key):
-        assert coders.similarity_key(size) == key
+        assert measure.similarity_key(size) == key
 
     def test_a_coder_that_fails_is_named(self, images):
         def fail(image):
@@ -303,14 +304,14 @@ class TestCoders:
 
         bad = {"bad": Coder(fail, unraw(20))}
         with pytest.raises(ValueError, match="bad fails on b: too blue"):
-            coders.measure(bad, images[:1], ["b"], progress=None)
+            measure.measure(bad, images[:1], ["b"], progress=None)
 
     def test_another_shape_is_refused(self, images):
         bad = {"bad": Coder(flat, unflat(10), parallel=True)}
         with pytest.raises(ValueError, match=r"bad made uint8 \[10, 10, 3\] of b"):
-            coders.measure(bad, images[:1], ["b"], progress=None)
+            measure.measure(bad, images[:1], ["b"], progress=None)
 
     @pytest.mark.parametrize(("count", "names"), [(0, []), (2, ["a"])])
     def test_each_image_must_have_a_name(self, images, count, names):
         with pytest.raises(ValueError, match=f"got {count} and {len(names)}"):
-            coders.measure({}, images[:count], names)
+            measure.measure({}, images[:count], names)

@@ -9,16 +9,15 @@ import pytest
 import tiny_codec
 
 from data_pipeline import pixels
-from evaluation import coders, image_formats, rate_distortion
-from evaluation.codec_comparison import OURS, Comparison
-from evaluation.rate_distortion import BITS
+from evaluation.codecs import image_formats, measure, rate_distortion, report
+from evaluation.codecs.measure import BITS
+from evaluation.codecs.rate_distortion import OURS, Comparison
 from evaluation.record import Evaluation, fingerprint
-from experiments import codec_runs, rate_distortion_pictures, rate_distortion_tables
-from experiments import config as configs
 from experiments import rate_distortion as command
-from experiments.data import RunData
-from experiments.portrait_autoencoder import PRESETS, Config
-from serving import codec_export
+from experiments.core import command_line
+from experiments.core.data import RunData
+from experiments.portrait_autoencoder.config import PRESETS, Config
+from serving.export import codec as codec_export
 
 IMAGES, SIZE = 5, 32
 FORMATS = image_formats.available()
@@ -27,7 +26,7 @@ FORMATS = image_formats.available()
 def write_run(path, **options):
     """A run folder as training leaves it, but for what the export holds."""
     (path / "export" / "1").mkdir(parents=True)
-    config = configs.make(Config, PRESETS, "smoke", **{"limit": IMAGES, **options})
+    config = command_line.make(Config, PRESETS, "smoke", **{"limit": IMAGES, **options})
     made = {
         "paper": "portrait_autoencoder",
         "preset": "smoke",
@@ -58,7 +57,9 @@ def exported():
 def opened(monkeypatch, exported):
     """Exports are looked up instead of loaded."""
     monkeypatch.setattr(
-        codec_export, "load", lambda folder: exported[folder.parents[1].name]
+        codec_export,
+        "load_image_codec",
+        lambda folder: exported[folder.parents[1].name],
     )
 
 
@@ -69,11 +70,13 @@ def compared(tmp_path_factory, exported):
     runs = [write_run(root / "fine", lmbda=0.1), write_run(root / "rough", lmbda=0.01)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            codec_export, "load", lambda folder: exported[folder.parents[1].name]
+            codec_export,
+            "load_image_codec",
+            lambda folder: exported[folder.parents[1].name],
         )
         page = command.compare(runs, str(root / "output"))
     assert page == root / "output" / "report" / "report.html"
-    config = configs.make(Config, PRESETS, "smoke", limit=IMAGES)
+    config = command_line.make(Config, PRESETS, "smoke", limit=IMAGES)
     return root / "output", RunData(config).test
 
 
@@ -164,25 +167,25 @@ class TestWritten:
 class TestRuns:
     def test_equal_settings_are_told_apart_by_their_folders(self, tmp_path, opened):
         runs = [write_run(tmp_path / name) for name in ("fine", "copy")]
-        labels = [run.label for run in codec_runs.read(runs)]
+        labels = [run.label for run in command.read(runs)]
         assert labels == [f"λ = 0.01, N = 8 ({name})" for name in ("fine", "copy")]
 
     def test_a_limit_is_the_smaller_one(self, tmp_path, opened):
         run = write_run(tmp_path / "fine", limit=4)
         for limit, images in ((0, 4), (3, 3), (9, 4)):
-            found = codec_runs.read([run], limit=limit)
-            assert len(codec_runs.test_split(found)) == images
+            found = command.read([run], limit=limit)
+            assert len(command.test_split(found)) == images
 
     def test_the_data_may_have_moved(self, tmp_path, opened):
         run = write_run(tmp_path / "fine", data_dir="/gone")
-        assert codec_runs.read([run], data_dir="here")[0].config.data_dir == "here"
+        assert command.read([run], data_dir="here")[0].config.data_dir == "here"
 
     def test_the_same_images_may_come_from_two_places(self, tmp_path, opened):
         runs = [
             write_run(tmp_path / name, lmbda=lmbda, data_dir=str(lmbda))
             for name, lmbda in (("fine", 0.1), ("rough", 0.01))
         ]
-        assert len(codec_runs.test_split(codec_runs.read(runs))) == IMAGES
+        assert len(command.test_split(command.read(runs))) == IMAGES
 
     def test_other_test_images_are_refused(self, tmp_path, opened):
         runs = [
@@ -191,23 +194,23 @@ class TestRuns:
         ]
         said = "rough and .*fine have other test images: --seed is 1 and 0. Compare"
         with pytest.raises(ValueError, match=said):
-            codec_runs.test_split(codec_runs.read(runs))
+            command.test_split(command.read(runs))
 
     def test_a_folder_that_is_named_twice_is_refused(self, tmp_path, opened):
         run = write_run(tmp_path / "fine")
         with pytest.raises(ValueError, match="--runs names 2 folders that are both"):
-            codec_runs.read([run, run])
+            command.read([run, run])
 
     def test_no_run_is_no_run(self, tmp_path):
         with pytest.raises(FileNotFoundError, match="is not a run folder: it has no"):
-            codec_runs.read([tmp_path / "none"])
+            command.read([tmp_path / "none"])
         assert not (tmp_path / "none").exists()
 
     def test_a_run_without_an_export_is_named(self, tmp_path):
         run = write_run(tmp_path / "fine")
         (run / "export" / "1").rmdir()
         with pytest.raises(FileNotFoundError, match="fine has no export; run it with"):
-            codec_runs.read([run])
+            command.read([run])
 
     @pytest.mark.parametrize(
         ("text", "said"),
@@ -225,7 +228,7 @@ class TestRuns:
         run = write_run(tmp_path / "fine")
         (run / "config.json").write_text(text)
         with pytest.raises(ValueError, match=said):
-            codec_runs.read([run])
+            command.read([run])
 
     def test_a_file_in_the_way_is_said_before_anything_is_done(self, tmp_path):
         (tmp_path / "file").touch()
@@ -248,7 +251,11 @@ def comparison(ours, images=40, **formats):
         for name, rate, quality in zip(settings[codec], rates, qualities):
             psnr = quality + ease
             alike = 1 - 10 ** (-psnr / 20)
-            values[name] = {BITS: rate * size, coders.PSNR: psnr, "file/ms_ssim": alike}
+            values[name] = {
+                BITS: rate * size,
+                measure.PSNR: psnr,
+                "file/ms_ssim": alike,
+            }
     names = [f"image {i}" for i in range(images)]
     evaluation = Evaluation(names, values, np.ones(images), "0" * 16)
     return Comparison(evaluation, settings, 192)
@@ -288,26 +295,26 @@ class TestSaid:
     )
     def test_who_takes_fewer_bytes(self, theirs, said):
         found = comparison((RATES, QUALITIES), JPEG=theirs)
-        assert rate_distortion_tables.statements(found)[0].endswith(said)
+        assert report.statements(found)[0].endswith(said)
 
     def test_few_images_are_too_few_to_say(self):
         found = comparison((RATES, QUALITIES), 8, JPEG=(2 * RATES, QUALITIES))
-        for statement in rate_distortion_tables.statements(found)[:-1]:
+        for statement in report.statements(found)[:-1]:
             assert "8 images are too few to say" in statement
             assert "fewer bytes than" not in statement
 
     def test_the_span_of_rates_is_a_factor(self):
         found = comparison((RATES, QUALITIES), JPEG=(2 * RATES, QUALITIES))
-        assert rate_distortion_tables.span(found) == (
+        assert report.span(found) == (
             "Our 4 points take 0.200 to 1.600 bits per pixel, a factor of 8.0."
         )
         found = comparison((RATES[1:2], QUALITIES[1:2]), JPEG=(2 * RATES, QUALITIES))
         said = "Ours is one point, at 0.400 bits per pixel."
-        assert rate_distortion_tables.span(found) == said
+        assert report.span(found) == said
 
     def test_one_run_makes_no_curve(self):
         found = comparison((RATES[1:2], QUALITIES[1:2]), JPEG=(2 * RATES, QUALITIES))
-        assert rate_distortion_tables.statements(found)[0] == (
+        assert report.statements(found)[0] == (
             "PSNR: one run makes no curve, so there is no BD-rate. JPEG takes fewer "
             "bytes at none of our 1 point."
         )
@@ -315,7 +322,7 @@ class TestSaid:
     def test_there_is_a_sentence_for_each_quality_and_format(self):
         curve = (RATES, QUALITIES)
         found = comparison(curve, JPEG=curve, WebP=curve)
-        *said, last = rate_distortion_tables.statements(found)
+        *said, last = report.statements(found)
         assert last.endswith("whatever quality: ours 922, JPEG 922, WebP 922.")
         assert ["PSNR" in sentence for sentence in said] == [True] * 2 + [False] * 2
         assert ["MS-SSIM" in sentence for sentence in said] == [False] * 2 + [True] * 2
@@ -323,19 +330,19 @@ class TestSaid:
 
     def test_bytes_at_equal_quality(self):
         found = comparison((RATES, QUALITIES), JPEG=([0.8, 3.2], [27, 35]))
-        rows = found.at_our_quality(coders.PSNR)
+        rows = found.at_our_quality(measure.PSNR)
         assert [row["setting"] for row in rows] == [f"{OURS} {i}" for i in range(4)]
         np.testing.assert_allclose([r[OURS] for r in rows], RATES * 192**2 / 8)
         jpeg = np.array([np.nan, 0.8 * 2**0.5, 0.8 * 2**1.5, np.nan]) * 192**2 / 8
         np.testing.assert_allclose([r["JPEG"] for r in rows], jpeg)
-        table = rate_distortion_tables.equal_quality_table(found, coders.PSNR)
+        table = report.equal_quality_table(found, measure.PSNR)
         assert [row[-1] for row in table.rows] == ["–", "5,213", "10,427", "–"]
 
     def test_the_table_has_both_bd_rates_and_their_ranges(self):
         found = comparison(
             (RATES, QUALITIES), JPEG=(2 * RATES, QUALITIES), AVIF=([9, 10], [50, 51])
         )
-        table = rate_distortion_tables.bd_table(found)
+        table = report.bd_table(found)
         saved = "−50.0 [−50.0, −50.0]"
         assert table.rows[0] == ["JPEG", saved, "25.0 to 37.0", saved, "12.5 to 18.5"]
         assert table.rows[1] == ["AVIF", "–", "–", "–", "–"]
@@ -343,7 +350,7 @@ class TestSaid:
     def test_curves_are_in_decibels_with_intervals(self):
         found = comparison((RATES[::-1], QUALITIES[::-1]), JPEG=(2 * RATES, QUALITIES))
         for key in found.keys:
-            curve = rate_distortion_tables.chart(found, key)
+            curve = report.chart(found, key)
             ours, jpeg = curve.series
             np.testing.assert_allclose(ours.x, RATES)
             np.testing.assert_allclose(jpeg.x, 2 * RATES)
@@ -361,12 +368,12 @@ class TestShown:
         found = comparison(
             (RATES, QUALITIES), WebP=(RATES / 9, QUALITIES), JPEG=(rates, QUALITIES)
         )
-        assert rate_distortion_pictures.low_rate_setting(found) == f"{OURS} {setting}"
+        assert report.low_rate_setting(found) == f"{OURS} {setting}"
 
     @pytest.mark.parametrize("images", [1, 3, 41])
     def test_faces_are_those_in_the_middle(self, images):
         found = comparison((RATES, QUALITIES), images, JPEG=(RATES, QUALITIES))
-        chosen = rate_distortion_pictures.typical(found, f"{OURS} 0")
+        chosen = report.typical(found, f"{OURS} 0")
         assert len(set(chosen)) == len(chosen) == min(images, 4)
         values = found.evaluation.values[f"{OURS} 0"]["file/ms_ssim"]
         below = (values < values[chosen].min()).sum()

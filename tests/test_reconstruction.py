@@ -6,7 +6,7 @@ import tensorflow as tf
 import tiny
 
 from data_pipeline import pipeline
-from models.entropy_bottleneck import FactorizedPrior, Quantization
+from models.compression import FactorizedPrior, Quantization
 from training import losses, strategy
 from training.reconstruction import ReconstructionTrainer
 

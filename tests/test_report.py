@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from data_pipeline import pixels
-from evaluation import charts, history, pictures, plots, report, tables, wording
+from evaluation import charts, tables
+from evaluation.report import history, pictures, plots, report, write
 
 L1, PSNR = "hole/l1_percent", "hole/psnr_db"
 HOSTILE = (
@@ -143,14 +144,14 @@ def check_markdown_tables(text):
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
-    path = report.write_report(folder / "report", full_report(folder))
+    path = write.write_report(folder / "report", full_report(folder))
     return path.parent
 
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hostile")
-    path = report.write_report(folder / "report", full_report(folder, HOSTILE))
+    path = write.write_report(folder / "report", full_report(folder, HOSTILE))
     return path.parent
 
 
@@ -202,7 +203,7 @@ class TestPage:
 
         text = (request.getfixturevalue(which) / "results.json").read_text()
         results = json.loads(text, parse_constant=refuse)
-        assert results["format"] == report.FORMAT
+        assert results["format"] == write.FORMAT
         first = next(iter(results["summary"].values()))
         assert first[L1] == {"mean": 8.314, "low": 7.814, "high": 8.814, "count": 40}
         assert results["history"]["val_hole/l1_percent"] == [None, 9.5]
@@ -227,12 +228,12 @@ class TestHostileNames:
     def test_only_web_addresses_become_links(self, tmp_path):
         for address in ("javascript:alert(1)", "data:text/html,x", "file:///etc"):
             made = report.Report("T", summary(), citation="C", citation_url=address)
-            path = report.write_report(tmp_path, made)
+            path = write.write_report(tmp_path, made)
             assert address not in path.read_text()
 
     def test_no_name_leaves_the_folder(self, tmp_path):
         named = {"../../up": rows(1, ["../a", "/b", "c"], "../../etc")}
-        report.write_report(
+        write.write_report(
             tmp_path / "r", report.Report("T", summary(), pictures=named)
         )
         assert [p.name for p in tmp_path.iterdir()] == ["r"]
@@ -248,12 +249,12 @@ class TestContent:
     def test_whole_images_that_are_composites_have_one_table(self, tmp_path, raw):
         same = {"composite/ssim": entry(8.3), "raw/ssim": entry(raw)}
         given = {"ours": same, "telea": {**same, "raw/ssim": entry(9)}}
-        path = report.write_report(tmp_path, report.Report("T", given, ours=["ours"]))
+        path = write.write_report(tmp_path, report.Report("T", given, ours=["ours"]))
         assert ("### Raw" in path.with_suffix(".md").read_text()) == (raw != 8.3)
 
     def test_of_several_of_ours_the_best_is_named(self, tmp_path):
         given = {"a": {L1: entry(8.3)}, "b": {L1: entry(7.1)}, "telea": {L1: entry(9)}}
-        path = report.write_report(tmp_path, report.Report("T", given, ours=["a", "b"]))
+        path = write.write_report(tmp_path, report.Report("T", given, ours=["a", "b"]))
         cards = path.read_text().split('class="cards"')[1].split('class="what"')[1]
         assert re.findall(r'class="(?:value|rival)">([^<]*)<', cards) == [
             "7.10",
@@ -273,7 +274,7 @@ class TestContent:
     def test_better_is_said_only_of_separate_intervals(self, tmp_path, rival, standing):
         given = {"ours": {L1: entry(8.3)}, "telea": {L1: rival}}
         given["ours, 8 bits"] = {L1: entry(0.5)}  # no rival, however good
-        path = report.write_report(tmp_path, report.Report("T", given, ours=["ours"]))
+        path = write.write_report(tmp_path, report.Report("T", given, ours=["ours"]))
         assert f"{standing} telea" in path.read_text()
 
     def test_pictures_on_disk_are_those_given(self, written, tmp_path):
@@ -309,7 +310,7 @@ class TestContent:
         made = report.Report(
             "T", summary(), ours=["ours"], pictures={"Median": rows(1, labels)}
         )
-        page = report.write_report(tmp_path, made).read_text()
+        page = write.write_report(tmp_path, made).read_text()
         (strip,) = re.findall(r'class="labels">(.*)</figcaption>', page)
         assert re.findall(r">([^<]+)<", strip) == shown
         marked = re.findall(r'class="ours">([^<]+)<', strip)
@@ -318,7 +319,7 @@ class TestContent:
     def test_a_strip_of_its_own_marks_what_is_called_ours(self, tmp_path):
         strip = rows(1, ["Original", "ours, λ = 0.01: 500 bytes", "JPEG 5: 512 bytes"])
         made = report.Report("T", summary("λ = 0.01"), ours=["λ = 0.01"], hero=strip)
-        page = report.write_report(tmp_path, made).read_text()
+        page = write.write_report(tmp_path, made).read_text()
         marked = re.findall(r'<span class="ours">([^<]+)<', page)
         assert marked == ["ours, λ = 0.01: 500 bytes"]
 
@@ -327,7 +328,7 @@ class TestContent:
             name: {L1: entry(8.3)} for name in ("ours", "ours, 8 bits", "ourselves")
         }
         made = report.Report("T", given, ours=["ours"])
-        page = report.write_report(tmp_path, made).read_text()
+        page = write.write_report(tmp_path, made).read_text()
         labels = re.findall(r"<text style=\"([^\"]*)\"[^>]*>(ours[^<]*)</text>", page)
         colored = {name: "var(--accent)" in style for style, name in labels}
         assert colored == {"ours": True, "ours, 8 bits": True, "ourselves": False}
@@ -335,7 +336,7 @@ class TestContent:
     def test_large_pictures_are_reduced_in_the_page_only(self, tmp_path):
         large = np.zeros((300, 900, 3), np.uint8)
         shown = {"Best": [{"name": "a", "images": [("Input", large)]}]}
-        report.write_report(tmp_path, report.Report("T", summary(), pictures=shown))
+        write.write_report(tmp_path, report.Report("T", summary(), pictures=shown))
         (file,) = (tmp_path / "pictures").iterdir()
         assert pixels.read(file).shape == large.shape
         assert len(pictures.data_uri(large)) < file.stat().st_size * 2
@@ -343,7 +344,7 @@ class TestContent:
     def test_fewer_images_are_told(self, tmp_path):
         given = summary()
         given["telea"][PSNR]["count"] = 37
-        path = report.write_report(tmp_path, report.Report("T", given))
+        path = write.write_report(tmp_path, report.Report("T", given))
         shown = " ".join(Page(path.read_text()).text)
         assert "averaged over fewer: telea 37" in shown
         assert "[12.90, 13.90] 37 images" in shown
@@ -360,7 +361,7 @@ class TestContent:
             "T", given, ours=["ours"], headline=[L1, "hole/ssim"],
             groups={"By size": {"groups": {}, "left_out": {}}}, group_key="hole/ssim",
         )  # fmt: skip
-        shown = " ".join(Page(report.write_report(tmp_path, made).read_text()).text)
+        shown = " ".join(Page(write.write_report(tmp_path, made).read_text()).text)
         assert "better than telea, 16.20" in shown
         assert "12 of 40 images beside telea, 16.200" in shown
         assert "All images 40 8.300 [7.800, 8.800] 12 images" in shown
@@ -368,28 +369,28 @@ class TestContent:
     def test_both_commits_are_named(self, tmp_path):
         facts = {"commit": "0a", "evaluation commit": "0b"}
         made = report.Report("T", summary(), environment=facts)
-        page = report.write_report(tmp_path, made).read_text()
+        page = write.write_report(tmp_path, made).read_text()
         shown = " ".join(" ".join(Page(page).text).split())
         assert "trained at commit 0a evaluated at commit 0b" in shown
         stored = json.loads((tmp_path / "results.json").read_text())
         assert stored["environment"] == facts
 
     def test_a_second_report_replaces_the_first(self, tmp_path):
-        report.write_report(tmp_path, report.Report("First", summary()))
-        path = report.write_report(tmp_path, report.Report("Second", summary()))
+        write.write_report(tmp_path, report.Report("First", summary()))
+        path = write.write_report(tmp_path, report.Report("Second", summary()))
         assert "Second" in path.read_text() and "First" not in path.read_text()
 
 
 class TestLittleData:
     def test_title_and_summary_suffice(self, tmp_path):
-        path = report.write_report(tmp_path, report.Report("T", summary()))
+        path = write.write_report(tmp_path, report.Report("T", summary()))
         page = Page(path.read_text())
         assert not {a.get("id") for _, a in page.elements} & {"training", "pictures"}
         assert check_markdown_tables((tmp_path / "report.md").read_text()) == 2
 
     def test_a_missing_history_is_no_error(self, tmp_path):
         made = report.Report("T", summary(), history=tmp_path / "none.csv")
-        assert "Training" not in report.write_report(tmp_path, made).read_text()
+        assert "Training" not in write.write_report(tmp_path, made).read_text()
 
     def test_one_image_without_intervals(self, tmp_path):
         one = {"mean": 8.0, "low": np.nan, "high": np.nan, "count": 1}
@@ -400,7 +401,7 @@ class TestLittleData:
             ours=["ours"],
             pictures={"Best": rows(1, ["Input", "ours", "Original"]), "Worst": []},
         )
-        page = Page(report.write_report(tmp_path, made).read_text())
+        page = Page(write.write_report(tmp_path, made).read_text())
         shown = " ".join(page.text[page.text.index("T") :])
         assert "8.00" in shown and "nan" not in shown.lower()
         assert json.loads((tmp_path / "results.json").read_text())["summary"] == {
@@ -411,7 +412,7 @@ class TestLittleData:
         }
 
     def test_an_empty_summary_still_writes(self, tmp_path):
-        assert report.write_report(tmp_path, report.Report("T", {})).exists()
+        assert write.write_report(tmp_path, report.Report("T", {})).exists()
 
     def test_ours_must_be_in_the_summary(self):
         with pytest.raises(ValueError, match=r"ours names mine.*ours, telea"):
@@ -448,17 +449,17 @@ class TestTables:
         assert table.startswith("|  | new |") and "**" not in table
 
     def test_numbers(self):
-        assert wording.number(-1.005, 1) == "−1.0"
-        assert wording.number(0.5, 2, signed=True) == "+0.50"
-        assert wording.number(float("nan"), 2) == wording.number(None, 2) == "–"
+        assert tables.number(-1.005, 1) == "−1.0"
+        assert tables.number(0.5, 2, signed=True) == "+0.50"
+        assert tables.number(float("nan"), 2) == tables.number(None, 2) == "–"
 
     def test_one_is_singular(self):
-        shown = [wording.counted(n, "image") for n in (0, 1, 2, 1000)]
+        shown = [tables.counted(n, "image") for n in (0, 1, 2, 1000)]
         assert shown == ["0 images", "1 image", "2 images", "1,000 images"]
 
     def test_fewer_images_are_a_part_of_all(self):
         def fewer(*counts):
-            return wording.fewer([{"count": count} for count in counts], 1000)
+            return tables.fewer([{"count": count} for count in counts], 1000)
 
         assert fewer(1000, 1000) == fewer() == fewer(0, None) == ""
         assert fewer(12, 12) == "12 of 1,000 images"
@@ -602,7 +603,7 @@ class TestCharts:
 
 def test_strict_makes_plain_values():
     given = {"a": np.float32(0.1), "b": [np.inf, 1], 3: np.arange(2), "t": (None, True)}
-    assert report.strict(given) == {
+    assert write.strict(given) == {
         "a": 0.1,
         "b": [None, 1],
         "3": [0, 1],

@@ -4,8 +4,11 @@ import pathlib
 import numpy as np
 import pytest
 
-from evaluation.evaluate import Evaluation
-from experiments import papers, provenance, reproduce, results_text
+from evaluation.record import Evaluation
+from experiments import reproduce
+from experiments.core import environment as provenance
+from experiments.core import results as results_text
+from experiments.core import system as papers
 
 ROOT = pathlib.Path(__file__).parent.parent
 

@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from data_pipeline import pixels
-from experiments import request as command
-from serving import client_errors, labeled
+from experiments import request
+from serving import png
+from serving.client import errors
 
 
 class Server:
@@ -42,7 +43,7 @@ class Server:
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """Runs an action on three pictures, or three files of them."""
-    monkeypatch.setattr(command, "Client", Server)
+    monkeypatch.setattr(request, "Client", Server)
     monkeypatch.setattr(Server, "trouble", None)
     mask = np.zeros((20, 30), np.uint8)
     mask[5:9, 5:9] = 255
@@ -60,7 +61,7 @@ def run(tmp_path, monkeypatch):
             paths["mask"] = str(tmp_path / "mask.png")
         else:
             paths["tables"] = "."
-        getattr(command, action)(command.Options(model="m", **{**paths, **options}))
+        getattr(request, action)(request.Options(model="m", **{**paths, **options}))
 
     return run
 
@@ -92,7 +93,7 @@ def test_each_file_becomes_what_the_server_says(
         path = tmp_path / "out" / f"{name}.{suffix}"
         found, expected = pixels.read(path), picture(number)
         with Image.open(path) as file:
-            texts = {"restore": labeled.RESTORED, "decompress": labeled.DECODED}
+            texts = {"restore": png.RESTORED, "decompress": png.DECODED}
             assert file.info.get("Description") == texts.get(action)
         if action == "restore":
             expected[5:9, 5:9] = (255, 0, 0)
@@ -104,7 +105,7 @@ def test_each_file_becomes_what_the_server_says(
 
 @pytest.mark.parametrize("action", ["restore", "compress", "decompress"])
 def test_what_a_server_refuses_is_skipped(run, tmp_path, capsys, monkeypatch, action):
-    refused = client_errors.RefusedError("This model fills no such hole.")
+    refused = errors.RefusedError("This model fills no such hole.")
     monkeypatch.setattr(Server, "trouble", refused)
     with pytest.raises(ValueError, match="^1 picture could not be"):
         run(action)
@@ -112,7 +113,7 @@ def test_what_a_server_refuses_is_skipped(run, tmp_path, capsys, monkeypatch, ac
     assert "fills no such hole" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("kind", client_errors.LASTING)
+@pytest.mark.parametrize("kind", errors.LASTING)
 def test_what_all_would_meet_ends_the_command(run, tmp_path, monkeypatch, kind):
     monkeypatch.setattr(Server, "trouble", kind("nobody there"))
     with pytest.raises(kind, match="nobody there"):

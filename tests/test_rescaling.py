@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from evaluation import rescaling
+from evaluation import baselines
 
 
 def images(count=2, size=32, seed=0):
@@ -20,7 +20,7 @@ def mse(one, other):
 
 
 def test_three_factors_each_worse_than_the_one_before():
-    restorers = rescaling.restorers()
+    restorers = baselines.rescaling()
     assert list(restorers) == ["bicubic 2×", "bicubic 4×", "bicubic 8×"]
     target = images(size=64)
     errors = [mse(target, restore({"image": target})) for restore in restorers.values()]
@@ -31,7 +31,7 @@ def test_three_factors_each_worse_than_the_one_before():
 @pytest.mark.parametrize(("factor", "size", "kept"), [(2, 32, 16), (4, 30, 8)])
 def test_it_is_pillows_antialiased_bicubic_on_bytes(factor, size, kept):
     target = images(size=size)
-    restored = rescaling.bicubic(factor)({"image": target})
+    restored = baselines.bicubic(factor)({"image": target})
     assert restored.dtype == np.float32
     for image, result in zip(target, restored):
         levels = Image.fromarray(np.rint(255 * image).astype(np.uint8))
@@ -43,14 +43,14 @@ def test_it_is_pillows_antialiased_bicubic_on_bytes(factor, size, kept):
 @pytest.mark.parametrize(("size", "kept"), [(29, 7), (30, 8), (3, 1), (1, 1)])
 def test_a_side_that_does_not_divide_is_rounded(size, kept, monkeypatch):
     sizes = []
-    resize = rescaling.pixels.resize
+    resize = baselines.pixels.resize
 
     def watched(image, height, width):
         sizes.append((height, width))
         return resize(image, height, width)
 
-    monkeypatch.setattr(rescaling.pixels, "resize", watched)
-    restored = rescaling.bicubic(4)({"image": images(size=size)[:1, :, :10]})
+    monkeypatch.setattr(baselines.pixels, "resize", watched)
+    restored = baselines.bicubic(4)({"image": images(size=size)[:1, :, :10]})
     assert restored.shape == (1, size, min(size, 10), 3)
     assert sizes[0][0] == kept
     assert sizes[1] == (size, min(size, 10))
@@ -58,9 +58,9 @@ def test_a_side_that_does_not_divide_is_rounded(size, kept, monkeypatch):
 
 def test_a_flat_image_is_returned_and_nothing_leaves_the_range():
     flat = np.full([1, 20, 20, 3], 77 / 255, np.float32)
-    np.testing.assert_array_equal(rescaling.bicubic(4)({"image": flat}), flat)
+    np.testing.assert_array_equal(baselines.bicubic(4)({"image": flat}), flat)
     edge = np.zeros([1, 32, 32, 3], np.float32)
     edge[:, :, 13:] = 1
-    restored = rescaling.bicubic(2)({"image": tf.constant(edge)})
+    restored = baselines.bicubic(2)({"image": tf.constant(edge)})
     assert restored.min() >= 0
     assert restored.max() <= 1

@@ -9,12 +9,15 @@ import pytest
 from PIL import Image
 
 from data_pipeline import pixels
-from experiments import file_jobs, restore_faces, restore_masks
-from experiments import restore as command
+from experiments import restore
+from experiments.core import file_jobs
 from models import skip_inpainting
-from serving import export, face_regions, labeled, photo
-from serving.fillable import Fillable
-from serving.seamless import seamless
+from serving import png
+from serving.export import restorer as export
+from serving.export.restorer import Fillable
+from serving.photo import masks as restore_masks
+from serving.photo import restorer as photo
+from serving.photo.blending import seamless
 
 RED = (255, 0, 0)
 
@@ -50,15 +53,15 @@ def run(tmp_path, monkeypatch):
         painted = model is None
         model = "." if painted else model
         restorer = Painter if painted else photo.PhotoRestorer
-        monkeypatch.setattr(command, "PhotoRestorer", restorer)
+        monkeypatch.setattr(restore, "PhotoRestorer", restorer)
         if painted:  # red stays red
-            monkeypatch.setattr(command, "seamless", lambda image, mask, size: image)
+            monkeypatch.setattr(restore, "seamless", lambda image, mask, size: image)
         paths = {"input": tmp_path / "photos", "output": tmp_path / "out"}
         for key in ("input", "output", "mask"):
             if key in options:
                 paths[key] = options.pop(key)
         paths = {key: str(path) for key, path in paths.items()}
-        command.restore(command.Options(model=str(model), **paths, **options))
+        restore.restore(restore.Options(model=str(model), **paths, **options))
 
     return run
 
@@ -419,7 +422,7 @@ class TestModel:
         expected = seamless(served, mask, restorer.size)
         assert not np.array_equal(expected, served)
         with Image.open(tmp_path / "out" / "a.png") as file:
-            assert file.text["Description"] == labeled.RESTORED
+            assert file.text["Description"] == png.RESTORED
             np.testing.assert_array_equal(np.asarray(file), expected)
 
     def test_a_model_that_is_not_there_is_an_error(self, run, tmp_path):
@@ -480,7 +483,7 @@ class TestAlign:
     def found(self, monkeypatch):
         def found(*faces):
             monkeypatch.setattr(
-                restore_faces, "FaceFinder", lambda: lambda image: list(faces)
+                restore, "FaceFinder", lambda: lambda image: list(faces)
             )
 
         return found
@@ -499,11 +502,11 @@ class TestAlign:
 
         return changed
 
-    @pytest.mark.parametrize("name", face_regions.REGIONS)
+    @pytest.mark.parametrize("name", restore_masks.REGIONS)
     def test_a_part_of_a_face_is_restored(self, run, changed, found, name):
         found(FACE)
         run(align=True, mask=name)
-        part = face_regions.mask(name, FACE, 180, 300)
+        part = restore_masks.mask(name, FACE, 180, 300)
         assert not changed()[~part].any()
         assert changed()[part].mean() > 0.9
 
@@ -525,13 +528,13 @@ class TestAlign:
         small = FACE * 0.8 + (180, 20)
         found(FACE, small)
         run(align=True, mask="mouth", face=face)
-        parts = [face_regions.mask("mouth", f, 180, 300) for f in (FACE, small)]
+        parts = [restore_masks.mask("mouth", f, 180, 300) for f in (FACE, small)]
         assert [changed()[part].any() for part in parts] == [True, face == "all"]
         assert Painter.sizes == [1] * restored
         assert "a.png: 2 faces" in capsys.readouterr().out
 
     def test_landmarks_take_the_place_of_a_finder(self, run, changed, monkeypatch):
-        monkeypatch.setattr(restore_faces, "FaceFinder", None)
+        monkeypatch.setattr(restore, "FaceFinder", None)
         run(align=True, landmarks=TYPED, mask="rect:50,90,20,20")
         expected = np.zeros((180, 300), bool)
         expected[90:110, 50:70] = True
@@ -544,7 +547,7 @@ class TestAlign:
         write(tmp_path / "photos" / "b.png", np.zeros((180, 300, 3), np.uint8))
         (tmp_path / "photos" / "c.png").write_bytes(b"no picture")
         finder = lambda: lambda image: [] if image[0, 0, 0] == 90 else [FACE]  # noqa: E731
-        monkeypatch.setattr(restore_faces, "FaceFinder", finder)
+        monkeypatch.setattr(restore, "FaceFinder", finder)
         with pytest.raises(ValueError, match="^2 pictures could not be restored"):
             run(align=True, mask="mouth")
         assert files(tmp_path / "out") == ["b.png"]

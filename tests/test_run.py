@@ -15,11 +15,11 @@ from test_export import half_precision_nodes
 
 from data_pipeline import pixels
 from evaluation.record import Evaluation
-from experiments import config as configs
-from experiments import evaluation_stage, runner
-from experiments.run_folder import RunFolder
-from experiments.skip_inpainting import PRESETS, SYSTEM, Config
-from serving import export
+from experiments.core import command_line, evaluate, runner
+from experiments.core.folder import RunFolder
+from experiments.skip_inpainting.config import PRESETS, Config
+from experiments.skip_inpainting.system import SYSTEM
+from serving.export import saved_model
 from training.adversarial import AdversarialTrainer
 from training.checkpoints import Checkpoints
 from training.history import History
@@ -30,7 +30,7 @@ SHORT = {"limit": 16, "epochs": 1, "validation_images": 4}
 
 
 def configuration(workdir, **typed):
-    return configs.make(Config, PRESETS, "smoke", workdir=str(workdir), **typed)
+    return command_line.make(Config, PRESETS, "smoke", workdir=str(workdir), **typed)
 
 
 def start(workdir, **typed):
@@ -185,7 +185,7 @@ class TestExport:
         np.testing.assert_allclose(restored, expected, atol=1e-5)
 
     def test_its_config_says_what_it_is(self, smoke):
-        config = export.read_config(smoke.export)
+        config = saved_model.read_config(smoke.export)
         facts = ("name", "image_size", "hole_size", "paper", "preset")
         assert [config[key] for key in facts] == [
             "model 3", 32, 16, "skip_inpainting", "smoke",
@@ -211,7 +211,7 @@ class TestAgain:
         assert [path.name for path in (smoke.path / "export").iterdir()] == ["1"]
 
     def test_other_holes_make_another_report(self, smoke, tmp_path, monkeypatch):
-        monkeypatch.setattr(evaluation_stage, "commit", lambda: "later")
+        monkeypatch.setattr(evaluate, "commit", lambda: "later")
         copy = shutil.copytree(smoke.path, tmp_path / "copy")
         again = start(copy, stages=("evaluate",), test_mask="random_square")
         (kept,) = copy.glob("report-*")
@@ -278,7 +278,7 @@ class TestPatchModelOnTwoReplicas:
             assert np.isfinite(measured["hole/l1_percent"]).all()
 
     def test_its_export_fills_patches(self, folder):
-        assert export.read_config(folder.export)["fills"]["side"] == 16
+        assert saved_model.read_config(folder.export)["fills"]["side"] == 16
         served = tf.saved_model.load(str(folder.export)).signatures["serving_default"]
         image, mask = tf.fill([1, 32, 32, 3], 0.5), tf.ones([1, 32, 32, 1])
         with pytest.raises(tf.errors.InvalidArgumentError, match="16x16"):

@@ -8,10 +8,11 @@ import re
 
 import pytest
 
-from experiments import cvae_dcgan, run_folder
-from experiments.run_folder import RunFolder
-from experiments.skip_inpainting import Config
-from serving import export
+from experiments.core import environment
+from experiments.core.folder import RunFolder
+from experiments.cvae_dcgan import config as cvae_dcgan
+from experiments.skip_inpainting.config import Config
+from serving.export import restorer, saved_model
 
 PAPER = "skip_inpainting"
 
@@ -19,8 +20,8 @@ PAPER = "skip_inpainting"
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Git and hardware are asked for in their own tests."""
-    monkeypatch.setattr(run_folder, "commit", lambda: "0123456789ab")
-    monkeypatch.setattr(run_folder, "hardware", lambda: "2 CPU cores")
+    monkeypatch.setattr(environment, "commit", lambda: "0123456789ab")
+    monkeypatch.setattr(environment, "hardware", lambda: "2 CPU cores")
 
 
 def train(folder):
@@ -84,10 +85,10 @@ def test_a_start_puts_back_an_export_that_was_moved_aside(
         original(source, target)
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(export.os, "replace", replace)
-        patch.setattr(export, "recover", lambda folder: None)
-        patch.setattr(export, "signatures", lambda *args, **options: {})
-        export.save(Restorer(), folder.export)
+        patch.setattr(restorer.os, "replace", replace)
+        patch.setattr(saved_model, "recover", lambda folder: None)
+        patch.setattr(restorer, "signatures", lambda *args, **options: {})
+        restorer.save(Restorer(), folder.export)
     assert not folder.export.exists()
     assert "is back" not in capsys.readouterr().err
 
@@ -113,11 +114,11 @@ def test_the_record_holds_every_resolved_value(tmp_path):
 
 
 def test_the_record_names_the_environment(tmp_path):
-    environment = RunFolder(tmp_path).record(PAPER, "paper", Config())["environment"]
-    assert environment["commit"] == "0123456789ab"
-    assert environment["hardware"] == "2 CPU cores"
-    assert environment["python"] == platform.python_version()
-    versions = environment["versions"]
+    made_in = RunFolder(tmp_path).record(PAPER, "paper", Config())["environment"]
+    assert made_in["commit"] == "0123456789ab"
+    assert made_in["hardware"] == "2 CPU cores"
+    assert made_in["python"] == platform.python_version()
+    versions = made_in["versions"]
     assert {"tensorflow", "tensorflow-addons", "numpy"} <= versions.keys()
     assert all(re.match(r"\d+\.\d+", version) for version in versions.values())
 
@@ -215,7 +216,7 @@ class TestResuming:
         assert written(trained)["config"] == expected
 
     def test_the_environment_stays_that_of_the_training(self, trained, monkeypatch):
-        monkeypatch.setattr(run_folder, "commit", lambda: "another")
+        monkeypatch.setattr(environment, "commit", lambda: "another")
         record = trained.record(PAPER, "paper", Config(epochs=50))
         assert record["environment"]["commit"] == "0123456789ab"
         assert written(trained) == record
@@ -264,12 +265,12 @@ class TestFaces:
 class TestEnvironment:
     def test_outside_a_checkout_the_commit_is_unknown(self, monkeypatch, tmp_path):
         monkeypatch.undo()
-        monkeypatch.setattr(run_folder, "__file__", str(tmp_path / "run_folder.py"))
-        assert run_folder.commit() == "unknown (not a git checkout)"
+        monkeypatch.setattr(environment, "__file__", str(tmp_path / "environment.py"))
+        assert environment.commit() == "unknown (not a git checkout)"
         monkeypatch.setenv("PATH", str(tmp_path))
-        assert run_folder.commit() == "unknown (not a git checkout)"
+        assert environment.commit() == "unknown (not a git checkout)"
 
     def test_hardware_is_a_line(self, monkeypatch):
         monkeypatch.undo()
-        line = run_folder.hardware()
+        line = environment.hardware()
         assert re.fullmatch(r"\d+ CPU cores \(.+\), \d+ GiB, .+", line)

@@ -4,14 +4,15 @@ import cv2
 import numpy as np
 import pytest
 
-from data_pipeline import pixels, synthetic_faces
-from serving.seamless import seamless
+from data_pipeline import pixels
+from data_pipeline.drawn_faces import draw
+from serving.photo.blending import seamless
 
 SIZE = 64  # of what the network sees, pixels
 
 
 def face(height, width):
-    return pixels.resize(synthetic_faces.draw(5, size=256)["image"], height, width)
+    return pixels.resize(draw.draw(5, size=256)["image"], height, width)
 
 
 def hole_in(image, top=0.3, bottom=0.7, left=0.35, right=0.6):

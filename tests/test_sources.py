@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_pipeline import drawn_scenes, pixels, sources
+from data_pipeline import pixels, sources
+from data_pipeline.drawn_scenes import draw
 
 BLUE = (20, 60, 200)
 
@@ -247,7 +248,7 @@ def test_drawn_scenes_are_split_as_faces_are_and_have_nothing_but_an_image():
     element = parts["test"][7]
     assert set(element) == {"image", "name"}
     assert element["name"] == parts["test"].names[7]
-    expected = drawn_scenes.draw(7, seed=0, size=32)
+    expected = draw.draw(7, seed=0, size=32)
     np.testing.assert_array_equal(element["image"], expected)
     other = sources.load("scenes", "test", size=32, seed=1)[7]
     assert (other["image"] != element["image"]).any()

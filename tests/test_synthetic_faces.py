@@ -9,9 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
-from data_pipeline import face_attributes, face_palette, face_traits, synthetic_faces
-from data_pipeline.face_canvas import Canvas
-from data_pipeline.synthetic_faces import ATTRIBUTES, draw, render
+from data_pipeline import drawing
+from data_pipeline.drawing import Canvas
+from data_pipeline.drawn_faces import draw as synthetic_faces
+from data_pipeline.drawn_faces import traits as face_traits
+from data_pipeline.drawn_faces.draw import ATTRIBUTES, draw, render
 
 CELEBA = """
 5_o_Clock_Shadow Arched_Eyebrows Attractive Bags_Under_Eyes Bald Bangs Big_Lips
@@ -218,14 +220,14 @@ def test_attributes_that_exclude_each_other(change, on, off):
 
 
 def test_hair_has_the_color_that_it_is_said_to_have():
-    for color, (rgb, _) in face_palette.HAIR.items():
+    for color, (rgb, _) in drawing.HAIR.items():
         having = render(plain(6, hair_color=color, light_strength=0.25), 128)
         bald = render(plain(6, hair_color=color, hair_style="bald"), 128)
         mask = having["face_mask"][:, :, 0] < bald["face_mask"][:, :, 0]
         median = np.median(having["image"][mask], axis=0)
         apart = {
             other: np.abs(median - other_rgb).sum()
-            for other, (other_rgb, _) in face_palette.HAIR.items()
+            for other, (other_rgb, _) in drawing.HAIR.items()
         }
         assert min(apart, key=apart.get) == color, (median, rgb)
 
@@ -257,7 +259,7 @@ def test_the_skin_has_its_tone():
             skin = np.median(
                 element["image"][element["face_mask"][:, :, 0] > 0], axis=0
             )
-            expected = face_palette.skin(tone, traits.undertone)
+            expected = drawing.skin(tone, traits.undertone)
             # Whatever the light, the hue is the skin's.
             np.testing.assert_allclose(
                 skin / skin.sum(), expected / expected.sum(), atol=0.03
@@ -354,7 +356,7 @@ def test_clipped_drawing_stays_inside():
 
 def test_every_attribute_is_seen_both_ways():
     people = (face_traits.sample(0, index) for index in range(1500))
-    share = np.mean([face_attributes.attributes(person) for person in people], axis=0)
+    share = np.mean([face_traits.attributes(person) for person in people], axis=0)
     assert share.min() > 0.03
     assert share.max() < 0.9
 

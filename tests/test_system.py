@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from experiments.skip_inpainting import SYSTEM
+from experiments.skip_inpainting.system import SYSTEM
 
 
 @pytest.mark.parametrize("headline", [(), ("hole/psnr_db", "hole/l1_percent")])

@@ -22,8 +22,8 @@ from google.protobuf import (
 from tiny_serving import HOLE, SIZE
 
 from data_pipeline import pixels
-from experiments import serve as command
-from serving import tf_serving, warm_up
+from experiments import serve
+from serving.tf_serving import server, warm_up
 
 api = pytest.mark.skipif(
     importlib.util.find_spec("tensorflow_serving") is None,
@@ -47,7 +47,7 @@ def folders(tmp_path_factory):
 def served(folders, tmp_path_factory):
     """What is written of them: the root, and the versions' folders."""
     root = tmp_path_factory.mktemp("served")
-    return root, tf_serving.write(folders, root)
+    return root, server.write(folders, root)
 
 
 def message(name, **fields):
@@ -138,7 +138,7 @@ class TestConfiguration:
 
     def test_a_path_with_any_characters(self, folders, tmp_path):
         root = tmp_path / 'a "b" \\ ä'
-        (version,) = tf_serving.write(folders[:1], root)
+        (version,) = server.write(folders[:1], root)
         (model,) = configured(root)
         assert pathlib.Path(model.base_path) == version.parent
 
@@ -192,18 +192,18 @@ class TestWarmUp:
 @api
 class TestVersions:
     def test_the_same_model_stays_the_same_version(self, folders, tmp_path):
-        (first,) = tf_serving.write(folders[:1], tmp_path)
+        (first,) = server.write(folders[:1], tmp_path)
         before = (first / WARM_UP).stat().st_mtime_ns
-        assert tf_serving.write(folders[:1], tmp_path) == [first]
+        assert server.write(folders[:1], tmp_path) == [first]
         assert (first / WARM_UP).stat().st_mtime_ns == before
 
     def test_another_one_is_the_next(self, folders, tmp_path):
         runs, root = tmp_path / "runs", tmp_path / "root"
         shutil.copytree(folders[0], runs / "model3" / "export" / "1")
-        (first,) = tf_serving.write([runs / "model3" / "export" / "1"], root)
+        (first,) = server.write([runs / "model3" / "export" / "1"], root)
         before = (first / "saved_model.pb").read_bytes()
         other = tiny_serving.export_restorer(runs / "model3", seed=1)
-        (second,) = tf_serving.write([other], root)
+        (second,) = server.write([other], root)
         assert (first.name, second.name) == ("1", "2")
         assert (first / "saved_model.pb").read_bytes() == before
         variables = "variables/variables.data-00000-of-00001"
@@ -217,7 +217,7 @@ class TestVersions:
 
         monkeypatch.setattr(warm_up, "write", fail)
         with pytest.raises(OSError, match="the disk is full"):
-            tf_serving.write(folders[:1], tmp_path)
+            server.write(folders[:1], tmp_path)
         assert not list(tmp_path.iterdir())
 
     def test_the_export_is_left_as_it_is(self, folders, served):
@@ -234,11 +234,11 @@ class TestTwice:
     @pytest.fixture(autouse=True)
     def quick(self, monkeypatch):
         """Each export is opened once for all of these tests."""
-        monkeypatch.setattr(tf_serving, "Model", self.opened)
+        monkeypatch.setattr(server, "Model", self.opened)
 
     def write(self, root, *folders):
-        tf_serving.write(folders, root)
-        assert tf_serving.served(root) == [model.name for model in configured(root)]
+        server.write(folders, root)
+        assert server.served(root) == [model.name for model in configured(root)]
         return {model.name: model.base_path for model in configured(root)}
 
     def test_models_of_earlier_calls_are_kept(self, folders, tmp_path):
@@ -295,13 +295,13 @@ class TestNames:
         ],
     )
     def test_a_model_is_called_as_its_run(self, tmp_path, folder, name):
-        assert tf_serving.name_of(tmp_path / folder) == name
+        assert server.name_of(tmp_path / folder) == name
 
     @api
     def test_no_two_are_called_alike(self, tmp_path):
         folders = [f"{tmp_path}/{place}/model3/export/1" for place in "ab"]
         with pytest.raises(ValueError, match="two models 'model3'.*Rename the folder"):
-            tf_serving.write(folders, tmp_path / "root")
+            server.write(folders, tmp_path / "root")
         assert not (tmp_path / "root").exists()
 
 
@@ -309,7 +309,7 @@ class TestNames:
 class TestMistakes:
     def test_a_folder_without_an_export(self, tmp_path):
         with pytest.raises(FileNotFoundError, match=f"{tmp_path} is not an exported"):
-            tf_serving.write([tmp_path], tmp_path / "root")
+            server.write([tmp_path], tmp_path / "root")
 
     @pytest.mark.parametrize(
         "config, text",
@@ -325,7 +325,7 @@ class TestMistakes:
         shutil.copytree(folders[0], folder)
         (folder / "assets.extra" / "config.json").write_text(config)
         with pytest.raises(ValueError, match=f"--model={folder}.*{text}.*again"):
-            tf_serving.write([folder], tmp_path / "root")
+            server.write([folder], tmp_path / "root")
         assert not (tmp_path / "root").exists()
 
     def test_a_damaged_network(self, folders, tmp_path):
@@ -333,27 +333,27 @@ class TestMistakes:
         shutil.copytree(folders[0], folder)
         (folder / "saved_model.pb").write_bytes(b"x")
         with pytest.raises(ValueError, match=f"--model={folder} cannot be opened"):
-            tf_serving.write([folder], tmp_path / "root")
+            server.write([folder], tmp_path / "root")
 
     def test_a_restorer_that_clients_could_not_ask(self, folders, tmp_path):
         """As Keras alone saves one."""
         folder = tmp_path / "tuned" / "export" / "1"
         tf.keras.models.load_model(folders[0], compile=False).save(folder)
         shutil.copytree(folders[0] / "assets.extra", folder / "assets.extra")
-        text = f"--model={folder} has no signature serving_bytes.*serving.export.save"
+        text = f"--model={folder} has no signature serving_bytes.*export.restorer.save"
         with pytest.raises(ValueError, match=text):
-            tf_serving.write([folder], tmp_path / "root")
+            server.write([folder], tmp_path / "root")
         assert not (tmp_path / "root").exists()
 
 
 def test_without_the_package_it_says_which(tmp_path, monkeypatch):
     for name in ("tensorflow_serving", "tensorflow_serving.config"):
         monkeypatch.setitem(sys.modules, name, None)
-    options = command.Options(model=(".",), output=str(tmp_path))
+    options = serve.Options(model=(".",), output=str(tmp_path))
     with pytest.raises(
         ValueError, match=r"tensorflow-serving-api .*install .\[serving"
     ):
-        command.serve(options)
+        serve.serve(options)
 
 
 @pytest.fixture
@@ -362,11 +362,11 @@ def installed(monkeypatch):
     started = []
     programs = set()
     monkeypatch.setattr(
-        command.shutil,
+        serve.shutil,
         "which",
         lambda name: f"/bin/{name}" if name in programs else None,
     )
-    monkeypatch.setattr(command.os, "execv", lambda *what: started.append(what))
+    monkeypatch.setattr(serve.os, "execv", lambda *what: started.append(what))
     return programs, started
 
 
@@ -375,11 +375,11 @@ class TestCommand:
     def written(self, tmp_path, monkeypatch):
         """Nothing is written: these tests are of what is started."""
         version = tmp_path / "model3" / "1"
-        monkeypatch.setattr(tf_serving, "write", lambda folders, root: [version])
-        monkeypatch.setattr(tf_serving, "served", lambda root: ["model3", "b", "a"])
+        monkeypatch.setattr(server, "write", lambda folders, root: [version])
+        monkeypatch.setattr(server, "served", lambda root: ["model3", "b", "a"])
 
     def run(self, tmp_path, **options):
-        command.serve(command.Options(model=(".",), output=str(tmp_path), **options))
+        serve.serve(serve.Options(model=(".",), output=str(tmp_path), **options))
 
     def test_the_server_is_started_where_it_is_installed(
         self, tmp_path, installed, capsys
@@ -434,14 +434,14 @@ class TestCommand:
     def test_a_path_that_no_container_takes(
         self, tmp_path, installed, monkeypatch, name
     ):
-        monkeypatch.setattr(tf_serving, "write", pytest.fail)
+        monkeypatch.setattr(server, "write", pytest.fail)
         with pytest.raises(ValueError, match="has a comma or a quotation mark in it"):
             self.run(tmp_path / name)
         assert not (tmp_path / name).exists()
 
     def test_batching_is_what_models_say(self):
         root = "/served"
-        for make in (tf_serving.server_command, tf_serving.container_command):
+        for make in (server.server_command, server.container_command):
             assert "batch" not in shlex.join(make(root, batching=False))
             assert make(root, batching=True)[-3:] == [
                 "--enable_batching",
@@ -451,7 +451,7 @@ class TestCommand:
 
     def test_required_flags(self, tmp_path):
         with pytest.raises(ValueError, match="--model is required"):
-            command.Options(output=str(tmp_path))
+            serve.Options(output=str(tmp_path))
         (tmp_path / "file").touch()
         with pytest.raises(ValueError, match="--output=.*must be a folder, but"):
-            command.Options(model=(".",), output=str(tmp_path / "file"))
+            serve.Options(model=(".",), output=str(tmp_path / "file"))

@@ -11,7 +11,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from evaluation import torch_files
+from evaluation.metrics import torch_checkpoint
 
 STORAGES = {"f4": "FloatStorage", "f8": "DoubleStorage", "i8": "LongStorage"}
 
@@ -103,7 +103,7 @@ def test_reads_what_was_written(tmp_path, legacy):
     )
     content._metadata = {"": {"version": 1}}  # as a state_dict has it
     write(tmp_path / "x.pth", content, legacy=legacy)
-    tensors = torch_files.read(tmp_path / "x.pth")
+    tensors = torch_checkpoint.read(tmp_path / "x.pth")
     assert list(tensors) == list(content)
     for name, array in content.items():
         assert tensors[name].dtype == array.dtype
@@ -119,7 +119,7 @@ def test_code_in_a_file_is_refused_and_not_run(tmp_path, legacy, monkeypatch):
     monkeypatch.setenv("HARM", str(tmp_path / "harm"))
     write(tmp_path / "x.pth", {"a": Harmful()}, legacy=legacy)
     with pytest.raises(ValueError, match=r"x\.pth .* asks for \w+\.mkdir"):
-        torch_files.read(tmp_path / "x.pth")
+        torch_checkpoint.read(tmp_path / "x.pth")
     assert not (tmp_path / "harm").exists()
 
 
@@ -136,7 +136,7 @@ def test_anything_but_a_dictionary_of_tensors_is_refused(
 ):
     write(tmp_path / "x.pth", content, legacy=legacy)
     with pytest.raises(ValueError, match=message):
-        torch_files.read(tmp_path / "x.pth")
+        torch_checkpoint.read(tmp_path / "x.pth")
 
 
 @pytest.mark.parametrize(
@@ -146,14 +146,14 @@ def test_a_tensor_reaching_beyond_its_storage_is_refused(
     tmp_path, legacy, shape, strides, monkeypatch
 ):
     write(tmp_path / "x.pth", {"a": np.zeros(8, "f4")}, legacy=legacy)
-    rebuild = torch_files._Unpickler._tensor
+    rebuild = torch_checkpoint._Unpickler._tensor
     monkeypatch.setattr(
-        torch_files._Unpickler,
+        torch_checkpoint._Unpickler,
         "_tensor",
         lambda self, storage, *_: rebuild(self, storage, 0, shape, strides),
     )
     with pytest.raises(ValueError, match="a tensor reaches beyond its storage"):
-        torch_files.read(tmp_path / "x.pth")
+        torch_checkpoint.read(tmp_path / "x.pth")
 
 
 @pytest.mark.parametrize("kept", [0.999, 0.5, 0.02, 0])
@@ -162,7 +162,7 @@ def test_a_truncated_file_is_an_error(tmp_path, legacy, kept):
     write(path, {"a": np.zeros(1000, "f4")}, legacy=legacy)
     path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
     with pytest.raises(ValueError, match="cannot be read as a PyTorch file") as error:
-        torch_files.read(path)
+        torch_checkpoint.read(path)
     if legacy and kept >= 0.5:
         assert "x.pth" in str(error.value) and "ends before" in str(error.value)
 
@@ -170,6 +170,6 @@ def test_a_truncated_file_is_an_error(tmp_path, legacy, kept):
 def test_other_files_are_an_error(tmp_path):
     (tmp_path / "x.pth").write_text("<html>404</html>")
     with pytest.raises(ValueError, match="cannot be read as a PyTorch file"):
-        torch_files.read(tmp_path / "x.pth")
+        torch_checkpoint.read(tmp_path / "x.pth")
     with pytest.raises(FileNotFoundError):
-        torch_files.read(tmp_path / "absent.pth")
+        torch_checkpoint.read(tmp_path / "absent.pth")

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from data_pipeline import pixels, sources
-from evaluation import metrics, naming, rescaling
-from evaluation.uint8_wrap import mse_uint8_wrap
+from evaluation import baselines
+from evaluation.metrics import measure, registry
+from experiments.portrait_autoencoder.report import mse_uint8_wrap
 
 
 def flat(*levels):
@@ -32,7 +33,7 @@ def test_it_is_the_mean_of_each_image_and_small_errors_are_true():
     small = target + rng.integers(-15, 16, target.shape)
     target, small = target / np.float32(255), small / np.float32(255)
     np.testing.assert_allclose(
-        mse_uint8_wrap(target, small), metrics.mse(target, small), rtol=1e-5
+        mse_uint8_wrap(target, small), measure.mse(target, small), rtol=1e-5
     )
     both = mse_uint8_wrap(flat(0, 100), flat(20, 116))
     np.testing.assert_allclose(both, [144 / 255**2, 0], rtol=1e-6)
@@ -50,8 +51,8 @@ def test_images_are_rounded_to_8_bits_and_clipped():
 
 
 def test_reports_know_it_and_call_no_direction_better():
-    assert naming.title("raw/mse_uint8_wrap") == "Raw MSE with 8-bit overflow"
-    assert naming.arrow("raw/mse_uint8_wrap") == ""
+    assert registry.title("raw/mse_uint8_wrap") == "Raw MSE with 8-bit overflow"
+    assert registry.arrow("raw/mse_uint8_wrap") == ""
 
 
 def test_on_faces_bicubic_overflows_to_errors_of_the_published_size(outside_data):
@@ -60,7 +61,7 @@ def test_on_faces_bicubic_overflows_to_errors_of_the_published_size(outside_data
     target = np.stack(faces) / np.float32(255)
     published = (1.9e-4, 4.5e-4, 9.3e-4)
     true = (4.7e-4, 2.2e-3, 6.7e-3)
-    for restore, printed, error in zip(rescaling.restorers().values(), published, true):
+    for restore, printed, error in zip(baselines.rescaling().values(), published, true):
         restored = restore({"image": target})
         assert np.square(restored - target).mean() == pytest.approx(error, rel=0.1)
         wrapped = mse_uint8_wrap(target, restored).mean()

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from evaluation import metrics
-from evaluation.vif import MINIMUM_SIZE, vif
+from evaluation.metrics import registry
+from evaluation.metrics.vif import MINIMUM_SIZE, vif
 
 
 def picture(height, width, channels=3):
@@ -159,5 +159,5 @@ def test_smaller_images_and_other_shapes_are_errors():
 
 
 def test_reports_know_it():
-    metric = metrics.METRICS["vif"]
+    metric = registry.METRICS["vif"]
     assert metric.higher_is_better and metric.label == "VIF"

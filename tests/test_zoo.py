@@ -14,8 +14,12 @@ import tiny
 from PIL import Image
 
 from data_pipeline import pixels
-from experiments import compress, latents, restore, serve
-from serving import any_codec, export, latent_export, tf_serving, zoo, zoo_package
+from experiments import compress, restore, serve
+from experiments import latents as experiments_latents
+from serving.export import codec, latents, restorer
+from serving.tf_serving import server
+from serving.zoo import package as zoo_package
+from serving.zoo import zoo
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 NAME = "tiny_model"
@@ -25,8 +29,8 @@ NAME = "tiny_model"
 def package(tmp_path_factory):
     """The bytes of a restorer's package."""
     place = tmp_path_factory.mktemp("package")
-    folder = export.save(
-        export.build_restorer(tiny.plain_generator(), fill=1.0),
+    folder = restorer.save(
+        restorer.build_restorer(tiny.plain_generator(), fill=1.0),
         place / "export" / "1",
         extras={"config.json": json.dumps({"image_size": tiny.SIZE, "hole_size": 16})},
     )
@@ -119,7 +123,7 @@ class TestNames:
     def test_a_name_is_an_export_in_a_folder_of_that_name(self, shipped, tmp_path):
         folder = zoo.resolve(NAME)
         assert folder.is_relative_to(tmp_path / "cache")
-        assert tf_serving.name_of(folder) == NAME
+        assert server.name_of(folder) == NAME
         assert folder.name == "1"
         picture = tmp_path / "photos" / "a.png"
         picture.parent.mkdir()
@@ -140,9 +144,9 @@ class TestNames:
             raise Opened(what)
 
         for module, name in (
-            (any_codec, "load"),
-            (latent_export, "load"),
-            (tf_serving, "write"),
+            (codec, "load"),
+            (latents, "load"),
+            (server, "write"),
         ):
             monkeypatch.setattr(module, name, opened)
         picture, out = str(tmp_path / "a.png"), str(tmp_path / "out")
@@ -154,7 +158,9 @@ class TestNames:
                 zoo.resolve(NAME),
             ),
             (
-                lambda: latents.traverse(latents.Options(output=f"{out}.png", **paths)),
+                lambda: experiments_latents.traverse(
+                    experiments_latents.Options(output=f"{out}.png", **paths)
+                ),
                 zoo.resolve(NAME),
             ),
             (
@@ -303,7 +309,7 @@ class TestCache:
 # there is a part of the files.
 PROCESS = """
 import os, pathlib, signal, sys, time, types
-from serving import zoo
+from serving.zoo import zoo
 
 place, number = pathlib.Path(sys.argv[1]), sys.argv[2]
 zoo.PRETRAINED = place / "pretrained"
@@ -315,9 +321,9 @@ def unpack(data, folder):
     (folder / "inner").mkdir()
     (folder / "inner" / "b").write_bytes(b"second")
 
-sys.modules["serving.zoo_package"] = types.SimpleNamespace(unpack=unpack)
-import serving
-serving.zoo_package = sys.modules["serving.zoo_package"]
+sys.modules["serving.zoo.package"] = types.SimpleNamespace(unpack=unpack)
+import serving.zoo
+serving.zoo.package = sys.modules["serving.zoo.package"]
 print(zoo.resolve(sys.argv[3]))
 """
 

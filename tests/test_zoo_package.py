@@ -14,8 +14,12 @@ import tiny
 import tiny_codec
 import tiny_latents
 
-from serving import codec_export, container, export, latent_export, zoo_package
-from serving.zoo_package import rounded
+from serving.codec import container
+from serving.export import codec as codec_export
+from serving.export import latents as latent_export
+from serving.export import restorer as export
+from serving.zoo import package
+from serving.zoo.package import rounded
 
 TINY = 1e-7  # a variance that float16 does not hold
 
@@ -48,8 +52,8 @@ def packed(folder):
     """Packs and unpacks, once."""
     place = folder.parents[1] / "packed"
     if not place.exists():
-        zoo_package.pack(folder, folder.parents[1] / "package.zip")
-        zoo_package.unpack(folder.parents[1] / "package.zip", place)
+        package.pack(folder, folder.parents[1] / "package.zip")
+        package.unpack(folder.parents[1] / "package.zip", place)
     return place
 
 
@@ -139,7 +143,7 @@ class TestPackage:
                 assert after[name] == before[name], name
 
     def test_weights_that_float16_does_not_hold_are_exact(self, restorer, tmp_path):
-        (kept,) = zoo_package.pack(restorer, tmp_path / "package.zip")
+        (kept,) = package.pack(restorer, tmp_path / "package.zip")
         assert checkpoint(packed(restorer))[kept][0] == np.float32(TINY)
 
     def test_it_takes_half_the_room(self, codec):
@@ -157,13 +161,13 @@ class TestPackage:
         for path in copy.rglob("*"):
             os.utime(path, (0, 1e9))
             path.chmod(0o700)
-        zoo_package.pack(copy, tmp_path / "package.zip")
+        package.pack(copy, tmp_path / "package.zip")
         first = (codec.parents[1] / "package.zip").read_bytes()
         assert (tmp_path / "package.zip").read_bytes() == first
 
     def test_its_fingerprint_is_not_the_originals(self, restorer):
         read = tf.saved_model.experimental.Fingerprint.from_proto
-        proto = zoo_package.fingerprint_pb2.FingerprintDef.FromString
+        proto = package.fingerprint_pb2.FingerprintDef.FromString
         found = [
             read(proto((folder / "fingerprint.pb").read_bytes()))
             for folder in (restorer, packed(restorer))
@@ -178,12 +182,12 @@ class TestPackage:
         (tmp_path / "1" / "assets.extra").mkdir()
         (tmp_path / "1" / "assets.extra" / "config.json").write_text("{}")
         with pytest.raises(ValueError, match=r"float16 variable weight.*in float32\."):
-            zoo_package.pack(tmp_path / "1", tmp_path / "package.zip")
+            package.pack(tmp_path / "1", tmp_path / "package.zip")
         assert not (tmp_path / "package.zip").exists()
 
     def test_a_folder_that_is_no_export_is_refused(self, tmp_path):
         with pytest.raises(FileNotFoundError, match="is not an exported model"):
-            zoo_package.pack(tmp_path, tmp_path / "package.zip")
+            package.pack(tmp_path, tmp_path / "package.zip")
 
     @pytest.mark.parametrize("name", ["index", "data-00000-of-00001"])
     def test_a_damaged_export_is_refused(self, restorer, tmp_path, name):
@@ -193,7 +197,7 @@ class TestPackage:
         data[len(data) // 2] ^= 1
         path.write_bytes(data)
         with pytest.raises(ValueError, match="cannot be opened .* Export it again"):
-            zoo_package.pack(copy, tmp_path / "package.zip")
+            package.pack(copy, tmp_path / "package.zip")
 
 
 class TestRestorer:
@@ -239,7 +243,8 @@ class TestRestorer:
 
 class TestCodecs:
     @pytest.mark.parametrize(
-        "kind, load", [("codec", codec_export.load), ("latents", latent_export.load)]
+        "kind, load",
+        [("codec", codec_export.load_image_codec), ("latents", latent_export.load)],
     )
     def test_files_are_read_by_the_model_that_wrote_them_alone(
         self, kind, load, request

@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from data_pipeline import elements
+from data_pipeline.datasets import elements
 from data_pipeline.decoded import DecodedSplit
 from models import discriminators, skip_inpainting
 from training import losses
 from training.adversarial import AdversarialTrainer
-from training.averaging import WeightAverage
+from training.trainer import WeightAverage
 
 SIZE = 32
 

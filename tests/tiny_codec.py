@@ -5,9 +5,9 @@ import tensorflow as tf
 import tensorflow_compression as tfc
 
 from models import portrait_autoencoder
-from serving import codec_export
-from serving.codec import Codec, identify
-from serving.entropy import EntropyTables
+from serving.codec.entropy import EntropyTables
+from serving.codec.image_codec import Codec, identify
+from serving.export import codec
 
 CHANNELS = 5
 
@@ -74,7 +74,7 @@ def export(folder, activation="relu", *, priced=True):
     """Saves `halves`, with tables if they are priced; returns the folder and them."""
     analysis, synthesis = halves(activation)
     tables = laplace_tables([4.0] * 8) if priced else None
-    folder = codec_export.save(
+    folder = codec.save(
         analysis,
         synthesis,
         folder / "export" / "1",

@@ -4,9 +4,9 @@ import numpy as np
 import tensorflow as tf
 from tiny_codec import picture
 
-from experiments import latent_quantizers
 from models import cvae_dcgan
-from serving import latent_export
+from serving.codec import quantizer
+from serving.export import latents
 
 SIZE, LATENTS = 32, 12
 FACTS = {"name": "tiny", "image_size": SIZE}
@@ -42,12 +42,9 @@ def training_images():
 def export(run, seed=0):
     """Saves `halves` into a run folder; returns the folder, them, and quantizers."""
     encoder, decoder = halves(seed)
-    means = latent_quantizers.encode(encoder, training_images())["mean"]
-    quantizers = {
-        bits: latent_export.Quantizer.fit(means, bits)
-        for bits in latent_quantizers.BITS
-    }
-    folder = latent_export.save(
+    means = quantizer.encode(encoder, training_images())["mean"]
+    quantizers = {bits: latents.Quantizer.fit(means, bits) for bits in quantizer.BITS}
+    folder = latents.save(
         encoder,
         decoder,
         run / "export" / "1",

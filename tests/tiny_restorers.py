@@ -3,8 +3,9 @@
 import numpy as np
 
 from models import multiscale_context_encoder, pyramid_cgan, skip_inpainting
-from serving import export as exports
-from serving.fillable import Fillable
+from serving.export import restorer as exports
+from serving.export import saved_model
+from serving.export.restorer import Fillable
 
 SIZE = 40  # pixels; dilation 2 fits into pyramid_cgan's maps of 5, the others do not
 LEVELS = 3
@@ -48,4 +49,4 @@ def export(paper, run):
     inpainter = room.build_inpainter(generator)
     restorer = exports.build_restorer(inpainter, fill=1.0, fillable=fillable)
     signatures = exports.signatures(restorer)
-    return exports.write(restorer, run / "export" / "1", signatures), signatures
+    return saved_model.write(restorer, run / "export" / "1", signatures), signatures

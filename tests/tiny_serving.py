@@ -18,8 +18,9 @@ import tensorflow as tf
 import tiny
 import tiny_codec
 
-from serving import codec_export, export
-from serving.fillable import Fillable
+from serving.export import codec
+from serving.export import restorer as export
+from serving.export.restorer import Fillable
 
 SIZE, HOLE = 32, 16
 _HTTP = {
@@ -293,7 +294,7 @@ def export_restorer(folder, seed=0):
 
 def export_codec(folder):
     """A codec as experiments export it; its pictures were of 40 pixels."""
-    return codec_export.save(
+    return codec.save(
         *tiny_codec.halves(),
         folder / "export" / "1",
         tables=tiny_codec.laplace_tables([4.0] * 8),

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
-from training.averaging import WeightAverage
-from training.trainer import Losses, Trainer, total
+from training.trainer import Losses, Trainer, WeightAverage, total
 
 
 def see_everything(image: tf.Tensor, inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:

@@ -9,8 +9,7 @@ import tensorflow as tf
 
 from models import holes
 from training import losses
-from training.averaging import WeightAverage
-from training.trainer import Losses, Trainer, total
+from training.trainer import Losses, Trainer, WeightAverage, total
 
 
 class Phase(enum.Enum):

@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from training.averaging import WeightAverage
-from training.trainer import Losses, Trainer, total
+from training.trainer import Losses, Trainer, WeightAverage, total
 
 
 class ReconstructionTrainer(Trainer):

@@ -1,0 +1,1 @@
+"""Data sets: where their files lie, their terms, checksums and annotations."""

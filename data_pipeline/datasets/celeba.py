@@ -1,0 +1,374 @@
+"""CelebA: prepared by TFDS, or the files as they are published."""
+
+from __future__ import annotations
+
+import functools
+import pathlib
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from absl import logging
+
+from data_pipeline import pixels
+from data_pipeline.datasets import elements, folder, tfds
+
+HOMEPAGE = "http://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
+COUNTS = {"train": 162770, "validation": 19867, "test": 19962}
+
+_PARTITION = "list_eval_partition.txt"
+
+
+ATTRIBUTES = (
+    "5_o_Clock_Shadow",
+    "Arched_Eyebrows",
+    "Attractive",
+    "Bags_Under_Eyes",
+    "Bald",
+    "Bangs",
+    "Big_Lips",
+    "Big_Nose",
+    "Black_Hair",
+    "Blond_Hair",
+    "Blurry",
+    "Brown_Hair",
+    "Bushy_Eyebrows",
+    "Chubby",
+    "Double_Chin",
+    "Eyeglasses",
+    "Goatee",
+    "Gray_Hair",
+    "Heavy_Makeup",
+    "High_Cheekbones",
+    "Male",
+    "Mouth_Slightly_Open",
+    "Mustache",
+    "Narrow_Eyes",
+    "No_Beard",
+    "Oval_Face",
+    "Pale_Skin",
+    "Pointy_Nose",
+    "Receding_Hairline",
+    "Rosy_Cheeks",
+    "Sideburns",
+    "Smiling",
+    "Straight_Hair",
+    "Wavy_Hair",
+    "Wearing_Earrings",
+    "Wearing_Hat",
+    "Wearing_Lipstick",
+    "Wearing_Necklace",
+    "Wearing_Necktie",
+    "Young",
+)
+LANDMARKS = tuple(
+    f"{point}_{axis}"
+    for point in ("lefteye", "righteye", "nose", "leftmouth", "rightmouth")
+    for axis in "xy"
+)
+
+
+def read_attributes(path: pathlib.Path) -> tuple[tuple[str, ...], np.ndarray]:
+    """list_attr_celeba.txt -> names, bool [N, 40].
+
+    Raises:
+      ValueError: If the file is malformed, naming the line.
+    """
+    return _read(path, path.stat().st_mtime_ns, ATTRIBUTES, _signs, "values, 1 or -1")
+
+
+def read_landmarks(path: pathlib.Path) -> tuple[tuple[str, ...], np.ndarray]:
+    """list_landmarks_align_celeba.txt -> names, float32 [N, 5, 2], from 0.
+
+    Raises:
+      ValueError: If the file is malformed, naming the line.
+    """
+    names, values = _read(path, path.stat().st_mtime_ns, LANDMARKS, _numbers, "numbers")
+    return names, landmarks_from_zero(values)
+
+
+def landmarks_from_zero(values: np.ndarray) -> np.ndarray:
+    """[..., 10], as published and counted from 1 -> float32 [..., 5, 2] from 0."""
+    values = np.asarray(values, np.float32) - 1.0
+    return values.reshape(*values.shape[:-1], 5, 2)
+
+
+@functools.lru_cache(maxsize=2)  # three splits read the same files
+def _read(
+    path: pathlib.Path,
+    modified_ns: int,
+    header: tuple[str, ...],
+    parse: Callable[[list[str]], list],
+    what: str,
+) -> tuple[tuple[str, ...], np.ndarray]:
+    lines = _lines(path)
+    if not lines or not lines[0].strip().isdigit():
+        got = lines[0] if lines else "an empty file"
+        raise _malformed(path, 1, "the number of rows", got)
+    _check_header(path, lines[1].split() if len(lines) > 1 else [], header)
+    if len(lines) - 2 != int(lines[0]):
+        raise ValueError(
+            f"{path}: line 1 announces {int(lines[0]):,} rows, {len(lines) - 2:,} "
+            f"follow; the file is incomplete. Fetch it again."
+        )
+    names, rows = [], []
+    for number, line in enumerate(lines[2:], 3):
+        fields = line.split()
+        try:
+            if len(fields) != 1 + len(header):
+                raise ValueError
+            rows.append(parse(fields[1:]))
+        except ValueError:
+            rule = f"a file name and {len(header)} {what}"
+            raise _malformed(path, number, rule, line) from None
+        names.append(fields[0])
+    return tuple(names), np.array(rows)
+
+
+def _signs(fields: list[str]) -> list[bool]:
+    if not {"1", "-1"}.issuperset(fields):
+        raise ValueError
+    return [field == "1" for field in fields]
+
+
+def _numbers(fields: list[str]) -> list[float]:
+    return [float(field) for field in fields]
+
+
+def _check_header(
+    path: pathlib.Path, got: Sequence[str], expected: Sequence[str]
+) -> None:
+    if tuple(got) == tuple(expected):
+        return
+    pairs: Iterator = zip([*got, "nothing"], [*expected, "nothing"])
+    column, (wrong, right) = next(
+        (column, pair) for column, pair in enumerate(pairs, 1) if pair[0] != pair[1]
+    )
+    raise ValueError(
+        f"{path}, line 2: the header must hold CelebA's {len(expected)} column names; "
+        f"column {column} must be {right}, got {wrong}. Fetch the file again."
+    )
+
+
+def _lines(path: pathlib.Path) -> list[str]:
+    return path.read_text("utf-8-sig", errors="replace").rstrip().splitlines()
+
+
+def _malformed(path: pathlib.Path, number: int, rule: str, line: str) -> ValueError:
+    return ValueError(f"{path}, line {number}: expected {rule}, got {line[:60]!r}.")
+
+
+_FILES = {
+    "attributes": ("list_attr_celeba.txt", read_attributes),
+    "landmarks": ("list_landmarks_align_celeba.txt", read_landmarks),
+}
+_IMAGES = ("img_align_celeba", "img_align_celeba_png", "img_align_celeba.zip")
+# Below --data_dir: everything in one folder, or the folders of the official download.
+_BASES = ("", "CelebA", "celeba", "celeb_a", "downloads/manual")
+_SUBFOLDERS = ("", "Img", "Anno", "Eval")
+
+
+def load(split: str, *, data_dir: str, split_by: str = "image") -> elements.Source:
+    """CelebA, aligned and cropped (218x178), in its official partition.
+
+    Args:
+      split: "train", "validation" or "test".
+      data_dir: TFDS's data_dir with prepared data, or the folder that holds
+        `img_align_celeba/` or `img_align_celeba.zip` and `list_eval_partition.txt`,
+        directly or in `Img/`, `Anno/` and `Eval/`. Attributes and landmarks are there
+        where `list_attr_celeba.txt` and `list_landmarks_align_celeba.txt` are;
+        `identity_CelebA.txt` is not needed.
+      split_by: "image" is the official partition; "order" leaves it out: the last
+        tenth of all names is the test split.
+
+    Raises:
+      FileNotFoundError: If images or partition are not there.
+      ValueError: If a file is malformed, or prepared data is to be split by order.
+    """
+    prepared = tfds.find(data_dir, "celeb_a")
+    if prepared and split_by == "order":
+        raise ValueError(
+            "--split_by=order needs CelebA's own files, whose names are in order; "
+            f"{prepared} has TFDS's. Pass the folder of img_align_celeba/."
+        )
+    if prepared:
+        parts = {part: tfds.split_names(prepared, part) for part in COUNTS}
+        info = _info(parts, f"official partition; prepared TFDS data in {prepared}")
+        stored = {"attributes": _stored_attributes, "landmarks": _stored_landmarks}
+        return tfds.load(info, split, prepared, split, annotate=stored)
+    images, partition = _locate(data_dir, _IMAGES), _locate(data_dir, [_PARTITION])
+    if not images or not partition:
+        raise _absent(data_dir, images, partition)
+    files, fetch_files = _zipped(images) if images.is_file() else _loose(images)
+    # By stem, because the lossless release has the same names ending in .png.
+    by_stem = {pathlib.PurePosixPath(file).stem: file for file in files}
+    parts = {
+        part: [name for name in names if name.rsplit(".", 1)[0] in by_stem]
+        for part, names in read_partition(partition).items()
+    }
+    notes = f"official partition; read {images}"
+    if split_by == "order":
+        names = sorted(name for part in parts.values() for name in part)
+        rows = elements.split_rows(len(names), 0, split_by)
+        parts = {part: [names[row] for row in rows[part]] for part in rows}
+        notes = f"{elements.split_note(0, split_by)}; read {images}"
+    found = {key: _locate(data_dir, [file]) for key, (file, _) in _FILES.items()}
+    for key, path in found.items():
+        notes += "" if path else f"; no {key}, because {_FILES[key][0]} is not there"
+    count = sum(map(len, parts.values()))
+    if count != sum(COUNTS.values()):
+        notes += f"; it has {count:,} images, the published set 202,599"
+        logging.warning("celeb_a: %s", notes)
+    if split not in parts:
+        raise elements.no_such_split("celeb_a", split, tuple(parts))
+    chosen = parts[split]
+    return elements.from_files(
+        _info(parts, notes, attributes=bool(found["attributes"])),
+        split,
+        chosen,
+        fetch_files([by_stem[name.rsplit(".", 1)[0]] for name in chosen]),
+        {
+            key: rows_of(path, _FILES[key][1], chosen)
+            for key, path in found.items()
+            if path
+        },
+    )
+
+
+def _stored_attributes(record: dict) -> np.ndarray:
+    return np.array([record["attributes"][name] for name in ATTRIBUTES], bool)
+
+
+def _stored_landmarks(record: dict) -> np.ndarray:
+    values = [record["landmarks"][name] for name in LANDMARKS]
+    return landmarks_from_zero(np.array(values))
+
+
+def _locate(data_dir: str, names: Sequence[str]) -> pathlib.Path | None:
+    """The first file or folder of one of these names; see `load`."""
+    root = pathlib.Path(data_dir).expanduser()
+    if not data_dir:
+        return None
+    # --data_dir may also be the images themselves, with the lists beside them.
+    roots = [root.parent, root.parent.parent] if root.name in _IMAGES else [root]
+    for name in names:
+        for base in (root / base for root in roots for base in _BASES):
+            for subfolder in _SUBFOLDERS:
+                if (base / subfolder / name).exists():
+                    return base / subfolder / name
+    return None
+
+
+def _loose(path: pathlib.Path) -> tuple[list[str], Callable]:
+    return folder.image_names(path), functools.partial(folder.fetch_from, path)
+
+
+def _zipped(path: pathlib.Path) -> tuple[list[str], Callable]:
+    archive = _open_zip(path, path.stat().st_mtime_ns)
+    files = [
+        name
+        for name in archive.namelist()
+        if name.lower().endswith(pixels.IMAGE_SUFFIXES) and "__MACOSX" not in name
+    ]
+    return files, functools.partial(_fetch_from_zip, archive)
+
+
+@functools.lru_cache(maxsize=1)  # listing 202,599 files takes seconds
+def _open_zip(path: pathlib.Path, modified_ns: int) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except zipfile.BadZipFile as error:
+        raise ValueError(
+            f"{path} ({path.stat().st_size:,} bytes) is damaged or incomplete "
+            f"({error}). Fetch it again from {HOMEPAGE}."
+        ) from error
+
+
+def _fetch_from_zip(archive: zipfile.ZipFile, names: Sequence[str]) -> elements.Fetch:
+    def fetch(positions: Sequence[int]) -> Iterator[tuple[str, Callable[[], bytes]]]:
+        for position in positions:
+            name = names[position]
+            try:
+                read = functools.partial(bytes, archive.read(name))
+            except (zipfile.BadZipFile, EOFError, OSError, zlib.error) as error:
+                read = functools.partial(_fail, OSError(0, str(error)))
+            yield f"{name} in {archive.filename}", read
+
+    return fetch
+
+
+def _fail(error: Exception) -> bytes:
+    raise error
+
+
+def _absent(
+    data_dir: str, images: pathlib.Path | None, partition: pathlib.Path | None
+) -> FileNotFoundError:
+    state = f"is not {tfds.where(data_dir)}"
+    if images or partition:
+        there, missing = (images, _PARTITION) if images else (partition, "the images")
+        state = f"is incomplete: {there} is there, {missing} not"
+    return FileNotFoundError(
+        f"CelebA {state}. Looked for prepared TFDS data "
+        f"(celeb_a/<version>/dataset_info.json) and for the official files "
+        f"img_align_celeba.zip (or the folder img_align_celeba/) and {_PARTITION}; "
+        f"attributes and landmarks are in {_FILES['attributes'][0]} and "
+        f"{_FILES['landmarks'][0]}. Fetch them from {HOMEPAGE}, put them into one "
+        f"folder (or its subfolders Img, Anno and Eval), and set --data_dir to it."
+    )
+
+
+def _info(parts: dict, notes: str, *, attributes: bool = True) -> elements.SourceInfo:
+    return elements.SourceInfo(
+        name="celeb_a",
+        title="CelebA",
+        split_counts={part: len(names) for part, names in parts.items()},
+        licence="non-commercial research",
+        citation=(
+            "Z. Liu, P. Luo, X. Wang, X. Tang. Deep Learning Face Attributes in the "
+            "Wild. ICCV 2015."
+        ),
+        homepage=HOMEPAGE,
+        attribute_names=ATTRIBUTES if attributes else (),
+        notes=notes,
+    )
+
+
+PARTITIONS = {"0": "train", "1": "validation", "2": "test"}
+
+
+def read_partition(path: pathlib.Path) -> dict[str, list[str]]:
+    """list_eval_partition.txt -> {"train": names, "validation": ..., "test": ...}.
+
+    Raises:
+      ValueError: If a line is malformed, naming it.
+    """
+    parts = {split: [] for split in PARTITIONS.values()}
+    for number, line in enumerate(_lines(path), 1):
+        fields = line.split()
+        if len(fields) != 2 or fields[1] not in PARTITIONS:
+            raise _malformed(path, number, "a file name and 0, 1 or 2", line)
+        parts[PARTITIONS[fields[1]]].append(fields[0])
+    return parts
+
+
+def rows_of(
+    path: pathlib.Path,
+    read: Callable[[pathlib.Path], tuple[tuple[str, ...], np.ndarray]],
+    names: Sequence[str],
+) -> np.ndarray:
+    """Rows of an annotation file in the order of `names`.
+
+    Raises:
+      ValueError: If the file has no row for one of them.
+    """
+    listed, values = read(path)
+    row_of = {name: row for row, name in enumerate(listed)}
+    missing = [name for name in names if name not in row_of]
+    if missing:
+        raise ValueError(
+            f"{path} has no row for {missing[0]} ({len(missing):,} such images). "
+            f"Fetch it again, or remove the file to go without it."
+        )
+    return values[[row_of[name] for name in names]]

@@ -1,0 +1,1 @@
+"""Drawn faces with true attributes, landmarks and face masks."""

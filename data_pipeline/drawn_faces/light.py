@@ -1,0 +1,199 @@
+"""Soft shading: the relief of the skin and the light that falls on the person.
+
+Both are smooth, so they are computed on a coarse grid that lies on the flat head and
+are warped from there into the picture, whatever its size.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+
+from data_pipeline import drawing
+from data_pipeline.drawing import UNIT, Canvas, ellipse, moved
+from data_pipeline.drawn_faces import head as drawn_faces_head
+
+_STEP = 0.05  # of the grid, in half head widths; the narrowest shading is 0.05
+_LOW, _HIGH = np.array([-1.9, -2.1]), np.array([1.9, 2.5])  # beyond: replicated
+_U = np.arange(_LOW[0], _HIGH[0], _STEP, dtype=np.float32)
+_V = np.arange(_LOW[1], _HIGH[1], _STEP, dtype=np.float32)
+
+
+def _warp(factors: np.ndarray, head: drawn_faces_head.Head, side: int) -> np.ndarray:
+    """Factors float [V, U, 3] on the grid -> uint8 [side, side, 3] in the picture."""
+    if side > 128:  # soft as they are, half as many pixels hold them
+        half = _warp(factors, head, side // 2)
+        return cv2.resize(half, (side, side), interpolation=cv2.INTER_LINEAR)
+    linear, shift = head.affine[:, :2], head.affine[:, 2]
+    matrix = np.empty((2, 3))
+    matrix[:, :2] = linear * (_STEP * side)
+    matrix[:, 2] = (linear @ _LOW + shift) * side - 0.5
+    return cv2.warpAffine(
+        cv2.convertScaleAbs(factors, alpha=UNIT),
+        matrix,
+        (side, side),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+
+
+# x, y, lift, sigma x, sigma y, change of red, green, blue. Entries with x != 0 are
+# drawn on both sides.
+_RELIEF = (
+    (0.42, -0.03, 0.0, 0.24, 0.14, -0.11, -0.15, -0.15),  # eye sockets
+    (0.22, -0.02, 0.0, 0.07, 0.13, -0.10, -0.12, -0.12),  # beside the root of the nose
+    (0.50, -0.20, 0.0, 0.22, 0.06, 0.05, 0.05, 0.05),  # under the brows
+    (0.00, 0.15, 0.12, 0.055, 0.30, 0.09, 0.09, 0.09),  # bridge
+    (0.00, 0.55, 0.22, 0.075, 0.07, 0.12, 0.10, 0.10),  # tip
+    (0.00, 0.71, 0.05, 0.15, 0.045, -0.15, -0.17, -0.16),  # under the nose
+    (0.00, 0.79, 0.0, 0.035, 0.05, -0.07, -0.08, -0.08),  # groove above the lip
+    (0.00, 1.21, 0.0, 0.20, 0.055, -0.13, -0.15, -0.14),  # under the lip
+    (0.00, 1.39, 0.0, 0.15, 0.10, 0.06, 0.05, 0.04),  # chin
+    (0.58, 0.36, 0.0, 0.22, 0.13, 0.06, 0.05, 0.04),  # cheek bones
+    (0.66, 0.85, 0.0, 0.20, 0.22, -0.06, -0.07, -0.06),  # hollow of the cheeks
+)
+
+
+def _relief_entries(traits):
+    t = traits
+    away = -math.copysign(1.0, t.light_azimuth)
+    slant = min(abs(t.light_azimuth) / 45.0, 1.0) * (0.5 + 0.7 * t.light_strength)
+    blush = (0.03, -0.20, -0.15) if t.rosy else (0.02, -0.035, -0.025)
+    yield from _RELIEF
+    yield (0.60, 0.52, 0.0, 0.21, 0.19, *blush)
+    for side, part in ((away, 0.06 + 0.17 * slant), (-away, 0.05)):
+        yield (side * 0.15, 0.28, 0.02, 0.055, 0.26, -part, -1.1 * part, -part), None
+    cast = 0.05 + 0.14 * slant
+    yield (away * 0.21, 0.60, 0.0, 0.10, 0.10, -cast, -1.1 * cast, -1.1 * cast), None
+    glow = 0.03 + 0.05 * slant
+    yield (-away * 0.35, -0.62, 0.0, 0.38, 0.22, glow, glow, glow), None
+    if t.bags:
+        yield (0.43, 0.22, 0.0, 0.17, 0.045, -0.20, -0.22, -0.17)
+    if t.smiling:
+        yield (0.56, 0.56, 0.0, 0.14, 0.11, 0.07, 0.05, 0.04)
+
+
+def skin_relief(head: drawn_faces_head.Head, traits, side: int) -> np.ndarray:
+    """Factors for skin: sockets, nose, cheeks; uint8 [side, side, 3], UNIT means 1."""
+    rows = []
+    for entry in _relief_entries(traits):
+        if entry[-1] is None:  # one-sided
+            rows.append(entry[0])
+            continue
+        rows.append(entry)
+        if entry[0]:
+            rows.append((-entry[0], *entry[1:]))
+    table = np.array(rows)
+    spots = head.flat(table[:, :2], table[:, 2])
+    across = np.exp(-0.5 * ((_U - spots[:, :1]) / table[:, 3:4]) ** 2)  # [K, U]
+    down = np.exp(-0.5 * ((_V - spots[:, 1:]) / table[:, 4:5]) ** 2)  # [K, V]
+    change = np.stack([(down * table[:, c : c + 1]).T @ across for c in (5, 6, 7)], -1)
+    return _warp(1.0 + np.maximum(change, -0.6), head, side)
+
+
+def light(head: drawn_faces_head.Head, traits, side: int) -> np.ndarray:
+    """Factors of the light on the person; uint8 [side, side, 3], UNIT means 1."""
+    t = traits
+    azimuth, elevation = math.radians(t.light_azimuth), math.radians(t.light_elevation)
+    towards = np.array(
+        [
+            math.sin(azimuth) * math.cos(elevation),
+            -math.sin(elevation),
+            math.cos(azimuth) * math.cos(elevation),
+        ]
+    )
+    # The head is narrow and round, the shoulders below it are wide and flat.
+    chest = np.clip((_V - 1.2) / 0.8, 0.0, 1.0)[:, None]
+    u = np.clip((_U[None, :] - 0.3 * head.sin_yaw) / (1.12 + 1.9 * chest), -1.2, 1.2)
+    v = np.clip((_V - 0.05) / 1.9, -0.9, 0.5)[:, None]
+    radius = u * u + v * v
+    depth = np.sqrt(np.maximum(1.0 - radius, 0.0))
+    length = np.sqrt(np.maximum(radius, 1.0))
+    lambert = (u * towards[0] + v * towards[1]) / length + depth * towards[2]
+    # Wrapped a little around the head, as light from a window is.
+    lambert = np.maximum((lambert + 0.25) / 1.25, 0.0)
+    level = (1.0 - t.light_strength) + t.light_strength * lambert
+    level = level * (1.09 / level.max())
+    if t.cast_shadow:
+        angle = math.radians(t.cast_angle)
+        edge = _U[None, :] * math.cos(angle) + _V[:, None] * math.sin(angle)
+        inside = 1.0 / (1.0 + np.exp(-(edge - t.cast_place) / 0.06))
+        level = level * (1.0 - 0.38 * inside)
+    # Shade is cooler than a warm light, and the other way round.
+    tint = 0.06 * t.light_warmth
+    powers = (1.0 - tint, 1.0, 1.0 + 2 * tint)
+    gains = (1.0 + tint, 1.0, 1.0 - tint)
+    level = np.maximum(level, 0.3)
+    factors = np.stack([gain * level**power for gain, power in zip(gains, powers)], -1)
+    return _warp(factors, head, side)
+
+
+def background(traits, rng: np.random.Generator, side: int) -> np.ndarray:
+    """uint8 [side, side, 3]; drawn at a fixed size, so the same at every other."""
+    t = traits
+    near = drawing.cloth(t.background_hue, t.background_saturation, t.background_value)
+    far = drawing.cloth(
+        t.background_hue + 0.08 * t.background_contrast,
+        t.background_saturation * 0.8,
+        t.background_value * (1.0 - 0.55 * t.background_contrast),
+    )
+    coarse = 64  # pixels; backgrounds are out of focus
+    cells = 9 if t.background == "clouds" else 4
+    share = 0.8 * rng.random((cells, cells)) + np.linspace(0.0, 0.5, cells)[:, None]
+    share = cv2.resize(share, (coarse, coarse), interpolation=cv2.INTER_CUBIC)
+    share = np.clip(share, 0.0, 1.0)[:, :, None]
+    canvas = Canvas((near * (1.0 - share) + far * share).astype(np.uint8))
+    if t.background in _PATTERNS:
+        _PATTERNS[t.background](canvas, t, rng, near, far)
+    image = canvas.image
+    sigma = 0.5 + 2.0 * t.background_blur
+    image = cv2.GaussianBlur(image, (0, 0), sigma)
+    return cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR)
+
+
+def _lights(canvas, traits, rng, near, far):
+    """Lamps out of focus."""
+    for x, y, size, shade, strength in rng.random((14, 5)):
+        color = drawing.cloth(traits.background_hue + 0.3 * shade, 0.35, 1.0)
+        radius = 0.03 + 0.07 * size
+        disk = ellipse(1.2 * x - 0.1, 1.2 * y - 0.1, radius, radius)
+        canvas.blend(disk, color, 0.15 + 0.5 * strength)
+
+
+def _leaves(canvas, traits, rng, near, far):
+    """Foliage: many small leaves, lighter and darker."""
+    for x, y, size, turn, shade in rng.random((46, 5)):
+        leaf = ellipse(0.0, 0.0, 0.04 + 0.06 * size, 0.02 + 0.025 * size, 10)
+        cos, sin = math.cos(turn * math.pi), math.sin(turn * math.pi)
+        leaf = moved(leaf @ np.array([[cos, sin], [-sin, cos]]), x, y)
+        green = drawing.cloth(0.24 + 0.12 * shade, 0.45, 0.25 + 0.5 * shade)
+        canvas.fill(leaf, drawing.mix(green, near, 0.35))
+
+
+def _wall(canvas, traits, rng, near, far):
+    """Bricks or tiles with joints."""
+    canvas.image[:] = np.clip(near * 0.6 + 70, 0, 255)
+    brick = [(0.0, 0.0), (0.15, 0.0), (0.15, 0.12), (0.0, 0.12)]
+    for row, shades in enumerate(rng.random((7, 7))):
+        for column, shade in enumerate(shades):
+            place = moved(brick, (column - 0.5 * (row % 2)) / 6, row / 7)
+            canvas.fill(place, drawing.mix(near, far, shade))
+
+
+def _stripes(canvas, traits, rng, near, far):
+    """A curtain or a paneled wall."""
+    count = 5 + int(7 * rng.random())
+    slant, wide = 0.25 * (rng.random() - 0.5), 0.5 / count
+    band = [(0.0, 0.0), (wide, 0.0), (wide + slant, 1.0), (slant, 1.0)]
+    bands = [moved(band, stripe / count, 0.0) for stripe in range(-1, count + 1)]
+    canvas.blend(bands, far, 0.75)
+
+
+_PATTERNS = {
+    "lights": _lights,
+    "leaves": _leaves,
+    "wall": _wall,
+    "stripes": _stripes,
+}

@@ -1,0 +1,1 @@
+"""Face masks: found, read from files, or an ellipse around landmarks."""

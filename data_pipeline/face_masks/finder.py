@@ -1,0 +1,302 @@
+"""Where the face is: masks for the images of any source, 1 = face.
+
+  finder = face_masks.build("auto", split.source, folder="CelebAMask-HQ-mask-anno")
+  found = face_masks.find(split, finder, crop="center")
+
+In order of quality: the masks that drawn faces know of themselves, files made by hand,
+MediaPipe's face mesh, and an ellipse fitted to landmarks.
+"""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import dataclasses
+import functools
+import os
+import pathlib
+import sys
+import threading
+from collections.abc import Callable, Iterator
+
+import cv2
+import numpy as np
+import tqdm
+
+from data_pipeline import pixels
+from data_pipeline.choices import check_choice
+from data_pipeline.datasets.elements import Source
+from data_pipeline.decoded import DecodedSplit
+from data_pipeline.face_masks import ellipse
+from data_pipeline.face_masks.files import match
+
+KINDS = ("auto", "own", "files", "mediapipe", "landmarks")
+
+_AHEAD = 64  # images being searched at once
+_NAMED = 10  # images without a face that are named on the screen
+
+
+@dataclasses.dataclass(frozen=True)
+class Finder:
+    """A way to find the face in an image.
+
+    Attributes:
+      description: What marks the face and what counts as face, for reports.
+      locate: Element -> uint8 [H, W, 1] of its image's size, 1 = face, or None where
+        it finds no face. May be called from any thread; raises
+        `pixels.UnreadableImageError` for a mask file that cannot be used.
+      needs_file: Whether it wants the image as it is in its file; otherwise what a
+        decoded split keeps is enough.
+    """
+
+    description: str
+    locate: Callable[[dict], np.ndarray | None]
+    needs_file: bool
+
+    def __call__(self, element: dict) -> np.ndarray | None:
+        """The face of an element of a source; see `locate`."""
+        return self.locate(element)
+
+
+@dataclasses.dataclass(frozen=True)
+class FoundMasks:
+    """The face masks of a split.
+
+    Attributes:
+      masks: uint8 [N, S, S, 1], 1 = face; all zero where no face was found.
+      found: bool [N], whether one was.
+      without: Names of the images in which none was.
+      description: The finder's.
+    """
+
+    masks: np.ndarray
+    found: np.ndarray
+    without: tuple[str, ...]
+    description: str
+
+
+def build(kind: str, source: Source, *, folder: str = "") -> Finder:
+    """Makes the finder of a source's faces.
+
+    Args:
+      kind: "own": the masks that come with the images (drawn faces); "files": masks
+        in `folder`, see `face_mask_files`; "mediapipe": the oval of MediaPipe's face
+        mesh, an extra to install; "landmarks": an ellipse, see `face_ellipse`;
+        "auto": the best of these that there is.
+      source: Whose faces.
+      folder: Of mask files. "auto" prefers it to everything else.
+
+    Raises:
+      ValueError: If the kind is unknown, the source has not what it needs, or an
+        image has several mask files.
+      FileNotFoundError: If the folder is not there or has no mask for the images.
+      ImportError: If MediaPipe is not installed.
+    """
+    check_choice("face_masks", kind, KINDS)
+    if folder and kind not in ("auto", "files"):
+        raise ValueError(
+            f"--face_mask_dir={folder} is not read with --face_masks={kind}; leave it "
+            "out, or pass --face_masks=files."
+        )
+    if kind == "auto":
+        return _best(source, folder)
+    if kind == "own":
+        _check_field(kind, source, "face_mask", "face masks")
+        return Finder("the data set's own face masks", _own, False)
+    if kind == "files":
+        return _from_files(source, folder)
+    if kind == "mediapipe":
+        mesh = FaceMesh()
+        return Finder(
+            "MediaPipe face mesh, face oval",
+            lambda element: mesh(element["image"]),
+            True,
+        )
+    _check_field(kind, source, "landmarks", "landmarks")
+    return Finder("ellipse fitted to five landmarks, approximate", _ellipse, False)
+
+
+def _best(source: Source, folder: str) -> Finder:
+    if folder:
+        return build("files", source, folder=folder)
+    if "face_mask" in source.fields:
+        return build("own", source)
+    try:
+        return build("mediapipe", source)
+    except ImportError:
+        if "landmarks" not in source.fields:
+            raise
+    return build("landmarks", source)
+
+
+def _check_field(kind: str, source: Source, field: str, words: str) -> None:
+    if field not in source.fields:
+        raise ValueError(
+            f"--face_masks={kind} needs {words} that come with the images, and "
+            f"{source.info.title} has none ({source.info.notes}). Pass "
+            "--face_masks=mediapipe, or files with --face_mask_dir=DIR."
+        )
+
+
+def _own(element: dict) -> np.ndarray:
+    return element["face_mask"]
+
+
+def _ellipse(element: dict) -> np.ndarray | None:
+    height, width = element["image"].shape[:2]
+    return ellipse.mask(element["landmarks"], height, width)
+
+
+def _from_files(source: Source, folder: str) -> Finder:
+    if not folder:
+        raise ValueError(
+            "--face_masks=files needs --face_mask_dir=DIR, the folder with the masks."
+        )
+    root = pathlib.Path(folder).expanduser()
+    files = match(root, source.names)
+    what = f"mask files in {root.name}"
+    if files.are_parts:
+        what += ", parts named as in CelebAMask-HQ: skin, features, glasses, hair, hat"
+    return Finder(what, files, True)
+
+
+def find(split: DecodedSplit, finder: Finder, *, crop: str) -> FoundMasks:
+    """Finds the face in every image of a split.
+
+    Files and MediaPipe need the images as they are in their files, so these are read
+    again. MediaPipe takes a core 5 to 10 ms an image (two minutes for 13,000), the
+    parts of CelebAMask-HQ about 50 ms, the others less than one.
+
+    Images without a face are counted, and the first named on the screen.
+
+    Args:
+      split: Its masks are of the size of its images.
+      finder: From `build`.
+      crop: How the split was decoded; see `pixels.crop_box`.
+    """
+    size = split.images.shape[1]
+    masks = np.zeros((len(split), size, size, 1), np.uint8)
+    found = np.zeros(len(split), bool)
+    # What a split keeps is cropped already.
+    fit = functools.partial(
+        pixels.fit, size=size, crop=crop if finder.needs_file else "none"
+    )
+    faces = tqdm.tqdm(
+        _faces(_readers(split, finder.needs_file), finder, fit),
+        total=len(split),
+        desc=f"faces of {split.source.info.name} {split.source.split}",
+        unit="img",
+        mininterval=0.5,
+        leave=False,
+    )
+    without = []
+    for row, ((face, reason), name) in enumerate(zip(faces, split.names)):
+        if face is None:
+            without.append(name)
+            if len(without) <= _NAMED:
+                print(f"no face in {name}{reason}", file=sys.stderr)
+        else:
+            masks[row], found[row] = face, True
+    if without:
+        print(
+            f"{len(without)} of {len(split)} images of the {split.source.split} split "
+            f"have no face mask ({finder.description}); they are left out where masks "
+            "are used.",
+            file=sys.stderr,
+        )
+    return FoundMasks(masks, found, tuple(without), finder.description)
+
+
+def _readers(split: DecodedSplit, needs_file: bool) -> Iterator[Callable[[], dict]]:
+    """One function an image, giving its element."""
+    if needs_file:
+        position = {name: i for i, name in enumerate(split.source.names)}
+        yield from split.source.readers([position[name] for name in split.names])
+        return
+    for row, name in enumerate(split.names):
+        fields = {key: values[row] for key, values in split.fields.items()}
+        element = {"image": split.images[row], "name": name, **fields}
+        yield functools.partial(dict, element)
+
+
+def _faces(readers, finder, fit) -> Iterator[tuple[np.ndarray | None, str]]:
+    """(mask or None, why there is none), in order, found by a pool of threads."""
+
+    def face_of(read: Callable[[], dict]) -> tuple[np.ndarray | None, str]:
+        try:
+            element = read()
+            face = finder(element)
+        except pixels.UnreadableImageError as error:
+            return None, f" ({error})"
+        if face is None:
+            return None, ""
+        face = fit({"image": element["image"], "face_mask": face})["face_mask"]
+        return (face if face.any() else None), ""
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        waiting = collections.deque()
+        for read in readers:
+            waiting.append(pool.submit(face_of, read))
+            if len(waiting) > _AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+_FACES = 5  # at most so many in an image; the largest one counts
+_SHIFT = 4  # OpenCV takes corners as integers in 1/16 pixel
+
+
+class FaceMesh:
+    """Finds the largest face of an image.
+
+    May be called from any thread: each has a mesh of its own, because MediaPipe's
+    graphs take one image at a time.
+
+    Raises:
+      ImportError: If MediaPipe is not installed, or is a version without the mesh.
+    """
+
+    def __init__(self):
+        try:
+            from mediapipe.python.solutions import face_mesh
+        except ImportError as error:
+            raise ImportError(
+                f"--face_masks=mediapipe needs mediapipe 0.10.21 ({error}): pip "
+                "install .[face]. Without it faces are found by files, or by "
+                "landmarks where the data set has them."
+            ) from error
+        self._build = functools.partial(
+            face_mesh.FaceMesh, static_image_mode=True, max_num_faces=_FACES
+        )
+        self._oval = _ring(dict(face_mesh.FACEMESH_FACE_OVAL))
+        self._own = threading.local()
+
+    def __call__(self, image: np.ndarray) -> np.ndarray | None:
+        """uint8 [H, W, 3] -> uint8 [H, W, 1], 1 in the face oval; None without one."""
+        if not hasattr(self._own, "mesh"):
+            self._own.mesh = self._build()
+        faces = self._own.mesh.process(image).multi_face_landmarks or []
+        height, width = image.shape[:2]
+        # The mesh counts from the image's edge in shares of its sides.
+        ovals = [
+            np.array([[face.landmark[i].x, face.landmark[i].y] for i in self._oval])
+            * (width, height)
+            - 0.5
+            for face in faces
+        ]
+        if not ovals:
+            return None
+        oval = max(ovals, key=lambda points: cv2.contourArea(points.astype(np.float32)))
+        mask = np.zeros((height, width), np.uint8)
+        corners = np.rint(oval * (1 << _SHIFT)).astype(np.int32)
+        cv2.fillPoly(mask, [corners], 1, cv2.LINE_8, _SHIFT)
+        return mask[..., None]
+
+
+def _ring(successor: dict[int, int]) -> list[int]:
+    """The points of a closed line, in order, from each one's successor."""
+    points = [min(successor)]
+    while len(points) < len(successor):
+        points.append(successor[points[-1]])
+    return points

@@ -1,0 +1,1 @@
+"""Rate-distortion measurement of image formats and codecs."""

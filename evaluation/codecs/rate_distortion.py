@@ -1,0 +1,272 @@
+"""Rate against distortion: how much more or less a codec takes at equal quality.
+
+A curve is what a codec gives at its settings. Between them the logarithm of the rate is
+interpolated over the quality by monotone cubics (PCHIP), as the common test conditions
+of HEVC and VVC have it; beyond them nothing is said. A curve of a set of images is made
+of means over them: of bits per pixel, and of PSNR in dB or of MS-SSIM, whose mean is
+then put into decibels.
+
+Source: Bjøntegaard, Calculation of average PSNR differences between RD-curves,
+VCEG-M33, 2001.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+
+from evaluation import bootstrap
+from evaluation.codecs import measure
+from evaluation.codecs.measure import BITS
+from evaluation.record import Evaluation
+
+# Identical images would be infinitely alike; see `metrics.PSNR_CAP_DB`.
+_LEAST_DIFFERENCE = 1e-10
+
+
+class RateCurve:
+    """What a codec gives at its settings, which may come in any order.
+
+    Of two settings of equal quality the smaller counts. One that another beats in both
+    stays: it is what the codec does there.
+
+    Args:
+      rates: Of K settings, in any unit, above 0.
+      qualities: Of the same settings; more is better.
+
+    Attributes:
+      rates: float64, in the order of `qualities`.
+      qualities: float64, increasing.
+
+    Raises:
+      ValueError: If the arrays do not fit, or hold other numbers.
+    """
+
+    def __init__(self, rates, qualities):
+        rates, qualities = (np.asarray(x, np.float64) for x in (rates, qualities))
+        if rates.ndim != 1 or rates.shape != qualities.shape or not rates.size:
+            raise ValueError(
+                "A curve must have a rate and a quality for each of its settings; got "
+                f"{list(rates.shape)} and {list(qualities.shape)}."
+            )
+        if not (np.isfinite(rates) & np.isfinite(qualities) & (rates > 0)).all():
+            raise ValueError(
+                "A curve's rates must be above 0, and they and its qualities finite; "
+                f"got rates {rates.tolist()} and qualities {qualities.tolist()}."
+            )
+        order = np.lexsort((rates, qualities))  # by quality, then by rate
+        self.qualities, first = np.unique(qualities[order], return_index=True)
+        self.rates = rates[order][first]
+        self._log_rate = None
+        if len(self.rates) > 1:
+            self._log_rate = PchipInterpolator(
+                self.qualities, np.log(self.rates), extrapolate=False
+            )
+
+    def rate_at(self, qualities) -> np.ndarray:
+        """The rates that some qualities take; NaN where the codec does not give them.
+
+        A curve of a single setting gives its own quality only.
+        """
+        qualities = np.asarray(qualities, np.float64)
+        if self._log_rate is None:
+            return np.where(qualities == self.qualities[0], self.rates[0], np.nan)
+        return np.exp(self._log_rate(qualities))
+
+    def overlap(self, reference: RateCurve) -> tuple[float, float] | None:
+        """The lowest and the highest quality on both curves; None without a stretch."""
+        low = max(self.qualities[0], reference.qualities[0])
+        high = min(self.qualities[-1], reference.qualities[-1])
+        return (float(low), float(high)) if low < high else None
+
+    def bd_rate(self, reference: RateCurve) -> float:
+        """The BD-rate in percent: -50 is half the rate at equal quality, 100 twice.
+
+        The ratio of the rates, whose logarithm is averaged over the overlap. Exchanging
+        the curves inverts the ratio.
+
+        Returns:
+          NaN, undefined, where the curves do not overlap, as with a single setting.
+        """
+        span = self.overlap(reference)
+        if span is None:
+            return float("nan")
+        area = self._log_rate.integrate(*span) - reference._log_rate.integrate(*span)
+        return float(100 * np.expm1(area / (span[1] - span[0])))
+
+
+def scaled(key: str, mean) -> np.ndarray:
+    """A mean quality as curves have it, in dB.
+
+    Args:
+      key: Such as "file/psnr_db", which is in dB already, or "file/ms_ssim", which
+        becomes -10 log10(1 - MS-SSIM), at most 100 dB.
+      mean: Of any shape.
+    """
+    mean = np.asarray(mean, np.float64)
+    if key.endswith("_db"):
+        return mean
+    return -10 * np.log10(np.maximum(1 - mean, _LEAST_DIFFERENCE))
+
+
+def curve(evaluation: Evaluation, settings: Sequence[str], key: str) -> RateCurve:
+    """The curve of a codec: means over all images.
+
+    Args:
+      evaluation: With "file/bits_per_pixel" and `key` of every setting.
+      settings: The codec's restorers.
+      key: The quality, such as "file/ms_ssim".
+    """
+    rates, qualities = (
+        [evaluation.values[setting][k].mean() for setting in settings]
+        for k in (BITS, key)
+    )
+    return RateCurve(rates, scaled(key, qualities))
+
+
+def bd_rates(
+    evaluation: Evaluation,
+    ours: Sequence[str],
+    others: Mapping[str, Sequence[str]],
+    key: str,
+    *,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> dict[str, dict[str, float]]:
+    """BD-rates of ours against several codecs, with bootstrap intervals over images.
+
+    For each draw of images, as `evaluation.bootstrap` draws them, all curves are made
+    anew. A draw in which two curves do not overlap is left out.
+
+    Args:
+      evaluation: As `curve` takes it.
+      ours: The restorers that are settings of ours.
+      others: {codec: restorers that are its settings}.
+      key: The quality.
+      confidence: Of the interval.
+      resamples: Bootstrap draws.
+      seed: The same seed and images give the same intervals.
+
+    Returns:
+      {codec: {"mean", "low", "high", in percent; "count", of images; "from" and "to",
+      of the overlap in dB}}; NaN where undefined, low and high also with fewer than two
+      images.
+    """
+    groups = {"": ours, **others}
+    columns = [
+        evaluation.values[setting][k]
+        for settings in groups.values()
+        for k in (BITS, key)
+        for setting in settings
+    ]
+    table = np.stack(columns, axis=1)
+    stops = np.cumsum([2 * len(settings) for settings in groups.values()])[:-1]
+
+    def measured(means: np.ndarray) -> dict[str, tuple[RateCurve, RateCurve]]:
+        """Of each codec our curve and its own."""
+        halves = (np.reshape(part, [2, -1]) for part in np.split(means, stops))
+        mine, *theirs = (RateCurve(half[0], scaled(key, half[1])) for half in halves)
+        return {codec: (mine, other) for codec, other in zip(others, theirs)}
+
+    drawn = {codec: [] for codec in others}
+    for weights in _draws(len(table), resamples, seed):
+        for codec, (mine, other) in measured(weights @ table).items():
+            drawn[codec].append(mine.bd_rate(other))
+    result, tail = {}, (1 - confidence) / 2
+    for codec, (mine, other) in measured(table.mean(axis=0)).items():
+        mean, span = mine.bd_rate(other), mine.overlap(other)
+        low = high = float("nan")
+        found = np.array(drawn[codec])[np.isfinite(drawn[codec])]
+        if len(table) >= 2 and span and found.size:
+            low, high = np.quantile(found, [tail, 1 - tail]).tolist()
+        result[codec] = {"mean": mean, "low": low, "high": high, "count": len(table)}
+        result[codec].update(zip(("from", "to"), span or (float("nan"),) * 2))
+    return result
+
+
+def _draws(images: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """The weight of each image in each draw, float64 [N]."""
+    generator = np.random.default_rng(seed)
+    for _ in range(resamples):
+        drawn = generator.integers(0, images, images)
+        yield np.bincount(drawn, minlength=images) / images
+
+
+OURS = "ours"
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """What was measured, and what follows from it.
+
+    Attributes:
+      evaluation: What `coders.measure` returns.
+      settings: {codec: its restorers}; one is `OURS`, the others are formats.
+      size: Side of the images in pixels.
+    """
+
+    evaluation: Evaluation
+    settings: Mapping[str, Sequence[str]]
+    size: int
+
+    @property
+    def formats(self) -> list[str]:
+        """The codecs that are not ours."""
+        return [codec for codec in self.settings if codec != OURS]
+
+    @property
+    def keys(self) -> tuple[str, str]:
+        """The qualities: PSNR and MS-SSIM."""
+        return measure.PSNR, measure.similarity_key(self.size)
+
+    @functools.cached_property
+    def summary(self) -> dict[str, dict[str, dict[str, float]]]:
+        """Means and intervals of every setting."""
+        return bootstrap.summarize(self.evaluation)
+
+    @functools.cached_property
+    def bd_rates(self) -> dict[str, dict[str, dict[str, float]]]:
+        """{key: {format: what `rate_distortion.bd_rates` says of ours against it}}."""
+        others = {name: self.settings[name] for name in self.formats}
+        return {
+            key: bd_rates(self.evaluation, self.settings[OURS], others, key)
+            for key in self.keys
+        }
+
+    def by_rate(self, codec: str) -> list[str]:
+        """A codec's settings, from small files to large ones."""
+        return sorted(
+            self.settings[codec], key=lambda name: self.summary[name][BITS]["mean"]
+        )
+
+    def curve(self, codec: str, key: str) -> RateCurve:
+        """Bits per pixel over a quality in dB."""
+        return curve(self.evaluation, self.settings[codec], key)
+
+    def bytes_of(self, bits_per_pixel: float) -> float:
+        """Of a file with so many bits per pixel."""
+        return bits_per_pixel * self.size**2 / 8
+
+    def at_our_quality(self, key: str) -> list[dict[str, float | str]]:
+        """What every format takes for the quality of each of our points.
+
+        Returns:
+          From small files to large ones {"setting", "quality" in dB, "ours" and each
+          format: bytes, NaN where the format does not give that quality}.
+        """
+        rows = []
+        for setting in self.by_rate(OURS):
+            entry = self.summary[setting]
+            quality = float(scaled(key, entry[key]["mean"]))
+            row = {"setting": setting, "quality": quality}
+            row[OURS] = self.bytes_of(entry[BITS]["mean"])
+            for name in self.formats:
+                rate = float(self.curve(name, key).rate_at(quality))
+                row[name] = self.bytes_of(rate)
+            rows.append(row)
+        return rows

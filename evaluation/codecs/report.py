@@ -1,0 +1,255 @@
+"""What a comparison of codecs says: sentences, tables and curves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from data_pipeline.decoded import DecodedSplit
+from evaluation import bootstrap, tables
+from evaluation.charts import Curve, Series
+from evaluation.codecs import measure, rate_distortion
+from evaluation.codecs.image_formats import ImageFormat
+from evaluation.codecs.measure import BITS, Codec
+from evaluation.codecs.rate_distortion import OURS, Comparison
+from evaluation.metrics import registry
+from evaluation.tables import Table
+
+_MS_SSIM_DIGITS = 4  # files are nearer to the original than restored faces
+
+
+def span(found: Comparison) -> str:
+    """From which rate to which our points reach."""
+    rates = [found.summary[setting][BITS]["mean"] for setting in found.by_rate(OURS)]
+    if len(rates) < 2:
+        return f"Ours is one point, at {rates[0]:.3f} bits per pixel."
+    return (
+        f"Our {len(rates)} points take {rates[0]:.3f} to {rates[-1]:.3f} bits per "
+        f"pixel, a factor of {rates[-1] / rates[0]:.1f}."
+    )
+
+
+def statements(found: Comparison) -> list[str]:
+    """A sentence for each quality and each format, and the smallest files of all."""
+    smallest = [
+        f"{codec} {_whole(found.bytes_of(entry[BITS]['mean']))}"
+        for codec in found.settings
+        for entry in [found.summary[found.by_rate(codec)[0]]]
+    ]
+    return [
+        *(_statement(found, key, name) for key in found.keys for name in found.formats),
+        f"Smallest files, in bytes and of whatever quality: {', '.join(smallest)}.",
+    ]
+
+
+def _statement(found: Comparison, key: str, name: str) -> str:
+    """Who takes fewer bytes, by how much, and where."""
+    entry, what = found.bd_rates[key][name], _short(key)
+    shown = tables.with_interval(entry, 1, signed=True)
+    span = f"{entry['from']:.1f} to {entry['to']:.1f} dB"
+    if not math.isfinite(entry["mean"]):
+        alone = len(found.settings[OURS]) == 1
+        why = "one run makes no curve" if alone else f"ours and {name} share no range"
+        said = f"{what}: {why}, so there is no BD-rate"
+    elif entry["count"] < bootstrap.ENOUGH or not math.isfinite(entry["low"]):
+        images = tables.counted(entry["count"], "image")
+        said = f"{what}: BD-rate against {name} {shown}%, over {span}, but {images} "
+        said += "are too few to say" if entry["count"] > 1 else "is too few to say"
+    elif entry["low"] <= 0 <= entry["high"]:
+        said = f"At equal {what} ours takes about as many bytes as {name}: "
+        said += f"BD-rate {shown}%, over {span}"
+    else:
+        fewer = entry["mean"] < 0
+        ends = sorted(abs(entry[end]) for end in ("low", "high"))
+        size = {"mean": abs(entry["mean"]), "low": ends[0], "high": ends[1]}
+        said = f"At equal {what} ours takes {tables.with_interval(size, 1)}% "
+        said += f"{'fewer' if fewer else 'more'} bytes than {name}, over {span}"
+    return f"{said}. {_where(found, key, name)}"
+
+
+def _where(found: Comparison, key: str, name: str) -> str:
+    """At which of our points a format takes fewer bytes."""
+    rows = [r for r in found.at_our_quality(key) if math.isfinite(r[name])]
+    ours = f"our {tables.counted(len(found.settings[OURS]), 'point')}"
+    if not rows:
+        return f"{name} gives the quality of none of {ours}."
+    if len(rows) < len(found.settings[OURS]):
+        ours = f"the {len(rows)} of {ours} whose quality it gives"
+    smaller = [row["setting"] for row in rows if row[name] < row[OURS]]
+    if len(smaller) in (0, len(rows)):
+        return f"{name} takes fewer bytes at {'all' if smaller else 'none'} of {ours}."
+    points = "; ".join(smaller)
+    return f"{name} takes fewer bytes at {len(smaller)} of {ours}: {points}."
+
+
+def bd_table(found: Comparison) -> Table:
+    """The BD-rates."""
+    columns, rows = ["Against"], []
+    for key in found.keys:
+        columns += [f"BD-rate in {_short(key)} (%)", f"{_short(key)} range (dB)"]
+    for name in found.formats:
+        row = [name]
+        for key in found.keys:
+            entry = found.bd_rates[key][name]
+            ends = [tables.number(entry[end], 1) for end in ("from", "to")]
+            span = tables.DASH if tables.DASH in ends else " to ".join(ends)
+            row += [tables.with_interval(entry, 1, signed=True), span]
+        rows.append(row)
+    return Table(
+        caption="BD-rate of ours",
+        columns=columns,
+        rows=rows,
+        note="How many more or, below 0, fewer bytes ours takes at equal quality, on "
+        "average over the qualities that both give, with 95% bootstrap intervals over "
+        "images (Bjøntegaard 2001; log rate interpolated by PCHIP). A dash where they "
+        "share no range of it. MS-SSIM counts as −10 log10(1 − MS-SSIM).",
+    )
+
+
+def equal_quality_table(found: Comparison, key: str) -> Table:
+    """Bytes of each format at the quality of each of our points."""
+    codecs = [OURS, *found.formats]
+    digits = _digits(key)
+    rows = []
+    for row in found.at_our_quality(key):
+        mean = found.summary[row["setting"]][key]["mean"]
+        sizes = [_whole(row[codec]) for codec in codecs]
+        rows.append([row["setting"], tables.number(mean, digits), *sizes])
+    return Table(
+        caption=f"Bytes a file at equal {_short(key)}",
+        columns=[
+            "Ours",
+            registry.metric_of(key).label,
+            *(f"{c} (bytes)" for c in codecs),
+        ],
+        rows=rows,
+        note="Of formats interpolated between two settings; a dash where no setting of "
+        "the sweep gives the quality.",
+        kinds=["ours"] * len(rows),
+    )
+
+
+def points_table(found: Comparison) -> Table:
+    """Every setting of every codec."""
+    rows, kinds = [], []
+    for codec in found.settings:
+        for setting in found.by_rate(codec):
+            entries = found.summary[setting]
+            cells = [tables.with_interval(entries[BITS], 3)]
+            cells += [tables.with_interval(entries[k], _digits(k)) for k in found.keys]
+            rows.append(
+                [setting, _whole(found.bytes_of(entries[BITS]["mean"])), *cells]
+            )
+            kinds.append("ours" if codec == OURS else "baseline")
+    labels = [registry.metric_of(key).label for key in (BITS, *found.keys)]
+    return Table(
+        caption="Every point",
+        columns=["Setting", "Bytes", *labels],
+        rows=rows,
+        note="Means over the test images, with 95% bootstrap intervals.",
+        kinds=kinds,
+    )
+
+
+def chart(found: Comparison, key: str) -> Curve:
+    """A quality over bits per pixel: a line for each codec."""
+    series = []
+    for codec in found.settings:
+        entries = [found.summary[setting] for setting in found.by_rate(codec)]
+        mean, low, high = (
+            rate_distortion.scaled(key, [entry[key][end] for entry in entries]).tolist()
+            for end in ("mean", "low", "high")
+        )
+        bits = [entry[BITS]["mean"] for entry in entries]
+        series.append(Series(codec, bits, mean, low, high, ours=codec == OURS))
+    what = _short(key)
+    label = "PSNR (dB)" if key == measure.PSNR else f"−10 log10(1 − {what}) (dB)"
+    images = tables.counted(len(found.evaluation.names), "image")
+    return Curve(
+        slug=f"rate-{registry.metric_of(key).name}",
+        title=f"{what} over bits per pixel",
+        x_label="bits per pixel",
+        y_label=label,
+        series=series,
+        markers=True,
+        note=f"A point is the mean over {images} at one setting; files count whole.",
+        alt=f"{what} over bits per pixel of {', '.join(found.settings)}.",
+    )
+
+
+def _short(key: str) -> str:
+    """The metric without its unit."""
+    return registry.metric_of(key).label.partition(" (")[0]
+
+
+def _digits(key: str) -> int:
+    return 2 if key == measure.PSNR else _MS_SSIM_DIGITS
+
+
+def _whole(number: float) -> str:
+    return f"{round(number):,}" if math.isfinite(number) else tables.DASH
+
+
+_SHOWN = 4
+
+
+def gather(
+    found: Comparison,
+    codecs: Mapping[str, Codec],
+    formats: Mapping[str, ImageFormat],
+    split: DecodedSplit,
+) -> tuple[str, dict[str, list[dict]]]:
+    """Compresses typical faces once more.
+
+    Of each format the quality is taken whose file is nearest in bytes to ours.
+
+    Args:
+      found: The comparison.
+      codecs: Ours, by setting.
+      formats: By name.
+      split: The images that were compared.
+
+    Returns:
+      Our setting that is shown, and pictures as a report takes them.
+    """
+    setting = low_rate_setting(found)
+    rows = []
+    for index in typical(found, setting):
+        image = np.asarray(split.images[index])
+        data = codecs[setting].compress(image)
+        images = [
+            ("Original", image),
+            (_label(f"{OURS}, {setting}", data), codecs[setting].decompress(data)),
+        ]
+        for name, form in formats.items():
+            quality, file = form.nearest(image, len(data))
+            images.append((_label(f"{name} {quality}", file), form.decode(file)))
+        rows.append({"name": split.names[index], "note": "", "images": images})
+    return setting, {"Typical faces at about equal bytes": rows}
+
+
+def low_rate_setting(found: Comparison) -> str:
+    """Our setting of the smallest files that no format is too large for.
+
+    Where all formats' smallest files are larger than ours, that of our largest files.
+    """
+    least = max(
+        (found.summary[found.by_rate(name)[0]][BITS]["mean"] for name in found.formats),
+        default=0.0,
+    )
+    ours = found.by_rate(OURS)
+    fitting = (s for s in ours if found.summary[s][BITS]["mean"] >= least)
+    return next(fitting, ours[-1])
+
+
+def typical(found: Comparison, setting: str) -> list[int]:
+    """The images whose MS-SSIM is in the middle of all."""
+    order = np.argsort(found.evaluation.values[setting][found.keys[1]], kind="stable")
+    start = max(0, (len(order) - _SHOWN) // 2)
+    return [int(index) for index in order[start : start + _SHOWN]]
+
+
+def _label(what: str, data: bytes) -> str:
+    return f"{what}: {len(data):,} bytes"

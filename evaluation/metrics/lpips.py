@@ -1,0 +1,285 @@
+r"""LPIPS with AlexNet, version 0.1 (Zhang et al. 2018), from one weights file.
+
+Nothing else in this package is called LPIPS. Its weights are published by torchvision
+(AlexNet's convolutions) and by LPIPS's authors (five linear heads). One `.npz` is made
+of both, with or without network, and never with PyTorch:
+
+  python -m experiments.lpips_weights --download
+  python -m experiments.lpips_weights --alexnet=alexnet-owt-7be5be79.pth \
+      --heads=alex.pth --output=lpips_alex.npz
+
+`--download` fetches the two files, checks them, and writes the cache file that
+`resolve` finds; the second form converts files that came another way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import pathlib
+import tempfile
+import urllib.request
+
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from data_pipeline import pixels
+from evaluation.metrics import torch_checkpoint
+
+__all__ = ["LPIPS", "convert", "download", "load", "resolve"]
+
+_SHIFT = (-0.030, -0.088, -0.188)
+_SCALE = (0.458, 0.448, 0.450)
+
+
+class LPIPS:
+    """`(target, restored) -> [B]` float32 for RGB images [B, H, W, 3] in [0, 1].
+
+    0 for equal images; larger is more different. Values outside [0, 1] are clipped.
+
+    Attributes:
+      minimum_size: Smallest side in pixels; a stride of 4 and two poolings leave
+        nothing of a smaller image.
+      sha256_prefix: First 16 hex digits of the weights file's checksum, for reports.
+    """
+
+    minimum_size = 31
+
+    def __init__(self, weights: dict[str, np.ndarray], sha256_prefix: str):
+        self.sha256_prefix = sha256_prefix
+        self._weights = {k: tf.constant(v, tf.float32) for k, v in weights.items()}
+        images = tf.TensorSpec([None, None, None, 3], tf.float32)
+        self._compiled = tf.function(self._distance, input_signature=[images, images])
+
+    def __call__(self, target, restored) -> tf.Tensor:
+        """Measures; raises ValueError for unequal shapes and images below 31 px."""
+        target = tf.convert_to_tensor(target, tf.float32)
+        restored = tf.convert_to_tensor(restored, tf.float32)
+        if target.shape.rank != 4 or target.shape != restored.shape:
+            raise ValueError(
+                "lpips compares two [B, H, W, 3] of one shape; got "
+                f"{target.shape} and {restored.shape}."
+            )
+        if min(target.shape[1:3]) < self.minimum_size:
+            raise ValueError(
+                f"lpips needs images of at least {self.minimum_size} px on the short "
+                "side, because AlexNet's strides leave nothing of smaller ones; got "
+                f"{target.shape[1]}×{target.shape[2]}."
+            )
+        return self._compiled(target, restored)
+
+    def _distance(self, target, restored):
+        # One pass over both, because a batch twice as long is faster than two.
+        both = tf.clip_by_value(tf.concat([target, restored], axis=0), 0.0, 1.0)
+        total = 0.0
+        for layer, features in enumerate(self._features(2 * both - 1), start=1):
+            norm = tf.sqrt(tf.reduce_sum(tf.square(features), -1, keepdims=True))
+            x, y = tf.split(features / (norm + 1e-10), 2)
+            weighted = tf.square(x - y) * self._weights[f"lin{layer}"]
+            total += tf.reduce_mean(tf.reduce_sum(weighted, axis=-1), axis=[1, 2])
+        return total
+
+    def _features(self, images):
+        """AlexNet's activations after each ReLU, of RGB in [-1, 1]."""
+        x = (images - tf.constant(_SHIFT)) / tf.constant(_SCALE)
+        for layer, (_, shape) in CONVOLUTIONS.items():
+            if layer in (2, 3):
+                x = tf.nn.max_pool2d(x, 3, 2, "VALID")
+            # Explicit, because "SAME" pads a strided convolution unevenly. torchvision
+            # pads conv1 by 2, although its kernel of 11 would allow 5.
+            pad = 2 if layer == 1 else shape[0] // 2
+            padding = [[0, 0], [pad, pad], [pad, pad], [0, 0]]
+            stride = 4 if layer == 1 else 1
+            x = tf.nn.conv2d(x, self._weights[f"conv{layer}_w"], stride, padding)
+            x = tf.nn.relu(x + self._weights[f"conv{layer}_b"])
+            yield x
+
+
+def load(path: str | os.PathLike) -> LPIPS:
+    """Loads the `.npz` that `convert` writes.
+
+    Args:
+      path: A file with conv1_w..conv5_w (HWIO), conv1_b..conv5_b and lin1..lin5.
+
+    Returns:
+      The metric.
+
+    Raises:
+      ValueError: a key is missing or has another shape.
+    """
+    weights, sha256 = read(path)
+    return LPIPS(weights, sha256[:16])
+
+
+CACHE = pathlib.Path("~/.cache/facemend/lpips_alex.npz")
+
+# (address, sha256). The first name carries the first digits of its checksum.
+ALEXNET = (
+    "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
+    "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
+)
+HEADS = (
+    "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/"
+    "lpips/weights/v0.1/alex.pth",
+    "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0",
+)
+
+# Convolution -> (its place in torchvision's `features`, HWIO shape).
+CONVOLUTIONS = {
+    1: (0, (11, 11, 3, 64)),
+    2: (3, (5, 5, 64, 192)),
+    3: (6, (3, 3, 192, 384)),
+    4: (8, (3, 3, 384, 256)),
+    5: (10, (3, 3, 256, 256)),
+}
+
+
+def read(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], str]:
+    """Reads a weights file.
+
+    Args:
+      path: A file that `convert` wrote.
+
+    Returns:
+      The arrays by name, and the file's sha256.
+
+    Raises:
+      ValueError: a key is missing or has another shape.
+    """
+    with np.load(path) as file:
+        weights = {key: file[key] for key in file.files}
+    _check(weights, path)
+    return weights, _sha256(path)
+
+
+def resolve(path: str) -> pathlib.Path | None:
+    """Finds the weights: the given file, else the cached one, else None.
+
+    Args:
+      path: Value of the flag --lpips_weights; empty where it is not given.
+
+    Returns:
+      An existing file, or None, in which case reports leave LPIPS out.
+
+    Raises:
+      FileNotFoundError: a path is given and nothing is there.
+    """
+    if path:
+        given = pathlib.Path(path).expanduser()
+        if not given.is_file():
+            raise FileNotFoundError(
+                f"--lpips_weights={path}: there is no such file. Make it with `python "
+                "-m experiments.lpips_weights --download`, or leave the flag out to do "
+                "without LPIPS."
+            )
+        return given
+    cached = CACHE.expanduser()
+    return cached if cached.is_file() else None
+
+
+def convert(
+    torchvision_path: str | os.PathLike,
+    heads_path: str | os.PathLike,
+    out_path: str | os.PathLike,
+) -> pathlib.Path:
+    """Makes one `.npz` of torchvision's AlexNet and the LPIPS heads.
+
+    Args:
+      torchvision_path: `alexnet-owt-7be5be79.pth`; its classifier is not kept.
+      heads_path: `alex.pth`, version 0.1.
+      out_path: Written whole or not at all.
+
+    Returns:
+      out_path.
+
+    Raises:
+      ValueError: one of the files is not what it should be.
+    """
+    alexnet, heads = (
+        torch_checkpoint.read(torchvision_path),
+        torch_checkpoint.read(heads_path),
+    )
+    weights = {}
+    for layer, (place, _) in CONVOLUTIONS.items():
+        kernel = _take(alexnet, f"features.{place}.weight", torchvision_path)
+        weights[f"conv{layer}_w"] = kernel.transpose(2, 3, 1, 0)  # OIHW -> HWIO
+        bias = _take(alexnet, f"features.{place}.bias", torchvision_path)
+        weights[f"conv{layer}_b"] = bias
+        head = _take(heads, f"lin{layer - 1}.model.1.weight", heads_path)
+        weights[f"lin{layer}"] = head.reshape(-1)
+    _check(weights, f"{torchvision_path} with {heads_path}")
+    out_path = pathlib.Path(out_path).expanduser()
+    buffer = io.BytesIO()
+    np.savez(buffer, **weights)
+    pixels.write_bytes(out_path, buffer.getvalue())
+    return out_path
+
+
+def download() -> pathlib.Path:
+    """Fetches both published files (245 MB), checks them and writes the cache.
+
+    Returns:
+      The cache file.
+
+    Raises:
+      OSError: a file cannot be fetched.
+      ValueError: a file is not the published one.
+    """
+    cache = CACHE.expanduser()
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache.parent) as folder:
+        paths = []
+        for address, sha256 in (HEADS, ALEXNET):
+            paths.append(pathlib.Path(folder) / address.rsplit("/", 1)[1])
+            _fetch(address, sha256, paths[-1])
+        heads, alexnet = paths
+        return convert(alexnet, heads, cache)
+
+
+def _fetch(address: str, sha256: str, path: pathlib.Path) -> None:
+    try:
+        with urllib.request.urlopen(address, timeout=30) as source:
+            total = int(source.headers.get("Content-Length") or 0) or None
+            bar = tqdm.tqdm(total=total, desc=path.name, unit="B", unit_scale=True)
+            with path.open("wb") as file, bar:
+                while block := source.read(1 << 20):
+                    file.write(block)
+                    bar.update(len(block))
+    except OSError as error:
+        raise OSError(
+            f"{address} could not be fetched ({error}). Fetch it by other means, and "
+            "convert it with `python -m experiments.lpips_weights --alexnet=FILE "
+            "--heads=FILE --output=lpips_alex.npz`."
+        ) from error
+    if (got := _sha256(path)) != sha256:
+        raise ValueError(
+            f"{address} gave a file with sha256 {got} instead of {sha256}: it was "
+            "damaged or replaced on the way. Nothing was kept; try again."
+        )
+
+
+def _take(tensors: dict[str, np.ndarray], key: str, path) -> np.ndarray:
+    if key not in tensors:
+        raise ValueError(f"{path} has no {key}; it has {', '.join(list(tensors)[:8])}.")
+    return tensors[key].astype(np.float32)
+
+
+def _check(weights: dict[str, np.ndarray], path) -> None:
+    expected = {}
+    for layer, (_, shape) in CONVOLUTIONS.items():
+        expected[f"conv{layer}_w"] = shape
+        expected[f"conv{layer}_b"] = expected[f"lin{layer}"] = shape[-1:]
+    for key, shape in expected.items():
+        got = weights[key].shape if key in weights else "nothing"
+        if got != shape:
+            raise ValueError(
+                f"{path}: {key} must be of shape {shape}; got {got}. These are not the "
+                "weights of AlexNet v0.1; `python -m experiments.lpips_weights` makes "
+                "the file."
+            )
+
+
+def _sha256(path: str | os.PathLike) -> str:
+    return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()

@@ -1,0 +1,111 @@
+"""Visual information fidelity in the pixel domain, VIFp (Sheikh & Bovik 2006).
+
+How much of the information that an eye takes from the target it could also take from
+the restored image. A target's neighborhoods are Gaussian with a variance of their own,
+the restored image is the target times a gain plus noise, and the eye adds noise to
+both; what two such signals tell is a sum of logarithms. The measure is the one that
+the authors released as `vifp_mscale`: four scales, with Gaussian windows of 17, 9, 5
+and 3 pixels that stay inside the image.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from evaluation.metrics import ssim
+
+# The fourth scale, (((41 - 8) / 2 - 4) / 2 - 2) / 2 pixels rounded up, is one window.
+MINIMUM_SIZE = 41
+
+_TAPS = (17, 9, 5, 3)  # of each scale's window, whose sigma is a fifth of that
+_EYE_NOISE = 2.0  # its variance, for levels of 0 to 255
+_NOTHING = 1e-10  # a smaller variance is rounding
+_IMAGES = tf.TensorSpec([None, None, None, None], tf.float32)
+
+
+def vif(target, restored) -> tf.Tensor:
+    """VIFp of each channel for itself, then averaged, as SSIM is here; >= 41 px.
+
+    1 for equal images, 0 where nothing of the target is left (a constant image, a
+    negative), over 1 where contrast is enhanced. It is not symmetric. The release is
+    for gray images; channel by channel is how Python's packages extend it to color.
+    Those that measure luma alone give other numbers, except for gray pictures.
+
+    Args:
+      target: RGB [B, H, W, 3] in [0, 1]; values outside are clipped, nothing is
+        rounded to 8 bits.
+      restored: The same.
+
+    Returns:
+      float32 [B]. A channel in which the target is constant tells nothing and is left
+      out; a target that is constant in all of them gives NaN.
+
+    Raises:
+      ValueError: If the shapes differ or the short side is below `MINIMUM_SIZE`.
+    """
+    target, restored = ssim.as_images("vif", target, restored)
+    height, width = target.shape[1:3]
+    if min(height, width) < MINIMUM_SIZE:
+        raise ValueError(
+            f"vif needs images of at least {MINIMUM_SIZE} px on the short side, "
+            f"because its window must fit the coarsest scale; got {height}×{width}. "
+            "Smaller images have ssim (from 11 px)."
+        )
+    return _compiled(target, restored)
+
+
+@tf.function(input_signature=[_IMAGES, _IMAGES])
+def _compiled(target, restored):
+    # float64, because E[x^2] - E[x]^2 of nearly flat skin has few digits otherwise.
+    with tf.device("/CPU:0"):
+        x, y = _levels(target), _levels(restored)
+        kept = available = 0.0
+        for scale, taps in enumerate(_TAPS):
+            if scale:
+                x, y = (_blurred(z, taps)[..., ::2, ::2] for z in (x, y))
+            told, there = _information(x, y, taps)
+            kept, available = kept + told, available + there
+        telling = tf.reduce_sum(tf.cast(available > 0, tf.float64), axis=1)
+        total = tf.reduce_sum(tf.math.divide_no_nan(kept, available), axis=1)
+        return tf.cast(total / telling, tf.float32)
+
+
+def _levels(images) -> tf.Tensor:
+    """[B, H, W, C] in [0, 1] -> float64 [B, C, H, W], 255 levels around a mean of 0.
+
+    Variances do not know the mean, and without it they lose no digits to it.
+    """
+    levels = 255 * tf.cast(tf.transpose(images, [0, 3, 1, 2]), tf.float64)
+    return levels - tf.reduce_mean(levels, axis=[2, 3], keepdims=True)
+
+
+def _information(x, y, taps: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """What the eye takes from y of x, and from x: sums over one scale, [B, C]."""
+    mean_x, mean_y, xx, yy, xy = tf.unstack(
+        _blurred(tf.stack([x, y, x * x, y * y, x * y]), taps)
+    )
+    xx, yy, xy = xx - mean_x * mean_x, yy - mean_y * mean_y, xy - mean_x * mean_y
+    xx = tf.where(xx < _NOTHING, tf.zeros_like(xx), xx)
+    related = (xx > 0) & (yy >= _NOTHING) & (xy > 0)
+    gain = tf.where(related, tf.math.divide_no_nan(xy, xx), tf.zeros_like(xx))
+    noise = tf.maximum(yy - gain * xy, 0)  # of the restored image
+    kept = tf.math.log1p(gain * gain * xx / (noise + _EYE_NOISE))
+    available = tf.math.log1p(xx / _EYE_NOISE)
+    return tf.reduce_sum(kept, axis=[-2, -1]), tf.reduce_sum(available, axis=[-2, -1])
+
+
+def _blurred(z, taps: int) -> tf.Tensor:
+    """[..., H, W] -> [..., H - taps + 1, W - taps + 1]."""
+    # Products with banded matrices, as in `structure`, which says why.
+    rows, columns = (_band(tf.shape(z)[axis], taps) for axis in (-2, -1))
+    return tf.linalg.matmul(rows, tf.einsum("...hw,vw->...hv", z, columns))
+
+
+def _band(size, taps: int) -> tf.Tensor:
+    """[size - taps + 1, size], the window at each of its positions."""
+    offsets = tf.range(taps, dtype=tf.float64) - (taps - 1) / 2
+    window = tf.nn.softmax(-tf.square(offsets / (taps / 5)) / 2)
+    shift = tf.range(size)[None, :] - tf.range(size - taps + 1)[:, None]
+    inside = (shift >= 0) & (shift < taps)
+    placed = tf.gather(window, tf.clip_by_value(shift, 0, taps - 1))
+    return tf.where(inside, placed, tf.zeros_like(placed))

@@ -1,0 +1,1 @@
+"""Reports: the data, the views of it, and the files written."""

@@ -1,0 +1,1 @@
+"""The run: configuration, training, evaluation, export, run folder."""

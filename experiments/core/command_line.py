@@ -1,0 +1,173 @@
+"""What every command line does with its flags and with its user's mistakes."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+import sys
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from absl import app, flags
+
+from data_pipeline.choices import check_choice
+
+# What a user can mend; anything else is ours and keeps its traceback.
+_USER_ERRORS = (ValueError, OSError, FloatingPointError)
+_INTERRUPTED = 130  # what shells say of a command that Ctrl-C ended
+
+
+def run(body: Callable[..., None], *, actions: Sequence[str] = ()) -> None:
+    """Parses flags, runs a command line, and says in a line what was wrong.
+
+    Args:
+      body: Reads its flags and does the work; takes the action if there are any.
+      actions: Words of which a user must write one, anywhere among the flags.
+    """
+
+    def main(argv: list[str]) -> None:
+        try:
+            _check_words(argv[1:], actions)
+            body(*argv[1:])
+        except KeyboardInterrupt:
+            print("\nStopped. The same command goes on from here.", file=sys.stderr)
+            sys.exit(_INTERRUPTED)
+        except _USER_ERRORS as error:
+            if flags.FLAGS.verbosity > 0:
+                raise
+            sys.exit(f"error: {error}\n(--verbosity=1 shows where it came from.)")
+
+    if actions:
+        # Otherwise what follows the action would not be parsed.
+        flags.FLAGS.set_gnu_getopt(True)
+    app.run(main)
+
+
+def _check_words(words: Sequence[str], actions: Sequence[str]) -> None:
+    """Raises a ValueError unless what is no flag is the action, if there are any."""
+    for word in words:
+        if word not in actions:
+            known = f"neither {' nor '.join(actions)} nor" if actions else "not"
+            raise ValueError(
+                f"{word!r} is {known} a flag; flags look like --name=value."
+            )
+    if actions and len(words) != 1:
+        raise ValueError(
+            f"Say once what to do, {' or '.join(actions)}; got "
+            f"{' and '.join(words) or 'neither'}."
+        )
+
+
+def require(**values: str) -> None:
+    """Raises a ValueError for the first flag (name=value) that was left empty."""
+    for name, value in values.items():
+        if not value:
+            raise ValueError(f"--{name} is required; see --help.")
+
+
+def check_folder(flag: str, path: str | os.PathLike) -> None:
+    """Raises a ValueError if no folder can be made at `path`: a file is in the way."""
+    path = pathlib.Path(path)
+    for place in (path, *path.parents):
+        if place.exists() and not place.is_dir():
+            raise ValueError(
+                f"--{flag}={path} must be a folder, but {place} is a file. Pass "
+                "another path, or move the file away."
+            )
+
+
+def hp(default: Any, meaning: str, *, published: str = "") -> Any:
+    """A hyper-parameter: its default, what it means, and what the paper says."""
+    text = f"{meaning} Published: {published}." if published else meaning
+    return dataclasses.field(default=default, metadata={"help": text})
+
+
+def check_at_least(flag: str, value: float, lowest: float) -> None:
+    """Raises a ValueError unless `value` is at least `lowest`."""
+    if not value >= lowest:  # nor is a NaN
+        raise ValueError(f"--{flag} must be at least {lowest}; got {value}.")
+
+
+ConfigT = TypeVar("ConfigT")
+Presets = Mapping[str, Mapping[str, Any]]
+
+
+def define_flags(
+    config_class: type,
+    presets: Presets | None = None,
+    flag_values: flags.FlagValues = flags.FLAGS,
+) -> None:
+    """Defines a flag for each field, as key flags of the caller.
+
+    Args:
+      config_class: A dataclass whose fields are made by `hp`.
+      presets: If there are any, --preset chooses one.
+      flag_values: Where the flags go.
+    """
+    if presets:
+        summary = ", ".join(presets)
+        flags.DEFINE_string(
+            "preset", "paper", f"One of {summary}.", flag_values=flag_values
+        )
+    types = typing.get_type_hints(config_class)
+    for field in dataclasses.fields(config_class):
+        define = _definer(types[field.name])
+        default = field.default
+        default = list(default) if isinstance(default, tuple) else default
+        define(field.name, default, field.metadata["help"], flag_values=flag_values)
+
+
+def _definer(kind: type):
+    plain = {
+        bool: flags.DEFINE_boolean,
+        int: flags.DEFINE_integer,
+        float: flags.DEFINE_float,
+        str: flags.DEFINE_string,
+    }
+    return plain.get(kind, flags.DEFINE_list)
+
+
+def from_flags(
+    config_class: type[ConfigT],
+    presets: Presets | None = None,
+    flag_values: flags.FlagValues = flags.FLAGS,
+) -> ConfigT:
+    """The configuration: defaults, then the preset, then what was typed.
+
+    Raises:
+      ValueError: If the preset is unknown or a value breaks a rule.
+    """
+    typed = {
+        field.name: flag_values[field.name].value
+        for field in dataclasses.fields(config_class)
+        if flag_values[field.name].present
+    }
+    types = typing.get_type_hints(config_class)
+    for name, value in typed.items():
+        if isinstance(value, list):
+            typed[name] = _parse_tuple(name, value, types[name])
+    if not presets:
+        return config_class(**typed)
+    return make(config_class, presets, flag_values["preset"].value, **typed)
+
+
+def make(
+    config_class: type[ConfigT], presets: Presets, preset: str, **typed: Any
+) -> ConfigT:
+    """The configuration of a preset with some fields set otherwise."""
+    check_choice("preset", preset, list(presets))
+    return config_class(**{**presets[preset], **typed})
+
+
+def _parse_tuple(name: str, texts: Sequence[str], kind: Any) -> tuple:
+    """["64", "128"] -> (64, 128), for a field of type tuple[int, ...]."""
+    item = typing.get_args(kind)[0]
+    try:
+        return tuple(item(text) for text in texts)
+    except ValueError as error:
+        raise ValueError(
+            f"--{name} takes {item.__name__}s separated by commas; got "
+            f"{','.join(texts)!r}."
+        ) from error

@@ -1,0 +1,77 @@
+"""The splits of a run, decoded once and only when a stage needs them."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from data_pipeline import decoded, sources
+from experiments.core.config import RunConfig
+
+
+class RunData:
+    """Training, validation and test images of a configuration.
+
+    Args:
+      config: Says which data set, how cropped, and how large.
+    """
+
+    def __init__(self, config: RunConfig):
+        self._config = config
+
+    @functools.cached_property
+    def train(self) -> decoded.DecodedSplit:
+        """The training split, less what validation takes from it."""
+        return self._train if self._has_validation else self._train.part(self._taken)
+
+    @functools.cached_property
+    def validation(self) -> decoded.DecodedSplit:
+        """The official validation split, or images held out of the training split.
+
+        These are its first ones: a random sample of a shuffled split, the first names
+        of one that is not (--split_by=order).
+        """
+        if self._has_validation:
+            return self._decode("validation", self._config.validation_images)
+        return self._train.part(0, self._taken)
+
+    @functools.cached_property
+    def test(self) -> decoded.DecodedSplit:
+        """The test split."""
+        return self._decode("test", self._config.limit)
+
+    @functools.cached_property
+    def _train(self) -> decoded.DecodedSplit:
+        return self._decode("train", self._config.limit)
+
+    @property
+    def _has_validation(self) -> bool:
+        return "validation" in self._train.source.info.split_counts
+
+    @property
+    def _taken(self) -> int:
+        return min(self._config.validation_images, max(len(self._train) // 5, 1))
+
+    def _decode(self, split: str, limit: int) -> decoded.DecodedSplit:
+        config = self._config
+        source = sources.load(
+            config.dataset,
+            split,
+            data_dir=config.data_dir,
+            seed=config.seed,
+            split_by=config.split_by,
+            limit=limit,
+            size=config.image_size,
+            **config.source_options(),
+        )
+        return decoded.decode(
+            source,
+            size=config.image_size,
+            crop=config.crop,
+            cache_dir=config.cache_dir,
+        )
+
+    def mean_image(self) -> np.ndarray:
+        """The mean training image, float32 [S, S, 3] in [0, 1]."""
+        return self.train.mean_image()

@@ -1,0 +1,81 @@
+"""Runs that have been evaluated, to put beside each other."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from evaluation.record import Evaluation
+from evaluation.report import history
+from experiments.core.environment import without_places
+from experiments.core.folder import RunFolder
+
+
+@dataclasses.dataclass(frozen=True)
+class FinishedRun:
+    """A run and what its evaluation has left.
+
+    Attributes:
+      folder: Of the run.
+      evaluation: Every value of every image.
+      report: results.json of its report.
+    """
+
+    folder: RunFolder
+    evaluation: Evaluation
+    report: Mapping[str, Any]
+
+    @property
+    def label(self) -> str:
+        """What tables call its network."""
+        return self.report["ours"][0]
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """What it was trained and measured with, without where files are."""
+        return self.report["environment"]["config"]
+
+    def described(self, *, without: Collection[str] = ()) -> dict[str, Any]:
+        """The run as results/<paper>.json has it.
+
+        Args:
+          without: Captions of tables that stand elsewhere.
+        """
+        return {
+            "label": self.label,
+            "subtitle": self.report["subtitle"],
+            "environment": without_places(self.report["environment"]),
+            "epochs": self.report["epochs"],
+            "history": self.report["history"],
+            "tables": [
+                table
+                for table in self.report["tables"]
+                if table["caption"] not in without
+            ],
+        }
+
+
+def histories(runs: Sequence[FinishedRun]) -> dict[str, dict[str, list[float]]]:
+    """{label: columns of history.csv}, of each run."""
+    return {run.label: history.read(run.folder.history) for run in runs}
+
+
+def read(folders: Sequence[pathlib.Path]) -> list[FinishedRun]:
+    """Reads the reports of runs.
+
+    Raises:
+      FileNotFoundError: If a run has not been evaluated.
+    """
+    runs = []
+    for path in folders:
+        values, results = path / "report/evaluation.npz", path / "report/results.json"
+        if not (values.exists() and results.exists()):
+            raise FileNotFoundError(
+                f"{path} has no report; run it with --stages=evaluate first."
+            )
+        report = json.loads(results.read_text())
+        runs.append(FinishedRun(RunFolder(path), Evaluation.load(values), report))
+    return runs

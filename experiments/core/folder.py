@@ -1,0 +1,182 @@
+"""The run folder: where things are, what made them, and whether they may be resumed."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+from data_pipeline import pixels
+from evaluation.report import pictures
+from experiments.core import command_line
+from experiments.core.config import RunConfig
+from experiments.core.environment import environment
+from serving import file_lock
+from serving.export import saved_model
+
+# Fields that may change between two starts of the same run: they say where things are,
+# how far to go and how to measure, not what the network learns.
+_FREE = {
+    "cache_dir", "checkpoint", "checkpoint_steps", "data_dir", "embedding",
+    "embedding_range", "epochs", "face_mask_dir", "face_masks", "groups", "judge",
+    "lpips_weights", "other_images", "stages", "steps", "test_mask", "uint8_wrap",
+    "workdir",
+}  # fmt: skip
+
+# Training holes and test holes share these; where nothing is trained they say how to
+# measure as well.
+_SHARED = {"hole_ratio", "missing_is_black"}
+
+# So do, with --mask_loss, the faces of training and those of the test.
+_FACES = {"face_mask_dir", "face_masks"}
+
+
+class RunFolder:
+    """Paths of a run, and its config.json.
+
+    Args:
+      path: The run folder; made if it is not there.
+
+    Raises:
+      ValueError: If there is a file at the path.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = pathlib.Path(path).expanduser()
+        command_line.check_folder("workdir", self.path)
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.checkpoints = self.path / "checkpoints"
+        self.logs = self.path / "logs"
+        self.history = self.path / "history.csv"
+        self.samples = self.path / "samples"
+        self.export = self.path / "export" / "1"
+        self.report = self.path / "report"
+        self._config = self.path / "config.json"
+        for name in ("export", "encoder", "decoder"):
+            saved_model.recover(self.path / name / "1")
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it holds a checkpoint that a run resumes from."""
+        return any(self.checkpoints.glob("last/ckpt*"))
+
+    def untrained(self) -> FileNotFoundError:
+        """What to raise where there is no checkpoint."""
+        return FileNotFoundError(
+            f"{self.path} holds no checkpoint; put train into --stages first."
+        )
+
+    @contextlib.contextmanager
+    def training(self) -> Iterator[None]:
+        """Keeps other processes from training in the folder meanwhile.
+
+        Raises:
+          ValueError: If another does.
+        """
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(file_lock.held(self.path / ".training"))
+            except BlockingIOError:
+                raise ValueError(
+                    f"Another process trains in {self.path}. Wait until it has ended, "
+                    "or pass another --workdir."
+                ) from None
+            yield
+
+    def record(self, paper: str, preset: str, config: RunConfig) -> dict[str, Any]:
+        """Writes config.json, unless the folder holds a run of another configuration.
+
+        What was only measured with does not replace there what was trained with.
+
+        Returns:
+          Paper, preset, config as given, and the environment it was first trained in.
+
+        Raises:
+          ValueError: If a field that shapes the network or its training differs from
+            what the folder was trained with.
+        """
+        values = json.loads(json.dumps(dataclasses.asdict(config)))
+        record = {
+            "paper": paper,
+            "preset": preset,
+            "config": values,
+            "environment": environment(),
+        }
+        kept = {}
+        if self._config.exists() and self.has_begun:
+            before = json.loads(self._config.read_text())
+            # A field that is newer than the run: its default is what was done before.
+            before["config"] = {**_defaults(config), **before["config"]}
+            shared = _SHARED | _FACES if values.get("mask_loss") else _SHARED
+            if "train" not in config.stages:
+                kept = {k: v for k, v in before["config"].items() if k in shared}
+            free = (_FREE - shared).union(kept)
+            if values.get("learning_rate_decay", "none") != "none":
+                # Another length would be another rate from here on.
+                free -= {"epochs"}
+            self._check_same(before, record, free)
+            record["environment"] = before["environment"]
+        written = {**record, "config": {**values, **kept}}
+        text = json.dumps(written, indent=2) + "\n"
+        pixels.write_bytes(self._config, text.encode())
+        return record
+
+    def trained_with(self) -> dict[str, Any]:
+        """The configuration in config.json."""
+        return json.loads(self._config.read_text())["config"]
+
+    def _check_same(self, before: dict, now: dict, free: set[str]) -> None:
+        changed = [
+            f"{name} was {before['config'][name]!r} and is now {value!r}"
+            for name, value in now["config"].items()
+            if name not in free and before["config"][name] != value
+        ]
+        if before["paper"] != now["paper"]:
+            changed.insert(0, f"it is a run of {before['paper']}")
+        if changed:
+            raise ValueError(
+                f"{self.path} holds a run with other settings: {'; '.join(changed)}. "
+                "Pass the settings it was started with to resume it, or another "
+                "--workdir."
+            )
+
+
+def _defaults(config: RunConfig) -> dict[str, Any]:
+    """Its fields' own values, as config.json has them."""
+    fields = {field.name: field.default for field in dataclasses.fields(config)}
+    return json.loads(json.dumps(fields))
+
+
+FINGERPRINT = "fingerprint of the test set"  # in a report's environment
+
+
+def set_aside(report: pathlib.Path, fingerprint: str) -> None:
+    """Renames a report whose evaluation set is another one, and says so.
+
+    It is called after its holes and its set. Evaluating the same set again replaces
+    the report, also one that was set aside before.
+
+    Args:
+      report: The folder of the report that is to be written.
+      fingerprint: Of the set that it is about.
+    """
+    results = report / "results.json"
+    if not results.exists():
+        return
+    environment = json.loads(results.read_text())["environment"]
+    before = environment[FINGERPRINT]
+    if before == fingerprint:
+        return
+    # Systems that fill no holes have none.
+    mask = environment["config"].get("test_mask", "images")
+    holes = pictures.slug(pathlib.Path(mask).stem)
+    kept = report.with_name(f"{report.name}-{holes}-{before[:8]}")
+    if kept.exists():
+        shutil.rmtree(kept)
+    report.rename(kept)
+    print(f"The report of another evaluation set is kept: {kept}")

@@ -1,0 +1,296 @@
+"""What README and model cards say of results/<paper>.json."""
+
+from __future__ import annotations
+
+import html
+import json
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from data_pipeline import pixels
+from evaluation import tables
+from evaluation.charts import Curve
+from evaluation.claims import UNKNOWN
+from evaluation.report import pictures, plots, view
+from evaluation.tables import Table
+from experiments.core import system as core_system
+from experiments.core.system import System, configuration, settings
+from models import cost
+
+# Of what results pages show; in the repository.
+PICTURES = "docs/pictures"
+
+
+def table(system: System, results: Mapping) -> str:
+    """The main table of runs on the same images, and what made it."""
+    folded = _together(results)["folded"]
+    shown = [name for name in results["summary"] if name not in folded]
+    lines = [_measured(system, results, shown), "", *_made(system, results, shown)]
+    if note := _together(results)["note"]:
+        lines.append(f"- {note}")
+    environment = results["runs"][0]["environment"]
+    lines.append(
+        f"- {tables.counted(results['test_images'], 'test image')}, fingerprint "
+        f"`{results['fingerprint']}`; mean with 95% bootstrap interval; seed "
+        f"{environment['seed']}, {environment['hardware']}."
+    )
+    return "\n".join(lines)
+
+
+def _together(results: Mapping) -> Mapping:
+    """What the runs say together; older results have nothing of it."""
+    nothing = {key: [] for key in ("statements", "tables", "pictures", "folded")}
+    return results.get("together", {**nothing, "note": ""})
+
+
+def _measured(system: System, results: Mapping, rows: Sequence[str]) -> str:
+    """Some rows of what was measured, with the columns that any row has."""
+    summary = results["summary"]
+    labels = {run["label"]: f"**{run['label']}** (ours)" for run in results["runs"]}
+    labels = {key: tables.Markdown(value) for key, value in labels.items()}
+    keys = (*system.headline, *system.tabled)
+    keys = [key for key in keys if any(key in values for values in summary.values())]
+    return tables.results_table(summary, rows, keys, labels=labels)
+
+
+def _made(system: System, results: Mapping, labels: Sequence[str]) -> list[str]:
+    """What made each of the runs that are called so, as items of a list."""
+    return [
+        f"- {run['label']}: {run['subtitle']}, {_commits(run['environment'])}. "
+        f"{settings(system, run)}"
+        for run in results["runs"]
+        if run["label"] in labels
+    ]
+
+
+def _commits(environment: Mapping) -> str:
+    """Such as "trained at commit a, evaluated at commit b"."""
+    trained = f"trained at commit {environment['commit']}"
+    # Results from before evaluations named theirs.
+    if "evaluation commit" not in environment:
+        return trained
+    return f"{trained}, evaluated at commit {environment['evaluation commit']}"
+
+
+def render(results: Mapping) -> str:
+    """Everything a card says of the results."""
+    system = core_system.load(results["paper"])
+    first, *others = results["sets"]
+    published = [_titled(published) for published in results["published"]]
+    parts = _compared(system, first)
+    parts[1:1] = published
+    for runs in others:
+        parts += _compared(system, runs, whole=False)
+    if "rate_distortion" in results:
+        parts.append(_rate_distortion(results["rate_distortion"]))
+    return "\n\n".join(parts)
+
+
+def _compared(system: System, results: Mapping, *, whole: bool = True) -> list[str]:
+    """What was found of runs on the same images, their table first.
+
+    Claims that they do not measure are named where `whole`.
+    """
+    parts = [_main(system, results), *_said_together(_together(results))]
+    several = len(results["runs"]) > 1
+    for i, run in enumerate(results["runs"]):
+        for found in run.get("tables", ()):
+            named = f"{run['label']}: {found['caption']}"
+            shown = {**found, "caption": named} if several else found
+            parts.append(_folded(shown) if i else _titled(shown))
+    for run in results["runs"]:
+        if run["epochs"]:
+            caption = f"{run['label']}: {run['epochs']['caption']}"
+            shown = {**run["epochs"], "caption": caption, "note": run["subtitle"]}
+            parts.append(_titled(shown))
+    parts.append(_titled(results["cost"]))
+    rows = [
+        [claim["claim"], claim["verdict"], claim["evidence"]]
+        for claim in results["claims"]
+        if whole or claim["verdict"] != UNKNOWN
+    ]
+    if rows:
+        parts.append(
+            "**The paper's claims**\n\n"
+            + tables.markdown_table(["Claim", "In these runs", "Evidence"], rows)
+        )
+    return parts
+
+
+def _main(system: System, results: Mapping) -> str:
+    """The main table, and below it the rows that it leaves out."""
+    folded = _together(results)["folded"]
+    if not folded:
+        return table(system, results)
+    more = [_measured(system, results, folded)]
+    if made := _made(system, results, folded):
+        more.append("\n".join(made))
+    closed = _closed("More rows of this table", "\n\n".join(more))
+    return f"{table(system, results)}\n\n{closed}"
+
+
+def _said_together(found: Mapping) -> list[str]:
+    """What runs say together: sentences, pictures and tables."""
+    parts = []
+    if found["statements"]:
+        parts.append("\n".join(f"- {statement}" for statement in found["statements"]))
+    for picture in found["pictures"]:
+        shown = f"![{tables.escape(picture['alt'])}](../{PICTURES}/{picture['file']})"
+        parts.append(f"{shown}\n\n{picture['note']}".rstrip())
+    for number, made in enumerate(found["tables"]):
+        long = number and len(made["rows"]) > view.LONG_TABLE
+        parts.append(_folded(made) if long else _titled(made))
+    return parts
+
+
+def _rate_distortion(found: Mapping) -> str:
+    """Codecs beside image formats: what was found, how, and all points."""
+    environment = found["environment"]
+    made = (
+        f"{tables.counted(found['test_images'], 'test image')}, "
+        f"{found['image_size']} px, fingerprint `{found['fingerprint']}`, evaluated at "
+        f"commit {environment['evaluation commit']}, {environment['hardware']}. "
+        + "; ".join(f"{name}: {how}" for name, how in found["formats"].items())
+        + "."
+    )
+    said = "\n".join(f"- {statement}" for statement in found["statements"])
+    tables_of = [_titled(table) for table in found["tables"]]
+    return "\n\n".join(["**Files beside JPEG, WebP and AVIF**", said, made, *tables_of])
+
+
+def _titled(found: Mapping) -> str:
+    return f"**{found['caption']}**\n\n{_body(found)}"
+
+
+def _folded(found: Mapping) -> str:
+    return _closed(found["caption"], _body(found))
+
+
+def _closed(title: str, body: str) -> str:
+    """Closed until a reader opens it."""
+    return f"<details><summary>{html.escape(title)}</summary>\n\n{body}\n\n</details>"
+
+
+def _body(found: Mapping) -> str:
+    shown = tables.markdown_table(
+        found["columns"], found["rows"], digits=found["digits"]
+    )
+    return f"{shown}\n\n{found['note']}".rstrip()
+
+
+BENCHMARKS = pathlib.Path(__file__).parents[2] / "benchmarks"
+
+
+def make(system: System, runs: Sequence[Mapping]) -> Table:
+    """One row a run, with its speed where benchmarks/<paper>.json has it.
+
+    Args:
+      system: The paper's.
+      runs: As results/<paper>.json has them.
+    """
+    speed = _read(BENCHMARKS / f"{system.name}.json")
+    columns = ["", "Parameters", "10⁹ multiply-adds"]
+    columns += ["Training (images/s)", "Inference (images/s)"] if speed else []
+    # Of the same network: a label does not say its width or the size of its images.
+    measured = {
+        (row["label"], row["parameters"], row["multiply_adds"]): row
+        for row in speed.get("networks", ())
+    }
+    rows = []
+    for run in runs:
+        network = system.build_network(
+            configuration(system, run["environment"]["config"])
+        )
+        found = (
+            run["label"],
+            network.count_params(),
+            cost.multiply_adds(network),
+        )
+        row = [run["label"], f"{found[1]:,}", f"{found[2] / 1e9:.3f}"]
+        if speed:
+            row += [
+                measured.get(found, {}).get(f"{kind}_images_per_second")
+                for kind in ("training", "inference")
+            ]
+        rows.append(row)
+    return Table("What the networks cost", columns, rows, note=_note(speed))
+
+
+def _read(path: pathlib.Path) -> dict:
+    """Speeds of networks; not every benchmark measures those."""
+    found = json.loads(path.read_text()) if path.exists() else {}
+    return found if "networks" in found else {}
+
+
+def _note(speed: Mapping) -> str:
+    note = "Parameters and multiply-adds of the network that restores, for one image."
+    if not speed:
+        return note
+    environment = speed["environment"]
+    return (
+        f"{note} Speed: {speed['precision']}, batch {speed['batch_size']}, all in one "
+        f"run at commit {environment['commit']}, {environment['hardware']}. "
+        f"{speed['summary']}"
+    )
+
+
+_SHOWN = 128  # pixels
+
+
+def draw_faces(folder: pathlib.Path, target: pathlib.Path) -> None:
+    """Writes one picture of a run's median restorations, a face a row.
+
+    Raises:
+      FileNotFoundError: If the run has no report.
+    """
+    results = folder / "report" / "results.json"
+    if not results.exists():
+        raise FileNotFoundError(
+            f"--picture={folder} has no report; run it with --stages=evaluate first."
+        )
+    rows = json.loads(results.read_text())["pictures"]["Median"]
+    images = [
+        [
+            _shown(pixels.read(folder / "report" / file))
+            for file in row["files"].values()
+        ]
+        for row in rows
+    ]
+    pixels.write_bytes(target, pixels.encode_png(pixels.tile(images)))
+
+
+def tile_charts(
+    folder: pathlib.Path, names: Sequence[str], target: pathlib.Path
+) -> None:
+    """Writes some of a report's charts as one picture, two in a row, if all exist."""
+    charts = [folder / "report" / "plots" / f"{name}.png" for name in names]
+    drawn = [pixels.read(chart) for chart in charts if chart.exists()]
+    # The report of a single run has its losses in one chart a network.
+    if len(drawn) == len(names):
+        rows = [drawn[start : start + 2] for start in range(0, len(drawn), 2)]
+        pixels.write_bytes(target, pixels.encode_png(pixels.tile(rows)))
+
+
+def draw_curves(
+    curves: Sequence[Curve], folder: pathlib.Path, prefix: str
+) -> list[dict[str, str]]:
+    """Writes each chart as <folder>/<prefix>_<slug>.png.
+
+    Returns:
+      Of each chart {"file": its name, "alt", "note"}, to show it with.
+    """
+    drawn = []
+    for curve in curves:
+        name = f"{prefix}_{pictures.slug(curve.slug)}.png"
+        pixels.write_bytes(folder / name, plots.png(curve))
+        alt = curve.alt or curve.title
+        drawn.append({"file": name, "alt": alt, "note": curve.note})
+    return drawn
+
+
+def _shown(image: np.ndarray) -> np.ndarray:
+    """A small picture, enlarged to what a page shows well."""
+    side = max(_SHOWN, image.shape[0])
+    return pixels.resize(image, side, side)

@@ -1,0 +1,265 @@
+"""Table of hyper-parameters and presets."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from data_pipeline import pipeline
+from data_pipeline.choices import check_choice
+from data_pipeline.decoded import DecodedSplit
+from data_pipeline.face_masks import finder
+from evaluation.metrics.vif import MINIMUM_SIZE, vif
+from evaluation.record import Evaluation
+from evaluation.tables import counted
+from experiments.core.command_line import check_at_least, hp
+from experiments.core.data import RunData
+from experiments.core.reconstruction import ReconstructionConfig
+from experiments.core.system import Findings
+from experiments.cvae_dcgan import training
+from experiments.cvae_dcgan.training import RECONSTRUCTIONS
+from models import cvae_dcgan
+
+CVAE = {
+    "generator": "cvae",
+    "epochs": 10,
+    "beta_1": 0.9,
+    "reconstruction_weight": 1.0,
+    "adversarial_weight": 0.0,
+}
+SMALL = {
+    "dataset": "faces",
+    "batch_size": 20,
+    "validation_images": 8,
+    "limit": 40,
+    "epochs": 2,
+}
+PRESETS = {
+    "paper": {},
+    "cvae": CVAE,
+    "dcgan": {},
+    "dcgan_doubled": {"generator": "doubled"},
+    "cvae_kl": {**CVAE, "kl_weight": 2.5e-4},
+    **{f"cvae_{n}": {**CVAE, "latents": n} for n in (256, 128, 64)},
+    **{
+        f"cvae_{name.replace('+', '_')}": {**CVAE, "reconstruction": name}
+        for name in RECONSTRUCTIONS
+        if name != "l1"
+    },
+    "cvae_128px": {**CVAE, "image_size": 128},
+    "cpu": {**CVAE, "dataset": "faces", "batch_size": 32, "limit": 5000},
+    "smoke": {**SMALL, "image_size": 32, "latents": 16},
+}
+
+# Field -> what tables say of a value that the system's own preset does not have.
+_WORDS: dict[str, Callable[[Any], str]] = {
+    "generator": str,
+    "latents": "{} latents".format,
+    "image_size": "{} px".format,
+    "reconstruction": str,
+    "kl_weight": "KL {:g}".format,
+    "mask_loss": lambda _: "masked loss",
+    "reconstruction_weight": "reconstruction weight {:g}".format,
+    "adversarial_weight": "adversarial weight {:g}".format,
+    "learning_rate": "learning rate {:g}".format,
+    "discriminator_learning_rate": "discriminator learning rate {:g}".format,
+    "beta_1": "beta_1 {:g}".format,
+    "label_smoothing": "label smoothing {:g}".format,
+    "autoencoder_updates": lambda n: counted(n, "auto-encoder update"),
+    "discriminator_updates": lambda n: counted(n, "discriminator update"),
+    "epochs": lambda n: counted(n, "epoch"),
+    "seed": "seed {}".format,
+}
+# Without a discriminator nothing depends on these.
+_ADVERSARIAL = {
+    "discriminator_learning_rate", "label_smoothing", "autoencoder_updates",
+    "discriminator_updates",
+}  # fmt: skip
+
+
+def label(config: Config) -> str:
+    """What tables call the network: CVAE or DCGAN, and what is not as in its preset.
+
+    Only what shapes the network, its losses and its updates is named, so that runs
+    on other machines keep their names: not batch size, precision or averaging.
+    """
+    adversarial = bool(config.adversarial_weight)
+    usual = type(config)(**({} if adversarial else CVAE))
+    unused = set() if adversarial else _ADVERSARIAL
+    return ", ".join(
+        [
+            "DCGAN" if adversarial else "CVAE",
+            *(
+                words(getattr(config, field))
+                for field, words in _WORDS.items()
+                if field not in unused
+                and getattr(config, field) != getattr(usual, field)
+            ),
+        ]
+    )
+
+
+FACE_MASKS = ("none", *finder.KINDS)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(ReconstructionConfig):
+    """The section "Implementations"; what it leaves open is in the departures."""
+
+    dataset: str = hp(
+        "celeb_a",
+        ReconstructionConfig.__dataclass_fields__["dataset"].metadata["help"],
+        published="CelebA",
+    )
+    generator: str = hp(
+        "dcgan",
+        f"The auto-encoder, one of {', '.join(cvae_dcgan.GENERATORS)}.",
+        published="443,491 and 973,443 parameters",
+    )
+    image_size: int = hp(64, "Side of the image, pixels.", published="64")
+    latents: int = hp(512, "Numbers a face becomes.", published="512")
+    crop: str = hp(
+        "none",
+        "center, none, or the side of a centered square, pixels.",
+        published="none",
+    )
+    split_by: str = hp(
+        "image",
+        ReconstructionConfig.__dataclass_fields__["split_by"].metadata["help"],
+        published="order, 90/10",
+    )
+    batch_size: int = hp(100, "Images a step, over all replicas.", published="100")
+    epochs: int = hp(
+        30, "Passes over the training images.", published="10 (CVAE), 30 (DCGAN)"
+    )
+    learning_rate: float = hp(1e-3, "Of Adam.", published="not stated")
+    discriminator_learning_rate: float = hp(
+        2e-5, "Of the discriminator's Adam.", published="not stated"
+    )
+    beta_1: float = hp(0.5, "Of Adam.", published="not stated")
+    reconstruction: str = hp(
+        "l1",
+        f"The loss of the image, one of {', '.join(training.RECONSTRUCTIONS)}.",
+        published="l1",
+    )
+    reconstruction_weight: float = hp(
+        10.0, "Of the image's loss.", published="1 (CVAE), 10 (DCGAN)"
+    )
+    adversarial_weight: float = hp(
+        1.0,
+        "Of the cross-entropy of what the discriminator says; 0 trains without one.",
+        published="0 (CVAE), 1 (DCGAN)",
+    )
+    kl_weight: float = hp(
+        0.0, "Of the mean KL divergence a latent.", published="not mentioned"
+    )
+    label_smoothing: float = hp(
+        0.0,
+        "The discriminator's label of real images is 1 less this.",
+        published="not stated",
+    )
+    autoencoder_updates: int = hp(1, "A step.", published="1")
+    discriminator_updates: int = hp(1, "A step.", published="1")
+    face_masks: str = hp(
+        "none",
+        f"Where faces are found for the masked rows, one of {', '.join(FACE_MASKS)}.",
+        published="not stated",
+    )
+    face_mask_dir: str = hp(
+        "", "Folder of masks, of --face_masks=files: CelebAMask-HQ's or whole ones."
+    )
+    mask_loss: bool = hp(
+        False,
+        "The image's loss sees the face alone; needs --face_masks.",
+        published="future work",
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        cvae_dcgan.check(self.generator, self.image_size, self.latents)
+        check_choice("reconstruction", self.reconstruction, training.RECONSTRUCTIONS)
+        check_choice("face_masks", self.face_masks, FACE_MASKS)
+        for name in ("autoencoder_updates", "discriminator_updates"):
+            check_at_least(name, getattr(self, name), 1)
+        for name in (
+            "adversarial_weight", "discriminator_learning_rate", "kl_weight",
+            "reconstruction_weight",
+        ):  # fmt: skip
+            check_at_least(name, getattr(self, name), 0)
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(
+                f"--label_smoothing must be in [0, 1); got {self.label_smoothing}."
+            )
+        if self.mask_loss and self.face_masks == "none":
+            raise ValueError(
+                "--mask_loss needs to know where faces are: pass --face_masks=auto, or "
+                f"one of {', '.join(finder.KINDS)}."
+            )
+        if self.mask_loss and self.shift:
+            raise ValueError(
+                "--mask_loss takes images as they are, because masks are not moved "
+                f"along; got --shift={self.shift}. Leave one of them out."
+            )
+
+    def training_task(self, split: DecodedSplit) -> pipeline.TaskFn:
+        """The task of the training images, with faces where the loss sees no more."""
+        task = super().training_task(split)
+        if not self.mask_loss:
+            return task
+        return pipeline.with_faces(task, self.find_faces(split).masks)
+
+    def check_evaluation(self, data: RunData) -> None:
+        """Raises what keeps faces from being found in the test images, if asked for."""
+        if self.face_masks != "none":
+            self._finder(data.test)
+
+    def find_faces(self, split: DecodedSplit) -> finder.FoundMasks:
+        """Where the faces of a split are."""
+        return finder.find(split, self._finder(split), crop=self.crop)
+
+    def _finder(self, split: DecodedSplit) -> finder.Finder:
+        try:
+            return finder.build(
+                self.face_masks, split.source, folder=self.face_mask_dir
+            )
+        except ImportError as error:  # A user can mend that.
+            raise ValueError(error) from error
+
+    def measures(self) -> dict[str, Callable]:
+        """Visual information fidelity, of images that are large enough for it."""
+        measures = {"raw/vif": lambda target, restored, names: vif(target, restored)}
+        return measures if self.image_size >= MINIMUM_SIZE else {}
+
+    def lost(self) -> str:
+        """What the code leaves of an image."""
+        values = 3 * self.image_size**2
+        return (
+            f"Of {values:,} values {self.latents} numbers are left, "
+            f"{values / self.latents:.3g}:1 in numbers; as 32-bit floats they take "
+            f"{4 * self.latents:,} bytes."
+        )
+
+    def examine(
+        self,
+        network: tf.keras.Model,
+        restorers: Mapping[str, Callable],
+        data: RunData,
+        result: Evaluation,
+        history: Sequence[Mapping[str, float]],
+    ) -> Findings:
+        """Table 1 with JPEG and masks, files, latents, and the discriminator."""
+        from experiments.cvae_dcgan import report
+
+        return report.examine(self, network, restorers, data, result, history)
+
+    def export(
+        self, network: tf.keras.Model, folder: pathlib.Path, **described: Any
+    ) -> pathlib.Path:
+        """Writes the auto-encoder with its quantizers, and each half by itself."""
+        from experiments.cvae_dcgan import system
+
+        return system.export(network, folder, **described)

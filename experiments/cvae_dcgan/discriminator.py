@@ -1,0 +1,332 @@
+"""Whether a discriminator learns anything: what training has watched of it, drawn.
+
+A discriminator that guesses gives every image a probability of one half: it is right
+half of the time, the logarithm of what it gives to the truth is -ln 2, each of its
+cross-entropies is ln 2 and their sum 2 ln 2.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+
+from evaluation import claims, tables
+from evaluation.charts import Curve, Series
+from evaluation.tables import Table
+from training.cvae_dcgan import WATCHED
+
+LN_2 = math.log(2)
+GUESSING = 2 * LN_2
+# A loss is called flat if its epochs' means lie within this of each other, in nats.
+FLAT = 0.1 * GUESSING
+# What a loss is called.
+MOVES = "not flat"
+GUESSES = "flat, near guessing"
+BELOW = "flat, below guessing"
+ABOVE = "flat, above guessing"
+SINGLE = "of a single epoch"
+
+_LOSSES = ("d_real", "d_fake")
+_LOG_REAL, _LOG_FAKE, _LOG_D_FAKE, _ACCURACY, _NORM = WATCHED
+
+
+@dataclasses.dataclass(frozen=True)
+class Watched:
+    """Means over the training batches of each of E epochs.
+
+    Attributes:
+      epochs: Their numbers.
+      d_real: Cross-entropy on originals, nats.
+      d_fake: On what the decoder makes of them, nats.
+      log_real: log D(original), nats.
+      log_fake: log D(restored), nats; near 0 where it is deceived.
+      log_not_fake: log(1 - D(restored)), nats; near 0 where it is right.
+      accuracy: How often it is right, in 0..1.
+      gradient_norm: Of its loss.
+    """
+
+    epochs: Sequence[float]
+    d_real: Sequence[float]
+    d_fake: Sequence[float]
+    log_real: Sequence[float]
+    log_fake: Sequence[float]
+    log_not_fake: Sequence[float]
+    accuracy: Sequence[float]
+    gradient_norm: Sequence[float]
+
+    @property
+    def loss(self) -> list[float]:
+        """Both cross-entropies, nats."""
+        return [real + fake for real, fake in zip(self.d_real, self.d_fake)]
+
+    @property
+    def moved(self) -> float:
+        """From the lowest loss to the highest, nats."""
+        return max(self.loss) - min(self.loss)
+
+    @property
+    def kind(self) -> str:
+        """What its loss is called: flat at which level, or not flat."""
+        if len(self.loss) < 2:
+            return SINGLE
+        if self.moved >= FLAT:
+            return MOVES
+        distance = sum(self.loss) / len(self.loss) - GUESSING
+        if abs(distance) < FLAT:
+            return GUESSES
+        return BELOW if distance < 0 else ABOVE
+
+
+def read(history: Sequence[Mapping[str, float]]) -> Watched | None:
+    """What history.csv says of a discriminator; None where there was none.
+
+    Args:
+      history: Rows of history.csv; the first has no losses.
+    """
+    columns = ("epoch", *_LOSSES, _LOG_REAL, _LOG_D_FAKE, _LOG_FAKE, _ACCURACY, _NORM)
+    rows = [row for row in history if set(columns) <= row.keys()]
+    if not rows:
+        return None
+    return Watched(*([row[name] for row in rows] for name in columns))
+
+
+def curves(history: Sequence[Mapping[str, float]]) -> list[Curve]:
+    """Four charts by epoch; none of a run without a discriminator.
+
+    Args:
+      history: Rows of history.csv.
+    """
+    found = read(history)
+    if found is None:
+        return []
+    # In the order of their losses, so that the colors are the same.
+    logs = {
+        "log D(real)": found.log_real,
+        "log (1 − D(restored))": found.log_not_fake,
+        "log D(restored)": found.log_fake,
+    }
+    losses = {"sum": found.loss}
+    losses |= {"on originals": found.d_real, "on restored": found.d_fake}
+    both = {"2 ln 2, guessing": GUESSING, "ln 2, guessing": LN_2}
+    drawn = (
+        (LOSS, losses, both),
+        (LOGS, logs, {"−ln 2, guessing": -LN_2}),
+        (ACCURACY, {"accuracy": found.accuracy}, {"0.5, guessing": 0.5}),
+        (GRADIENT, {"gradient norm": found.gradient_norm}, {}),
+    )
+    return [
+        chart(
+            axes,
+            {name: (found.epochs, y) for name, y in lines.items()},
+            references,
+            first_leads=lines is not logs,
+        )
+        for axes, lines, references in drawn
+    ]
+
+
+def statements(history: Sequence[Mapping[str, float]]) -> list[str]:
+    """Whether its loss is flat, as a sentence; none without a discriminator.
+
+    Args:
+      history: Rows of history.csv.
+    """
+    found = read(history)
+    if found is None:
+        return []
+    first, last, low, high = (
+        tables.number(loss, 3)
+        for loss in (found.loss[0], found.loss[-1], min(found.loss), max(found.loss))
+    )
+    return [
+        f"The discriminator's loss was {first} in the first epoch and {last} in the "
+        f"last, never below {low} or above {high}; one that guesses has 2 ln 2 = "
+        f"{tables.number(GUESSING, 3)}. It is {found.kind}; flat is what stays within "
+        f"{tables.number(FLAT, 3)}. In the last epoch it was right about "
+        f"{100 * found.accuracy[-1]:.0f}% of the training images, original or restored."
+    ]
+
+
+# Slug, title and y axis of charts.
+LOSS = ("discriminator-loss", "Discriminator loss", "cross-entropy (nats)")
+LOGS = (
+    "discriminator-log",
+    "What the discriminator says",
+    "log-probability (nats)",
+)
+ACCURACY = (
+    "discriminator-accuracy",
+    "How often the discriminator is right",
+    "share of the images",
+)
+GRADIENT = ("discriminator-gradient", "The discriminator's gradient", "norm")
+
+
+def chart(
+    axes: tuple[str, str, str],
+    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    references: Mapping[str, float],
+    *,
+    first_leads: bool = True,
+) -> Curve:
+    """Lines by epoch.
+
+    Args:
+      axes: Slug, title and y axis.
+      lines: {label: (epochs, values)}.
+      references: {label: y} of horizontal lines.
+      first_leads: Whether the first line stands out from the others.
+    """
+    slug, title, y_label = axes
+    last = ", ".join(f"{name} {y[-1]:.4g}" for name, (_, y) in lines.items())
+    return Curve(
+        slug=slug,
+        title=title,
+        x_label="epoch",
+        y_label=y_label,
+        series=[
+            Series(name, x, y, ours=first_leads and not number)
+            for number, (name, (x, y)) in enumerate(lines.items())
+        ],
+        references=references,
+        whole_x=True,
+        note="Means over the training batches of an epoch.",
+        alt=f"{title} by epoch; last: {last}.",
+    )
+
+
+CLAIM = "The loss of the DCGAN's discriminator is flat"
+
+# How a group of runs is introduced, and what that means.
+_KINDS = {
+    GUESSES: (
+        "Flat near 2 ln 2, the loss of guessing",
+        "as unsure in the end as in the beginning",
+    ),
+    BELOW: (
+        "Flat below 2 ln 2",
+        "telling restored faces from originals in the end as in the beginning: "
+        "neither network gains on the other",
+    ),
+    ABOVE: (
+        "Flat above 2 ln 2",
+        "mistaken in the end as in the beginning",
+    ),
+    MOVES: ("Not flat", ""),
+    SINGLE: ("Of a single epoch, which says nothing", ""),
+}
+
+
+def read_runs(
+    histories: Mapping[str, Sequence[Mapping[str, float]]],
+) -> dict[str, Watched]:
+    """The runs that had a discriminator.
+
+    Args:
+      histories: {label: rows of history.csv}.
+    """
+    found = {label: read(rows) for label, rows in histories.items()}
+    return {label: run for label, run in found.items() if run is not None}
+
+
+def joint_table(runs: Mapping[str, Watched]) -> Table:
+    """A row a run, and one of a discriminator that guesses."""
+    rows = []
+    for label, run in runs.items():
+        losses = (run.loss[0], run.loss[-1], min(run.loss), max(run.loss))
+        logs = (run.log_real[-1], run.log_fake[-1])
+        rows.append(
+            [
+                label,
+                *(tables.number(value, 3) for value in (*losses, *logs)),
+                tables.number(100 * run.accuracy[-1], 1),
+                tables.number(run.gradient_norm[-1], 3),
+                run.kind,
+            ]
+        )
+    guessing = [tables.number(value, 3) for value in [GUESSING] * 4 + [-LN_2] * 2]
+    rows.append(["one that guesses", *guessing, "50.0", tables.DASH, ""])
+    return Table(
+        caption="The discriminator in training",
+        columns=[
+            "",
+            "Loss, first epoch",
+            "last",
+            "lowest",
+            "highest",
+            "log D(real)",
+            "log D(restored)",
+            "Right (%)",
+            "Gradient norm",
+            "Loss is",
+        ],
+        rows=rows,
+        note="Means over the training batches of an epoch, in nats, dropout included; "
+        "the last four numbers are those of the last epoch. The loss is the sum of "
+        "both cross-entropies. It is called flat where all of its epochs lie within "
+        f"{FLAT:.3f} of each other, a tenth of 2 ln 2, and near guessing "
+        "where their mean lies within that of 2 ln 2.",
+        kinds=["ours"] * len(runs) + ["baseline"],
+    )
+
+
+def joint_statements(runs: Mapping[str, Watched]) -> list[str]:
+    """In which runs the loss is flat, at which level, and what that says."""
+    said = []
+    for kind, (title, meaning) in _KINDS.items():
+        inside = {label: run for label, run in runs.items() if run.kind == kind}
+        if not inside:
+            continue
+        sentence = (
+            f"The discriminator's loss. {title}: {'; '.join(inside)}. In the last "
+            f"epoch it was right about {_right(inside.values())} of the images"
+        )
+        said.append(f"{sentence}, {meaning}." if meaning else f"{sentence}.")
+    return said
+
+
+def check_joint_claims(runs: Mapping[str, Watched]) -> list[dict[str, str]]:
+    """The paper's claim, of "DCGAN"."""
+    run = runs.get("DCGAN")
+    if run is None or run.kind == SINGLE:
+        why = "No run called DCGAN was trained for several epochs."
+        return [claims.not_measured(CLAIM, why)]
+    low, high = (f"{end(run.loss):.3f}" for end in (min, max))
+    evidence = (
+        f"It moved between {low} and {high} over "
+        f"{tables.counted(len(run.loss), 'epoch')} of one run; flat is what moves by "
+        f"less than {FLAT:.3f}, a tenth of 2 ln 2 = {GUESSING:.3f}."
+    )
+    verdict = claims.FAILS if run.kind == MOVES else claims.HOLDS
+    return [{"claim": CLAIM, "verdict": verdict, "evidence": evidence}]
+
+
+def joint_curves(runs: Mapping[str, Watched]) -> list[Curve]:
+    """Five charts by epoch, a line a run; none without a discriminator."""
+    slug, title, y_label = LOGS
+    minus = {"−ln 2, guessing": -LN_2}
+    drawn = (
+        (LOSS, "loss", {"2 ln 2, guessing": GUESSING}),
+        ((f"{slug}-real", f"{title}: log D(real)", y_label), "log_real", minus),
+        ((f"{slug}-restored", f"{title}: log D(restored)", y_label), "log_fake", minus),
+        (ACCURACY, "accuracy", {"0.5, guessing": 0.5}),
+        (GRADIENT, "gradient_norm", {}),
+    )
+    if not runs:
+        return []
+    return [
+        chart(
+            axes,
+            {label: (run.epochs, getattr(run, name)) for label, run in runs.items()},
+            references,
+        )
+        for axes, name, references in drawn
+    ]
+
+
+def _right(runs) -> str:
+    """Such as "51%" or "51% to 64%"."""
+    shares = sorted(f"{100 * run.accuracy[-1]:.0f}" for run in runs)
+    ends = dict.fromkeys([min(shares, key=int), max(shares, key=int)])
+    return " to ".join(f"{end}%" for end in ends)

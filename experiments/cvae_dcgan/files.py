@@ -1,0 +1,328 @@
+"""Faces as files of a few bits a latent, beside JPEG and WebP of the same pixels."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from data_pipeline.decoded import DecodedSplit
+from evaluation.charts import Curve, Series
+from evaluation.codecs import image_formats
+from evaluation.codecs import measure as codecs_measure
+from evaluation.codecs import report as codecs_report
+from evaluation.codecs.measure import BITS, Measure, measure_faces, of_codec, of_format
+from evaluation.codecs.rate_distortion import OURS, Comparison, RateCurve
+from evaluation.codecs.report import equal_quality_table, points_table
+from evaluation.metrics import measure as metrics_measure
+from evaluation.metrics import registry
+from evaluation.metrics.measure import minimum_size
+from evaluation.record import Evaluation
+from evaluation.tables import Table, counted, number
+from serving.codec import quantizer as codec_quantizer
+from serving.codec.image_codec import identify
+from serving.codec.latent_codec import LatentCodec
+
+FORMATS = ("JPEG", "WebP")
+MOST_IMAGES = 1000  # of which the formats make files at every quality
+
+
+@dataclasses.dataclass(frozen=True)
+class SmallComparison(Comparison):
+    """Codecs of images that may be too small for MS-SSIM over five scales."""
+
+    @property
+    def keys(self) -> tuple[str, str]:
+        """The qualities: PSNR, and the MS-SSIM that is defined."""
+        return qualities(self.size)
+
+
+def qualities(size: int) -> tuple[str, str]:
+    """PSNR, and MS-SSIM as published or, of smaller images, over three scales."""
+    fitting = (
+        name
+        for name in ("ms_ssim", "ms_ssim_3", "ms_ssim_5w")
+        if size >= minimum_size(name)
+    )
+    return codecs_measure.PSNR, f"file/{next(fitting)}"
+
+
+def codecs(network: tf.keras.Model, train: DecodedSplit) -> dict[int, LatentCodec]:
+    """The codecs of a trained network: {bits a latent: codec}.
+
+    Args:
+      network: With the layers "encoder" and "decoder".
+      train: The training images.
+    """
+    encoder, decoder = (network.get_layer(name) for name in ("encoder", "decoder"))
+
+    # Functions, because image by image most of a Keras call is overhead.
+    @tf.function
+    def encode(image):
+        return encoder(image, training=False)["mean"]
+
+    @tf.function
+    def decode(latents):
+        return decoder(latents, training=False)
+
+    weights = encoder.get_weights() + decoder.get_weights()
+    return {
+        bits: LatentCodec(
+            encode,
+            decode,
+            quantizer,
+            identify(weights, quantizer),
+            image_size=train.images.shape[1],
+        )
+        for bits, quantizer in codec_quantizer.fit(encoder, train).items()
+    }
+
+
+def setting(label: str, bits: int) -> str:
+    """What tables call the files of a network at so many bits a latent."""
+    return f"{label}, {bits} bits"
+
+
+def measure(
+    label: str,
+    made: Mapping[int, LatentCodec],
+    images: np.ndarray,
+    measures: Sequence[Measure],
+) -> dict[str, dict[str, np.ndarray]]:
+    """Makes a file of every image by every codec, and reads it.
+
+    Args:
+      label: What tables call the network.
+      made: From `codecs`.
+      images: uint8 [N, S, S, 3].
+      measures: From `coded_measures`.
+
+    Returns:
+      {"<label>, 6 bits": values}, and so on, from many bits to few.
+    """
+    values = {}
+    for bits, codec in sorted(made.items(), reverse=True):
+        name = setting(label, bits)
+        coded = of_codec(codec, images)
+        values[name] = measure_faces(images, coded, measures, progress=name)
+    return values
+
+
+def compare(
+    values: Mapping[str, Mapping[str, np.ndarray]], split: DecodedSplit
+) -> SmallComparison:
+    """Puts a network's files beside those of formats at every quality of a sweep.
+
+    Args:
+      values: Of the network's files, from `measure`, with the metrics of
+        `coded_measures.whole`.
+      split: The images. Of more than `MOST_IMAGES` every n-th is compared.
+    """
+    size = split.images.shape[1]
+    chosen = slice(None, None, -(-len(split) // MOST_IMAGES))
+    images, names = split.images[chosen], split.names[chosen]
+    settings, keys = {OURS: list(values)}, qualities(size)
+    found = {
+        name: {
+            BITS: columns[BITS][chosen],
+            **{key: columns[key.replace("file/", "raw/")][chosen] for key in keys},
+        }
+        for name, columns in values.items()
+    }
+
+    def measured(target, restored, here: slice) -> dict[str, np.ndarray]:
+        del here
+        return {
+            key: getattr(metrics_measure, key.rpartition("/")[2])(target, restored)
+            for key in keys
+        }
+
+    formats = image_formats.available()
+    sweep = [
+        (formats[name], quality)
+        for name in FORMATS
+        if name in formats
+        for quality in formats[name].qualities
+    ]
+    for form, quality in tqdm.tqdm(sweep, desc=" and ".join(FORMATS), unit=" settings"):
+        name = f"{form.name}, quality {quality}"
+        settings.setdefault(form.name, []).append(name)
+        coded = of_format(form, quality, images)
+        found[name] = measure_faces(images, coded, [measured])
+    evaluation = Evaluation(names, found, np.ones(len(names)), fingerprint="")
+    return SmallComparison(evaluation, settings, size)
+
+
+def statements(found: SmallComparison) -> list[str]:
+    """Who takes fewer bytes at equal quality; a format may have none as low as ours."""
+    said = codecs_report.statements(found)  # of every pair, then of the smallest files
+    pairs = list(itertools.product(found.keys, found.formats))
+    compared = [
+        _always_better(found, *pair) or sentence for pair, sentence in zip(pairs, said)
+    ]
+    return [*compared, *said[len(pairs) :]]
+
+
+def _always_better(found: SmallComparison, key: str, name: str) -> str:
+    """Says so if a format's worst files are better than our best; otherwise empty."""
+    metric = registry.metric_of(key)
+
+    def quality(setting: str) -> float:
+        return found.summary[setting][key]["mean"]
+
+    def shown(setting: str) -> str:
+        length = found.bytes_of(found.summary[setting][BITS]["mean"])
+        mean = number(quality(setting), metric.digits)
+        return f"{mean} at {round(length):,} bytes"
+
+    best = max(found.settings[OURS], key=quality)
+    worst = min(found.settings[name], key=quality)
+    if quality(worst) <= quality(best):
+        return ""
+    return (
+        f"{metric.label}: even the worst {name}, {shown(worst)}, beats our best, "
+        f"{shown(best)}."
+    )
+
+
+def tables(found: SmallComparison) -> list[Table]:
+    """Bytes at equal quality, and every setting."""
+    images = counted(len(found.evaluation.names), "test image")
+    points = dataclasses.replace(
+        points_table(found),
+        caption=f"Files of {found.size}×{found.size} pixels, setting by setting",
+        note=f"Means over {images}, with 95% bootstrap intervals.",
+    )
+    return [*(equal_quality_table(found, key) for key in found.keys), points]
+
+
+def curves(found: SmallComparison) -> list[Curve]:
+    """Each quality over the bytes of a file."""
+    charts = []
+    for key in found.keys:
+        chart = codecs_report.chart(found, key)
+        series = [
+            dataclasses.replace(line, x=[found.bytes_of(bits) for bits in line.x])
+            for line in chart.series
+        ]
+        title, alt = (
+            text.replace("bits per pixel", "bytes a file")
+            for text in (chart.title, chart.alt)
+        )
+        charts.append(
+            dataclasses.replace(
+                chart, title=title, x_label="bytes a file", alt=alt, series=series
+            )
+        )
+    return charts
+
+
+Charts = Mapping[str, Mapping[str, Curve]]
+
+
+def read_reports(
+    reports: Mapping[str, Mapping[str, Any]],
+) -> dict[str, dict[str, Curve]]:
+    """The charts of quality over bytes.
+
+    Args:
+      reports: {label of a run: results.json of its report}.
+
+    Returns:
+      {label: {slug: chart}}, as `coded_latents.curves` has made them.
+    """
+    return {
+        label: {
+            chart["slug"]: Curve(
+                **{**chart, "series": [Series(**line) for line in chart["series"]]}
+            )
+            for chart in report["curves"]
+            if chart["slug"].startswith("rate-")
+        }
+        for label, report in reports.items()
+    }
+
+
+def joint_curves(charts: Charts, drawn: Collection[str]) -> list[Curve]:
+    """A chart a quality: a line a network, over all its bits a latent, and the formats.
+
+    Args:
+      charts: From `read`.
+      drawn: Labels of the runs that have a line.
+    """
+    made = []
+    for found in _by_quality(charts).values():
+        ours, formats = [], {}
+        for label, chart in found.items():
+            for line in chart.series:
+                if line.label != OURS:
+                    formats.setdefault(line.label, line)
+                elif label in drawn:
+                    ours.append(dataclasses.replace(line, label=label, ours=not ours))
+        if not ours:
+            continue
+        lines = [*ours, *formats.values()]
+        first = next(iter(found.values()))
+        alt = f"{first.title} of {', '.join(line.label for line in lines)}."
+        note = first.note
+        if len(ours) < len(found):
+            note += " Of runs alike in network, latents, loss and length one is drawn."
+        made.append(dataclasses.replace(first, series=lines, note=note, alt=alt))
+    return made
+
+
+def joint_statements(charts: Charts) -> list[str]:
+    """A sentence for each quality and format: at how many points ours is smaller."""
+    said = []
+    for found in _by_quality(charts).values():
+        what = next(iter(found.values())).title.partition(" over ")[0]
+        names = [line.label for chart in found.values() for line in chart.series]
+        for name in dict.fromkeys(names):
+            if name != OURS:
+                said.append(_beside(what, name, list(_points(found.values(), name))))
+    return said
+
+
+def _by_quality(charts: Charts) -> dict[str, dict[str, Curve]]:
+    """{slug: {label: chart}}."""
+    turned: dict[str, dict[str, Curve]] = {}
+    for label, found in charts.items():
+        for slug, chart in found.items():
+            turned.setdefault(slug, {})[label] = chart
+    return turned
+
+
+def _points(charts, name: str) -> Iterator[str]:
+    """What each of our points is beside a format: "fewer", "more", "worse", "better".
+
+    The last two of points whose quality no file of the format has.
+    """
+    for chart in charts:
+        lines: dict[str, Series] = {line.label: line for line in chart.series}
+        if OURS not in lines or name not in lines:
+            continue
+        other = RateCurve(lines[name].x, lines[name].y)
+        for length, quality in zip(lines[OURS].x, lines[OURS].y):
+            if quality < other.qualities[0]:
+                yield "worse"
+            elif quality > other.qualities[-1]:
+                yield "better"
+            else:
+                yield "fewer" if length < other.rate_at(quality) else "more"
+
+
+def _beside(what: str, name: str, points: Sequence[str]) -> str:
+    said = {
+        "fewer": f"take fewer bytes than {name} of equal {what}",
+        "more": f"take as many or more bytes than {name} of equal {what}",
+        "worse": f"are worse than every {name}",
+        "better": f"are better than every {name}",
+    }
+    counts = {kind: points.count(kind) for kind in said}
+    parts = [f"{count} {said[kind]}" for kind, count in counts.items() if count]
+    return f"{what}: of our {counted(len(points), 'point')} {', '.join(parts)}."

@@ -1,0 +1,316 @@
+"""What the report of a face in 512 numbers has besides the metrics of every task.
+
+Table 1 with JPEG and masks, files of a few bits a latent beside JPEG and WebP, what the
+latents carry, and what the discriminator did.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from data_pipeline import pixels
+from data_pipeline.decoded import DecodedSplit
+from data_pipeline.face_masks.finder import FoundMasks
+from evaluation import latents as evaluation_latents
+from evaluation import tables as evaluation_tables
+from evaluation.codecs import image_formats, measure
+from evaluation.codecs.measure import BITS, BYTES
+from evaluation.latents import Usage, curve
+from evaluation.metrics import lpips
+from evaluation.record import Evaluation
+from evaluation.tables import Table, counted, joined
+from experiments.core.data import RunData
+from experiments.core.finished_runs import FinishedRun
+from experiments.core.system import Findings, Together
+from experiments.cvae_dcgan import discriminator, table_1
+from experiments.cvae_dcgan import files as cvae_dcgan_files
+from experiments.cvae_dcgan.files import (
+    compare,
+    curves,
+    joint_curves,
+    joint_statements,
+    read_reports,
+    setting,
+    statements,
+    tables,
+)
+from experiments.cvae_dcgan.published import EPOCHS
+from serving.codec import quantizer
+from serving.codec.latent_codec import interpolate, most_used, traverse
+from training.history import History
+
+if typing.TYPE_CHECKING:
+    from experiments.cvae_dcgan.config import Config
+
+QUALITY = 85  # of JPEG, as published
+SMALL, FULL = f"JPEG quality {QUALITY}", f"JPEG quality {QUALITY}, full size"
+MEAN = "mean face"
+MASKS = "Masks: "  # begins the sentence that says which were used
+
+
+def examine(
+    config: Config,
+    network: tf.keras.Model,
+    restorers: Mapping[str, Callable],
+    data: RunData,
+    result: Evaluation,
+    history: Sequence[Mapping[str, float]],
+) -> Findings:
+    """Measures what only this system has; as `SystemConfig.examine` takes it."""
+    ours, split = next(iter(restorers)), data.test
+    whole = measure.whole(
+        split.names,
+        extra=config.measures(),
+        lpips=_lpips(config, result.values[ours]),
+    )
+    faces = None if config.face_masks == "none" else config.find_faces(split)
+    values = _rows(config, restorers[ours], ours, data, whole, faces)
+    table = table_1.table_1(
+        {**values, ours: {**result.values[ours], **values[ours]}},
+        ours=[ours],
+        size=config.image_size,
+    )
+    codecs = cvae_dcgan_files.codecs(network, data.train)
+    files = cvae_dcgan_files.measure(ours, codecs, split.images, [whole])
+    compared = compare(files, split)
+    found = Findings(
+        values={**values, **files},
+        tables=(table, *tables(compared)),
+        curves=(
+            *curves(compared),
+            *discriminator.curves(history),
+        ),
+        statements=(
+            _bytes(values, ours, config.image_size),
+            *([_found(faces)] if faces else []),
+            *statements(compared),
+            *discriminator.statements(history),
+        ),
+    )
+    if len(split) < 2:  # Of a single image no latent varies.
+        return found
+    code = quantizer.encode(network.get_layer("encoder"), split.images)
+    usage = evaluation_latents.measure(code["mean"], code["log_variance"])
+    return dataclasses.replace(
+        found,
+        tables=(*found.tables, evaluation_latents.table({ours: usage})),
+        curves=(*found.curves, curve({ours: usage})),
+        pictures=sections(network, split, usage),
+    )
+
+
+def _rows(
+    config: Config,
+    restore: Callable,
+    ours: str,
+    data: RunData,
+    whole: measure.Measure,
+    faces: FoundMasks | None,
+) -> dict[str, dict[str, np.ndarray]]:
+    """Values of the rows of Table 1; those of our whole images are in the result."""
+    split, jpeg = data.test, image_formats.available()["JPEG"]
+    masked = [measure.masked(faces, whole)] if faces else []
+    network = measure.of_network(
+        restore, config.fixed_batches(split), length=4 * config.latents
+    )
+    others = {
+        SMALL: measure.of_format(jpeg, QUALITY, split.images),
+        FULL: measure.of_format_at_full_size(jpeg, QUALITY, split, crop=config.crop),
+        MEAN: measure.of_constant(data.mean_image(), len(split)),
+    }
+    rows = {
+        ours: measure.measure_faces(split.images, network, masked, progress=ours),
+        **{
+            name: measure.measure_faces(
+                split.images, coded, [whole, *masked], progress=name
+            )
+            for name, coded in others.items()
+        },
+    }
+    # Drawn faces, and prepared ones, have no other size than the one that is measured.
+    if np.array_equal(rows[FULL][BITS], rows[SMALL][BITS]):
+        del rows[FULL]
+    return rows
+
+
+def _lpips(config: Config, values: Mapping[str, np.ndarray]) -> Callable | None:
+    """The LPIPS that has measured the network, if one has."""
+    if not np.isfinite(values.get("raw/lpips", np.nan)).any():
+        return None
+    return lpips.load(lpips.resolve(config.lpips_weights))
+
+
+def _bytes(values: Mapping[str, Mapping[str, np.ndarray]], ours: str, size: int) -> str:
+    """How large a face is before and after; the network's numbers are no file yet."""
+    length = {
+        name: f"{round(np.mean(columns[BITS]) * size**2 / 8):,}"
+        for name, columns in values.items()
+    }
+    said = f"JPEG at quality {QUALITY} takes {length[SMALL]} bytes a face of {size} px"
+    if FULL in length:
+        said += f" and {length[FULL]} at its own full size"
+    return (
+        f"{said}; the latents as 32-bit floats take {length[ours]}. Bits per pixel "
+        f"count the {size}×{size} pixels that are measured."
+    )
+
+
+def _found(faces: FoundMasks) -> str:
+    """Which masks were used, and in how many images there is no face."""
+    missing = len(faces.without)
+    said = f"{MASKS}{faces.description}."
+    if not missing:
+        return f"{said} Every test image has one."
+    return (
+        f"{said} {missing:,} of {counted(len(faces.found), 'test image')} have "
+        "none and are left out of the masked rows."
+    )
+
+
+# What makes another codec; other runs are drawn as one line, that of the first.
+_DRAWN_APART = ("generator", "latents", "reconstruction", "kl_weight", "epochs")
+# First columns of the runs' own tables that say of which run a row is.
+_NAMED_BY_RUN = ("Ours", "Setting", "Encoder")
+
+
+def together(evaluation: Evaluation, runs: Sequence[FinishedRun]) -> Together:
+    """As `System.together` takes it."""
+    charts = read_reports({run.label: run.report for run in runs})
+    watched = discriminator.read_runs(
+        {run.label: History(run.folder.history).rows for run in runs}
+    )
+    leading = [*(run.label for run in runs), SMALL, FULL]
+    cut = _cut(runs)
+    return Together(
+        statements=[
+            *_masks(runs),
+            *joint_statements(charts),
+            *discriminator.joint_statements(watched),
+        ],
+        tables=[
+            _table_1(evaluation, runs, leading),
+            *([discriminator.joint_table(watched)] if watched else []),
+            *joined(_named_by_run(runs)),
+        ],
+        claims=discriminator.check_joint_claims(watched),
+        curves=[
+            *joint_curves(charts, _drawn(runs)),
+            *discriminator.joint_curves(watched),
+        ],
+        folded=[n for n in evaluation.values if n in cut or n not in leading],
+        note=_joint_bytes(evaluation, runs[0].label),
+    )
+
+
+def _cut(runs: Sequence[FinishedRun]) -> set[str]:
+    """Labels of runs that are shorter than published, if others are not."""
+    cut = {
+        run.label
+        for run in runs
+        if run.config["epochs"] < EPOCHS[bool(run.config["adversarial_weight"])]
+    }
+    return cut if len(cut) < len(runs) else set()
+
+
+def _joint_bytes(evaluation: Evaluation, label: str) -> str:
+    """What the bytes of the main table are, and what files of a network take."""
+    said = "Bytes: of networks the latents as 32-bit floats, of JPEG whole files."
+    names = {setting(label, bits): bits for bits in quantizer.BITS}
+    files = [
+        f"{round(evaluation.values[name][BYTES].mean()):,} at {bits}"
+        for name, bits in names.items()
+        if BYTES in evaluation.values.get(name, {})
+    ]
+    if not files:
+        return said
+    return f"{said} Files of {label}, in bytes at bits a latent: {', '.join(files)}."
+
+
+def _table_1(
+    evaluation: Evaluation, runs: Sequence[FinishedRun], leading: Sequence[str]
+) -> Table:
+    values = evaluation.values
+    return table_1.table_1(
+        {name: values[name] for name in (*leading, MEAN) if name in values},
+        ours=[run.label for run in runs],
+        size=runs[0].config["image_size"],
+    )
+
+
+def _masks(runs: Sequence[FinishedRun]) -> list[str]:
+    """Which masks the masked rows are of, as the runs say it."""
+    said = [s for run in runs for s in run.report["statements"] if s.startswith(MASKS)]
+    return list(dict.fromkeys(said))
+
+
+def _named_by_run(runs: Sequence[FinishedRun]) -> Iterator[Mapping[str, Any]]:
+    for run in runs:
+        for table in run.report["tables"]:
+            if table["columns"][0] in _NAMED_BY_RUN:
+                yield table
+
+
+def _drawn(runs: Sequence[FinishedRun]) -> list[str]:
+    """Labels of runs of which each is another codec, the first of those that are not.
+
+    Lines of all runs of a sweep would hide each other.
+    """
+    first: dict[tuple, str] = {}
+    for run in runs:
+        kind = (
+            bool(run.config["adversarial_weight"]),
+            *(run.config[name] for name in _DRAWN_APART),
+        )
+        first.setdefault(kind, run.label)
+    return list(first.values())
+
+
+_STEPS, _PAIRS, _LATENTS = 7, 3, 8  # of a report
+
+
+def sections(
+    network: tf.keras.Model, split: DecodedSplit, usage: Usage
+) -> dict[str, list[dict]]:
+    """Walks between the first faces of a split, and along the most used latents.
+
+    Args:
+      network: With the layers "encoder" and "decoder"; see `models.cvae_dcgan`.
+      split: The test images; of one image there is nothing between.
+      usage: Of the latents; those of the largest KL divergence are taken.
+
+    Returns:
+      {title: [{"name", "note", "images": walk}]}, as reports take them.
+    """
+    encoder, decoder = (network.get_layer(name) for name in ("encoder", "decoder"))
+    images = np.asarray(split.images[: 2 * _PAIRS])
+    means = quantizer.encode(encoder, images)["mean"]
+
+    def decode(latents: np.ndarray) -> np.ndarray:
+        return pixels.unit_to_bytes(decoder(latents, training=False)).numpy()
+
+    between = []
+    for a, b in zip(range(0, len(images), 2), range(1, len(images), 2)):
+        walk = interpolate(decode, means[a], means[b], _STEPS)
+        shown = [("From", images[a]), *walk, ("To", images[b])]
+        name = f"{split.names[a]}, {split.names[b]}"
+        between.append({"name": name, "note": "", "images": shown})
+
+    deviations = np.sqrt(usage.variance)
+    along = [
+        {
+            "name": f"{split.names[0]}, latent {number}",
+            "note": (
+                f"KL {evaluation_tables.number(usage.kl[number], 2)} nats, "
+                f"σ {evaluation_tables.text(float(deviations[number]))}"
+            ),
+            "images": traverse(decode, means[0], number, deviations[number]),
+        }
+        for number in most_used(usage.kl, _LATENTS)
+    ]
+    return {"Between two faces": between, "One latent moved": along}

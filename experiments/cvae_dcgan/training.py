@@ -1,0 +1,111 @@
+"""Killingbeck et al.'s networks, losses and optimizers, as a configuration has them."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+from models import cvae_dcgan
+from training import losses
+from training.cvae_dcgan import AdversarialAutoencoderTrainer
+from training.reconstruction import ReconstructionTrainer
+from training.trainer import Trainer, average_of
+
+if typing.TYPE_CHECKING:
+    from experiments.cvae_dcgan.config import Config
+
+RECONSTRUCTIONS: dict[str, Callable[..., tf.Tensor]] = {
+    "l1": losses.l1,
+    "l2": losses.l2,
+    "ssim": losses.ssim,
+    "ms_ssim": losses.ms_ssim,
+    "l1+ssim": lambda x, y: losses.l1(x, y) + losses.ssim(x, y),
+}
+
+
+def build_network(config: Config) -> tf.keras.Model:
+    """{"image", "key"} -> {"image", "mean", "log_variance"}, in the global policy."""
+    options = {"image_size": config.image_size, "latents": config.latents}
+    return cvae_dcgan.build_autoencoder(
+        cvae_dcgan.build_encoder(config.generator, **options),
+        cvae_dcgan.build_decoder(config.generator, **options),
+    )
+
+
+def build_trainer(
+    config: Config, steps_per_epoch: int = 0, attribute_names: Sequence[str] = ()
+) -> Trainer:
+    """The compiled trainer, in the current strategy and precision policy.
+
+    The learning rate does not change, so the epoch's length does not matter, and the
+    paper knows no attributes.
+    """
+    network = build_network(config)
+    average = average_of(network, config.ema_decay)
+    if not config.adversarial_weight:
+        trainer = ReconstructionTrainer(
+            network,
+            losses=lambda target, outputs: _terms(config, target, outputs),
+            terms=_names(config),
+            average=average,
+        )
+        optimizer = _optimizer(config, config.learning_rate)
+        trainer.compile(optimizer, jit_compile=config.jit_compile)
+        return trainer
+
+    def autoencoder_losses(target, outputs, fake_score):
+        answer = losses.cross_entropy_to(fake_score, 1.0)
+        terms = _terms(config, target, outputs)
+        terms = {f"g_{name}": term for name, term in terms.items()}
+        return {**terms, "g_adversarial": config.adversarial_weight * answer}
+
+    def discriminator_losses(real_score, fake_score):
+        real = 1.0 - config.label_smoothing
+        return {
+            "d_real": losses.cross_entropy_to(real_score, real),
+            "d_fake": losses.cross_entropy_to(fake_score, 0.0),
+        }
+
+    trainer = AdversarialAutoencoderTrainer(
+        network,
+        cvae_dcgan.build_discriminator(config.image_size),
+        autoencoder_losses=autoencoder_losses,
+        discriminator_losses=discriminator_losses,
+        autoencoder_updates=config.autoencoder_updates,
+        discriminator_updates=config.discriminator_updates,
+        average=average,
+    )
+    names = [f"g_{name}" for name in _names(config)]
+    trainer.compile(
+        _optimizer(config, config.learning_rate),
+        _optimizer(config, config.discriminator_learning_rate),
+        terms=(*names, "g_adversarial", "d_real", "d_fake"),
+        jit_compile=config.jit_compile,
+    )
+    return trainer
+
+
+def _terms(config: Config, target, outputs) -> dict[str, tf.Tensor]:
+    """What an auto-encoder pays; the target has a mask if only faces count."""
+    loss = RECONSTRUCTIONS[config.reconstruction]
+    if config.mask_loss:
+        loss = losses.on_faces(loss)
+        found = loss(target["image"], outputs["image"], target["face_mask"])
+    else:
+        found = loss(target, outputs["image"])
+    terms = {"reconstruction": config.reconstruction_weight * found}
+    if config.kl_weight:
+        divergence = losses.kl(outputs["mean"], outputs["log_variance"])
+        terms["kl"] = config.kl_weight * divergence
+    return terms
+
+
+def _names(config: Config) -> list[str]:
+    return ["reconstruction"] + ["kl"] * bool(config.kl_weight)
+
+
+def _optimizer(config: Config, rate: float) -> tf.keras.optimizers.Optimizer:
+    clip = config.clip_norm or None
+    return tf.keras.optimizers.Adam(rate, config.beta_1, global_clipnorm=clip)

@@ -1,0 +1,215 @@
+"""Table of hyper-parameters and presets."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from data_pipeline import pipeline
+from data_pipeline.choices import check_choice
+from data_pipeline.decoded import DecodedSplit
+from experiments.core.command_line import check_at_least, hp
+from experiments.core.inpainting import InpaintingConfig
+from experiments.multiscale_context_encoder import published, training
+from models import multiscale_context_encoder
+from serving.export.restorer import Fillable
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(InpaintingConfig):
+    """Section III; what it leaves open is from Pathak et al.'s context encoder."""
+
+    dataset: str = hp(
+        "celeb_a_hq",
+        InpaintingConfig.__dataclass_fields__["dataset"].metadata["help"],
+        published="CelebA-HQ and LFW",
+    )
+    crop: str = hp(
+        "none",
+        "center, none, or the side of a centered square, pixels.",
+        published="not stated",
+    )
+    lfw_subset: int = hp(
+        0,
+        "Splits so many images of LFW, chosen by the seed, instead of all.",
+        published="12,234 in Table III, 13,234 in the text; the set has 13,233",
+    )
+    scales: int = hp(
+        3, "Sizes of the image that are encoded; 1 is the context encoder.",
+        published="3, and 1 for comparison",
+    )  # fmt: skip
+    aggregation: str = hp(
+        "add",
+        "How features are joined, one of "
+        f"{', '.join(multiscale_context_encoder.AGGREGATIONS)}.",
+        published="both; Tables IV and V have add",
+    )
+    downsampling: str = hp(
+        "pool",
+        "pool: max pooling; stride: convolutions of stride 2.",
+        published="pooling, by the text",
+    )
+    separable: bool = hp(
+        False, "Depthwise separable convolutions.", published="as future work"
+    )
+    image_size: int = hp(250, "Side of the image, pixels.", published="250")
+    hole_size: int = hp(64, "Side of the hole in the center, pixels.", published="64")
+    hole_fill: tuple[float, ...] = hp(
+        (0.0,),
+        "What stands in the hole, in [-1, 1]: one number, or three for red, green and "
+        "blue, such as the data set's mean color of Pathak et al.: "
+        f"{published.LFW_MEAN_COLOR} for LFW.",
+        published="not stated",
+    )
+    train_mask: str = hp("center", "The hole in training.", published="the center")
+    test_mask: str = hp("center", "The hole in tests.", published="the center")
+    shift: int = hp(
+        10,
+        "Training images are flipped and moved by up to so many pixels; 0 leaves them "
+        "as they are.",
+        published="the standard augmentation of its reference 16",
+    )
+    widths: tuple[int, ...] = hp(
+        multiscale_context_encoder.WIDTHS, "Channels of the largest encoder's levels.",
+        published="32, 64, 128, 512",
+    )  # fmt: skip
+    decoder_widths: tuple[int, ...] = hp(
+        multiscale_context_encoder.DECODER_WIDTHS, "Channels of the decoder's levels.",
+        published="128, 64",
+    )  # fmt: skip
+    discriminator_widths: tuple[int, ...] = hp(
+        (64, 128, 256, 512), "Channels of its levels.", published="not stated"
+    )
+    epochs: int = hp(300, "Passes over the training images.", published="300")
+    batch_size: int = hp(32, "Images a step, over all replicas.", published="32")
+    optimizer: str = hp(
+        "adam",
+        "adam: the momentum is beta_1; sgd: the literal reading.",
+        published="a fixed momentum of 0.9",
+    )
+    momentum: float = hp(0.9, "Of either optimizer, both networks.", published="0.9")
+    learning_rate: float = hp(
+        1e-3, "Of the first epochs, both networks.", published="0.001"
+    )
+    learning_rate_factor: float = hp(
+        0.9,
+        "What the learning rate is multiplied by; 0.1 is the other reading.",
+        published="it keeps reducing 10% after every 50 epochs",
+    )
+    learning_rate_epochs: int = hp(50, "Epochs between reductions.", published="50")
+    reconstruction: str = hp(
+        "l2",
+        f"Its loss, one of {', '.join(training.RECONSTRUCTIONS)}.",
+        published="not stated",
+    )
+    reconstruction_weight: float = hp(
+        0.999, "Of the reconstruction loss.", published="not stated"
+    )
+    adversarial_weight: float = hp(
+        0.001, "Of the adversarial loss.", published="not stated"
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_choice("scales", self.scales, multiscale_context_encoder.SCALES)
+        check_choice(
+            "aggregation", self.aggregation, multiscale_context_encoder.AGGREGATIONS
+        )
+        check_choice(
+            "downsampling", self.downsampling, multiscale_context_encoder.DOWNSAMPLING
+        )
+        check_choice("optimizer", self.optimizer, training.OPTIMIZERS)
+        check_choice(
+            "reconstruction", self.reconstruction, tuple(training.RECONSTRUCTIONS)
+        )
+        check_at_least("learning_rate_epochs", self.learning_rate_epochs, 1)
+        for flag in ("train_mask", "test_mask"):
+            if getattr(self, flag) != "center":
+                raise ValueError(
+                    f"--{flag} must be center: this network draws the center of the "
+                    f"image and nothing else; got {getattr(self, flag)!r}. "
+                    "experiments.skip_inpainting fills holes elsewhere."
+                )
+        side = multiscale_context_encoder.patch_size(self.image_size, len(self.widths))
+        if self.hole_size != side:
+            raise ValueError(
+                f"--hole_size must be {side} for --image_size={self.image_size}: "
+                f"{len(self.widths)} levels halve the image and the decoder doubles "
+                f"twice; got {self.hole_size}."
+            )
+        if not 0 <= self.shift < self.image_size:
+            raise ValueError(
+                f"--shift must be in 0..{self.image_size - 1}, less than the image's "
+                f"side; got {self.shift}."
+            )
+        if len(self.hole_fill) not in (1, 3):
+            raise ValueError(
+                "--hole_fill takes one number or three (red, green, blue); got "
+                f"{','.join(map(str, self.hole_fill))}."
+            )
+        if self.lfw_subset and self.dataset != "lfw":
+            raise ValueError(
+                f"--lfw_subset is for --dataset=lfw; got --dataset={self.dataset}."
+            )
+
+    def training_task(self, split: DecodedSplit) -> pipeline.TaskFn:
+        """Fills the hole of images that are flipped and shifted."""
+        return self.task(self.train_mask, split.names, shift=self.shift)
+
+    def source_options(self) -> dict[str, int]:
+        """LFW may be cut to as many images as Table III has."""
+        return {"subset": self.lfw_subset}
+
+    @property
+    def fillable(self) -> Fillable:
+        """The center only."""
+        return Fillable(self.hole_size, centered=True)
+
+
+LFW = {"dataset": "lfw"}
+SMALL = {
+    "dataset": "faces",
+    "image_size": 128,
+    "hole_size": 32,
+    "widths": (16, 32, 64, 128),
+    "decoder_widths": (64, 32),
+    "discriminator_widths": (32, 64, 128),
+}
+PRESETS = {
+    "paper": {},
+    "celebahq_add": {},
+    "celebahq_concat": {"aggregation": "concat"},
+    "celebahq_context_encoder": {"scales": 1},
+    "lfw_add": LFW,
+    "lfw_concat": {**LFW, "aggregation": "concat"},
+    "lfw_context_encoder": {**LFW, "scales": 1},
+    "scales1": {"scales": 1},
+    "scales2": {"scales": 2},
+    "stride": {"downsampling": "stride"},
+    "separable": {"separable": True},
+    "cpu": {**SMALL, "batch_size": 16, "epochs": 3, "limit": 5000, "ema_decay": 0.99},
+    "smoke": {
+        **SMALL,
+        "image_size": 64,
+        "hole_size": 16,
+        "widths": (4, 8, 8, 16),
+        "decoder_widths": (8, 8),
+        "discriminator_widths": (8, 16),
+        "batch_size": 8,
+        "epochs": 2,
+        "limit": 40,
+        "validation_images": 8,
+        "shift": 2,
+    },
+}
+
+
+def label(config: Config) -> str:
+    """What tables call the network."""
+    if config.scales == 1:
+        parts = ["context encoder"]
+    else:
+        parts = [f"multi-scale ({config.aggregation})"]
+        parts += [f"{config.scales} scales"] if config.scales != 3 else []
+    parts += ["strides"] if config.downsampling == "stride" else []
+    parts += ["separable"] if config.separable else []
+    return ", ".join(parts)

@@ -1,0 +1,68 @@
+"""What runs of the pyramid say together: attributes, and the losses as printed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from evaluation import attributes, tables
+from evaluation.record import Evaluation
+from evaluation.tables import Table
+from experiments.core import finished_runs
+from experiments.core.finished_runs import FinishedRun
+from experiments.core.system import Together
+from experiments.pyramid_cgan import published
+
+_ERROR = "hole/l1_percent"
+
+
+def together(evaluation: Evaluation, runs: Sequence[FinishedRun]) -> Together:
+    """Fig. 4's claims, and one table of attributes; as `System.together` takes it."""
+    default = [run for run in runs if not run.config["classifier_on_fake"]]
+    # Those that learned from restored images, too, are compared among themselves.
+    histories = finished_runs.histories(default or runs)
+    judged = {
+        run.label: Table(**table)
+        for run in runs
+        for table in run.report["tables"]
+        if attributes.is_by_attribute(table["caption"])
+    }
+    named = {run.label: run for run in runs}
+    both = [named.get(label) for label in (published.LITERAL, published.LABELS["d"])]
+    return Together(
+        statements=[_printed_losses(evaluation, *both)] if all(both) else (),
+        tables=[attributes.table(judged)] if judged else (),
+        claims=published.check_histories(histories, on_fake=not default),
+    )
+
+
+def _printed_losses(
+    evaluation: Evaluation, literal: FinishedRun, default: FinishedRun
+) -> str:
+    """What training as printed does to the pictures."""
+    histories = finished_runs.histories([literal, default])
+    begin, alone, end = _errors(literal, histories)
+    _, other_alone, other_end = _errors(default, histories)
+    shown = {
+        key: [
+            tables.number(evaluation.values[run.label][key].mean(), 3)
+            for run in (literal, default)
+        ]
+        for key in ("hole/ssim", "hole/lpips")
+    }
+    return (
+        "With the losses as printed the generator first learns from a discriminator "
+        "that has not learned anything: the validation error (hole L1) goes from "
+        f"{begin} of random weights to {alone} in that phase, with the default losses "
+        f"to {other_alone}. It ends at {end} against {other_end}; test images have an "
+        "SSIM of {} against {} and an LPIPS of {} against {} in the hole.".format(
+            *shown["hole/ssim"], *shown["hole/lpips"]
+        )
+    )
+
+
+def _errors(run: FinishedRun, histories: Mapping[str, Mapping]) -> list[str]:
+    """Before the first step, after the generator's phase, and at the end."""
+    columns = histories[run.label]
+    errors = dict(zip(columns["step"], columns[f"val_{_ERROR}"]))
+    alone = next(step for step in errors if step >= run.config["generator_steps"])
+    return [f"{tables.number(errors[s], 1)}%" for s in (0, alone, max(errors))]

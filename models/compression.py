@@ -1,0 +1,151 @@
+"""Generalized divisive normalization, an activation for image compression."""
+
+from __future__ import annotations
+
+import math
+
+import tensorflow as tf
+import tensorflow_compression as tfc
+
+MIN_BETA = 1e-6
+# Added before the root is taken: a gamma of 0 keeps a gradient, though a small one.
+_PEDESTAL = 2.0**-36
+
+
+@tf.keras.utils.register_keras_serializable("facemend")
+class GDN(tf.keras.layers.Layer):
+    """Divides each channel of a pixel by a weighted sum of all. [B, H, W, C], float32.
+
+      y_i = x_i / (beta_i + sum_j gamma_ji |x_j|)       inverse: x_i * (...)
+
+    Ballé, Laparra & Simoncelli (2016) square x and take the root of the sum; this is
+    the form without either of Johnston et al. (2019), "Computationally efficient
+    neural image compression", which tensorflow-compression's GDN has by default. That
+    layer cannot be saved; this one computes the same from the same weights, also their
+    gradients, and of stock operations alone. It computes in float32 whatever the
+    precision policy.
+
+    Trained are the roots of beta and gamma, which keeps both from becoming negative
+    and makes steps small where a small divisor would make them large.
+
+    Args:
+      inverse: Multiplies instead: the approximate inverse, for decoders.
+      **options: Of `tf.keras.layers.Layer`; dtype is set.
+    """
+
+    def __init__(self, inverse: bool = False, **options):
+        super().__init__(**{**options, "dtype": "float32"})
+        self.inverse = inverse
+
+    def build(self, input_shape):
+        """Starts at beta 1 and gamma 0.1 times the identity."""
+        channels = input_shape[-1]
+        self.root_beta = self.add_weight("root_beta", [channels], initializer="ones")
+        self.root_gamma = self.add_weight(
+            "root_gamma",
+            [channels, channels],
+            initializer=lambda shape, dtype: tf.sqrt(
+                0.1 * tf.eye(*shape, dtype=dtype) + _PEDESTAL
+            ),
+        )
+        super().build(input_shape)
+
+    @property
+    def beta(self):
+        """[C], at least `MIN_BETA`."""
+        return _squared(self.root_beta, minimum=MIN_BETA)
+
+    @property
+    def gamma(self):
+        """[C, C], at least 0: what channel i is divided by for channel j is [j, i]."""
+        return _squared(self.root_gamma, minimum=0.0)
+
+    def call(self, inputs):
+        """[B, H, W, C] -> the same shape."""
+        kernel = self.gamma[tf.newaxis, tf.newaxis]
+        weighed = tf.nn.conv2d(tf.abs(inputs), kernel, strides=1, padding="VALID")
+        weighed = tf.nn.bias_add(weighed, self.beta)
+        return inputs * weighed if self.inverse else inputs / weighed
+
+    def compute_output_shape(self, input_shape):
+        """Unchanged."""
+        return input_shape
+
+    def get_config(self):
+        """What `from_config` takes."""
+        return {**super().get_config(), "inverse": self.inverse}
+
+
+def _squared(root, *, minimum: float):
+    """The parameter that a root stands for, at least `minimum` up to rounding."""
+    return tf.square(_bounded(root, (minimum + _PEDESTAL) ** 0.5)) - _PEDESTAL
+
+
+def _bounded(weight, bound: float):
+    """tf.maximum, but a weight below its bound can still be trained back above it."""
+
+    @tf.custom_gradient
+    def bounded(weight):
+        def gradient(upstream):
+            free = (weight >= bound) | (upstream < 0)
+            return tf.where(free, upstream, tf.zeros_like(upstream))
+
+        return tf.maximum(weight, bound), gradient
+
+    return bounded(tf.convert_to_tensor(weight))
+
+
+class Quantization(tf.keras.layers.Layer):
+    """Rounds latents; in training it adds noise instead, which has a gradient.
+
+    Uniform noise in -1/2..1/2 stands in for the error of rounding (Balle, Laparra &
+    Simoncelli, 2016). It depends on nothing but the key, so that a run that resumes
+    sees the noise it would have seen anyway. float32 whatever the policy.
+
+    [B, H, W, N] and a key, integer [B, 2], of which the first row counts
+    -> [B, H, W, N].
+    """
+
+    def __init__(self, **options):
+        super().__init__(**{**options, "dtype": "float32"})
+
+    def call(self, inputs, training=False):
+        """Rounds, ties to even, or adds noise."""
+        latents, key = inputs
+        if not training:
+            return tf.round(latents)
+        return latents + tf.random.stateless_uniform(
+            tf.shape(latents), tf.cast(key[0], tf.int32), -0.5, 0.5
+        )
+
+
+class FactorizedPrior(tf.keras.layers.Layer):
+    """Bits that quantized latents take, by a learned distribution of each channel.
+
+    The factorized prior of Balle, Minnen, Singh, Hwang & Johnston (2018), App. 6.1,
+    from tensorflow-compression. float32 whatever the policy.
+
+    [B, H, W, N] -> bits of each image, float32 [B].
+    """
+
+    def __init__(self, **options):
+        super().__init__(**{**options, "dtype": "float32"})
+
+    def build(self, input_shape):
+        """Makes one distribution a channel."""
+        self.prior = tfc.NoisyDeepFactorized(batch_shape=(input_shape[-1],))
+        super().build(input_shape)
+
+    def call(self, latents):
+        """-log2 of the latents' probability, summed over an image."""
+        log_probability = self.prior.log_prob(latents)
+        return -tf.reduce_sum(log_probability, axis=[1, 2, 3]) / math.log(2.0)
+
+    def entropy_model(self) -> tfc.ContinuousBatchedEntropyModel:
+        """What a range coder needs, made from the distributions as they are.
+
+        Takes seconds. Latents are rounded to whole numbers, without an offset.
+        """
+        return tfc.ContinuousBatchedEntropyModel(
+            self.prior, coding_rank=3, compression=True, offset_heuristic=False
+        )

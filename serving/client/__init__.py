@@ -1,0 +1,5 @@
+"""Client of TF Serving, over REST and gRPC."""
+
+from serving.client.client import Client
+
+__all__ = ["Client"]

@@ -1,0 +1,92 @@
+"""A codec whose networks run in a server: its files are made and read here."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import typing
+from collections.abc import Callable
+
+import numpy as np
+
+from serving.client.errors import ServerError
+
+if typing.TYPE_CHECKING:
+    from serving.codec.image_codec import Codec
+
+_TABLES, _FACTS = "entropy_tables.npz", "config.json"
+
+
+def build(predict: Callable, folder: str | os.PathLike) -> Codec:
+    """Makes a codec of a server's signatures and an export's tables.
+
+    Args:
+      predict: Signature, {name: array} -> its output, numbers or bytes.
+      folder: The export, or any folder with the two files.
+
+    Returns:
+      The codec; a ServerError comes of answers that are none.
+
+    Raises:
+      ValueError: If the files are not an export's.
+      FileNotFoundError: If it has not both files.
+      ImportError: If tensorflow-compression is not installed.
+    """
+    place = pathlib.Path(folder)
+    place = place / "assets.extra" if (place / "assets.extra").is_dir() else place
+    for name in (_TABLES, _FACTS):
+        if not (place / name).exists():
+            raise FileNotFoundError(
+                f"{place} has no {name}. Pass an export of portrait_autoencoder that "
+                "was trained with --entropy=factorized, or a folder with its "
+                f"{_TABLES} and {_FACTS}. Files of cvae_dcgan are made without a "
+                "server, by experiments.compress."
+            )
+    # Imported here, because restoring needs no TensorFlow.
+    try:
+        from serving.codec.container import CELL
+        from serving.codec.entropy import EntropyTables
+        from serving.codec.image_codec import Codec
+    except ImportError as error:
+        raise ImportError(
+            "Compressing needs tensorflow 2.14 and tensorflow-compression 2.14 "
+            f"({error}); restoring does not. Install facemend with what it requires."
+        ) from error
+
+    tables = EntropyTables.load(place / _TABLES)
+
+    def analyze(image) -> np.ndarray:
+        _, height, width, _ = image.shape
+        shape = (1, height // CELL, width // CELL, tables.channels)
+        latents = predict("analysis", {"image": np.asarray(image)})
+        return _checked(latents, shape).astype(np.float32)
+
+    def synthesize(latents) -> np.ndarray:
+        _, height, width, _ = latents.shape
+        shape = (1, height * CELL, width * CELL, 3)
+        drawn = predict("synthesis", {"latents": np.asarray(latents).astype(np.int32)})
+        return _checked(drawn, shape).astype(np.float32)
+
+    return Codec(analyze, synthesize, tables, _model_id(place / _FACTS))
+
+
+def _checked(answer: np.ndarray | list[bytes], shape: tuple[int, ...]) -> np.ndarray:
+    """A network's answer, which must be numbers of that shape."""
+    found = np.asarray(answer)
+    if found.dtype.kind not in "iuf" or found.shape != shape:
+        raise ServerError(
+            f"The server answers with {found.dtype} {list(found.shape)}, where numbers "
+            f"of {list(shape)} are due. Pass Client(tables=FOLDER) of the model that "
+            "it serves."
+        )
+    return found
+
+
+def _model_id(path: pathlib.Path) -> bytes:
+    try:
+        return bytes.fromhex(json.loads(path.read_text())["model_id"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} says no model_id ({error}). Copy it from the export again."
+        ) from error

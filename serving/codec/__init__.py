@@ -1,0 +1,1 @@
+"""Compressed files: container, range coder, quantizers, codecs."""

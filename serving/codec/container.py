@@ -1,0 +1,195 @@
+"""The compressed file: a header, a payload, and a checksum over both.
+
+  bytes
+  0-3     magic
+  4       format version
+  5       0 = color, 1 = gray
+  6-7     width in pixels
+  8-9     height
+  10-13   length of the payload
+  14-21   identifier of the model: half of a file's meaning is in its weights
+  22-29   the first 8 bytes of the SHA-256 of all that comes before and of the payload
+  30-     payload
+
+Numbers are little-endian.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import struct
+
+from data_pipeline import pixels
+from serving.zoo.zoo import named
+
+MAGIC = b"\xf0fmc"  # not ASCII: no text begins so
+VERSION = 1
+ID_BYTES = 8
+MAX_SIDE = 65535
+# Sides are padded to whole cells, each of which has its latents.
+CELL = 16
+
+_FIELDS = struct.Struct("<4sBBHHI8s")
+_CHECKSUM_BYTES = 8
+HEADER_BYTES = _FIELDS.size + _CHECKSUM_BYTES
+
+
+class CorruptFileError(ValueError):
+    """A compressed file that has lost or changed bytes; the message says which."""
+
+
+class ForeignFileError(ValueError):
+    """A file of another program, another version or another model."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Header:
+    """What a file says of its picture.
+
+    Attributes:
+      width: In pixels, 1 to `MAX_SIDE`.
+      height: In pixels.
+      gray: All three channels are equal.
+    """
+
+    width: int
+    height: int
+    gray: bool
+
+
+def pack(header: Header, payload: bytes, model_id: bytes) -> bytes:
+    """Makes a file's bytes.
+
+    Args:
+      header: Of a picture that `check_size` lets pass.
+      payload: What the latents are coded in.
+      model_id: `ID_BYTES` that no other model has.
+
+    Raises:
+      ValueError: If the identifier has another length.
+    """
+    check_id(model_id)
+    fields = _FIELDS.pack(
+        MAGIC,
+        VERSION,
+        int(header.gray),
+        header.width,
+        header.height,
+        len(payload),
+        model_id,
+    )
+    return fields + _checksum(fields, payload) + payload
+
+
+def unpack(
+    data: bytes, model_id: bytes, *, max_pixels: int = pixels.MAX_PIXELS
+) -> tuple[Header, bytes]:
+    """Takes a file apart, or says why it cannot be this model's.
+
+    Args:
+      data: The file's bytes, whatever they are.
+      model_id: Of the model that is to decode it.
+      max_pixels: See `check_size`.
+
+    Returns:
+      The header and the payload.
+
+    Raises:
+      CorruptFileError: If it is cut off, too long or changed, or claims a size that is
+        not allowed.
+      ForeignFileError: If it is not a compressed picture, or not this version's or
+        this model's.
+    """
+    if not data.startswith(MAGIC[: len(data)]):
+        raise ForeignFileError(
+            "This is not a compressed picture: it does not begin with the bytes "
+            f"{MAGIC.hex()} but with {data[: len(MAGIC)].hex()}. Pass a file that "
+            "a codec of facemend made."
+        )
+    if len(data) < HEADER_BYTES:
+        raise CorruptFileError(
+            f"The file is cut off: it has {len(data)} bytes and its header alone "
+            f"{HEADER_BYTES}. Get it again."
+        )
+    fields, checksum = data[: _FIELDS.size], data[_FIELDS.size : HEADER_BYTES]
+    _, version, mode, width, height, length, found_id = _FIELDS.unpack(fields)
+    if version != VERSION:
+        raise ForeignFileError(
+            f"The file has format version {version}; this program reads {VERSION}. "
+            "Decompress it with the program that wrote it."
+        )
+    payload = data[HEADER_BYTES:]
+    if len(payload) != length:
+        wrong = "is cut off" if len(payload) < length else "has bytes at its end"
+        raise CorruptFileError(
+            f"The file {wrong}: it has {len(data)} bytes and should have "
+            f"{HEADER_BYTES + length}. Get it again."
+        )
+    if checksum != _checksum(fields, payload):
+        raise CorruptFileError(
+            "The file is damaged: its checksum is not that of its bytes. Get it again."
+        )
+    if found_id != model_id:
+        raise ForeignFileError(
+            f"The file was compressed by the model {named(found_id.hex())}; this one "
+            f"is {named(model_id.hex())}. Pass the model that compressed it."
+        )
+    # From here on the bytes are as they were written, though not by a friend for sure.
+    if mode not in (0, 1):
+        raise CorruptFileError(
+            f"The file's mode is {mode}, neither 0, color, nor 1, gray. Compress the "
+            "picture again."
+        )
+    try:
+        check_size(width, height, max_pixels=max_pixels)
+    except ValueError as error:
+        raise CorruptFileError(f"The file claims a size that fails: {error}") from error
+    return Header(width, height, bool(mode)), payload
+
+
+def claimed_id(data: bytes) -> bytes:
+    """The model that a file's bytes name, whatever else they are; `unpack` checks."""
+    return data[_FIELDS.size - ID_BYTES : _FIELDS.size]
+
+
+def check_size(width: int, height: int, *, max_pixels: int) -> None:
+    """Raises a ValueError unless a picture's size is within the limits.
+
+    Args:
+      width: In pixels, as height.
+      height: At most `MAX_SIDE` either.
+      max_pixels: Counted after both sides are padded to multiples of `CELL`, because
+        it is a limit of the memory it takes: a line of 1 x 65535 pixels is one of 16.
+    """
+    if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
+        raise ValueError(
+            f"A picture's sides must be 1 to {MAX_SIDE} pixels; got {width}x{height}."
+        )
+    padded = cells(width) * cells(height) * CELL**2
+    if padded > max_pixels:
+        raise ValueError(
+            f"{width}x{height}, padded to {padded} pixels, is over the limit of "
+            f"{max_pixels}. Make the picture smaller, or in Python raise max_pixels."
+        )
+
+
+def cells(side: int) -> int:
+    """How many cells hold so many pixels."""
+    return -(-side // CELL)
+
+
+def check_id(model_id: bytes) -> None:
+    """Raises a ValueError unless it has `ID_BYTES`."""
+    if len(model_id) != ID_BYTES:
+        raise ValueError(
+            f"A model's identifier has {ID_BYTES} bytes; got {len(model_id)}: "
+            f"{model_id.hex()}. Take it from codec.identify."
+        )
+
+
+def _checksum(fields: bytes, payload: bytes) -> bytes:
+    return hashlib.sha256(fields + payload).digest()[:_CHECKSUM_BYTES]
+
+
+SUFFIX = ".fmc"

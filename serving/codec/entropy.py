@@ -1,0 +1,350 @@
+"""Whole numbers to bytes and back: the tables of a range coder, apart from any network.
+
+Each channel has a table of the values that it takes often. Any other value is coded as
+the escape, the table's last entry, and how far it is outside; see `escapes`.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pathlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_compression as tfc
+
+from data_pipeline import pixels
+from serving.codec.container import CorruptFileError
+
+# float32 holds every whole number up to here, and latents are rounded float32.
+LARGEST = 2**24
+# Memory is bounded by coding so many values at a time, each time followed by their
+# escapes: another number is another file format.
+_VALUES_AT_ONCE = 2**20
+_FIELDS = ("cdf", "length", "offset", "precision")
+
+
+class EntropyTables:
+    """Tables that code latents, channel by channel.
+
+    Args:
+      cdfs: For each channel how often, of 2 ** precision, a latent is below its first
+        value (0), below the second and so on to the escape, and 2 ** precision: int32,
+        increasing.
+      offsets: The first value of each channel's table, int32 [N].
+      precision: In bits, 1 to 16.
+
+    Raises:
+      ValueError: If these are no tables; see `coder_tables.check`.
+    """
+
+    def __init__(self, cdfs: Sequence[np.ndarray], offsets: np.ndarray, precision: int):
+        check(cdfs, offsets, precision)
+        self._cdfs = [np.asarray(cdf, np.int32) for cdf in cdfs]
+        self._offsets = np.asarray(offsets, np.int32)
+        self._precision = int(precision)
+        lengths = np.array([len(cdf) for cdf in cdfs], np.int32)
+        self._escapes = lengths - 2  # the escape follows the values 0 ... length - 3
+        self._starts = np.cumsum(lengths - 1) - (lengths - 1)
+        self._bits = np.concatenate([symbol_bits(cdf) for cdf in self._cdfs])
+        # What one position takes, all channels together.
+        self._least_bits = np.minimum.reduceat(self._bits, self._starts).sum()
+        # The coder takes a precision that equals the 2 ** precision at the end of the
+        # table before for a part of that. In this order none does.
+        tables = escape_tables()
+        self._places = np.arange(len(cdfs), dtype=np.int32) + len(tables)
+        tables += [(self._precision, cdf) for cdf in self._cdfs]
+        flat = np.concatenate([[number, *cdf] for number, cdf in tables])
+        self._lookup = tf.constant(flat, tf.int32)
+
+    @property
+    def channels(self) -> int:
+        """N."""
+        return len(self._cdfs)
+
+    @classmethod
+    def from_model(cls, model: tfc.ContinuousBatchedEntropyModel) -> EntropyTables:
+        """Takes the tables of a fitted entropy model: a channel for each distribution.
+
+        Args:
+          model: Made with compression=True and offset_heuristic=False.
+
+        Raises:
+          ValueError: If the model does not round to whole numbers.
+        """
+        shift = model.quantization_offset
+        if shift is not None and np.any(shift):
+            raise ValueError(
+                "The entropy model rounds to whole numbers plus an offset; the codec "
+                "rounds to whole numbers. Build it with offset_heuristic=False."
+            )
+        # Table after table: -precision, 0, ..., 2 ** precision.
+        flat = model.cdf.numpy()
+        starts = np.flatnonzero(flat < 0)
+        cdfs = [table[1:] for table in np.split(flat, starts[1:])]
+        return cls(cdfs, model.cdf_offset.numpy(), -flat[0])
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What `save` writes; tables with the same arrays are the same."""
+        return {
+            "cdf": np.concatenate(self._cdfs),
+            "length": np.array([len(cdf) for cdf in self._cdfs], np.int32),
+            "offset": self._offsets,
+            "precision": np.array(self._precision, np.int32),
+        }
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes an .npz file."""
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **self.arrays())
+        pixels.write_bytes(path, buffer.getvalue())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> EntropyTables:
+        """Reads what `save` wrote.
+
+        Raises:
+          OSError: If the file cannot be read.
+          ValueError: If it holds no tables.
+        """
+        data = pathlib.Path(path).read_bytes()
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as file:
+                cdf, length, offset, precision = (file[name] for name in _FIELDS)
+            if any(x.dtype != np.int32 for x in (cdf, length, offset, precision)):
+                raise ValueError("an array is not int32")
+            if np.any(length < 0) or length.sum(dtype=np.int64) != cdf.size:
+                raise ValueError("the lengths do not add up")
+            return cls(np.split(cdf, np.cumsum(length)[:-1]), offset, int(precision))
+        # NumPy and zipfile raise a dozen kinds of errors on damaged files.
+        except Exception as error:
+            raise ValueError(
+                f"{path} holds no entropy tables ({type(error).__name__}: {error}). "
+                "Export the model again."
+            ) from error
+
+    def encode(self, latents: np.ndarray) -> bytes:
+        """int32 [H, W, N], -LARGEST to LARGEST -> bytes.
+
+        Raises:
+          ValueError: If a latent is larger, or there are not N channels.
+        """
+        handle = tfc.create_range_encoder([], self._lookup)
+        for chunk in self._chunks(self._checked(latents)):
+            symbols, distances = self._symbols(chunk)
+            index = np.broadcast_to(self._places, chunk.shape)
+            handle = tfc.entropy_encode_index(handle, index, symbols)
+            if distances.size:
+                handle = encode(handle, distances)
+        return tfc.entropy_encode_finalize(handle).numpy()
+
+    def decode(self, data: bytes, height: int, width: int) -> np.ndarray:
+        """The inverse of `encode`: -> int32 [height, width, N].
+
+        Raises:
+          CorruptFileError: If `encode` makes these bytes of no latents of this size.
+        """
+        positions = height * width
+        if len(data) + 8 < 0.9 * positions * self._least_bits / 8:
+            raise CorruptFileError(
+                f"The file claims {height}x{width} latents of {self.channels} "
+                f"channels, which its {len(data)} bytes cannot hold. Get it again."
+            )
+        latents = np.empty((positions, self.channels), np.int32)
+        handle = tfc.create_range_decoder(tf.constant(data), self._lookup)
+        for chunk in self._chunks(latents):
+            index = np.broadcast_to(self._places, chunk.shape)
+            handle, symbols = tfc.entropy_decode_index(
+                handle, index, chunk.shape, tf.int32
+            )
+            symbols = symbols.numpy()
+            outside = symbols == self._escapes
+            if outside.any():
+                handle, distances = decode(handle, int(outside.sum()))
+                # From the last value, before the escape, or from the first, 0.
+                nearest = np.where(distances > 0, symbols[outside] - 1, 0)
+                symbols[outside] = nearest + distances
+            chunk[:] = symbols + self._offsets
+        latents = latents.reshape(height, width, self.channels)
+        # The coder knows no end: after the last byte it reads zeros, and it reads
+        # something from any bytes. What makes the same bytes again was written so.
+        if not _codable(latents) or self.encode(latents) != data:
+            raise CorruptFileError(
+                "The file's latents are damaged: the bytes are not what they would be "
+                "coded as. Get it again."
+            )
+        return latents
+
+    def estimated_bits(self, latents: np.ndarray) -> float:
+        """What the tables say that `encode` takes: -log2 of the probability.
+
+        Args:
+          latents: As for `encode`.
+        """
+        total = 0.0
+        for chunk in self._chunks(self._checked(latents)):
+            symbols, distances = self._symbols(chunk)
+            total += self._bits[self._starts + symbols].sum()
+            total += estimated_bits(distances)
+        return float(total)
+
+    def _checked(self, latents: np.ndarray) -> np.ndarray:
+        """-> [H W, N]."""
+        if latents.ndim != 3 or latents.shape[-1] != self.channels or not latents.size:
+            raise ValueError(
+                f"Latents must be [H, W, {self.channels}], because the tables have so "
+                f"many channels; got {list(latents.shape)}."
+            )
+        if latents.dtype != np.int32 or not _codable(latents):
+            raise ValueError(
+                f"Latents must be int32, -{LARGEST} to {LARGEST}; got {latents.dtype}, "
+                f"{latents.min()} to {latents.max()}."
+            )
+        return latents.reshape(-1, self.channels)
+
+    def _chunks(self, latents: np.ndarray) -> Iterator[np.ndarray]:
+        """[P, N] -> views of some of the positions."""
+        step = max(1, _VALUES_AT_ONCE // self.channels)
+        for start in range(0, len(latents), step):
+            yield latents[start : start + step]
+
+    def _symbols(self, chunk: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """-> places in the tables, int32 [P, N], and distances of what is outside."""
+        symbols = chunk - self._offsets
+        outside = (symbols < 0) | (symbols >= self._escapes)
+        last = np.broadcast_to(self._escapes - 1, chunk.shape)[outside]
+        distances = symbols[outside]
+        distances = np.where(distances < 0, distances, distances - last)
+        return np.where(outside, self._escapes, symbols), distances
+
+
+def _codable(latents: np.ndarray) -> bool:
+    return bool(latents.min() >= -LARGEST and latents.max() <= LARGEST)
+
+
+MOST_DIGITS = 24  # after the first
+FARTHEST = 2 ** (MOST_DIGITS + 1) - 1
+_SHIFTS = np.array([0, 8, 16])  # of the pieces that digits are coded in
+_PIECE = 8
+
+
+MAX_PRECISION = 16
+
+
+_KINDS_PRECISION = MAX_PRECISION
+_KINDS_PLACE = 0
+_PIECES_PLACE = 1  # of the table of no digits; that of one digit follows, and so on
+
+
+def escape_tables() -> list[tuple[int, np.ndarray]]:
+    """What `encode` and `decode` expect at the beginning of the coder's tables.
+
+    Returns:
+      A precision in bits and a cumulative distribution for each table.
+    """
+    pieces = [
+        (_PIECE, np.arange(0, 2**_PIECE + 1, 2 ** (_PIECE - digits)))
+        for digits in range(_PIECE + 1)
+    ]
+    return [(_KINDS_PRECISION, _kinds_cdf()), *pieces]
+
+
+def _kinds_cdf() -> np.ndarray:
+    """Each digit more is half as likely, as in an Elias gamma code; sides are alike."""
+    side = 2 ** (_KINDS_PRECISION - 1)
+    counts = np.maximum(side // 2 ** np.arange(1, MOST_DIGITS + 2), 1)
+    counts[0] += side - counts.sum()
+    return np.concatenate([[0], np.cumsum(np.repeat(counts, 2))])
+
+
+def encode(handle: tf.Tensor, distances: np.ndarray) -> tf.Tensor:
+    """Codes distances.
+
+    Args:
+      handle: Of a range encoder.
+      distances: Integers [K]: from 1 above a table's last value, from -1 below its
+        first, -FARTHEST to FARTHEST.
+
+    Returns:
+      The handle.
+    """
+    kinds, pieces = _split(distances)
+    index = np.full(kinds.shape, _KINDS_PLACE, np.int32)
+    handle = tfc.entropy_encode_index(handle, index, kinds)
+    return tfc.entropy_encode_index(handle, _places(kinds), pieces)
+
+
+def decode(handle: tf.Tensor, count: int) -> tuple[tf.Tensor, np.ndarray]:
+    """The inverse of `encode`: a range decoder's handle -> handle, int64 [count]."""
+    index = np.full([count], _KINDS_PLACE, np.int32)
+    handle, kinds = tfc.entropy_decode_index(handle, index, [count], tf.int32)
+    places = _places(kinds.numpy())
+    handle, pieces = tfc.entropy_decode_index(handle, places, places.shape, tf.int32)
+    return handle, _join(kinds.numpy(), pieces.numpy())
+
+
+def estimated_bits(distances: np.ndarray) -> float:
+    """What `encode` takes."""
+    kinds, _ = _split(distances)
+    return float((symbol_bits(_kinds_cdf())[kinds] + kinds // 2).sum())
+
+
+def _split(distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """-> kinds int32 [K] and pieces int32 [K, 3]."""
+    far = np.abs(distances.astype(np.int64))
+    # The exponent of a float is exact, a logarithm is not.
+    digits = np.frexp(far.astype(np.float64))[1] - 1
+    kinds = 2 * digits + (distances < 0)
+    pieces = ((far - 2 ** digits.astype(np.int64))[:, None] >> _SHIFTS) % 2**_PIECE
+    return kinds.astype(np.int32), pieces.astype(np.int32)
+
+
+def _join(kinds: np.ndarray, pieces: np.ndarray) -> np.ndarray:
+    """-> int64 [K]."""
+    far = 2 ** (kinds // 2).astype(np.int64)
+    far += np.sum(pieces.astype(np.int64) << _SHIFTS, axis=1)
+    return np.where(kinds % 2 == 1, -far, far)
+
+
+def _places(kinds: np.ndarray) -> np.ndarray:
+    """Of the tables that code the pieces: int32 [K, 3]."""
+    digits = np.clip((kinds // 2)[:, None] - _SHIFTS, 0, _PIECE)
+    return (_PIECES_PLACE + digits).astype(np.int32)
+
+
+FARTHEST_VALUE = 2**20  # of a table's values, so that sums with them are int32
+
+
+def symbol_bits(cdf: np.ndarray) -> np.ndarray:
+    """Bits of each symbol of a table."""
+    return np.log2(cdf[-1]) - np.log2(np.diff(cdf))
+
+
+def check(cdfs: Sequence[np.ndarray], offsets: np.ndarray, precision: int) -> None:
+    """Raises a ValueError that says what is wrong.
+
+    Args:
+      cdfs: Of each channel, with the escape as its last symbol.
+      offsets: The value of each table's first symbol.
+      precision: In bits.
+    """
+    if not 1 <= precision <= MAX_PRECISION:
+        raise ValueError(f"precision must be 1 to {MAX_PRECISION}; got {precision}.")
+    if not len(cdfs) or np.shape(offsets) != (len(cdfs),):
+        raise ValueError(
+            f"Each table must have an offset; got {len(cdfs)} tables and offsets "
+            f"{list(np.shape(offsets))}."
+        )
+    for channel, cdf in enumerate(cdfs):
+        whole = np.ndim(cdf) == 1 and len(cdf) >= 3
+        whole = whole and cdf[0] == 0 and cdf[-1] == 2**precision
+        if not whole or np.any(np.diff(cdf) <= 0):
+            raise ValueError(
+                f"The table of channel {channel} must increase from 0 to "
+                f"{2**precision} and hold a value and the escape."
+            )
+    farthest = max(abs(int(x)) + len(cdf) for x, cdf in zip(offsets, cdfs))
+    if farthest > FARTHEST_VALUE:
+        raise ValueError(f"Tables must stay within {FARTHEST_VALUE}; got {farthest}.")

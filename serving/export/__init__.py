@@ -1,0 +1,1 @@
+"""SavedModels: how networks are exported and opened."""

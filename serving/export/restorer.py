@@ -1,0 +1,243 @@
+"""SavedModels that `tf.keras.models.load_model` opens and TF Serving serves.
+
+Every signature takes pictures in [0, 1] or as encoded bytes, fills what the mask marks
+(1, or white, = missing) and returns every known pixel bit for bit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from data_pipeline import pixels
+from models import holes
+from serving.export import encoded_images
+from serving.export.saved_model import write
+
+
+@dataclasses.dataclass(frozen=True)
+class Fillable:
+    """The holes that a network fills.
+
+    Attributes:
+      side: Of the largest one, a square, in the network's pixels; 0 = any hole at all.
+      centered: Nothing but the square of that side in the image's center.
+    """
+
+    side: int = 0
+    centered: bool = False
+
+    def settle(self, mask: tf.Tensor) -> tf.Tensor:
+        """Makes the center's mask of one that a resize has moved by up to a pixel.
+
+        Args:
+          mask: [B, S, S, 1] of 0 and 1.
+        """
+        if not self.centered:
+            return mask
+        size = mask.shape[1]
+        inner, center, outer = (_center(size, self.side + 2 * d) for d in (-1, 0, 1))
+        near = tf.reduce_all(
+            (mask >= inner) & (mask <= outer), axis=[1, 2, 3], keepdims=True
+        )
+        return tf.where(near, center, mask)
+
+    def assertions(self, mask: tf.Tensor) -> list[tf.Operation]:
+        """Operations that fail where the network cannot fill a hole.
+
+        Args:
+          mask: [B, S, S, 1] of 0 and 1.
+        """
+        if not self.side:
+            return []
+        size = mask.shape[1]
+        square = f"{self.side}x{self.side} pixels"
+        if self.centered:
+            wrong = tf.abs(mask - _center(size, self.side))
+            rule = f"the hole of {square} in the center of a picture of {size}x{size}"
+            rule += ", and none elsewhere or of another size."
+        else:
+            inside = holes.crop_hole(mask, mask, self.side)
+            wrong = tf.reduce_sum(mask) - tf.reduce_sum(inside)
+            rule = f"one hole of up to {square} in a picture of {size}x{size}."
+        return [
+            tf.debugging.assert_less(
+                tf.reduce_sum(wrong), 0.5, f"This model fills {rule}"
+            )
+        ]
+
+
+ANY_HOLE = Fillable()
+
+
+def build_restorer(
+    network: tf.keras.Model,
+    *,
+    fill: float | Sequence[float],
+    fillable: Fillable = ANY_HOLE,
+) -> tf.keras.Model:
+    """Wraps a network in [-1, 1] into what users call.
+
+    Args:
+      network: {"image": [B, S, S, 3] in [-1, 1] with the hole filled, "mask":
+        [B, S, S, 1]} -> image in [-1, 1], in float32.
+      fill: What stands in the hole, in [-1, 1]: one number, or one a channel.
+      fillable: Which holes the network fills; the others are refused, wherever the
+        model is called from.
+
+    Returns:
+      {"image": [B, S, S, 3] in [0, 1], "mask": [B, S, S, 1], 1 = missing} ->
+      restored [B, S, S, 3] in [0, 1]. What the image holds under the mask has no
+      influence; known pixels are the image's own.
+    """
+    size = network.output_shape[1]
+    image = tf.keras.Input((size, size, 3), name="image")
+    mask = tf.keras.Input((size, size, 1), name="mask")
+    missing = HoleCheck(fillable, name="hole")(tf.cast(mask > 0.5, tf.float32)) > 0.5
+    filled = tf.where(missing, fill, pixels.unit_to_signed(image))
+    raw = network({"image": filled, "mask": tf.cast(missing, tf.float32)})
+    restored = tf.where(missing, pixels.signed_to_unit(raw), image)
+    inputs = {"image": image, "mask": mask}
+    return tf.keras.Model(inputs, restored, name="restorer")
+
+
+def signatures(restorer: tf.keras.Model) -> dict:
+    """The named, typed entry points of an exported restorer.
+
+      serving_default  image, mask (float [0, 1])         -> restored
+      serving_single   image_and_mask, 4 channels         -> restored
+      serving_bytes    image_bytes, mask_bytes (encoded)  -> restored_bytes (PNG)
+
+    Encoded pictures have any size and are JPEG, PNG, GIF or BMP without a colored
+    palette; see `encoded.decode`.
+
+    Args:
+      restorer: From `build_restorer`.
+
+    Returns:
+      Name -> tf.function.
+    """
+    size = restorer.output_shape[1]
+    fillable = restorer.get_layer("hole").fillable
+
+    def restore(image: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+        return restorer({"image": image, "mask": mask}, training=False)
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, size, size, 3], tf.float32, name="image"),
+            tf.TensorSpec([None, size, size, 1], tf.float32, name="mask"),
+        ]
+    )
+    def serving_default(image, mask):
+        return {"restored": restore(image, mask)}
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, size, size, 4], tf.float32, name="image_and_mask")
+        ]
+    )
+    def serving_single(image_and_mask):
+        return {"restored": restore(image_and_mask[..., :3], image_and_mask[..., 3:])}
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None], tf.string, name="image_bytes"),
+            tf.TensorSpec([None], tf.string, name="mask_bytes"),
+        ]
+    )
+    def serving_bytes(image_bytes, mask_bytes):
+        pairs = (image_bytes, mask_bytes)
+        image, mask = tf.map_fn(
+            lambda pair: encoded_images.shrink(
+                *encoded_images.decode_pair(*pair), size
+            ),
+            pairs,
+            fn_output_signature=(
+                tf.TensorSpec([size, size, 3], tf.float32),
+                tf.TensorSpec([size, size, 1], tf.float32),
+            ),
+        )
+        restored = restore(image, fillable.settle(mask))
+        # Originals differ in size and cannot be kept in one tensor: decoding them
+        # again is cheap beside the network.
+        pictures = tf.map_fn(
+            lambda item: encoded_images.paste(
+                item[2], *encoded_images.decode_pair(item[0], item[1])
+            ),
+            (*pairs, restored),
+            fn_output_signature=tf.TensorSpec([], tf.string),
+        )
+        return {"restored_bytes": pictures}
+
+    return {
+        "serving_default": serving_default,
+        "serving_single": serving_single,
+        "serving_bytes": serving_bytes,
+    }
+
+
+def save(
+    restorer: tf.keras.Model,
+    folder: str | os.PathLike,
+    *,
+    extras: Mapping[str, str | bytes] | None = None,
+) -> pathlib.Path:
+    """Writes a SavedModel folder, whole or not at all; one that is there is replaced.
+
+    Args:
+      restorer: From `build_restorer`.
+      folder: Such as `<run>/export/1`; TF Serving takes its parent.
+      extras: File name -> text or bytes, put into `assets.extra/`.
+
+    Returns:
+      The folder.
+    """
+    return write(restorer, folder, signatures(restorer), extras=extras)
+
+
+@tf.keras.utils.register_keras_serializable("facemend")
+class HoleCheck(tf.keras.layers.Layer):
+    """Passes on masks of holes that a network fills; others are errors.
+
+    [B, S, S, 1] of 0 and 1 -> the same. It holds wherever the model is called from,
+    and needs no code of this package to be loaded.
+
+    Args:
+      fillable: A `Fillable`, or its attributes by name.
+      **options: Of `tf.keras.layers.Layer`; dtype is set.
+
+    Raises:
+      tf.errors.InvalidArgumentError: When called; it says what the network fills.
+    """
+
+    def __init__(self, fillable: Fillable | Mapping[str, Any], **options):
+        super().__init__(**{**options, "dtype": "float32"})
+        if not isinstance(fillable, Fillable):
+            fillable = Fillable(**fillable)
+        self.fillable = fillable
+
+    def call(self, mask):
+        """Fails, or returns the mask."""
+        with tf.control_dependencies(self.fillable.assertions(mask)):
+            return tf.identity(mask)
+
+    def get_config(self):
+        """What makes this layer again."""
+        return {
+            **super().get_config(),
+            "fillable": dataclasses.asdict(self.fillable),
+        }
+
+
+def _center(size: int, side: int) -> tf.Tensor:
+    """The mask of the square of a side in the center, float32 [size, size, 1]."""
+    start = (size - side) // 2
+    position = tf.range(size)
+    inside = (position >= start) & (position < start + side)
+    return tf.cast(inside[:, None] & inside[None, :], tf.float32)[..., None]

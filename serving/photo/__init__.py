@@ -1,0 +1,1 @@
+"""Restoring photographs of any size: masks, face finding, alignment, blending."""

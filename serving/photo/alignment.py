@@ -1,0 +1,213 @@
+"""A face's way from a photograph to the square that a network sees, and back.
+
+Coordinates are x, y in pixels, 0 at the center of the first one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import cv2
+import numpy as np
+
+from data_pipeline import pixels
+from serving.photo.framing import Framing, anchors
+
+_CANVAS = 2048  # pixels; a larger crop is not shrunk with all its detail
+_STAND_IN = 2  # pixels of the crop to which known colors spread into what is unknown
+_MARGIN = 4  # pixels that interpolation reaches beyond what it fills
+
+
+@dataclasses.dataclass(frozen=True)
+class Alignment:
+    """An affine map from a photograph to a crop of it.
+
+    Attributes:
+      matrix: float [2, 3], photograph -> crop.
+      size: Side S of the crop in pixels.
+    """
+
+    matrix: np.ndarray
+    size: int
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        """Points of the photograph [N, 2] -> points of the crop."""
+        return np.asarray(points) @ self.matrix[:, :2].T + self.matrix[:, 2]
+
+    @property
+    def density(self) -> float:
+        """Pixels of the crop to a pixel's length of the photograph."""
+        return float(np.sqrt(abs(np.linalg.det(self.matrix[:, :2]))))
+
+    def moved(self, scale: float, center: np.ndarray, to: np.ndarray) -> Alignment:
+        """The map after which the crop is scaled about `center`, which goes to `to`."""
+        matrix = self.matrix * scale
+        matrix[:, 2] += np.asarray(to) - scale * np.asarray(center)
+        return Alignment(matrix, self.size)
+
+    def of_part(self, left: int, top: int) -> Alignment:
+        """The map of a part of the photograph that begins there."""
+        return Alignment(_after_shift(self.matrix, (left, top)), self.size)
+
+    def window(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """(left, top, right, bottom) of what is needed of a photograph of this size."""
+        edge = np.array([-0.5, self.size - 0.5])
+        corners = np.stack(np.meshgrid(edge, edge), axis=-1).reshape(4, 2)
+        linear, shift = self.matrix[:, :2], self.matrix[:, 2]
+        corners = (corners - shift) @ np.linalg.inv(linear).T
+        low = np.floor(corners.min(axis=0)).astype(int) - _MARGIN
+        high = np.ceil(corners.max(axis=0)).astype(int) + _MARGIN + 1
+        left, top = np.clip(low, 0, (width, height))
+        right, bottom = np.clip(high, 0, (width, height))
+        return int(left), int(top), int(right), int(bottom)
+
+    def cut(self, image: np.ndarray, unknown: np.ndarray) -> np.ndarray:
+        """The face as a network takes it.
+
+        Antialiased; where the crop leaves the picture the picture is mirrored. What is
+        unknown has no influence: the colors around it stand in for it.
+
+        Args:
+          image: uint8 [H, W, 3].
+          unknown: bool [H, W].
+
+        Returns:
+          float32 [S, S, 3] in [0, 255].
+        """
+        box = self.window(*unknown.shape)
+        values = part_of(image, box).astype(np.float32)
+        hidden = part_of(unknown, box)
+        if hidden.any():
+            reach = int(np.ceil(_STAND_IN / self.density))
+            values = np.where(hidden[..., None], _near(values, hidden, reach), values)
+        return np.clip(self._sample(values, box, cv2.BORDER_REFLECT), 0.0, 255.0)
+
+    def cut_mask(self, mask: np.ndarray) -> np.ndarray:
+        """Where at least half of a pixel is marked: bool [H, W] -> bool [S, S]."""
+        box = self.window(*mask.shape)
+        marked = part_of(mask, box).astype(np.float32)[..., None]
+        return self._sample(marked, box, cv2.BORDER_CONSTANT)[..., 0] >= 0.5
+
+    def enlarged(self, crop: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+        """A crop as the photograph shows it.
+
+        Args:
+          crop: float32 [S, S, 3].
+          box: Left, top, right and bottom of the part of the photograph.
+
+        Returns:
+          float32 [bottom - top, right - left, 3]; beyond the crop its edge is repeated.
+        """
+        if self.density > 1.0:
+            # Finer than the photograph: what that cannot show would alias.
+            sigma = 0.5 * np.sqrt(self.density**2 - 1.0)
+            crop = cv2.GaussianBlur(crop, (0, 0), sigma)
+        left, top, right, bottom = box
+        return cv2.warpAffine(
+            crop,
+            _after_shift(self.matrix, (left, top)),
+            (right - left, bottom - top),
+            flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+
+    def back(self, mask: np.ndarray, height: int, width: int) -> np.ndarray:
+        """Where the crop is marked, of the photograph: bool [S, S] -> bool [H, W]."""
+        box = self.window(height, width)
+        whole = np.zeros((height, width), bool)
+        part = part_of(whole, box)
+        if part.size:
+            part[...] = cv2.warpAffine(
+                mask.astype(np.uint8),
+                _after_shift(self.matrix, box[:2]),
+                (box[2] - box[0], box[3] - box[1]),
+                flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
+            )
+        return whole
+
+    def _sample(self, values: np.ndarray, box: tuple, border: int) -> np.ndarray:
+        """float32 [h, w, C], a part of a photograph -> [S, S, C], antialiased."""
+        # First as large as in the photograph, then shrunk as training images are.
+        times = int(np.ceil(1.0 / self.density - 1e-6))
+        times = min(max(times, 1), max(_CANVAS // self.size, 1))
+        matrix = _after_shift(self.matrix, box[:2]) * times
+        matrix[:, 2] += (times - 1) / 2
+        side = self.size * times
+        large = cv2.warpAffine(
+            values, matrix, (side, side), flags=cv2.INTER_CUBIC, borderMode=border
+        ).reshape(side, side, -1)
+        planes = [np.ascontiguousarray(large[..., i]) for i in range(large.shape[-1])]
+        planes = [pixels.resize(plane, self.size, self.size) for plane in planes]
+        return np.stack(planes, axis=-1)
+
+
+def align(landmarks: np.ndarray, framing: Framing, size: int) -> Alignment:
+    """The map that lays a face where a model has met faces.
+
+    It turns, scales and moves the face, the best in the sense of least squares; then
+    it squeezes as the model's pictures were.
+
+    Args:
+      landmarks: Of the face in the photograph, float [5, 2]; see
+        `data_pipeline.datasets.elements`.
+      framing: Of the model.
+      size: Side of its pictures, pixels.
+
+    Raises:
+      NoFaceError: If the landmarks make no face.
+    """
+    points = anchors(landmarks)
+    # A similarity is a product and a sum of complex numbers.
+    source, target = (p[:, 0] + 1j * p[:, 1] for p in (points, framing.anchors))
+    centered = source - source.mean()
+    factor = np.vdot(centered, target - target.mean()) / np.vdot(centered, centered)
+    shift = target.mean() - factor * source.mean()
+    matrix = np.array(
+        [
+            [factor.real, -factor.imag, shift.real],
+            [factor.imag, factor.real, shift.imag],
+        ]
+    )
+    matrix *= np.array([[size / framing.width], [size / framing.height]])
+    matrix[:, 2] -= 0.5  # a framing counts from the corner of the first pixel
+    return Alignment(matrix, size)
+
+
+def squeeze(height: int, width: int, size: int) -> Alignment:
+    """The map of a whole picture into the square, whatever its shape."""
+    scale = np.array([size / width, size / height])
+    return Alignment(np.column_stack([np.diag(scale), (scale - 1) / 2]), size)
+
+
+def around(mask: np.ndarray, margin: int = 1) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of what is marked and `margin` pixels beside it."""
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    height, width = mask.shape
+    left, right = max(columns[0] - margin, 0), min(columns[-1] + margin + 1, width)
+    top, bottom = max(rows[0] - margin, 0), min(rows[-1] + margin + 1, height)
+    return left, top, right, bottom
+
+
+def _near(values: np.ndarray, hidden: np.ndarray, reach: int) -> np.ndarray:
+    """Means of what is not hidden, up to `reach` pixels away; farther, of all of it."""
+    known = (~hidden).astype(np.float32)
+    kernel = (2 * reach + 1,) * 2
+    weight = cv2.blur(known, kernel)[..., None]
+    near = cv2.blur(values * known[..., None], kernel)
+    seen = weight > 1e-4 / reach**2  # sums of a running mean are not exactly zero
+    total = max(float(known.sum()), 1.0)
+    mean = (values * known[..., None]).sum(axis=(0, 1), dtype=np.float64) / total
+    return np.where(seen, near / np.where(seen, weight, 1.0), mean.astype(np.float32))
+
+
+def _after_shift(matrix: np.ndarray, corner: tuple) -> np.ndarray:
+    """The map for points that count from this corner."""
+    shifted = matrix.copy()
+    shifted[:, 2] += matrix[:, :2] @ np.asarray(corner, np.float64)
+    return shifted
+
+
+def part_of(values: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+    """[H, W, ...] -> a view of what lies in left, top, right, bottom."""
+    left, top, right, bottom = box
+    return values[top:bottom, left:right]

@@ -1,0 +1,1 @@
+"""Model folders, configuration and warm-up requests for TF Serving."""

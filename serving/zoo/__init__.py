@@ -1,0 +1,5 @@
+"""Trained models by name."""
+
+from serving.zoo.zoo import names, resolve
+
+__all__ = ["names", "resolve"]
