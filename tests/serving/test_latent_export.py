@@ -288,7 +288,7 @@ def test_another_process_has_the_same_numbers_and_bytes(exported, codecs, tmp_pa
         [sys.executable, "-c", ELSEWHERE, str(folder), "given.npz", "made.npz"],
         check=True,
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parents[2])},
     )
     made = np.load(tmp_path / "made.npz")
     for number, image in enumerate(given):

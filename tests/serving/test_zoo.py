@@ -21,7 +21,7 @@ from serving.tf_serving import server
 from serving.zoo import package as zoo_package
 from serving.zoo import zoo
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 NAME = "tiny_model"
 
 

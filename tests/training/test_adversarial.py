@@ -341,7 +341,7 @@ for plain, compiled in zip(weights_after(False), weights_after(True)):
 
 
 def test_a_compiled_step_is_the_same_step():
-    here = pathlib.Path(__file__).parent
+    here = pathlib.Path(__file__).parents[1]
     result = subprocess.run(
         [sys.executable, "-c", COMPILED, str(here)],
         capture_output=True,

@@ -234,7 +234,7 @@ def test_another_process_has_the_same_numbers_and_bytes(exported, codec, tmp_pat
         [sys.executable, "-c", ELSEWHERE, str(folder), "given.npz", "made.npz"],
         check=True,
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parents[2])},
     )
     made = np.load(tmp_path / "made.npz")
     for number, image in enumerate(pictures):

@@ -25,7 +25,7 @@ from serving.codec import container
 from serving.export import codec as codec_export
 from serving.photo import restorer
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,7 @@ from training.history import History
 from training.loop import Length
 from training.pyramid_cgan import Phase
 
-ROOT = pathlib.Path(__file__).parent.parent
+ROOT = pathlib.Path(__file__).parents[2]
 CONFIGURATIONS = ("a", "b", "c", "d")
 WHOLE = ("paper", "smoke")
 TERM = re.compile("[gdc]_")  # of the losses, in the history

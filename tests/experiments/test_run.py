@@ -24,7 +24,7 @@ from training.adversarial import AdversarialTrainer
 from training.checkpoints import Checkpoints
 from training.history import History
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 BASELINES = {"mean color", "mean face", "Telea", "Navier–Stokes"}
 SHORT = {"limit": 16, "epochs": 1, "validation_images": 4}
 

@@ -31,7 +31,7 @@ from serving.export import latents as latent_export
 from serving.export import restorer
 from serving.photo import restorer as photo
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs" / "keras.md"
 SIZE = 128
 NEWEST = "FACEMEND_NEWEST_PYTHON"

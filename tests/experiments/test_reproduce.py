@@ -10,7 +10,7 @@ from experiments.core import environment as provenance
 from experiments.core import results as results_text
 from experiments.core import system as papers
 
-ROOT = pathlib.Path(__file__).parent.parent
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 def fake_run(folder, label, error, fingerprint="f" * 16):

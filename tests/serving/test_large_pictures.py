@@ -11,7 +11,7 @@ import tiny_codec
 
 from serving.export import codec
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 CHANNELS = 128
 # In a process of its own, whose peak nothing else has raised.
 ROUND_TRIP = """

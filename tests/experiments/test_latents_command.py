@@ -21,7 +21,7 @@ from serving import png
 from serving.codec import quantizer
 from serving.export import latents as latent_export
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")

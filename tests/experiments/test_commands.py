@@ -16,7 +16,7 @@ from data_pipeline import pixels
 from experiments import sample_faces
 from experiments.core import command_line
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def test_one_process_may_import_every_command():

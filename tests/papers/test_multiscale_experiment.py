@@ -21,7 +21,7 @@ from experiments.multiscale_context_encoder.system import SYSTEM
 from serving.export import saved_model
 from training import strategy
 
-ROOT = pathlib.Path(__file__).parent.parent
+ROOT = pathlib.Path(__file__).parents[2]
 
 # Any preset's network, cut to what a test waits for.
 TINY = {

@@ -94,7 +94,7 @@ class TestRoundTrip:
             "    image = codec.decompress(path.read_bytes())\n"
             "    print(hashlib.sha256(image).hexdigest())\n"
         )
-        tests = pathlib.Path(__file__).parent
+        tests = pathlib.Path(__file__).parents[1]
         path = os.pathsep.join([str(tests), str(tests.parent)])
         result = subprocess.run(
             [sys.executable, "-c", program, str(tmp_path)],

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 STEPS_PER_EPOCH, EPOCHS = 8, 2
 TOTAL = STEPS_PER_EPOCH * EPOCHS
 KILL_AT = STEPS_PER_EPOCH + 2  # in the second epoch
