@@ -22,7 +22,7 @@ from absl import app, flags
 
 from benchmarks import record
 from data_pipeline import masks
-from experiments.core import command_line, runner
+from experiments.core import command_line, networks
 from experiments.multiscale_context_encoder import config, system
 from models import cost
 
@@ -59,7 +59,7 @@ def work(preset: str) -> dict:
     cfg = command_line.make(
         config.Config, config.PRESETS, preset, precision=_PRECISION.value
     )
-    with runner.precision(cfg.precision):
+    with networks.precision(cfg.precision):
         trainer = system.SYSTEM.build_trainer(cfg, 1000)
     batch = _BATCH_SIZE.value
     image = tf.random.uniform([batch, cfg.image_size, cfg.image_size, 3], -1.0, 1.0)

@@ -19,7 +19,7 @@ from absl import app, flags
 
 from benchmarks import record
 from data_pipeline import masks
-from experiments.core import command_line, runner
+from experiments.core import command_line, networks
 from experiments.pyramid_cgan import config, system
 from models import cost, pyramid_cgan
 from training.pyramid_cgan import Phase
@@ -86,7 +86,7 @@ def main(argv: list[str]) -> None:
     load = os.getloadavg()[0]
     names = [f"attribute {i}" for i in range(CLASSES)]
     calls, rows = {}, []
-    with runner.precision(_PRECISION.value):
+    with networks.precision(_PRECISION.value):
         for configuration in pyramid_cgan.CONFIGURATIONS:
             cfg = command_line.make(
                 config.Config,

@@ -19,7 +19,7 @@ from absl import app, flags
 
 from benchmarks import record
 from data_pipeline import decoded, masks, pipeline, sources
-from experiments.core import command_line, runner
+from experiments.core import command_line, networks
 from experiments.skip_inpainting import config, training
 from models import cost
 
@@ -38,7 +38,7 @@ def step_speed(model: int, precision: str) -> dict[str, float]:
         f"model{model}",
         precision=precision,
     )
-    with runner.precision(precision):
+    with networks.precision(precision):
         trainer = training.build_trainer(cfg)
     batch = _BATCH_SIZE.value
     image = tf.random.uniform([batch, 128, 128, 3], -1.0, 1.0)

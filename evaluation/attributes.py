@@ -9,6 +9,7 @@ A judge decides: a classifier that was trained apart from the networks it judges
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -278,15 +279,53 @@ def judge_from(predict: Callable, split: DecodedSplit) -> Judge:
     return Judge(predict, split.source.info.attribute_names, truth)
 
 
-def load(folder: str, split: DecodedSplit) -> tuple[Judge, str]:
-    """A judge of a split's images, and what a report calls it.
+@dataclasses.dataclass(frozen=True)
+class Classifier:
+    """An attribute classifier from a folder.
 
-    Args:
-      folder: What the command has written.
-      split: Images with attributes.
+    Attributes:
+      folder: As the flag has it.
+      predict: Images in [0, 1] -> logits.
+      facts: Of its judge.json.
+    """
+
+    folder: str
+    predict: Callable
+    facts: Mapping
+
+    @property
+    def description(self) -> str:
+        """What a report says of it."""
+        facts = self.facts
+        return (
+            f"{facts['accuracy_percent']}% right on {facts['test_images']:,} original "
+            f"test images; trained on {facts['training_images']:,}, seed "
+            f"{facts['config']['seed']}, commit {facts['environment']['commit']}"
+        )
+
+    def judge(self, split: DecodedSplit) -> Judge:
+        """A judge of a split's images.
+
+        Raises:
+          ValueError: If they have other attributes, or another size.
+        """
+        facts, names = self.facts, known_attributes(split)
+        size = split.images.shape[1]
+        if tuple(facts["attributes"]) != names or facts["image_size"] != size:
+            raise ValueError(
+                f"--judge={self.folder} judges {len(facts['attributes'])} attributes "
+                f"of {facts['data']} at {facts['image_size']} px; these images have "
+                f"{len(names)} of {split.source.info.title} at {size} px. Train a "
+                "judge with this --dataset and --image_size."
+            )
+        return judge_from(self.predict, split)
+
+
+def load(folder: str) -> Classifier:
+    """Reads a classifier that `experiments.attribute_classifier` has written.
 
     Raises:
-      ValueError: If it is no judge, or one of other attributes or sizes.
+      ValueError: If the folder holds none.
     """
     path = pathlib.Path(folder).expanduser() / "assets.extra" / "judge.json"
     if not path.exists():
@@ -295,19 +334,5 @@ def load(folder: str, split: DecodedSplit) -> tuple[Judge, str]:
             "experiments.attribute_classifier` has written; it has no "
             "assets.extra/judge.json."
         )
-    facts, names = json.loads(path.read_text()), known_attributes(split)
-    size = split.images.shape[1]
-    if tuple(facts["attributes"]) != names or facts["image_size"] != size:
-        raise ValueError(
-            f"--judge={folder} judges {len(facts['attributes'])} attributes of "
-            f"{facts['data']} at {facts['image_size']} px; these images have "
-            f"{len(names)} of {split.source.info.title} at {size} px. Train a judge "
-            "with this --dataset and --image_size."
-        )
     model = tf.keras.models.load_model(path.parent.parent, compile=False)
-    described = (
-        f"{facts['accuracy_percent']}% right on {facts['test_images']:,} original test "
-        f"images; trained on {facts['training_images']:,}, seed "
-        f"{facts['config']['seed']}, commit {facts['environment']['commit']}"
-    )
-    return judge_from(model.predict_on_batch, split), described
+    return Classifier(folder, model.predict_on_batch, json.loads(path.read_text()))

@@ -23,30 +23,28 @@ from evaluation.record import Evaluation
 from evaluation.report import pictures
 from evaluation.report.report import Report
 from evaluation.report.write import write_report
-from experiments.core import command_line, finished_runs, results, runner
-from experiments.core import system as core_system
+from experiments.core import command_line, finished_runs, networks, results
 from experiments.core.config import SystemConfig
-from experiments.core.data import RunData
-from experiments.core.system import NAMES, System, configuration, settings
+from experiments.core.system import System, load, names
 
 _SHOWN = 6  # faces of each kind
 
 
 def main() -> None:
     """The command line."""
-    flags.DEFINE_string("paper", None, f"One of {', '.join(NAMES)}.")
+    flags.DEFINE_string("paper", None, f"One of {', '.join(names())}.")
     flags.DEFINE_list("runs", [], "Run folders, evaluated on the same images.")
     flags.DEFINE_string("data_dir", "", "Where the data set is; by default as trained.")
     flags.DEFINE_string("output", "", "Folder of the report.")
 
     def body() -> None:
         given = flags.FLAGS
-        check_choice("paper", given.paper, NAMES)
+        check_choice("paper", given.paper, names())
         command_line.require(runs=",".join(given.runs), output=given.output)
         command_line.check_folder("output", given.output)
         folders = [pathlib.Path(path).expanduser() for path in given.runs]
         page = compare(
-            core_system.load(given.paper),
+            load(given.paper),
             folders,
             given.output,
             data_dir=given.data_dir,
@@ -73,22 +71,22 @@ def compare(
     runs = finished_runs.read(folders)
     merged = record.merge(*[run.evaluation for run in runs])
     labels = [run.label for run in runs]
-    found = system.together(merged, runs)
+    found = system.joint_findings(merged, runs)
     left = {*labels, *found.folded}
     order = [*labels, *(name for name in merged.values if name not in left)]
     summary = bootstrap.summarize(merged)
     configs = [
         dataclasses.replace(
-            configuration(system, run.folder.trained_with()),
+            system.configuration(run.folder.trained_with()),
             **({"data_dir": data_dir} if data_dir else {}),
         )
         for run in runs
     ]
-    networks = {
-        run.label: config.restorer(runner.trained_network(system, config, run.folder))
+    restorers = {
+        run.label: system.restorer(networks.trained(system, config, run.folder))
         for run, config in zip(runs, configs)
     }
-    described = [run.described() for run in runs]
+    described = [run.described(system.config_class) for run in runs]
     report = Report(
         title=f"{system.title}: {tables.counted(len(runs), 'run')} compared",
         subtitle=runs[0].report["subtitle"],
@@ -96,19 +94,19 @@ def compare(
         summary={name: summary[name] for name in order},
         ours=labels,
         headline=[key for key in system.headline if key in summary[labels[0]]],
-        metrics=configs[0].metrics,
+        metrics=system.metrics,
         statements=[
             *(f"{run['label']}: {run['subtitle']}." for run in described),
             *found.statements,
             *filter(None, [found.note]),
         ],
         claims=[*system.check_claims(merged), *found.claims],
-        published=system.published,
-        tables=[*found.tables, results.make(system, described)],
+        published=system.published_tables,
+        tables=[*found.tables, results.cost_table(system, described)],
         curves=found.curves,
         history={run.label: run.folder.history for run in runs},
-        pictures=_pictures(merged, networks, configs[0], system.headline[0]),
-        pictures_note=configs[0].pictures_note,
+        pictures=_pictures(merged, restorers, system, configs[0]),
+        pictures_note=system.pictures_note,
         environment={
             "fingerprint of the test set": merged.fingerprint,
             **{run["label"]: _made(system, run) for run in described},
@@ -123,22 +121,22 @@ def _made(system: System, run: Mapping) -> dict[str, Any]:
     environment = run["environment"]
     names = ("commit", "evaluation commit", "seed", "hardware")
     return {
-        "flags": settings(system, run).strip("`"),
+        "flags": system.typed(run).strip("`"),
         **{name: environment[name] for name in names if name in environment},
     }
 
 
 def _pictures(
-    merged: Evaluation, networks: Mapping, config: SystemConfig, key: str
+    merged: Evaluation, restorers: Mapping, system: System, config: SystemConfig
 ) -> dict[str, list[dict]]:
     """The same faces by every network: typical ones, and where they differ most."""
-    split = RunData(config).test
+    split, key = system.data(config).test, system.headline[0]
     if tuple(split.names) != tuple(merged.names):
         raise ValueError(
             f"The test images of {config.dataset} are not those that were evaluated. "
             "Pass the --data_dir that holds them, or evaluate the runs again."
         )
-    values = np.stack([merged.values[label][key] for label in networks])
+    values = np.stack([merged.values[label][key] for label in restorers])
     # One evaluation whose only restorer is the mean of all of them.
     mean = dataclasses.replace(merged, values={"mean": {key: values.mean(axis=0)}})
     spread = np.nan_to_num(values.std(axis=0), nan=-1.0)
@@ -149,9 +147,9 @@ def _pictures(
     return pictures.gather(
         merged,
         sections,
-        networks,
-        config.fixed_batches(split),
-        to_unit=config.to_unit,
+        restorers,
+        system.fixed_batches(config, split),
+        to_unit=system.to_unit,
     )
 
 

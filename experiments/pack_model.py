@@ -28,6 +28,7 @@ from data_pipeline.drawn_faces import draw
 from evaluation.metrics.measure import psnr_db_uint8
 from experiments.core import command_line, environment
 from experiments.core.command_line import hp
+from experiments.core.system import load
 from serving.export import codec as export_codec
 from serving.export import latents, saved_model
 from serving.photo.restorer import PhotoRestorer
@@ -212,7 +213,8 @@ def _data(folder: pathlib.Path, facts: Mapping) -> tuple[str, str]:
       ValueError: If they are not known, or the export tells where files of its maker
         are.
     """
-    if environment.without_places(facts) != facts:
+    config_class = load(facts["paper"]).config_class
+    if environment.shareable(config_class, facts["config"]) != facts["config"]:
         raise ValueError(
             f"{folder} says in its config.json where its maker keeps files. Export it "
             "again with --stages=export, which leaves that out."

@@ -40,13 +40,12 @@ from evaluation.codecs.report import (
 from evaluation.report.report import Report
 from evaluation.report.write import strict, write_report
 from experiments.core import command_line
-from experiments.core import system as core_system
 from experiments.core.command_line import check_at_least
 from experiments.core.config import RunConfig
 from experiments.core.data import RunData
-from experiments.core.environment import environment, without_places
+from experiments.core.environment import environment, shareable, without_folders
 from experiments.core.folder import FINGERPRINT, RunFolder
-from experiments.core.system import configuration, settings
+from experiments.core.system import load
 from serving.codec.image_codec import Codec
 from serving.export.codec import load_image_codec
 
@@ -132,7 +131,7 @@ def report(
     split: DecodedSplit,
 ) -> Report:
     """The report: ours in the main table, the formats in those below."""
-    system, info = core_system.load(PAPER), split.source.info
+    system, info = load(PAPER), split.source.info
     labels = found.by_rate(OURS)
     codecs = {run.label: run.codec for run in runs}
     shown, faces = codecs_report.gather(found, codecs, formats, split)
@@ -190,7 +189,7 @@ def gather(
         "formats": _described(formats),
         "runs": [
             {"label": label, **_made(by_label[label])}
-            | {"config": without_places(by_label[label].made["config"])}
+            | {"config": _shareable(by_label[label])}
             for label in found.by_rate(OURS)
         ],
         "points": {
@@ -222,7 +221,7 @@ def _environment(found: Comparison, split: DecodedSplit) -> dict[str, Any]:
         FINGERPRINT: found.evaluation.fingerprint,
         "data": {
             "set": info.title,
-            "notes": without_places(info.notes),
+            "notes": without_folders(info.notes),
             "terms": info.licence,
             "citation": info.citation,
             "test images": len(split),
@@ -246,12 +245,16 @@ def _described(formats: Mapping[str, ImageFormat]) -> dict[str, str]:
     }
 
 
+def _shareable(run: CodecRun) -> dict[str, Any]:
+    return shareable(type(run.config), run.made["config"])
+
+
 def _made(run: CodecRun) -> dict[str, Any]:
     """What made a run's codec, in a few words."""
     trained = run.made["environment"]
-    run_as_reported = {"environment": without_places(run.made)}
+    reported = {"environment": {**run.made, "config": _shareable(run)}}
     return {
-        "flags": settings(core_system.load(PAPER), run_as_reported).strip("`"),
+        "flags": load(PAPER).typed(reported).strip("`"),
         "seed": run.config.seed,
         "commit": trained["commit"],
         "hardware": trained["hardware"],
@@ -296,10 +299,10 @@ def read(
       ValueError: If it is a run of another paper or without entropy coding, its files
         are damaged, or a folder is named twice.
     """
-    system, runs = core_system.load(PAPER), []
+    system, runs = load(PAPER), []
     for path in folders:
         made = _config_json(path)
-        config = configuration(system, made["config"])
+        config = system.configuration(made["config"])
         limits = [n for n in (config.limit, limit) if n]
         config = dataclasses.replace(
             config,
@@ -360,7 +363,6 @@ def _deciding(config: RunConfig) -> tuple:
         ("limit", config.limit),
         ("image_size", config.image_size),
         ("crop", config.crop),
-        *config.source_options().items(),
     )
 
 

@@ -23,17 +23,17 @@ from data_pipeline.choices import check_choice
 from evaluation import bootstrap, record
 from evaluation.report.write import strict
 from experiments.core import command_line, export, finished_runs
-from experiments.core import results as core_results
-from experiments.core import system as core_system
 from experiments.core.finished_runs import FinishedRun
 from experiments.core.results import (
     PICTURES,
+    cost_table,
     draw_curves,
     draw_faces,
+    main_table,
     render,
     tile_charts,
 )
-from experiments.core.system import NAMES, System
+from experiments.core.system import System, load, names
 
 ROOT = pathlib.Path(__file__).parent.parent
 # The panels of Chen et al.'s Fig. 4.
@@ -43,7 +43,7 @@ _RATES = ("rate-psnr-db", "rate-ms-ssim")
 
 def main() -> None:
     """The command line."""
-    flags.DEFINE_string("paper", None, f"One of {', '.join(NAMES)}.")
+    flags.DEFINE_string("paper", None, f"One of {', '.join(names())}.")
     flags.DEFINE_list("runs", [], "Run folders; the first of each table leads it.")
     flags.DEFINE_string(
         "picture",
@@ -63,9 +63,9 @@ def main() -> None:
 def reproduce() -> None:
     """Writes everything."""
     given = flags.FLAGS
-    check_choice("paper", given.paper, NAMES)
+    check_choice("paper", given.paper, names())
     command_line.check_folder("output", given.output)
-    system = core_system.load(given.paper)
+    system = load(given.paper)
     root = pathlib.Path(given.output)
     path = root / "results" / f"{system.name}.json"
     results = json.loads(path.read_text()) if path.exists() else {}
@@ -112,7 +112,9 @@ def gather(
     for number, runs in enumerate(sets.values(), start=1):
         prefix = f"{system.name}_{number}" if number > 1 else system.name
         found.append(_compared(system, runs, pictures, prefix))
-    return strict({"paper": system.name, "published": system.published, "sets": found})
+    return strict(
+        {"paper": system.name, "published": system.published_tables, "sets": found}
+    )
 
 
 def _compared(
@@ -123,9 +125,9 @@ def _compared(
 ) -> dict:
     """Runs that were evaluated on the same images."""
     merged = record.merge(*[run.evaluation for run in finished])
-    found = system.together(merged, finished)
+    found = system.joint_findings(merged, finished)
     shared = {table.caption for table in found.tables}
-    runs = [run.described(without=shared) for run in finished]
+    runs = [run.described(system.config_class, without=shared) for run in finished]
     ours = [run["label"] for run in runs]
     order = [*ours, *(name for name in merged.values if name not in ours)]
     summary = bootstrap.summarize(merged)
@@ -141,7 +143,7 @@ def _compared(
             "folded": found.folded,
             "note": found.note,
         },
-        "cost": core_results.make(system, runs),
+        "cost": cost_table(system, runs),
         "summary": {name: summary[name] for name in order},
     }
 
@@ -180,14 +182,14 @@ def documents(
         if not results:
             continue
         path = root / "results" / f"{name}.json"
-        system = core_system.load(results["paper"])
+        system = load(results["paper"])
         rendered = render(results)
-        written[path.with_suffix(".md")] = export.render(
+        written[path.with_suffix(".md")] = export.render_card(
             system,
             rendered,
             results["sets"][0]["runs"][0]["environment"]["config"]["image_size"],
         )
-        leading = core_results.table(system, results["sets"][0])
+        leading = main_table(system, results["sets"][0])
         text = replace_block(text, system.name, leading)
     return {readme: text, **written}
 

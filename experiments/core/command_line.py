@@ -14,6 +14,9 @@ from absl import app, flags
 
 from data_pipeline.choices import check_choice
 
+# Flags defined here belong to the command's module, whose --help lists them.
+flags.disclaim_key_flags()
+
 # What a user can mend; anything else is ours and keeps its traceback.
 _USER_ERRORS = (ValueError, OSError, FloatingPointError)
 _INTERRUPTED = 130  # what shells say of a command that Ctrl-C ended
@@ -78,10 +81,80 @@ def check_folder(flag: str, path: str | os.PathLike) -> None:
             )
 
 
-def hp(default: Any, meaning: str, *, published: str = "") -> Any:
-    """A hyper-parameter: its default, what it means, and what the paper says."""
+def hp(
+    default: Any,
+    meaning: str,
+    *,
+    published: str = "",
+    path: bool = False,
+    path_or_word: bool = False,
+    measures_only: bool = False,
+    measures_too: bool = False,
+    trains_with: str = "",
+    length: bool = False,
+) -> Any:
+    """A hyper-parameter: a dataclass field, and the flag that is made of it.
+
+    Args:
+      default: Its value.
+      meaning: A sentence for --help.
+      published: What the paper says, or "not stated".
+      path: Says where files are; left out of results.
+      path_or_word: A path, or a word such as "center"; results keep its last part.
+      measures_only: Does not shape what is trained, so a run may change it.
+      measures_too: Shapes training and measuring; where nothing is trained, a run may
+        change it, and config.json keeps what it was trained with.
+      trains_with: Name of a flag which, if set, makes a field of `measures_only` one
+        of `measures_too`.
+      length: How long training is; a run may be made longer.
+    """
     text = f"{meaning} Published: {published}." if published else meaning
-    return dataclasses.field(default=default, metadata={"help": text})
+    metadata = {
+        "help": text,
+        "meaning": meaning,
+        "published": published,
+        "path": path,
+        "path_or_word": path_or_word,
+        "measures_only": measures_only,
+        "measures_too": measures_too,
+        "trains_with": trains_with,
+        "length": length,
+    }
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def hp_like(
+    parent: type,
+    name: str,
+    default: Any = dataclasses.MISSING,
+    *,
+    meaning: str = "",
+    published: str | None = None,
+) -> Any:
+    """A field of a parent class again, with another default, meaning or paper.
+
+    Args:
+      parent: The class that has it.
+      name: Of the field.
+      default: Its value; left out, the parent's.
+      meaning: Left out, the parent's.
+      published: Left out, the parent's.
+    """
+    field = parent.__dataclass_fields__[name]
+    changed = {"meaning": meaning} if meaning else {}
+    changed |= {} if published is None else {"published": published}
+    options = {k: v for k, v in field.metadata.items() if k != "help"}
+    default = field.default if default is dataclasses.MISSING else default
+    return hp(default, **{**options, **changed})
+
+
+def fields_that(config_class: type, **wanted: bool) -> set[str]:
+    """Names of the fields whose metadata has all of these, such as `path=True`."""
+    return {
+        field.name
+        for field in dataclasses.fields(config_class)
+        if all(field.metadata.get(key) == value for key, value in wanted.items())
+    }
 
 
 def check_at_least(flag: str, value: float, lowest: float) -> None:

@@ -1,45 +1,28 @@
-"""A frozen dataclass is a table of hyper-parameters; each field is an absl flag.
+"""The tables of hyper-parameters that all papers share.
 
   @dataclasses.dataclass(frozen=True)
-  class Config(RunConfig):
+  class Config(InpaintingConfig):
       image_size: int = hp(128, "Side of the image, pixels.", published="128")
 
-A preset is a dict of fields that differ from the defaults; a flag given on the command
-line overrides both. Flags are defined when a command starts, not when its module is
-imported, so that one process may import several.
+A frozen dataclass is a table of hyper-parameters, and each field is an absl flag. A
+preset is a dict of fields that differ from the defaults; a flag given on the command
+line overrides both.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import pathlib
-import typing
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
-import tensorflow as tf
-from absl import flags
-
-from data_pipeline import pipeline, sources
+from data_pipeline import masks, sources
 from data_pipeline.choices import check_choice
-from data_pipeline.decoded import DecodedSplit
-from data_pipeline.pipeline import TaskFn
 from evaluation.metrics import identity
-from evaluation.record import Evaluation
-from evaluation.report.report import Report
 from experiments.core.command_line import check_at_least, hp
 from training import strategy
-from training.loop import Length
-
-if typing.TYPE_CHECKING:
-    from experiments.core.data import RunData
-    from experiments.core.system import Findings
-
-# Flags defined here belong to the paper's module, whose --help lists them.
-flags.disclaim_key_flags()
 
 STAGES = ("train", "evaluate", "export")
 CHECKPOINTS = ("last", "best")
+MASK_KINDS = ", ".join(masks.KINDS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,10 +31,16 @@ class RunConfig:
 
     dataset: str = hp("faces", f"One of {', '.join(sources.DATASETS)}.")
     data_dir: str = hp(
-        "", "Where the data set's files are; faces and scenes need none."
+        "",
+        "Where the data set's files are; faces and scenes need none.",
+        path=True,
     )
-    workdir: str = hp("", "Run folder; empty takes runs/<paper>/<preset>-<dataset>.")
-    stages: tuple[str, ...] = hp(STAGES, f"Which of {', '.join(STAGES)} to run.")
+    workdir: str = hp(
+        "", "Run folder; empty takes runs/<paper>/<preset>-<dataset>.", path=True
+    )
+    stages: tuple[str, ...] = hp(
+        STAGES, f"Which of {', '.join(STAGES)} to run.", measures_only=True
+    )
     seed: int = hp(0, "Of weights, order, masks and the split.")
     limit: int = hp(0, "At most so many images of each split; 0 takes all.")
     crop: str = hp("center", "center, none, or the side of a centered square, pixels.")
@@ -64,6 +53,7 @@ class RunConfig:
         "",
         "Folder that keeps decoded images, for sets larger than memory. Delete it when "
         "the files it was made from change. Empty keeps them in memory.",
+        path=True,
     )
     validation_images: int = hp(
         256,
@@ -76,17 +66,24 @@ class RunConfig:
     )
     jit_compile: bool = hp(False, "Compiles the training step with XLA.")
     checkpoint: str = hp(
-        "last", f"Which is evaluated and exported: {' or '.join(CHECKPOINTS)}."
+        "last",
+        f"Which is evaluated and exported: {' or '.join(CHECKPOINTS)}.",
+        measures_only=True,
     )
     checkpoint_steps: int = hp(
-        500, "Steps between checkpoints within an epoch; 0 saves after epochs only."
+        500,
+        "Steps between checkpoints within an epoch; 0 saves after epochs only.",
+        measures_only=True,
     )
     lpips_weights: str = hp(
         "",
         "LPIPS weights, .npz; `python -m experiments.lpips_weights --help` makes them.",
+        path=True,
     )
     groups: str = hp(
-        "", "CSV of name,group: the report gives the error of each group as well."
+        "",
+        "CSV of name,group: the report gives the error of each group as well.",
+        path=True,
     )
 
     def __post_init__(self):
@@ -113,42 +110,16 @@ class RunConfig:
                 raise ValueError(f"--{name} must be in [0, 1); got {value}.")
         check_at_least("clip_norm", getattr(self, "clip_norm", 0.0), 0)
 
-    def length(self, split: DecodedSplit) -> Length:
-        """How long training on these images is."""
-        steps = pipeline.steps_per_epoch(split, self.batch_size)
-        return Length(steps * self.epochs, steps)
-
-    def source_options(self) -> dict[str, Any]:
-        """Arguments of `sources.load` that only some papers have."""
-        return {}
-
 
 @dataclasses.dataclass(frozen=True)
 class SystemConfig(RunConfig):
-    """The flags of every published system, and what the stages ask of its task.
-
-    A task says what a network is given and what is measured of it: see
-    `inpainting.InpaintingConfig` and `reconstruction.ReconstructionConfig`.
-
-    Attributes:
-      region: Which of `evaluation.metrics.measure.REGIONS` a user's networks look at.
-      pictures_note: Shown above the report's pictures.
-      to_unit: Takes a target to [0, 1], where they are not there.
-      metrics: Columns of the report's main tables.
-      beatable: Whether the baselines have no more to go by than the network, so that
-        the report says whether it beats them.
-    """
-
-    region = "raw"
-    beatable = True
-    metrics = Report.metrics
-    pictures_note = ""
-    to_unit = staticmethod(lambda target: target)
+    """The flags of every published system."""
 
     initial: str = hp(
         "",
         "Run folder whose network this one begins as, such as one that was trained on "
         "more faces; the networks must be alike. Empty begins with random weights.",
+        path_or_word=True,
     )
     ema_decay: float = hp(
         0.0,
@@ -164,95 +135,82 @@ class SystemConfig(RunConfig):
         "Folder of a classifier that `python -m experiments.attribute_classifier` has "
         "made: the report then says how many attributes it tells rightly on restored "
         "faces.",
+        path=True,
     )
     embedding: str = hp(
         "",
         "SavedModel that makes a vector of a face: the report then has the similarity "
         "of restored faces and originals.",
+        path=True,
     )
     embedding_range: str = hp(
         "unit",
         f"What its images are in, one of {', '.join(identity.INPUT_RANGES)}.",
+        measures_only=True,
     )
 
     def __post_init__(self):
         super().__post_init__()
         check_choice("embedding_range", self.embedding_range, identity.INPUT_RANGES)
 
-    def training_task(self, split: DecodedSplit) -> TaskFn:
-        """The task of the training images."""
-        raise NotImplementedError
 
-    def fixed_batches(self, split: DecodedSplit) -> tf.data.Dataset:
-        """Every image of a split once, always as the same input."""
-        raise NotImplementedError
+@dataclasses.dataclass(frozen=True)
+class InpaintingConfig(SystemConfig):
+    """The flags of every system that fills holes."""
 
-    def restorer(self, network: tf.keras.Model) -> Callable[[dict], tf.Tensor]:
-        """A network as a restorer: inputs -> image in [0, 1]."""
-        raise NotImplementedError
+    image_size: int = hp(128, "Side of the image, pixels.")
+    hole_size: int = hp(64, "Side of a square hole, pixels.")
+    hole_fill: float = hp(1.0, "What stands in the hole, in [-1, 1].")
+    train_mask: str = hp(
+        "random_square",
+        f"Hole in training: {MASK_KINDS}, or a file or folder.",
+        path_or_word=True,
+    )
+    test_mask: str = hp(
+        "center",
+        f"Hole in validation and test: {MASK_KINDS}, or a file or folder.",
+        path_or_word=True,
+        measures_only=True,
+    )
+    hole_ratio: tuple[float, ...] = hp(
+        (0.1, 0.4),
+        "Smallest and largest share of the image a free-form hole takes.",
+        measures_too=True,
+    )
+    missing_is_black: bool = hp(
+        False,
+        "In mask files black marks what is missing, instead of white.",
+        measures_too=True,
+    )
+    batch_size: int = hp(64, "Images a step, over all replicas.")
 
-    def baselines(self, data: RunData) -> dict[str, Callable]:
-        """What a user would take instead, as restorers."""
-        raise NotImplementedError
+    def __post_init__(self):
+        super().__post_init__()
+        # A misspelled kind is said at once, not after the images have been decoded.
+        for flag in ("train_mask", "test_mask"):
+            kind = getattr(self, flag)
+            if not pathlib.Path(kind).exists():
+                check_choice(flag, kind, (*masks.KINDS, "a file or folder"))
+        check_at_least("hole_size", self.hole_size, 1)
+        if self.hole_size > self.image_size:
+            raise ValueError(
+                f"--hole_size must be at most {self.image_size}, the side of the "
+                f"image; got {self.hole_size}."
+            )
+        if len(self.hole_ratio) != 2:
+            raise ValueError(
+                "--hole_ratio takes two numbers, the smallest and the largest share, "
+                f"such as 0.1,0.4; got {','.join(map(str, self.hole_ratio))!r}."
+            )
 
-    def lost(self) -> str:
-        """What the network is not given, as a sentence."""
-        raise NotImplementedError
 
-    def drawn(self, restore: Callable, inputs: dict, target: tf.Tensor) -> list:
-        """Rows of the pictures that are drawn as training goes, in [0, 1]."""
-        raise NotImplementedError
+@dataclasses.dataclass(frozen=True)
+class ReconstructionConfig(SystemConfig):
+    """The flags of every system that encodes and decodes a whole face."""
 
-    def export(
-        self,
-        network: tf.keras.Model,
-        folder: pathlib.Path,
-        *,
-        data: RunData,
-        facts: Mapping[str, Any],
-        card: str,
-    ) -> pathlib.Path:
-        """Writes what users load, with its config.json and its model card.
-
-        Args:
-          network: Trained, in float32.
-          folder: `<run>/export/1`. What else is written lies beside `export`.
-          data: Of the run.
-          facts: What config.json says.
-          card: The model card.
-
-        Returns:
-          The folder.
-        """
-        raise NotImplementedError
-
-    def measures(self) -> dict[str, Callable]:
-        """More metrics for every restorer, as `evaluate.evaluate` takes them."""
-        return {}
-
-    def check_evaluation(self, data: RunData) -> None:
-        """Raises what `examine` would raise of these flags and images.
-
-        Asked before training, so that hours of it are not lost; nothing by default.
-        """
-
-    def examine(
-        self,
-        network: tf.keras.Model,
-        restorers: Mapping[str, Callable],
-        data: RunData,
-        result: Evaluation,
-        history: Sequence[Mapping[str, float]],
-    ) -> Findings:
-        """Measures what only this task has; nothing by default.
-
-        Args:
-          network: Trained, in float32.
-          restorers: It, as `restorer` has it, and the baselines.
-          data: Of the run.
-          result: What was measured of the restorers.
-          history: Rows of history.csv.
-        """
-        from experiments.core.system import Findings
-
-        return Findings()
+    image_size: int = hp(192, "Side of the image, pixels.")
+    shift: int = hp(
+        0,
+        "Training images are flipped and moved by up to so many pixels; 0 leaves them.",
+        published="not stated",
+    )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -15,10 +17,14 @@ class RunData:
 
     Args:
       config: Says which data set, how cropped, and how large.
+      source_options: Arguments of `sources.load` that only some papers have.
     """
 
-    def __init__(self, config: RunConfig):
+    def __init__(
+        self, config: RunConfig, source_options: Mapping[str, Any] | None = None
+    ):
         self._config = config
+        self._source_options = source_options or {}
 
     @functools.cached_property
     def train(self) -> decoded.DecodedSplit:
@@ -63,7 +69,7 @@ class RunData:
             split_by=config.split_by,
             limit=limit,
             size=config.image_size,
-            **config.source_options(),
+            **self._source_options,
         )
         return decoded.decode(
             source,

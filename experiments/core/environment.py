@@ -11,33 +11,26 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any
 
-_PLACES = (
-    "cache_dir", "data_dir", "embedding", "face_mask_dir", "groups", "judge",
-    "lpips_weights", "other_images", "workdir",
-)  # fmt: skip
-# Paths, or words that have no path: their last part says what was used.
-_NAMED = ("initial", "test_mask", "train_mask")
+from experiments.core.command_line import fields_that
 
 
-def without_places(value: Any) -> Any:
-    """What made a result, without where its maker keeps files.
+def shareable(config_class: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of a configuration without where their maker keeps files.
 
-    Fields of the configuration that are paths go, but for those of which the last part
-    stays, as it does of a path inside a sentence.
+    Fields that are paths go; of those that are a path or a word the last part stays.
     """
-    if isinstance(value, Mapping):
-        return {
-            key: pathlib.PurePath(item).name if key in _NAMED else without_places(item)
-            for key, item in value.items()
-            if key not in _PLACES
-        }
-    if isinstance(value, str):
-        return re.sub(r"(?<=\s)/\S*/", "", value)
-    return value
+    paths = fields_that(config_class, path=True)
+    last_part = fields_that(config_class, path_or_word=True)
+    return {
+        name: pathlib.PurePath(value).name if name in last_part else value
+        for name, value in values.items()
+        if name not in paths
+    }
 
 
-def _last_part(path: str) -> str:
-    return pathlib.PurePath(path).name
+def without_folders(text: str) -> str:
+    """A sentence whose absolute paths are cut to their last part."""
+    return re.sub(r"(?<=\s)/\S*/", "", text)
 
 
 _PACKAGES = (

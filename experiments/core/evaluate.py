@@ -2,80 +2,56 @@
 
 from __future__ import annotations
 
-import dataclasses
 import pathlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from data_pipeline.decoded import DecodedSplit
-from evaluation import attributes as evaluation_attributes
 from evaluation import claims, subsets
-from evaluation import evaluate as evaluation_evaluate
-from evaluation.attributes import Judge, by_attribute, sentence
+from evaluation import evaluate as evaluation
+from evaluation.attributes import sentence
 from evaluation.bootstrap import summarize
-from evaluation.metrics import identity, registry
+from evaluation.metrics import registry
 from evaluation.record import Evaluation
 from evaluation.report import pictures
 from evaluation.report.report import Report
 from evaluation.report.write import write_report
 from evaluation.subsets import by_group, by_hole_size, read_groups
 from evaluation.tables import Table, counted
-from experiments.core.config import SystemConfig
-from experiments.core.data import RunData
-from experiments.core.environment import commit, without_places
-from experiments.core.folder import FINGERPRINT, RunFolder, set_aside
-from experiments.core.system import System
+from experiments.core.environment import commit, shareable, without_folders
+from experiments.core.folder import FINGERPRINT, set_aside
+from experiments.core.run import Run
 from training.history import History
 
 _PICKED = 4  # faces of each kind in the report
 
 
-def evaluate(
-    system: System,
-    config: SystemConfig,
-    network: tf.keras.Model,
-    data: RunData,
-    folder: RunFolder,
-    record: Mapping[str, Any],
-    lpips: Callable | None,
-) -> pathlib.Path:
-    """Measures a network beside the baselines and writes the report.
+def evaluate(run: Run) -> pathlib.Path:
+    """Measures the network beside the baselines and writes the report.
 
-    The report of other images or holes is kept; see `kept_reports`.
-
-    Args:
-      system: The paper's.
-      config: Of the run.
-      network: Trained, in float32.
-      data: Of the run.
-      folder: Of the run.
-      record: From `RunFolder.record`.
-      lpips: From `evaluation.metrics.lpips.load`, or None.
+    The report of other images or holes is kept; see `folder.set_aside`.
 
     Returns:
       The path of report.html.
     """
-    label = system.label(config)
-    split = data.test
-    restorers = {label: config.restorer(network), **config.baselines(data)}
-    batches = config.fixed_batches(split)
-    extra = load(config, split)
-    result = evaluation_evaluate.evaluate(
+    system, config, label, split = run.system, run.config, run.label, run.data.test
+    _ = run.record  # a run of other flags is refused before anything is measured
+    restorers = {label: system.restorer(run.network), **system.baselines(run.data)}
+    batches = system.fixed_batches(config, split)
+    judged = run.judges.of(split)
+    result = evaluation.evaluate(
         restorers,
         batches,
         split.names,
-        lpips=lpips,
-        extra={**config.measures(), **extra.measures},
-        to_unit=config.to_unit,
+        lpips=run.perceptual,
+        extra={**system.measures(config), **judged.measures},
+        to_unit=system.to_unit,
     )
-    history = History(folder.history).rows
-    found = config.examine(network, restorers, data, result, history)
+    found = system.examine(run, restorers, result)
     result = result.joined(found.values)
-    set_aside(folder.report, result.fingerprint)
-    result.save(folder.report / "evaluation.npz")
+    set_aside(run.folder.report, result.fingerprint)
+    result.save(run.folder.report / "evaluation.npz")
     key = system.headline[0]
     shown = pictures.gather(
         result,
@@ -84,53 +60,53 @@ def evaluate(
         batches,
         key=key,
         of=label,
-        to_unit=config.to_unit,
+        to_unit=system.to_unit,
     )
-    attributes = extra.tables(restorers[label], batches)
+    attributes = judged.tables(restorers[label], batches, system.to_unit)
     # Small holes and missing weights leave a metric without any value.
     present = [
         key
         for key in system.headline
         if np.isfinite(result.values[label].get(key, np.nan)).any()
     ]
-    beatable = present if config.beatable else []
+    beatable = present if system.compares_with_baselines(config) else []
     report = Report(
         title=system.title,
-        subtitle=describe(system, config, data, history),
+        subtitle=describe(run),
         citation=system.citation,
         summary=summarize(result),
         ours=[label],
         headline=present,
-        metrics=config.metrics,
+        metrics=system.metrics,
         statements=[
-            *_statements(config, data),
+            *_statements(run),
             *system.statements(config, split),
             *found.statements,
             *map(sentence, attributes),
         ],
         claims=[_beats_all(result, list(restorers), key) for key in beatable],
-        published=system.published,
+        published=system.published_tables,
         tables=[*found.tables, *attributes],
         curves=found.curves,
-        epochs=_epoch_table(system.epochs(config), history, label),
-        history=folder.history,
+        epochs=_epoch_table(run),
+        history=run.folder.history,
         pictures={**shown, **found.pictures},
-        pictures_note=config.pictures_note,
-        groups=_groups(config, data, result, key),
+        pictures_note=system.pictures_note,
+        groups=_groups(run, result),
         group_key=key,
         hole_size=by_hole_size(result, key),
-        environment={**_environment(record, data, result, lpips), **extra.provenance},
+        environment={**_environment(run, result), **judged.provenance},
         departures=system.departures,
-        notes=[*_notes(data, lpips), *extra.notes],
+        notes=[*_notes(run), *judged.notes],
     )
-    return write_report(folder.report, report)
+    return write_report(run.folder.report, report)
 
 
-def describe(
-    system: System, config: SystemConfig, data: RunData, history: list[dict]
-) -> str:
+def describe(run: Run) -> str:
     """What a reduced run must say: "LFW, 64 px, 5 of 40 epochs (500 updates) ..."."""
-    unit = config.length(data.train).unit
+    system, config, data = run.system, run.config, run.data
+    history = History(run.folder.history).rows
+    unit = system.length(config, data.train).unit
     last = history[-1] if history else {unit: 0, "step": 0}
     done, published = int(last[unit]), system.published_length(config)
     length, more = counted(done, unit), []
@@ -165,17 +141,19 @@ def _beats_all(
     return claims.beats(result, label, best, key, claim=claim)
 
 
-def _statements(config: SystemConfig, data: RunData) -> list[str]:
-    info = data.test.source.info
+def _statements(run: Run) -> list[str]:
+    test = run.data.test
     return [
-        f"{counted(len(data.test), 'test image')} of {info.title}; the "
+        f"{counted(len(test), 'test image')} of {test.source.info.title}; the "
         "network has seen none of them.",
-        config.lost(),
+        run.system.lost(run.config),
     ]
 
 
-def _epoch_table(epochs, history: list[dict], label: str) -> Table | None:
+def _epoch_table(run: Run) -> Table | None:
     """Published and ours, side by side, at the published epochs and at our last."""
+    epochs = run.system.published_epochs(run.config)
+    history = History(run.folder.history).rows
     column = f"val_{epochs.key}" if epochs else ""
     ours = {
         int(row["epoch"]): epochs.scale * row[column]
@@ -193,15 +171,15 @@ def _epoch_table(epochs, history: list[dict], label: str) -> Table | None:
     ]
     return Table(
         caption=f"{epochs.label} by epoch",
-        columns=["Epoch", "Published", f"{label}, validation"],
+        columns=["Epoch", "Published", f"{run.label}, validation"],
         rows=rows,
         note=epochs.note,
         digits=2,
     )
 
 
-def _groups(config: SystemConfig, data: RunData, result, key: str) -> dict:
-    split, groups = data.test, {}
+def _groups(run: Run, result: Evaluation) -> dict:
+    split, groups = run.data.test, {}
     if "landmarks" in split.fields:
         nose = subsets.NOSE_HEIGHTS.get(split.source.info.name, subsets.NOSE_HEIGHT)
         groups["By yaw"] = subsets.yaw_groups(split.fields["landmarks"], nose)
@@ -211,15 +189,16 @@ def _groups(config: SystemConfig, data: RunData, result, key: str) -> dict:
             name.replace("_", " "): split.fields["attributes"][:, column]
             for column, name in enumerate(names)
         }
-    if config.groups:
-        groups["By group"] = read_groups(config.groups, split.names)
+    if run.config.groups:
+        groups["By group"] = read_groups(run.config.groups, split.names)
     return {
-        title: by_group(result, members, keys=[key])
+        title: by_group(result, members, keys=[run.system.headline[0]])
         for title, members in groups.items()
     }
 
 
-def _environment(record, data: RunData, result, lpips) -> dict:
+def _environment(run: Run, result: Evaluation) -> dict:
+    record, data, lpips = run.record, run.data, run.perceptual
     info = data.test.source.info
     return {
         "preset": record["preset"],
@@ -231,87 +210,28 @@ def _environment(record, data: RunData, result, lpips) -> dict:
         "LPIPS weights": f"sha256 {lpips.sha256_prefix}" if lpips else "none",
         "data": {
             "set": info.title,
-            "notes": without_places(info.notes),
+            "notes": without_folders(info.notes),
             "terms": info.licence,
             "citation": info.citation,
             "training images": len(data.train),
             "test images": len(data.test),
             "skipped in test": len(data.test.skipped),
         },
-        "config": without_places(record["config"]),
+        "config": shareable(type(run.config), record["config"]),
     }
 
 
-def _notes(data: RunData, lpips) -> list[str]:
+def _notes(run: Run) -> list[str]:
+    data = run.data
     notes = [f"Skipped: {text}" for text in data.test.skipped[:20]]
     if "landmarks" in data.test.fields:
         notes.append(
             "Yaw is estimated from the nose's distance to the face's midline; left and "
             "right are the picture's."
         )
-    if lpips is None:
+    if run.perceptual is None:
         notes.append(
             "LPIPS is left out: there are no weights. Pass --lpips_weights=FILE; "
             "`python -m experiments.lpips_weights --help` says how to make it."
         )
     return notes
-
-
-@dataclasses.dataclass(frozen=True)
-class ExtraMeasures:
-    """Measures beside the standard ones, and what a report says of them.
-
-    Attributes:
-      measures: {"region/metric": (target, composite, names) -> [B]}.
-      names: Of the test images.
-      judge: Of attributes, or None.
-      provenance: What measured, for the report's environment.
-      notes: What is left out, and how to have it.
-      to_unit: Takes a target to [0, 1].
-    """
-
-    measures: Mapping[str, Callable]
-    names: Sequence[str]
-    judge: Judge | None
-    provenance: Mapping[str, str]
-    notes: Sequence[str]
-    to_unit: Callable
-
-    def tables(self, restore: Callable, batches: Iterable) -> list[Table]:
-        """Attribute by attribute, of one restorer."""
-        if self.judge is None:
-            return []
-        table = by_attribute(
-            self.judge, restore, batches, self.names, to_unit=self.to_unit
-        )
-        return [table]
-
-
-def load(config: SystemConfig, split: DecodedSplit) -> ExtraMeasures:
-    """What the flags --judge and --embedding ask for.
-
-    Raises:
-      ValueError: If a folder holds nothing of the kind, or the images have no
-        attributes to judge.
-    """
-    measures, provenance, notes = {}, {}, []
-    judge = None
-    if config.judge:
-        judge, provenance["judge"] = evaluation_attributes.load(config.judge, split)
-        measures[f"{config.region}/attribute_accuracy"] = judge
-    elif "attributes" in split.fields:
-        notes.append(
-            "Attribute accuracy is left out: there is no judge. `python -m "
-            "experiments.attribute_classifier --help` says how to train one; pass "
-            "--judge=FOLDER."
-        )
-    if config.embedding:
-        similarity = identity.load(config.embedding, config.embedding_range)
-        measures[f"{config.region}/identity"] = similarity
-        provenance["embedding"] = (
-            f"{similarity.name}, output {similarity.output}, "
-            f"sha256 {similarity.sha256_prefix}"
-        )
-    return ExtraMeasures(
-        measures, split.names, judge, provenance, notes, config.to_unit
-    )

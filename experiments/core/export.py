@@ -4,56 +4,30 @@ from __future__ import annotations
 
 import json
 import pathlib
-from collections.abc import Mapping
-from typing import Any
 
 import jinja2
-import tensorflow as tf
 
 from evaluation import tables
-from experiments.core.config import SystemConfig
-from experiments.core.data import RunData
-from experiments.core.environment import without_places
-from experiments.core.folder import RunFolder
-from experiments.core.system import System, settings
+from experiments.core.environment import shareable
+from experiments.core.run import Run
+from experiments.core.system import System
 
 
-def export(
-    system: System,
-    config: SystemConfig,
-    network: tf.keras.Model,
-    data: RunData,
-    folder: RunFolder,
-    record: Mapping[str, Any],
-) -> pathlib.Path:
-    """Writes `export/1` of a run folder; returns its path.
-
-    Args:
-      system: The paper's.
-      config: Of the run.
-      network: Trained, in float32.
-      data: Of the run.
-      folder: Of the run; the results of its report go into the card.
-      record: From `RunFolder.record`.
-    """
+def export(run: Run) -> pathlib.Path:
+    """Writes `export/1` of the run folder, with a card; returns its path."""
     facts = {
-        "name": system.label(config),
-        "image_size": config.image_size,
-        **record,
+        "name": run.label,
+        "image_size": run.config.image_size,
+        **run.record,
         # Not what the evaluation beside it was told to measure with.
-        "config": without_places(folder.trained_with()),
+        "config": shareable(type(run.config), run.folder.trained_with()),
     }
-    results = folder.report / "results.json"
-    return config.export(
-        network,
-        folder.export,
-        data=data,
-        facts=facts,
-        card=of_run(system, results, config.image_size),
-    )
+    results = run.folder.report / "results.json"
+    card = card_of_run(run.system, results, run.config.image_size)
+    return run.system.export(run, run.network, facts=facts, card=card)
 
 
-def of_run(system: System, results: pathlib.Path, image_size: int = 128) -> str:
+def card_of_run(system: System, results: pathlib.Path, image_size: int = 128) -> str:
     """The card of one run.
 
     Args:
@@ -62,7 +36,7 @@ def of_run(system: System, results: pathlib.Path, image_size: int = 128) -> str:
       image_size: Of the network, pixels.
     """
     if not results.exists():
-        return render(system, "This model was not evaluated.", image_size)
+        return render_card(system, "This model was not evaluated.", image_size)
     report = json.loads(results.read_text())
     summary = report["summary"]
     keys = [
@@ -77,16 +51,16 @@ def of_run(system: System, results: pathlib.Path, image_size: int = 128) -> str:
         f"evaluated at commit {environment['evaluation commit']}, "
         f"{environment['hardware']}. Test set {environment['data']['set']}, "
         f"fingerprint {environment['fingerprint of the test set']}. "
-        f"{settings(system, {'environment': without_places(environment)})}"
+        f"{system.typed({'environment': environment})}"
     )
-    return render(
+    return render_card(
         system,
         f"{report['subtitle']}. Mean with 95% interval:\n\n{table}\n\n{made}",
         image_size,
     )
 
 
-def render(system: System, results: str, image_size: int = 128) -> str:
+def render_card(system: System, results: str, image_size: int = 128) -> str:
     """A paper's card with the given results, of a network for such images."""
     papers = pathlib.Path(__file__).parent.parent
     environment = jinja2.Environment(

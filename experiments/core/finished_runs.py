@@ -10,7 +10,7 @@ from typing import Any
 
 from evaluation.record import Evaluation
 from evaluation.report import history
-from experiments.core.environment import without_places
+from experiments.core.environment import shareable
 from experiments.core.folder import RunFolder
 
 
@@ -38,16 +38,22 @@ class FinishedRun:
         """What it was trained and measured with, without where files are."""
         return self.report["environment"]["config"]
 
-    def described(self, *, without: Collection[str] = ()) -> dict[str, Any]:
+    def described(
+        self, config_class: type, *, without: Collection[str] = ()
+    ) -> dict[str, Any]:
         """The run as results/<paper>.json has it.
 
         Args:
+          config_class: The paper's.
           without: Captions of tables that stand elsewhere.
         """
         return {
             "label": self.label,
             "subtitle": self.report["subtitle"],
-            "environment": without_places(self.report["environment"]),
+            "environment": {
+                **self.report["environment"],
+                "config": shareable(config_class, self.config),
+            },
             "epochs": self.report["epochs"],
             "history": self.report["history"],
             "tables": [

@@ -14,26 +14,11 @@ from typing import Any
 from data_pipeline import pixels
 from evaluation.report import pictures
 from experiments.core import command_line
+from experiments.core.command_line import fields_that
 from experiments.core.config import RunConfig
 from experiments.core.environment import environment
 from serving import file_lock
 from serving.export import saved_model
-
-# Fields that may change between two starts of the same run: they say where things are,
-# how far to go and how to measure, not what the network learns.
-_FREE = {
-    "cache_dir", "checkpoint", "checkpoint_steps", "data_dir", "embedding",
-    "embedding_range", "epochs", "face_mask_dir", "face_masks", "groups", "judge",
-    "lpips_weights", "other_images", "stages", "steps", "test_mask", "uint8_wrap",
-    "workdir",
-}  # fmt: skip
-
-# Training holes and test holes share these; where nothing is trained they say how to
-# measure as well.
-_SHARED = {"hole_ratio", "missing_is_black"}
-
-# So do, with --mask_loss, the faces of training and those of the test.
-_FACES = {"face_mask_dir", "face_masks"}
 
 
 class RunFolder:
@@ -112,14 +97,10 @@ class RunFolder:
             before = json.loads(self._config.read_text())
             # A field that is newer than the run: its default is what was done before.
             before["config"] = {**_defaults(config), **before["config"]}
-            shared = _SHARED | _FACES if values.get("mask_loss") else _SHARED
+            shared = _shared(config)
             if "train" not in config.stages:
                 kept = {k: v for k, v in before["config"].items() if k in shared}
-            free = (_FREE - shared).union(kept)
-            if values.get("learning_rate_decay", "none") != "none":
-                # Another length would be another rate from here on.
-                free -= {"epochs"}
-            self._check_same(before, record, free)
+            self._check_same(before, record, _free(config) - shared | set(kept))
             record["environment"] = before["environment"]
         written = {**record, "config": {**values, **kept}}
         text = json.dumps(written, indent=2) + "\n"
@@ -144,6 +125,33 @@ class RunFolder:
                 "Pass the settings it was started with to resume it, or another "
                 "--workdir."
             )
+
+
+def _shared(config: RunConfig) -> set[str]:
+    """Fields that shape training and measuring."""
+    shared = fields_that(type(config), measures_too=True)
+    return shared | {
+        field.name
+        for field in dataclasses.fields(config)
+        if field.metadata["trains_with"]
+        and getattr(config, field.metadata["trains_with"])
+    }
+
+
+def _free(config: RunConfig) -> set[str]:
+    """Fields that may change between two starts of the same run.
+
+    They say where things are, how far to go and how to measure, not what the network
+    learns.
+    """
+    free = [
+        fields_that(type(config), **{kind: True})
+        for kind in ("path", "measures_only", "length")
+    ]
+    if getattr(config, "learning_rate_decay", "none") != "none":
+        # Another length would be another rate from here on.
+        free.pop()
+    return set().union(*free)
 
 
 def _defaults(config: RunConfig) -> dict[str, Any]:

@@ -1,25 +1,23 @@
-"""What the systems that return the image they are given have in common."""
+"""The task of encoding and decoding a whole image, for the systems that do."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 
 import tensorflow as tf
 
 from data_pipeline import pipeline
 from data_pipeline.decoded import DecodedSplit
-from evaluation.baselines import rescaling
-from experiments.core.command_line import hp
-from experiments.core.config import SystemConfig
+from evaluation import baselines
+from experiments.core.config import ReconstructionConfig
 from experiments.core.data import RunData
+from experiments.core.system import System
 
 _EVALUATED = 64  # images reconstructed and measured at once
 
 
-@dataclasses.dataclass(frozen=True)
-class ReconstructionConfig(SystemConfig):
-    """The flags of every system that makes a face small and large again."""
+class ReconstructionSystem(System):
+    """A system whose network encodes and decodes an image: in [0, 1], out in [0, 1]."""
 
     pictures_note = "What each makes of the original, on the right."
     metrics = (
@@ -35,21 +33,18 @@ class ReconstructionConfig(SystemConfig):
         "bits_per_pixel",
     )
 
-    image_size: int = hp(192, "Side of the image, pixels.")
-    shift: int = hp(
-        0,
-        "Training images are flipped and moved by up to so many pixels; 0 leaves them.",
-        published="not stated",
-    )
-
-    def training_task(self, split: DecodedSplit) -> pipeline.TaskFn:
+    def training_task(
+        self, config: ReconstructionConfig, split: DecodedSplit
+    ) -> pipeline.TaskFn:
         """The task of the training images."""
-        return pipeline.reconstruction(shift=self.shift)
+        return pipeline.reconstruction(shift=config.shift)
 
-    def fixed_batches(self, split: DecodedSplit) -> tf.data.Dataset:
+    def fixed_batches(
+        self, config: ReconstructionConfig, split: DecodedSplit
+    ) -> tf.data.Dataset:
         """Every image of a split once, as it is."""
         return pipeline.evaluation_batches(
-            split, pipeline.reconstruction(), batch_size=_EVALUATED, seed=self.seed
+            split, pipeline.reconstruction(), batch_size=_EVALUATED, seed=config.seed
         )
 
     def restorer(self, network: tf.keras.Model) -> Callable[[dict], tf.Tensor]:
@@ -63,9 +58,9 @@ class ReconstructionConfig(SystemConfig):
         return restore
 
     def baselines(self, data: RunData) -> dict[str, Callable]:
-        """Smaller images, made large again."""
-        return rescaling()
+        """Smaller images, enlarged again."""
+        return baselines.rescaling()
 
     def drawn(self, restore: Callable, inputs: dict, target: tf.Tensor) -> list:
-        """Originals above what is made of them."""
+        """Originals above their reconstructions."""
         return [target, restore(inputs)]

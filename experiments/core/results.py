@@ -15,20 +15,19 @@ from evaluation.charts import Curve
 from evaluation.claims import UNKNOWN
 from evaluation.report import pictures, plots, view
 from evaluation.tables import Table
-from experiments.core import system as core_system
-from experiments.core.system import System, configuration, settings
+from experiments.core.system import System, load
 from models import cost
 
 # Of what results pages show; in the repository.
 PICTURES = "docs/pictures"
 
 
-def table(system: System, results: Mapping) -> str:
+def main_table(system: System, results: Mapping) -> str:
     """The main table of runs on the same images, and what made it."""
-    folded = _together(results)["folded"]
+    folded = _joint(results)["folded"]
     shown = [name for name in results["summary"] if name not in folded]
     lines = [_measured(system, results, shown), "", *_made(system, results, shown)]
-    if note := _together(results)["note"]:
+    if note := _joint(results)["note"]:
         lines.append(f"- {note}")
     environment = results["runs"][0]["environment"]
     lines.append(
@@ -39,7 +38,7 @@ def table(system: System, results: Mapping) -> str:
     return "\n".join(lines)
 
 
-def _together(results: Mapping) -> Mapping:
+def _joint(results: Mapping) -> Mapping:
     """What the runs say together; older results have nothing of it."""
     nothing = {key: [] for key in ("statements", "tables", "pictures", "folded")}
     return results.get("together", {**nothing, "note": ""})
@@ -59,7 +58,7 @@ def _made(system: System, results: Mapping, labels: Sequence[str]) -> list[str]:
     """What made each of the runs that are called so, as items of a list."""
     return [
         f"- {run['label']}: {run['subtitle']}, {_commits(run['environment'])}. "
-        f"{settings(system, run)}"
+        f"{system.typed(run)}"
         for run in results["runs"]
         if run["label"] in labels
     ]
@@ -76,7 +75,7 @@ def _commits(environment: Mapping) -> str:
 
 def render(results: Mapping) -> str:
     """Everything a card says of the results."""
-    system = core_system.load(results["paper"])
+    system = load(results["paper"])
     first, *others = results["sets"]
     published = [_titled(published) for published in results["published"]]
     parts = _compared(system, first)
@@ -93,7 +92,7 @@ def _compared(system: System, results: Mapping, *, whole: bool = True) -> list[s
 
     Claims that they do not measure are named where `whole`.
     """
-    parts = [_main(system, results), *_said_together(_together(results))]
+    parts = [_main(system, results), *_joint_parts(_joint(results))]
     several = len(results["runs"]) > 1
     for i, run in enumerate(results["runs"]):
         for found in run.get("tables", ()):
@@ -121,17 +120,17 @@ def _compared(system: System, results: Mapping, *, whole: bool = True) -> list[s
 
 def _main(system: System, results: Mapping) -> str:
     """The main table, and below it the rows that it leaves out."""
-    folded = _together(results)["folded"]
+    folded = _joint(results)["folded"]
     if not folded:
-        return table(system, results)
+        return main_table(system, results)
     more = [_measured(system, results, folded)]
     if made := _made(system, results, folded):
         more.append("\n".join(made))
     closed = _closed("More rows of this table", "\n\n".join(more))
-    return f"{table(system, results)}\n\n{closed}"
+    return f"{main_table(system, results)}\n\n{closed}"
 
 
-def _said_together(found: Mapping) -> list[str]:
+def _joint_parts(found: Mapping) -> list[str]:
     """What runs say together: sentences, pictures and tables."""
     parts = []
     if found["statements"]:
@@ -183,7 +182,7 @@ def _body(found: Mapping) -> str:
 BENCHMARKS = pathlib.Path(__file__).parents[2] / "benchmarks"
 
 
-def make(system: System, runs: Sequence[Mapping]) -> Table:
+def cost_table(system: System, runs: Sequence[Mapping]) -> Table:
     """One row a run, with its speed where benchmarks/<paper>.json has it.
 
     Args:
@@ -201,7 +200,7 @@ def make(system: System, runs: Sequence[Mapping]) -> Table:
     rows = []
     for run in runs:
         network = system.build_network(
-            configuration(system, run["environment"]["config"])
+            system.configuration(run["environment"]["config"])
         )
         found = (
             run["label"],

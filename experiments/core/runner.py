@@ -1,34 +1,26 @@
-"""One run: train, evaluate, export, in the run folder."""
+"""The command line of a paper: trains, evaluates and exports in the run folder."""
 
 from __future__ import annotations
 
-import contextlib
-import pathlib
 import sys
-from collections.abc import Iterator
-from typing import Any
 
-import tensorflow as tf
 from absl import flags
 
-from data_pipeline import pipeline
-from evaluation import subsets
-from evaluation.metrics import lpips as metrics_lpips
-from evaluation.metrics.lpips import resolve
-from experiments.core import command_line, export, train
-from experiments.core import evaluate as core_evaluate
-from experiments.core.data import RunData
+from experiments.core import command_line
+from experiments.core.config import SystemConfig
+from experiments.core.evaluate import evaluate
+from experiments.core.export import export
 from experiments.core.folder import RunFolder
-from experiments.core.system import System, configuration
-from training import checkpoints, strategy
-from training.trainer import average_of
+from experiments.core.run import Run
+from experiments.core.system import System
+from experiments.core.train import train
 
-# Nor are the flags of a paper this module's.
+# Flags defined here belong to the paper's module, whose --help lists them.
 flags.disclaim_key_flags()
 
 
 def main(system: System) -> None:
-    """The command line of a paper: defines its flags and runs it."""
+    """Defines the flags of a paper and runs it."""
     # The paper's own words, not those of the file that starts it.
     sys.modules["__main__"].__doc__ = sys.modules[f"experiments.{system.name}"].__doc__
     command_line.define_flags(system.config_class, system.presets)
@@ -40,136 +32,14 @@ def main(system: System) -> None:
     command_line.run(body)
 
 
-def run(system: System, config: Any, preset: str) -> RunFolder:
+def run(system: System, config: SystemConfig, preset: str) -> RunFolder:
     """Runs the stages of a configuration; returns its folder."""
-    path = config.workdir or f"runs/{system.name}/{preset}-{config.dataset}"
-    folder = RunFolder(path)
-    data = RunData(config)
-    devices = strategy.make(config.num_replicas)
-    strategy.check_batch_size(config.batch_size, devices)
-    strategy.check_jit_compile(config.jit_compile, devices)
-    if config.groups and "evaluate" in config.stages:
-        # Said before hours of training, not after them.
-        subsets.read_groups(config.groups, data.test.names)
-    if {"train", "evaluate"} <= set(config.stages):
-        # So are a judge or an embedding that do not fit, and what a task knows.
-        core_evaluate.load(config, data.validation)
-        config.check_evaluation(data)
-    lpips_path = resolve(config.lpips_weights)
-    perceptual = metrics_lpips.load(lpips_path) if lpips_path else None
+    made = Run(system, config, preset)
+    made.check()
     if "train" in config.stages:
-        with folder.training():
-            record = folder.record(system.name, preset, config)
-            _train(system, config, data, folder, devices, perceptual)
-    else:
-        if not folder.has_begun:
-            raise folder.untrained()
-        record = folder.record(system.name, preset, config)
-    network = trained_network(system, config, folder)
+        train(made)
     if "evaluate" in config.stages:
-        page = core_evaluate.evaluate(
-            system, config, network, data, folder, record, perceptual
-        )
-        print(f"report: {page}")
+        print(f"report: {evaluate(made)}")
     if "export" in config.stages:
-        exported = export.export(system, config, network, data, folder, record)
-        print(f"export: {exported}")
-    return folder
-
-
-def _train(system: System, config: Any, data: RunData, folder, devices, lpips) -> None:
-    """The training stage, with the networks on their devices."""
-    initial = _initial_network(system, config, folder)
-    tf.keras.utils.set_random_seed(config.seed)
-    with devices.scope(), precision(config.precision):
-        trainer = system.build_trainer(
-            config,
-            pipeline.steps_per_epoch(data.train, config.batch_size),
-            data.train.source.info.attribute_names,
-        )
-        if initial is not None:
-            _begin_as(trainer.restores, initial, config.initial)
-            if trainer.average is not None:
-                trainer.average.begin_as(initial)
-        averaged = trainer.average and system.build_network(config)
-
-    def current() -> tf.keras.Model:
-        """The network as it is now, averaged if the run averages."""
-        if averaged is None:
-            return trainer.restores
-        trainer.average.copy_to(averaged)
-        return averaged
-
-    train.train(
-        trainer,
-        data.train,
-        config.training_task(data.train),
-        train.watch(current, data.validation, config, lpips, best=system.headline[0]),
-        config,
-        folder,
-    )
-
-
-def _initial_network(
-    system: System, config: Any, folder: RunFolder
-) -> tf.keras.Model | None:
-    """What --initial names, unless the run has begun already.
-
-    Raises:
-      ValueError: If that is not the folder of a trained run of the same paper.
-    """
-    if not config.initial or folder.has_begun:
-        return None
-    path = pathlib.Path(config.initial).expanduser()
-    if not (path / "config.json").exists():
-        raise ValueError(
-            f"--initial={path} is not a run folder: it has no config.json. Pass the "
-            "--workdir of a run that has been trained."
-        )
-    other = RunFolder(path)
-    return trained_network(system, configuration(system, other.trained_with()), other)
-
-
-def _begin_as(network: tf.keras.Model, initial: tf.keras.Model, path: str) -> None:
-    """Gives a network the weights of another, which must be like it."""
-    shapes, others = ([w.shape for w in n.weights] for n in (network, initial))
-    if shapes != others:
-        raise ValueError(
-            f"--initial={path} holds another network: {initial.count_params():,} "
-            f"parameters; this one has {network.count_params():,}. Pass flags that "
-            "make the same network (its config.json has them), or train from scratch."
-        )
-    network.set_weights(initial.get_weights())
-
-
-def trained_network(system: System, config: Any, folder: RunFolder) -> tf.keras.Model:
-    """The network of a run's checkpoint, averaged if the run averages.
-
-    Trained in bfloat16 or not, what is measured and exported computes in float32.
-
-    Raises:
-      FileNotFoundError: If the run has no checkpoint.
-      ValueError: If its checkpoint is of another network.
-    """
-    network = system.build_network(config)
-    items = {system.restores: network, "steps": tf.Variable(0, dtype=tf.int64)}
-    average = average_of(network, config.ema_decay)
-    if average is not None:
-        items["average"] = average
-    saved = checkpoints.Checkpoints(items, folder.checkpoints)
-    if not saved.restore_part(best=config.checkpoint == "best"):
-        raise folder.untrained()
-    if average is not None:
-        average.copy_to(network)
-    return network
-
-
-@contextlib.contextmanager
-def precision(policy: str) -> Iterator[None]:
-    """Builds networks under a precision policy."""
-    before = tf.keras.mixed_precision.global_policy()
-    tf.keras.mixed_precision.set_global_policy(policy)
-    try:
-        yield
-    finally:
-        tf.keras.mixed_precision.set_global_policy(before)
+        print(f"export: {export(made)}")
+    return made.folder

@@ -1,27 +1,35 @@
-"""What the runner needs to know of a published system."""
+"""A published system: what the runner asks of it, with answers that most share.
+
+`InpaintingSystem` and `ReconstructionSystem` answer for a task; each paper's `SYSTEM`
+is a subclass of one of them, in experiments/<paper>/system.py.
+"""
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import importlib
 import json
-import typing
+import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from data_pipeline import pipeline
 from data_pipeline.decoded import DecodedSplit
 from evaluation.charts import Curve
 from evaluation.metrics import registry
 from evaluation.record import Evaluation
+from evaluation.report.report import Report
 from evaluation.tables import Table
 from experiments.core.command_line import Presets
-from experiments.core.environment import without_places
-
-if typing.TYPE_CHECKING:
-    from experiments.core.finished_runs import FinishedRun
+from experiments.core.data import RunData
+from experiments.core.environment import shareable
+from experiments.core.finished_runs import FinishedRun
+from experiments.core.run import Run
+from training.loop import Length
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,82 +52,30 @@ class EpochTable:
 
 
 @dataclasses.dataclass(frozen=True)
-class System:
-    """A published system.
+class Findings:
+    """Measurements of one run besides the metrics of every task.
 
     Attributes:
-      name: Of the paper; module, results and card are called so.
-      title: Of the report.
-      citation: Of the paper.
-      config_class: Its table of hyper-parameters.
-      presets: Name -> fields that differ.
-      published_length: config -> how long the paper trains such a network: epochs, or
-        steps where the configuration counts these. None where it has no such network.
-      headline: The metrics that reports begin with, such as "hole/l1_percent". The
-        best checkpoint is the one with the lowest value of the first.
-      build_network: config -> network, from its task's inputs to what the
-        configuration's `restorer` takes for an image.
-      build_trainer: config, steps per epoch, the training images' attribute names ->
-        compiled trainer around such a network.
-      label: config -> what tables call the network.
-      published: Tables to read beside ours.
-      epochs: config -> the paper's table by epoch, if it has one.
-      check_claims: evaluation of several runs -> the paper's claims, checked.
-      departures: Sentences: where this differs from the paper, and why.
-      tabled: Metrics that tables of several runs have besides the headline.
-      statements: config, test images -> what else a report says at its top.
-      together: Evaluation of several runs, the runs -> what they say together.
-      restores: What checkpoints call the network that is measured and exported.
+      values: {restorer: {"region/metric": float64 [N]}}, on each test image; of those
+        that were evaluated, or of others.
+      tables: For the report.
+      curves: For the report.
+      statements: Sentences for its top.
+      pictures: More sections of pictures, as `pictures.gather` returns them.
     """
 
-    name: str
-    title: str
-    citation: str
-    config_class: type
-    presets: Presets
-    published_length: Callable[[Any], int | None]
-    headline: Sequence[str]
-    build_network: Callable[[Any], tf.keras.Model]
-    build_trainer: Callable[[Any, int, Sequence[str]], tf.keras.Model]
-    label: Callable[[Any], str]
-    published: Sequence[Table]
-    epochs: Callable[[Any], EpochTable | None]
-    check_claims: Callable[[Evaluation], list[dict[str, str]]]
-    departures: Sequence[str]
-    tabled: Sequence[str] = ()
-    statements: Callable[[Any, DecodedSplit], Sequence[str]] = lambda *_: ()
-    together: Callable[[Evaluation, Sequence[FinishedRun]], Together] = (
-        lambda *_: Together()
+    values: Mapping[str, Mapping[str, np.ndarray]] = dataclasses.field(
+        default_factory=dict
     )
-    restores: str = "generator"
-
-    def __post_init__(self):
-        if not self.headline or registry.metric_of(self.headline[0]).higher_is_better:
-            raise ValueError(
-                f"The headline of {self.name} must begin with a metric of which less "
-                "is better, because the best checkpoint has the lowest value of it; "
-                f"got {', '.join(self.headline) or 'nothing'}. Put such as "
-                "hole/l1_percent first."
-            )
-
-
-NAMES = (
-    "skip_inpainting",
-    "multiscale_context_encoder",
-    "pyramid_cgan",
-    "portrait_autoencoder",
-    "cvae_dcgan",
-)
-
-
-def load(name: str) -> System:
-    """The `SYSTEM` of a paper's module."""
-    return importlib.import_module(f"experiments.{name}.system").SYSTEM
+    tables: tuple[Table, ...] = ()
+    curves: tuple[Curve, ...] = ()
+    statements: tuple[str, ...] = ()
+    pictures: Mapping[str, Sequence[Mapping]] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
-class Together:
-    """What a paper's system finds in several runs.
+class JointFindings:
+    """Comparison of several runs besides the metrics of every task.
 
     Attributes:
       statements: Sentences.
@@ -139,52 +95,219 @@ class Together:
     note: str = ""
 
 
-def settings(system: System, run: Mapping) -> str:
-    """The flags of a run that its preset does not have, as they would be typed."""
-    preset = run["environment"]["preset"]
-    published = dataclasses.asdict(system.config_class(**system.presets[preset]))
-    published = json.loads(json.dumps(without_places(published)))
-    changed = {
-        name: value
-        for name, value in run["environment"]["config"].items()
-        if name in published and value != published[name] and name != "stages"
-    }
-    typed = " ".join(
-        f"--{name}={','.join(map(str, v)) if isinstance(v, list) else v}"
-        for name, v in changed.items()
-    )
-    return f"`--preset={preset} {typed}".rstrip() + "`"
-
-
-def configuration(system: System, values: Mapping[str, Any]) -> Any:
-    """The configuration of a run, from its JSON; what that lacks is as by default."""
-    names = {field.name for field in dataclasses.fields(system.config_class)}
-    return system.config_class(
-        **{
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in values.items()
-            if name in names
-        }
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class Findings:
-    """What a task measures besides the metrics of every task.
+class System(abc.ABC):
+    """A published system; a subclass sets the attributes and overrides methods.
 
     Attributes:
-      values: {restorer: {"region/metric": float64 [N]}}, on each test image; of those
-        that were evaluated, or of others.
-      tables: For the report.
-      curves: For the report.
-      statements: Sentences for its top.
-      pictures: More sections of pictures, as `pictures.gather` returns them.
+      name: Of the paper; module, results and card are called so.
+      title: Of the report.
+      citation: Of the paper.
+      config_class: Its table of hyper-parameters.
+      presets: Name -> fields that differ.
+      headline: The metrics that reports begin with, such as "hole/l1_percent". The
+        best checkpoint is the one with the lowest value of the first.
+      tabled: Metrics that tables of several runs have besides the headline.
+      metrics: Columns of the report's main tables.
+      region: Which of `evaluation.metrics.measure.REGIONS` attribute classifiers and
+        face embeddings look at.
+      pictures_note: Shown above the report's pictures.
+      published_tables: To read beside ours.
+      departures: Sentences: where this differs from the paper, and why.
+      restores: What checkpoints call the network that is measured and exported.
     """
 
-    values: Mapping[str, Mapping[str, np.ndarray]] = dataclasses.field(
-        default_factory=dict
-    )
-    tables: tuple[Table, ...] = ()
-    curves: tuple[Curve, ...] = ()
-    statements: tuple[str, ...] = ()
-    pictures: Mapping[str, Sequence[Mapping]] = dataclasses.field(default_factory=dict)
+    name: str
+    title: str
+    citation: str
+    config_class: type
+    presets: Presets
+    headline: Sequence[str]
+    tabled: Sequence[str] = ()
+    metrics: Sequence[str] = Report.metrics
+    region = "raw"
+    pictures_note = ""
+    published_tables: Sequence[Table] = ()
+    departures: Sequence[str] = ()
+    restores = "generator"
+
+    def __init__(self):
+        if not self.headline or registry.metric_of(self.headline[0]).higher_is_better:
+            raise ValueError(
+                f"The headline of {self.name} must begin with a metric of which less "
+                "is better, because the best checkpoint has the lowest value of it; "
+                f"got {', '.join(self.headline) or 'nothing'}. Put such as "
+                "hole/l1_percent first."
+            )
+
+    # Networks, their training and their data.
+
+    @abc.abstractmethod
+    def build_network(self, config: Any) -> tf.keras.Model:
+        """The network, from its task's inputs to what `restorer` takes for an image."""
+
+    @abc.abstractmethod
+    def build_trainer(
+        self,
+        config: Any,
+        steps_per_epoch: int = 1,
+        attribute_names: Sequence[str] = (),
+    ) -> tf.keras.Model:
+        """The compiled trainer around such a network."""
+
+    def length(self, config: Any, split: DecodedSplit) -> Length:
+        """How long training on these images is."""
+        steps = pipeline.steps_per_epoch(split, config.batch_size)
+        return Length(steps * config.epochs, steps)
+
+    def data(self, config: Any) -> RunData:
+        """The images of a configuration."""
+        return RunData(config)
+
+    @abc.abstractmethod
+    def training_task(self, config: Any, split: DecodedSplit) -> pipeline.TaskFn:
+        """The task of the training images."""
+
+    @abc.abstractmethod
+    def fixed_batches(self, config: Any, split: DecodedSplit) -> tf.data.Dataset:
+        """Every image of a split once, always as the same input."""
+
+    # Evaluation.
+
+    @abc.abstractmethod
+    def restorer(self, network: tf.keras.Model) -> Callable[[dict], tf.Tensor]:
+        """A network as a restorer: inputs -> image in [0, 1]."""
+
+    def to_unit(self, target: tf.Tensor) -> tf.Tensor:
+        """Takes a target to [0, 1], where it is not there."""
+        return target
+
+    @abc.abstractmethod
+    def baselines(self, data: RunData) -> dict[str, Callable]:
+        """Alternatives without our networks, as restorers."""
+
+    def compares_with_baselines(self, config: Any) -> bool:
+        """Whether the report says if the network beats the baselines.
+
+        They must have no less to go by than the network.
+        """
+        return True
+
+    @abc.abstractmethod
+    def lost(self, config: Any) -> str:
+        """A sentence about what the network is not given."""
+
+    @abc.abstractmethod
+    def drawn(self, restore: Callable, inputs: dict, target: tf.Tensor) -> list:
+        """Rows of the pictures that are drawn as training goes, in [0, 1]."""
+
+    def measures(self, config: Any) -> dict[str, Callable]:
+        """More metrics for every restorer, as `evaluate.evaluate` takes them."""
+        return {}
+
+    def check_evaluation(self, config: Any, data: RunData) -> None:
+        """Raises what `examine` would raise of these flags and images.
+
+        Asked before training, so that hours of it are not lost; nothing by default.
+        """
+        return
+
+    def examine(
+        self, run: Run, restorers: Mapping[str, Callable], result: Evaluation
+    ) -> Findings:
+        """Measures what only this system has; nothing by default.
+
+        Args:
+          run: Trained.
+          restorers: The network as `restorer` has it, and the baselines.
+          result: The metrics of the restorers.
+        """
+        return Findings()
+
+    # Reports, cards and exports.
+
+    @abc.abstractmethod
+    def label(self, config: Any) -> str:
+        """The network's name in tables."""
+
+    def published_length(self, config: Any) -> int | None:
+        """How long the paper trains such a network; None where it has none such.
+
+        In epochs, or in steps where the configuration counts these.
+        """
+        return None
+
+    def published_epochs(self, config: Any) -> EpochTable | None:
+        """The paper's table by epoch, if it has one."""
+        return None
+
+    def check_claims(self, evaluation: Evaluation) -> list[dict[str, str]]:
+        """The paper's claims, checked in an evaluation of several runs."""
+        return []
+
+    def statements(self, config: Any, split: DecodedSplit) -> Sequence[str]:
+        """More sentences for the top of the report, of the run and its test images."""
+        return ()
+
+    def joint_findings(
+        self, evaluation: Evaluation, runs: Sequence[FinishedRun]
+    ) -> JointFindings:
+        """Compares several runs; nothing by default."""
+        return JointFindings()
+
+    @abc.abstractmethod
+    def export(
+        self, run: Run, network: tf.keras.Model, *, facts: Mapping[str, Any], card: str
+    ) -> pathlib.Path:
+        """Writes what users load, with its config.json and its model card.
+
+        Args:
+          run: Trained.
+          network: Its network, in float32.
+          facts: For config.json.
+          card: The model card.
+
+        Returns:
+          `<run>/export/1`. What else is written lies beside `export`.
+        """
+
+    # Configurations.
+
+    def configuration(self, values: Mapping[str, Any]) -> Any:
+        """The configuration of a run, from its JSON; what it lacks is as by default."""
+        names = {field.name for field in dataclasses.fields(self.config_class)}
+        return self.config_class(
+            **{
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in values.items()
+                if name in names
+            }
+        )
+
+    def typed(self, run: Mapping) -> str:
+        """The flags of a run that its preset does not have, as they would be typed."""
+        preset = run["environment"]["preset"]
+        published = dataclasses.asdict(self.config_class(**self.presets[preset]))
+        published = json.loads(json.dumps(shareable(self.config_class, published)))
+        made = shareable(self.config_class, run["environment"]["config"])
+        changed = {
+            name: value
+            for name, value in made.items()
+            if name in published and value != published[name] and name != "stages"
+        }
+        typed = " ".join(
+            f"--{name}={','.join(map(str, v)) if isinstance(v, list) else v}"
+            for name, v in changed.items()
+        )
+        return f"`--preset={preset} {typed}".rstrip() + "`"
+
+
+def names() -> tuple[str, ...]:
+    """The papers: every folder of experiments/ that has a published.py."""
+    experiments = pathlib.Path(__file__).parents[1]
+    found = experiments.glob("*/published.py")
+    return tuple(sorted(path.parent.name for path in found))
+
+
+def load(name: str) -> System:
+    """The `SYSTEM` of a paper."""
+    return importlib.import_module(f"experiments.{name}.system").SYSTEM

@@ -2,67 +2,123 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
-from data_pipeline import decoded, pipeline, pixels
+from data_pipeline import pipeline, pixels
 from evaluation import tables
 from evaluation.evaluate import walk
-from evaluation.metrics import measure as metrics_measure
-from evaluation.metrics.measure import REGIONS
-from experiments.core.config import SystemConfig
-from experiments.core.folder import RunFolder
+from evaluation.metrics import measure
+from experiments.core import networks
+from experiments.core.run import Run
 from training import callbacks, checkpoints, loop
 from training.history import History
 
+_WATCHED = 8  # images of the pictures that are drawn
 
-@dataclasses.dataclass(frozen=True)
+
+def train(run: Run) -> None:
+    """Trains to the end of the configuration, from the last checkpoint if any."""
+    with run.folder.training():
+        _ = run.record  # written before anything is trained
+        trainer, current = _build(run)
+        _fit(run, trainer, Watch(run, current))
+
+
+def _build(run: Run) -> tuple[tf.keras.Model, Callable[[], tf.keras.Model]]:
+    """The trainer on its devices, and a call that returns the network as it is now."""
+    system, config = run.system, run.config
+    initial = networks.initial(system, config, run.folder)
+    tf.keras.utils.set_random_seed(config.seed)
+    with run.devices.scope(), networks.precision(config.precision):
+        trainer = system.build_trainer(
+            config,
+            pipeline.steps_per_epoch(run.data.train, config.batch_size),
+            run.data.train.source.info.attribute_names,
+        )
+        if initial is not None:
+            networks.begin_as(trainer.restores, initial, config.initial)
+            if trainer.average is not None:
+                trainer.average.begin_as(initial)
+        averaged = trainer.average and system.build_network(config)
+
+    def current() -> tf.keras.Model:
+        if averaged is None:
+            return trainer.restores
+        trainer.average.copy_to(averaged)
+        return averaged
+
+    return trainer, current
+
+
 class Watch:
-    """What is looked at while a network learns.
-
-    Attributes:
-      measure: Restores the validation images and returns metric -> mean.
-      draw: Returns a picture of restored validation images, uint8 [H, W, 3].
-      best: The metric whose lowest value makes the best checkpoint.
-    """
-
-    measure: Callable[[], dict[str, float]]
-    draw: Callable[[], np.ndarray]
-    best: str
-
-
-def train(
-    trainer: tf.keras.Model,
-    split: decoded.DecodedSplit,
-    task: pipeline.TaskFn,
-    watch: Watch,
-    config: SystemConfig,
-    folder: RunFolder,
-) -> None:
-    """Trains to the end of the configuration, from the last checkpoint if any.
+    """Measures and draws a network on validation images while it learns.
 
     Args:
-      trainer: Compiled; see `training.adversarial`.
-      split: Training images.
-      task: See `pipeline.inpainting`.
-      watch: See `Watch`.
-      config: Says how long, how large a batch, and how often to save.
-      folder: Of the run.
+      run: Whose validation images are restored.
+      network: Returns the network as it is now, averaged if the run averages.
     """
+
+    def __init__(self, run: Run, network: Callable[[], tf.keras.Model]):
+        self._run, self._network = run, network
+        split = run.data.validation
+        self._names = split.names
+        self._batches = run.system.fixed_batches(run.config, split).cache()
+        self._restore = run.system.restorer(network())
+
+    def measure(self) -> dict[str, float]:
+        """The mean of each metric."""
+        self._network()
+        parts = []
+        for _, inputs, target, mask in walk(
+            self._batches, self._names, to_unit=self._run.system.to_unit
+        ):
+            regions = measure.REGIONS if "mask" in inputs else ("raw",)
+            restored = self._restore(inputs).numpy()
+            parts.append(
+                measure.measure(
+                    target,
+                    restored,
+                    mask,
+                    lpips=self._run.perceptual,
+                    regions=regions,
+                )
+            )
+        values = {
+            key: np.concatenate([part[key] for part in parts]) for key in parts[0]
+        }
+        # A hole may be too small for a metric; then there is no mean to take.
+        return {
+            key: float(np.nanmean(value))
+            for key, value in values.items()
+            if np.isfinite(value).any()
+        }
+
+    def draw(self) -> np.ndarray:
+        """A picture of the first images, uint8 [H, W, 3]."""
+        self._network()
+        inputs, target = next(iter(self._batches))
+        inputs = {key: value[:_WATCHED] for key, value in inputs.items()}
+        rows = self._run.system.drawn(self._restore, inputs, target[:_WATCHED])
+        return pixels.tile([pixels.unit_to_bytes(row).numpy() for row in rows])
+
+
+def _fit(run: Run, trainer: tf.keras.Model, watch: Watch) -> None:
+    config, folder, split = run.config, run.folder, run.data.train
     saved = checkpoints.Checkpoints(trainer.checkpoint_items(), folder.checkpoints)
     saved.restore()
     history = History(folder.history)
     history.forget_after(saved.steps)
-    length = config.length(split)
+    length = run.system.length(config, split)
     if saved.steps >= length.total_steps:
         done = tables.counted(length.total, length.unit)
         print(f"{folder.path} has been trained for {done} already.")
         return
     if saved.steps:
         print(f"Resuming from step {saved.steps} of {length.total_steps}.")
+    task = run.system.training_task(config, split)
 
     def batches_from(step: int) -> tf.data.Dataset:
         return pipeline.training_batches(
@@ -73,7 +129,7 @@ def train(
             start_step=step,
         )
 
-    headline = f"val_{watch.best}"
+    headline = f"val_{run.system.headline[0]}"
     # The order matters: a loss that is not finite stops the run before anything is
     # saved, and the history is written before the checkpoint that would skip it.
     loop.fit(
@@ -96,59 +152,3 @@ def train(
             callbacks.Progress(saved, length, batch_size=config.batch_size),
         ],
     )
-
-
-_WATCHED = 8  # images of the pictures that are drawn
-
-
-def watch(
-    network: Callable[[], tf.keras.Model],
-    split: decoded.DecodedSplit,
-    config: SystemConfig,
-    lpips: Callable | None,
-    *,
-    best: str,
-) -> Watch:
-    """Measures and draws a network on validation images.
-
-    Args:
-      network: Returns the network as it is now, averaged if the run averages.
-      split: Validation images.
-      config: Of the run.
-      lpips: From `evaluation.metrics.lpips.load`, or None.
-      best: The metric whose lowest value makes the best checkpoint.
-    """
-    batches = config.fixed_batches(split).cache()
-    restore = config.restorer(network())
-
-    def measure() -> dict[str, float]:
-        network()
-        parts = []
-        for _, inputs, target, mask in walk(
-            batches, split.names, to_unit=config.to_unit
-        ):
-            regions = REGIONS if "mask" in inputs else ("raw",)
-            restored = restore(inputs).numpy()
-            parts.append(
-                metrics_measure.measure(
-                    target, restored, mask, lpips=lpips, regions=regions
-                )
-            )
-        values = {
-            key: np.concatenate([part[key] for part in parts]) for key in parts[0]
-        }
-        # A hole may be too small for a metric; then there is no mean to take.
-        return {
-            key: float(np.nanmean(value))
-            for key, value in values.items()
-            if np.isfinite(value).any()
-        }
-
-    def draw() -> np.ndarray:
-        network()
-        inputs, target = next(iter(batches))
-        inputs = {key: value[:_WATCHED] for key, value in inputs.items()}
-        rows = config.drawn(restore, inputs, target[:_WATCHED])
-        return pixels.tile([pixels.unit_to_bytes(row).numpy() for row in rows])
-
-    return Watch(measure, draw, best=best)

@@ -1,28 +1,19 @@
-"""Table of hyper-parameters and presets."""
+"""Killingbeck et al.'s hyper-parameters and presets."""
 
 from __future__ import annotations
 
 import dataclasses
-import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
-import tensorflow as tf
-
-from data_pipeline import pipeline
 from data_pipeline.choices import check_choice
-from data_pipeline.decoded import DecodedSplit
 from data_pipeline.face_masks import finder
-from evaluation.metrics.vif import MINIMUM_SIZE, vif
-from evaluation.record import Evaluation
 from evaluation.tables import counted
-from experiments.core.command_line import check_at_least, hp
-from experiments.core.data import RunData
-from experiments.core.reconstruction import ReconstructionConfig
-from experiments.core.system import Findings
-from experiments.cvae_dcgan import training
-from experiments.cvae_dcgan.training import RECONSTRUCTIONS
+from experiments.core.command_line import check_at_least, hp, hp_like
+from experiments.core.config import ReconstructionConfig
 from models import cvae_dcgan
+
+RECONSTRUCTIONS = ("l1", "l2", "ssim", "ms_ssim", "l1+ssim")
 
 CVAE = {
     "generator": "cvae",
@@ -110,10 +101,8 @@ FACE_MASKS = ("none", *finder.KINDS)
 class Config(ReconstructionConfig):
     """The section "Implementations"; what it leaves open is in the departures."""
 
-    dataset: str = hp(
-        "celeb_a",
-        ReconstructionConfig.__dataclass_fields__["dataset"].metadata["help"],
-        published="CelebA",
+    dataset: str = hp_like(
+        ReconstructionConfig, "dataset", "celeb_a", published="CelebA"
     )
     generator: str = hp(
         "dcgan",
@@ -122,19 +111,16 @@ class Config(ReconstructionConfig):
     )
     image_size: int = hp(64, "Side of the image, pixels.", published="64")
     latents: int = hp(512, "Numbers a face becomes.", published="512")
-    crop: str = hp(
-        "none",
-        "center, none, or the side of a centered square, pixels.",
-        published="none",
-    )
-    split_by: str = hp(
-        "image",
-        ReconstructionConfig.__dataclass_fields__["split_by"].metadata["help"],
-        published="order, 90/10",
+    crop: str = hp_like(ReconstructionConfig, "crop", "none", published="none")
+    split_by: str = hp_like(
+        ReconstructionConfig, "split_by", "image", published="order, 90/10"
     )
     batch_size: int = hp(100, "Images a step, over all replicas.", published="100")
     epochs: int = hp(
-        30, "Passes over the training images.", published="10 (CVAE), 30 (DCGAN)"
+        30,
+        "Passes over the training images.",
+        published="10 (CVAE), 30 (DCGAN)",
+        length=True,
     )
     learning_rate: float = hp(1e-3, "Of Adam.", published="not stated")
     discriminator_learning_rate: float = hp(
@@ -143,7 +129,7 @@ class Config(ReconstructionConfig):
     beta_1: float = hp(0.5, "Of Adam.", published="not stated")
     reconstruction: str = hp(
         "l1",
-        f"The loss of the image, one of {', '.join(training.RECONSTRUCTIONS)}.",
+        f"The loss of the image, one of {', '.join(RECONSTRUCTIONS)}.",
         published="l1",
     )
     reconstruction_weight: float = hp(
@@ -168,9 +154,14 @@ class Config(ReconstructionConfig):
         "none",
         f"Where faces are found for the masked rows, one of {', '.join(FACE_MASKS)}.",
         published="not stated",
+        measures_only=True,
+        trains_with="mask_loss",
     )
     face_mask_dir: str = hp(
-        "", "Folder of masks, of --face_masks=files: CelebAMask-HQ's or whole ones."
+        "",
+        "Folder of masks, of --face_masks=files: CelebAMask-HQ's or whole ones.",
+        path=True,
+        trains_with="mask_loss",
     )
     mask_loss: bool = hp(
         False,
@@ -181,7 +172,7 @@ class Config(ReconstructionConfig):
     def __post_init__(self):
         super().__post_init__()
         cvae_dcgan.check(self.generator, self.image_size, self.latents)
-        check_choice("reconstruction", self.reconstruction, training.RECONSTRUCTIONS)
+        check_choice("reconstruction", self.reconstruction, RECONSTRUCTIONS)
         check_choice("face_masks", self.face_masks, FACE_MASKS)
         for name in ("autoencoder_updates", "discriminator_updates"):
             check_at_least(name, getattr(self, name), 1)
@@ -204,62 +195,3 @@ class Config(ReconstructionConfig):
                 "--mask_loss takes images as they are, because masks are not moved "
                 f"along; got --shift={self.shift}. Leave one of them out."
             )
-
-    def training_task(self, split: DecodedSplit) -> pipeline.TaskFn:
-        """The task of the training images, with faces where the loss sees no more."""
-        task = super().training_task(split)
-        if not self.mask_loss:
-            return task
-        return pipeline.with_faces(task, self.find_faces(split).masks)
-
-    def check_evaluation(self, data: RunData) -> None:
-        """Raises what keeps faces from being found in the test images, if asked for."""
-        if self.face_masks != "none":
-            self._finder(data.test)
-
-    def find_faces(self, split: DecodedSplit) -> finder.FoundMasks:
-        """Where the faces of a split are."""
-        return finder.find(split, self._finder(split), crop=self.crop)
-
-    def _finder(self, split: DecodedSplit) -> finder.Finder:
-        try:
-            return finder.build(
-                self.face_masks, split.source, folder=self.face_mask_dir
-            )
-        except ImportError as error:  # A user can mend that.
-            raise ValueError(error) from error
-
-    def measures(self) -> dict[str, Callable]:
-        """Visual information fidelity, of images that are large enough for it."""
-        measures = {"raw/vif": lambda target, restored, names: vif(target, restored)}
-        return measures if self.image_size >= MINIMUM_SIZE else {}
-
-    def lost(self) -> str:
-        """What the code leaves of an image."""
-        values = 3 * self.image_size**2
-        return (
-            f"Of {values:,} values {self.latents} numbers are left, "
-            f"{values / self.latents:.3g}:1 in numbers; as 32-bit floats they take "
-            f"{4 * self.latents:,} bytes."
-        )
-
-    def examine(
-        self,
-        network: tf.keras.Model,
-        restorers: Mapping[str, Callable],
-        data: RunData,
-        result: Evaluation,
-        history: Sequence[Mapping[str, float]],
-    ) -> Findings:
-        """Table 1 with JPEG and masks, files, latents, and the discriminator."""
-        from experiments.cvae_dcgan import report
-
-        return report.examine(self, network, restorers, data, result, history)
-
-    def export(
-        self, network: tf.keras.Model, folder: pathlib.Path, **described: Any
-    ) -> pathlib.Path:
-        """Writes the auto-encoder with its quantizers, and each half by itself."""
-        from experiments.cvae_dcgan import system
-
-        return system.export(network, folder, **described)

@@ -7,7 +7,6 @@ latents carry, and what the discriminator did.
 from __future__ import annotations
 
 import dataclasses
-import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -22,13 +21,13 @@ from evaluation import tables as evaluation_tables
 from evaluation.codecs import image_formats, measure
 from evaluation.codecs.measure import BITS, BYTES
 from evaluation.latents import Usage, curve
-from evaluation.metrics import lpips
 from evaluation.record import Evaluation
 from evaluation.tables import Table, counted, joined
-from experiments.core.data import RunData
 from experiments.core.finished_runs import FinishedRun
-from experiments.core.system import Findings, Together
+from experiments.core.run import Run
+from experiments.core.system import Findings, JointFindings
 from experiments.cvae_dcgan import discriminator, table_1
+from experiments.cvae_dcgan import faces as face_finding
 from experiments.cvae_dcgan import files as cvae_dcgan_files
 from experiments.cvae_dcgan.files import (
     compare,
@@ -45,9 +44,6 @@ from serving.codec import quantizer
 from serving.codec.latent_codec import interpolate, most_used, traverse
 from training.history import History
 
-if typing.TYPE_CHECKING:
-    from experiments.cvae_dcgan.config import Config
-
 QUALITY = 85  # of JPEG, as published
 SMALL, FULL = f"JPEG quality {QUALITY}", f"JPEG quality {QUALITY}, full size"
 MEAN = "mean face"
@@ -55,22 +51,19 @@ MASKS = "Masks: "  # begins the sentence that says which were used
 
 
 def examine(
-    config: Config,
-    network: tf.keras.Model,
-    restorers: Mapping[str, Callable],
-    data: RunData,
-    result: Evaluation,
-    history: Sequence[Mapping[str, float]],
+    run: Run, restorers: Mapping[str, Callable], result: Evaluation
 ) -> Findings:
-    """Measures what only this system has; as `SystemConfig.examine` takes it."""
+    """Table 1 with JPEG and masks, files, latents, and the discriminator."""
+    config, data, network = run.config, run.data, run.network
+    history = History(run.folder.history).rows
     ours, split = next(iter(restorers)), data.test
     whole = measure.whole(
         split.names,
-        extra=config.measures(),
-        lpips=_lpips(config, result.values[ours]),
+        extra=run.system.measures(config),
+        lpips=_lpips(run, result.values[ours]),
     )
-    faces = None if config.face_masks == "none" else config.find_faces(split)
-    values = _rows(config, restorers[ours], ours, data, whole, faces)
+    faces = None if config.face_masks == "none" else face_finding.find(config, split)
+    values = _rows(run, restorers[ours], ours, whole, faces)
     table = table_1.table_1(
         {**values, ours: {**result.values[ours], **values[ours]}},
         ours=[ours],
@@ -106,18 +99,18 @@ def examine(
 
 
 def _rows(
-    config: Config,
+    run: Run,
     restore: Callable,
     ours: str,
-    data: RunData,
     whole: measure.Measure,
     faces: FoundMasks | None,
 ) -> dict[str, dict[str, np.ndarray]]:
     """Values of the rows of Table 1; those of our whole images are in the result."""
+    config, data = run.config, run.data
     split, jpeg = data.test, image_formats.available()["JPEG"]
     masked = [measure.masked(faces, whole)] if faces else []
     network = measure.of_network(
-        restore, config.fixed_batches(split), length=4 * config.latents
+        restore, run.system.fixed_batches(config, split), length=4 * config.latents
     )
     others = {
         SMALL: measure.of_format(jpeg, QUALITY, split.images),
@@ -139,11 +132,10 @@ def _rows(
     return rows
 
 
-def _lpips(config: Config, values: Mapping[str, np.ndarray]) -> Callable | None:
+def _lpips(run: Run, values: Mapping[str, np.ndarray]) -> Callable | None:
     """The LPIPS that has measured the network, if one has."""
-    if not np.isfinite(values.get("raw/lpips", np.nan)).any():
-        return None
-    return lpips.load(lpips.resolve(config.lpips_weights))
+    measured = np.isfinite(values.get("raw/lpips", np.nan)).any()
+    return run.perceptual if measured else None
 
 
 def _bytes(values: Mapping[str, Mapping[str, np.ndarray]], ours: str, size: int) -> str:
@@ -179,15 +171,17 @@ _DRAWN_APART = ("generator", "latents", "reconstruction", "kl_weight", "epochs")
 _NAMED_BY_RUN = ("Ours", "Setting", "Encoder")
 
 
-def together(evaluation: Evaluation, runs: Sequence[FinishedRun]) -> Together:
-    """As `System.together` takes it."""
+def joint_findings(
+    evaluation: Evaluation, runs: Sequence[FinishedRun]
+) -> JointFindings:
+    """Table 1, files, latents and discriminators of several runs."""
     charts = read_reports({run.label: run.report for run in runs})
     watched = discriminator.read_runs(
         {run.label: History(run.folder.history).rows for run in runs}
     )
     leading = [*(run.label for run in runs), SMALL, FULL]
     cut = _cut(runs)
-    return Together(
+    return JointFindings(
         statements=[
             *_masks(runs),
             *joint_statements(charts),

@@ -1,75 +1,105 @@
-"""What the runner needs to know of the paper."""
+"""Killingbeck et al.'s system: a CVAE and a DCGAN that encode a face as 512 numbers."""
 
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
 
+from data_pipeline import pipeline
+from data_pipeline.decoded import DecodedSplit
+from evaluation.metrics.vif import MINIMUM_SIZE, vif
+from evaluation.record import Evaluation
 from experiments.core.data import RunData
-from experiments.core.system import System
-from experiments.cvae_dcgan import published, training
-from experiments.cvae_dcgan.config import PRESETS, Config, label
-from experiments.cvae_dcgan.report import together
+from experiments.core.reconstruction import ReconstructionSystem
+from experiments.core.run import Run
+from experiments.core.system import Findings
+from experiments.cvae_dcgan import config as table
+from experiments.cvae_dcgan import faces, published, report, training
+from experiments.cvae_dcgan.config import Config
 from serving.codec import quantizer
 from serving.export import latents
 
-SYSTEM = System(
-    name="cvae_dcgan",
-    title="A face in 512 numbers",
-    citation=published.CITATION,
-    config_class=Config,
-    presets=PRESETS,
-    published_length=lambda config: published.EPOCHS[bool(config.adversarial_weight)],
-    headline=published.HEADLINE,
-    build_network=training.build_network,
-    build_trainer=training.build_trainer,
-    label=label,
-    published=published.PUBLISHED,
-    epochs=lambda config: None,
-    check_claims=published.check_claims,
-    departures=published.DEPARTURES,
-    tabled=published.TABLED,
-    together=together,
-    restores="autoencoder",
-)
+
+class CVAEDCGAN(ReconstructionSystem):
+    """A face as a few numbers, with and without a discriminator."""
+
+    name = "cvae_dcgan"
+    title = "A face in 512 numbers"
+    citation = published.CITATION
+    config_class = Config
+    presets = table.PRESETS
+    headline = published.HEADLINE
+    tabled = published.TABLED
+    published_tables = published.PUBLISHED
+    departures = published.DEPARTURES
+    restores = "autoencoder"
+
+    label = staticmethod(table.label)
+    build_network = staticmethod(training.build_network)
+    build_trainer = staticmethod(training.build_trainer)
+    check_claims = staticmethod(published.check_claims)
+    joint_findings = staticmethod(report.joint_findings)
+
+    def published_length(self, config: Config) -> int:
+        """10 epochs of the CVAE, 30 of the DCGAN."""
+        return published.EPOCHS[bool(config.adversarial_weight)]
+
+    def training_task(self, config: Config, split: DecodedSplit) -> pipeline.TaskFn:
+        """The training images, with face masks where the loss sees faces alone."""
+        task = super().training_task(config, split)
+        if not config.mask_loss:
+            return task
+        return pipeline.with_faces(task, faces.find(config, split).masks)
+
+    def check_evaluation(self, config: Config, data: RunData) -> None:
+        """Raises what keeps faces from being found in the test images, if asked for."""
+        if config.face_masks != "none":
+            faces.build_finder(config, data.test)
+
+    def measures(self, config: Config) -> dict[str, Callable]:
+        """Visual information fidelity, of images that are large enough for it."""
+        measures = {"raw/vif": lambda target, restored, names: vif(target, restored)}
+        return measures if config.image_size >= MINIMUM_SIZE else {}
+
+    def lost(self, config: Config) -> str:
+        """What the code leaves of an image."""
+        values = 3 * config.image_size**2
+        return (
+            f"Of {values:,} values {config.latents} numbers are left, "
+            f"{values / config.latents:.3g}:1 in numbers; as 32-bit floats they take "
+            f"{4 * config.latents:,} bytes."
+        )
+
+    def examine(
+        self, run: Run, restorers: Mapping[str, Callable], result: Evaluation
+    ) -> Findings:
+        """Table 1 with JPEG and masks, files, latents, and the discriminator."""
+        return report.examine(run, restorers, result)
+
+    def export(
+        self, run: Run, network: tf.keras.Model, *, facts: Mapping[str, Any], card: str
+    ) -> pathlib.Path:
+        """Writes `export/1`, and beside it `encoder/1` and `decoder/1`.
+
+        Each folder is replaced whole or not at all, the export last: where a run was
+        stopped in between, the halves are newer than it, and the same command writes
+        all three again.
+        """
+        halves = [network.get_layer(name) for name in ("encoder", "decoder")]
+        facts = {**facts, "latents": halves[1].input_shape[1]}
+        latents.save_halves(*halves, run.folder.path, facts=facts, card=card)
+        train = run.data.train
+        fitted = len(quantizer.fitted_images(train))
+        return latents.save(
+            *halves,
+            run.folder.export,
+            quantizers=quantizer.fit(halves[0], train),
+            facts={**facts, "quantizers_fitted_to_images": fitted},
+            card=card,
+        )
 
 
-def export(
-    network: tf.keras.Model,
-    folder: pathlib.Path,
-    *,
-    data: RunData,
-    facts: Mapping[str, Any],
-    card: str,
-) -> pathlib.Path:
-    """Writes `export/1`, and beside it `encoder/1` and `decoder/1`.
-
-    Each folder is replaced whole or not at all, the export last: where a run was
-    stopped in between, the halves are newer than it, and the same command writes all
-    three again.
-
-    Args:
-      network: From `models.cvae_dcgan.build_autoencoder`, in float32.
-      folder: `<run>/export/1`.
-      data: Of the run; quantizers are fitted to its training images.
-      facts: What config.json says.
-      card: The model card.
-
-    Returns:
-      The folder.
-    """
-    halves = [network.get_layer(name) for name in ("encoder", "decoder")]
-    facts = {**facts, "latents": halves[1].input_shape[1]}
-    run = folder.parent.parent
-    latents.save_halves(*halves, run, facts=facts, card=card)
-    fitted = len(quantizer.fitted_images(data.train))
-    return latents.save(
-        *halves,
-        folder,
-        quantizers=quantizer.fit(halves[0], data.train),
-        facts={**facts, "quantizers_fitted_to_images": fitted},
-        card=card,
-    )
+SYSTEM = CVAEDCGAN()

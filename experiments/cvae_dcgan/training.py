@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
+from experiments.cvae_dcgan.config import Config
 from models import cvae_dcgan
 from training import losses
 from training.cvae_dcgan import AdversarialAutoencoderTrainer
 from training.reconstruction import ReconstructionTrainer
 from training.trainer import Trainer, average_of
-
-if typing.TYPE_CHECKING:
-    from experiments.cvae_dcgan.config import Config
 
 RECONSTRUCTIONS: dict[str, Callable[..., tf.Tensor]] = {
     "l1": losses.l1,

@@ -1,33 +1,28 @@
-"""Table of hyper-parameters and presets."""
+"""Do et al.'s hyper-parameters and presets."""
 
 from __future__ import annotations
 
 import dataclasses
 
-from data_pipeline import pipeline
 from data_pipeline.choices import check_choice
-from data_pipeline.decoded import DecodedSplit
-from experiments.core.command_line import check_at_least, hp
-from experiments.core.inpainting import InpaintingConfig
-from experiments.multiscale_context_encoder import published, training
+from experiments.core.command_line import check_at_least, hp, hp_like
+from experiments.core.config import InpaintingConfig
 from models import multiscale_context_encoder
-from serving.export.restorer import Fillable
+
+OPTIMIZERS = ("adam", "sgd")
+RECONSTRUCTIONS = ("l1", "l2")
+# Of the training split at 250 px, measured; in [-1, 1].
+LFW_MEAN_COLOR = "-0.16,-0.27,-0.35"
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(InpaintingConfig):
     """Section III; what it leaves open is from Pathak et al.'s context encoder."""
 
-    dataset: str = hp(
-        "celeb_a_hq",
-        InpaintingConfig.__dataclass_fields__["dataset"].metadata["help"],
-        published="CelebA-HQ and LFW",
+    dataset: str = hp_like(
+        InpaintingConfig, "dataset", "celeb_a_hq", published="CelebA-HQ and LFW"
     )
-    crop: str = hp(
-        "none",
-        "center, none, or the side of a centered square, pixels.",
-        published="not stated",
-    )
+    crop: str = hp_like(InpaintingConfig, "crop", "none", published="not stated")
     lfw_subset: int = hp(
         0,
         "Splits so many images of LFW, chosen by the seed, instead of all.",
@@ -57,11 +52,23 @@ class Config(InpaintingConfig):
         (0.0,),
         "What stands in the hole, in [-1, 1]: one number, or three for red, green and "
         "blue, such as the data set's mean color of Pathak et al.: "
-        f"{published.LFW_MEAN_COLOR} for LFW.",
+        f"{LFW_MEAN_COLOR} for LFW.",
         published="not stated",
     )
-    train_mask: str = hp("center", "The hole in training.", published="the center")
-    test_mask: str = hp("center", "The hole in tests.", published="the center")
+    train_mask: str = hp_like(
+        InpaintingConfig,
+        "train_mask",
+        "center",
+        meaning="The hole in training.",
+        published="the center",
+    )
+    test_mask: str = hp_like(
+        InpaintingConfig,
+        "test_mask",
+        "center",
+        meaning="The hole in tests.",
+        published="the center",
+    )
     shift: int = hp(
         10,
         "Training images are flipped and moved by up to so many pixels; 0 leaves them "
@@ -79,7 +86,9 @@ class Config(InpaintingConfig):
     discriminator_widths: tuple[int, ...] = hp(
         (64, 128, 256, 512), "Channels of its levels.", published="not stated"
     )
-    epochs: int = hp(300, "Passes over the training images.", published="300")
+    epochs: int = hp(
+        300, "Passes over the training images.", published="300", length=True
+    )
     batch_size: int = hp(32, "Images a step, over all replicas.", published="32")
     optimizer: str = hp(
         "adam",
@@ -98,7 +107,7 @@ class Config(InpaintingConfig):
     learning_rate_epochs: int = hp(50, "Epochs between reductions.", published="50")
     reconstruction: str = hp(
         "l2",
-        f"Its loss, one of {', '.join(training.RECONSTRUCTIONS)}.",
+        f"Its loss, one of {', '.join(RECONSTRUCTIONS)}.",
         published="not stated",
     )
     reconstruction_weight: float = hp(
@@ -117,10 +126,8 @@ class Config(InpaintingConfig):
         check_choice(
             "downsampling", self.downsampling, multiscale_context_encoder.DOWNSAMPLING
         )
-        check_choice("optimizer", self.optimizer, training.OPTIMIZERS)
-        check_choice(
-            "reconstruction", self.reconstruction, tuple(training.RECONSTRUCTIONS)
-        )
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        check_choice("reconstruction", self.reconstruction, RECONSTRUCTIONS)
         check_at_least("learning_rate_epochs", self.learning_rate_epochs, 1)
         for flag in ("train_mask", "test_mask"):
             if getattr(self, flag) != "center":
@@ -150,19 +157,6 @@ class Config(InpaintingConfig):
             raise ValueError(
                 f"--lfw_subset is for --dataset=lfw; got --dataset={self.dataset}."
             )
-
-    def training_task(self, split: DecodedSplit) -> pipeline.TaskFn:
-        """Fills the hole of images that are flipped and shifted."""
-        return self.task(self.train_mask, split.names, shift=self.shift)
-
-    def source_options(self) -> dict[str, int]:
-        """LFW may be cut to as many images as Table III has."""
-        return {"subset": self.lfw_subset}
-
-    @property
-    def fillable(self) -> Fillable:
-        """The center only."""
-        return Fillable(self.hole_size, centered=True)
 
 
 LFW = {"dataset": "lfw"}

@@ -11,9 +11,6 @@ CITATION = (
     "quality restoration of facial images."
 )
 
-# Of the training split at 250 px, measured; in [-1, 1].
-LFW_MEAN_COLOR = "-0.16,-0.27,-0.35"
-
 # The paper's two columns first. It does not say which MS-SSIM a 64 px patch has.
 HEADLINE = (
     "hole/l1_percent",

@@ -1,24 +1,49 @@
-"""What the runner needs to know of the paper."""
+"""Do et al.'s system: a context encoder that sees the face at three sizes."""
 
 from __future__ import annotations
 
-from experiments.core.system import System
+from data_pipeline import pipeline
+from data_pipeline.decoded import DecodedSplit
+from experiments.core.data import RunData
+from experiments.core.inpainting import InpaintingSystem
+from experiments.multiscale_context_encoder import config as table
 from experiments.multiscale_context_encoder import published, training
-from experiments.multiscale_context_encoder.config import PRESETS, Config, label
+from experiments.multiscale_context_encoder.config import Config
+from serving.export.restorer import Fillable
 
-SYSTEM = System(
-    name="multiscale_context_encoder",
-    title="A multi-scale context encoder for facial images",
-    citation=published.CITATION,
-    config_class=Config,
-    presets=PRESETS,
-    published_length=lambda config: 300,
-    build_network=training.build_network,
-    build_trainer=training.build_trainer,
-    label=label,
-    published=published.PUBLISHED,
-    epochs=lambda config: None,
-    headline=published.HEADLINE,
-    check_claims=published.check_claims,
-    departures=published.DEPARTURES,
-)
+
+class MultiscaleContextEncoder(InpaintingSystem):
+    """Fills the center of the image and nothing else."""
+
+    name = "multiscale_context_encoder"
+    title = "A multi-scale context encoder for facial images"
+    citation = published.CITATION
+    config_class = Config
+    presets = table.PRESETS
+    headline = published.HEADLINE
+    published_tables = published.PUBLISHED
+    departures = published.DEPARTURES
+
+    label = staticmethod(table.label)
+    build_network = staticmethod(training.build_network)
+    build_trainer = staticmethod(training.build_trainer)
+    check_claims = staticmethod(published.check_claims)
+
+    def published_length(self, config: Config) -> int:
+        """300 epochs."""
+        return 300
+
+    def data(self, config: Config) -> RunData:
+        """LFW may be cut to as many images as Table III has."""
+        return RunData(config, {"subset": config.lfw_subset})
+
+    def training_task(self, config: Config, split: DecodedSplit) -> pipeline.TaskFn:
+        """Fills the hole of images that are flipped and shifted."""
+        return self.task(config, config.train_mask, split.names, shift=config.shift)
+
+    def fillable(self, config: Config) -> Fillable:
+        """The center only."""
+        return Fillable(config.hole_size, centered=True)
+
+
+SYSTEM = MultiscaleContextEncoder()

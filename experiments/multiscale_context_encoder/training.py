@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Sequence
 
 import tensorflow as tf
 
+from experiments.multiscale_context_encoder.config import Config
 from models import discriminators, multiscale_context_encoder
 from training import losses
 from training.adversarial import AdversarialTrainer
 from training.trainer import average_of
 
-if typing.TYPE_CHECKING:
-    from experiments.multiscale_context_encoder.config import Config
-
-OPTIMIZERS = ("adam", "sgd")
 RECONSTRUCTIONS = {"l1": losses.l1, "l2": losses.l2}
 
 
@@ -35,7 +31,7 @@ def build_network(config: Config) -> tf.keras.Model:
 
 
 def build_trainer(
-    config: Config, steps_per_epoch: int, attribute_names: Sequence[str] = ()
+    config: Config, steps_per_epoch: int = 1, attribute_names: Sequence[str] = ()
 ) -> AdversarialTrainer:
     """The compiled trainer, in the current strategy and precision policy.
 

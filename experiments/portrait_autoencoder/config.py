@@ -1,28 +1,15 @@
-"""Table of hyper-parameters and presets."""
+"""Tan's hyper-parameters and presets, and those of the codecs."""
 
 from __future__ import annotations
 
 import dataclasses
-import pathlib
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
-import tensorflow as tf
-
-from data_pipeline import pipeline
 from data_pipeline.choices import check_choice
-from data_pipeline.decoded import DecodedSplit
 from evaluation import tables
-from evaluation.record import Evaluation
-from experiments.core.command_line import check_at_least, hp
-from experiments.core.data import RunData
-from experiments.core.reconstruction import ReconstructionConfig
-from experiments.core.system import Findings
-from experiments.portrait_autoencoder import report, training
-from experiments.portrait_autoencoder.report import mse_uint8_wrap
+from experiments.core.command_line import check_at_least, hp, hp_like
+from experiments.core.config import ReconstructionConfig
 from models import portrait_autoencoder
 from serving.codec import image_codec
-from serving.export import codec
 
 CODEC = {
     "entropy": "factorized",
@@ -100,16 +87,12 @@ DECAYS = ("none", "cosine")
 class Config(ReconstructionConfig):
     """Sections 3 to 5; what they leave open is in the departures."""
 
-    dataset: str = hp(
-        "celeb_a",
-        ReconstructionConfig.__dataclass_fields__["dataset"].metadata["help"],
-        published="CelebA",
+    dataset: str = hp_like(
+        ReconstructionConfig, "dataset", "celeb_a", published="CelebA"
     )
     image_size: int = hp(192, "Side of the image, pixels.", published="192")
-    crop: str = hp(
-        "none",
-        "center, none, or the side of a centered square, pixels.",
-        published="none: 178x218 becomes 192x192",
+    crop: str = hp_like(
+        ReconstructionConfig, "crop", "none", published="none: 178x218 becomes 192x192"
     )
     channels: int = hp(
         portrait_autoencoder.CHANNELS,
@@ -141,7 +124,7 @@ class Config(ReconstructionConfig):
         "larger files and better pictures.",
     )
     batch_size: int = hp(50, "Images a step, over all replicas.", published="50")
-    epochs: int = hp(3, "Passes over the training images.", published="3")
+    epochs: int = hp(3, "Passes over the training images.", published="3", length=True)
     learning_rate: float = hp(
         1e-4,
         "Of Adam.",
@@ -163,11 +146,13 @@ class Config(ReconstructionConfig):
         False,
         "The report also has the error as 8-bit arithmetic gives it that overflows, "
         "which is what the paper's table seems to be.",
+        measures_only=True,
     )
     other_images: str = hp(
         "",
         "Folder of images without faces, for the report; empty draws some.",
         published="one photograph of a lamp",
+        path=True,
     )
 
     def __post_init__(self):
@@ -203,67 +188,3 @@ class Config(ReconstructionConfig):
                 )
         if self.lmbda <= 0:
             raise ValueError(f"--lmbda must be above 0; got {self.lmbda}.")
-
-    @property
-    def beatable(self) -> bool:
-        """The paper's network; files of a codec are judged beside files."""
-        return self.entropy == "none"
-
-    def lost(self) -> str:
-        """What the code leaves of an image."""
-        if self.entropy == "factorized":
-            return (
-                f"Trained to make bits per pixel + {self.lmbda:g} · 255² · MSE small; "
-                "its files hold range-coded bytes."
-            )
-        side = self.image_size // portrait_autoencoder.REDUCTION
-        values, numbers = 3 * self.image_size**2, side**2 * self.channels
-        return (
-            f"Of {values:,} values {numbers:,} numbers are left, a code "
-            f"{values / numbers:.3g} times smaller if a number took no more than a "
-            "value; they are real numbers, so this is no size in bytes."
-        )
-
-    def training_task(self, split: DecodedSplit) -> pipeline.TaskFn:
-        """The task of the training images."""
-        return pipeline.reconstruction(shift=self.shift, side=self.train_side)
-
-    def measures(self) -> dict[str, Callable]:
-        """Whether images are flat and, if asked for, the paper's probable overflow."""
-        measures = {
-            "raw/level_percent": lambda x, y, names: 100.0 * y.mean(axis=(1, 2, 3)),
-            "raw/contrast_percent": lambda x, y, names: 100.0 * y.std(axis=(1, 2, 3)),
-        }
-        if self.uint8_wrap:
-            measures["raw/mse_uint8_wrap"] = lambda x, y, names: mse_uint8_wrap(x, y)
-        return measures
-
-    def examine(
-        self,
-        network: tf.keras.Model,
-        restorers: Mapping[str, Callable],
-        data: RunData,
-        result: Evaluation,
-        history: Sequence[Mapping[str, float]],
-    ) -> Findings:
-        """Other images, single images, and files."""
-        return report.examine(self, network, restorers, data, result)
-
-    def export(
-        self,
-        network: tf.keras.Model,
-        folder: pathlib.Path,
-        *,
-        data: RunData,
-        facts: Mapping[str, Any],
-        card: str,
-    ) -> pathlib.Path:
-        """Writes both halves, for images of any size, and a codec's tables."""
-        priced = self.entropy == "factorized"
-        return codec.save(
-            *training.for_any_size(self, network),
-            folder,
-            tables=training.entropy_tables(network) if priced else None,
-            facts=facts,
-            card=card,
-        )

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import typing
 from collections.abc import Callable, Mapping
 
 import numpy as np
-import tensorflow as tf
 
 from data_pipeline import pixels
 from evaluation import tables
@@ -15,32 +13,26 @@ from evaluation.codecs import measure
 from evaluation.codecs.measure import Coder
 from evaluation.metrics import registry, ssim
 from evaluation.record import Evaluation
-from experiments.core.data import RunData
+from experiments.core.run import Run
 from experiments.core.system import Findings
 from experiments.portrait_autoencoder import other_images, published, training
-
-if typing.TYPE_CHECKING:
-    from experiments.portrait_autoencoder.config import Config
 
 _OTHERS = 200  # images of each kind
 _RATE = "file/bits_per_pixel"
 
 
 def examine(
-    config: Config,
-    network: tf.keras.Model,
-    restorers: Mapping[str, Callable],
-    data: RunData,
-    result: Evaluation,
+    run: Run, restorers: Mapping[str, Callable], result: Evaluation
 ) -> Findings:
     """Measures images without faces, how single faces spread, and a codec's files."""
+    config, data = run.config, run.data
     others = other_images.measure(
         restorers,
         size=config.image_size,
         seed=config.seed,
         folder=config.other_images,
         count=min(_OTHERS, len(data.test)),
-        faces=config.fixed_batches(data.test),
+        faces=run.system.fixed_batches(config, data.test),
     )
     wrapped = [published.overflow(result)] if config.uint8_wrap else []
     found = Findings(
@@ -49,7 +41,7 @@ def examine(
     )
     if config.entropy == "none":
         return found
-    ours, codec = next(iter(restorers)), training.codec(network)
+    ours, codec = next(iter(restorers)), training.codec(run.network)
     coder = {ours: Coder(codec.compress, codec.decompress)}
     values = measure.measure(coder, data.test.images, data.test.names).values
     rate = values[ours][_RATE].mean()

@@ -1,26 +1,102 @@
-"""What the runner needs to know of the paper."""
+"""Tan's system: a convolutional auto-encoder, and the codecs made of it."""
 
 from __future__ import annotations
 
-from experiments.core.system import System
-from experiments.portrait_autoencoder import published, training
-from experiments.portrait_autoencoder.config import PRESETS, Config, label
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any
 
-SYSTEM = System(
-    name="portrait_autoencoder",
-    title="Convolutional auto-encoder for portraits",
-    citation=published.CITATION,
-    config_class=Config,
-    presets=PRESETS,
-    published_length=lambda config: 3 if config.entropy == "none" else None,
-    headline=published.HEADLINE,
-    build_network=training.build_network,
-    build_trainer=training.build_trainer,
-    label=label,
-    published=published.PUBLISHED,
-    epochs=lambda config: None,
-    check_claims=published.check_claims,
-    departures=published.DEPARTURES,
-    tabled=published.TABLED,
-    restores="autoencoder",
-)
+import tensorflow as tf
+
+from data_pipeline import pipeline
+from data_pipeline.decoded import DecodedSplit
+from evaluation.record import Evaluation
+from experiments.core.reconstruction import ReconstructionSystem
+from experiments.core.run import Run
+from experiments.core.system import Findings
+from experiments.portrait_autoencoder import config as table
+from experiments.portrait_autoencoder import published, report, training
+from experiments.portrait_autoencoder.config import Config
+from models import portrait_autoencoder
+from serving.export import codec
+
+
+class PortraitAutoencoder(ReconstructionSystem):
+    """A code of real numbers as in the paper, or with `--entropy` real files."""
+
+    name = "portrait_autoencoder"
+    title = "Convolutional auto-encoder for portraits"
+    citation = published.CITATION
+    config_class = Config
+    presets = table.PRESETS
+    headline = published.HEADLINE
+    tabled = published.TABLED
+    published_tables = published.PUBLISHED
+    departures = published.DEPARTURES
+    restores = "autoencoder"
+
+    label = staticmethod(table.label)
+    build_network = staticmethod(training.build_network)
+    build_trainer = staticmethod(training.build_trainer)
+    check_claims = staticmethod(published.check_claims)
+
+    def published_length(self, config: Config) -> int | None:
+        """3 epochs of the paper's network; it has no codec."""
+        return 3 if config.entropy == "none" else None
+
+    def training_task(self, config: Config, split: DecodedSplit) -> pipeline.TaskFn:
+        """Whole training images, or random squares of them."""
+        return pipeline.reconstruction(shift=config.shift, side=config.train_side)
+
+    def compares_with_baselines(self, config: Config) -> bool:
+        """The paper's network; files of a codec are compared with files."""
+        return config.entropy == "none"
+
+    def lost(self, config: Config) -> str:
+        """What the code leaves of an image."""
+        if config.entropy == "factorized":
+            return (
+                f"Trained to make bits per pixel + {config.lmbda:g} · 255² · MSE "
+                "small; its files hold range-coded bytes."
+            )
+        side = config.image_size // portrait_autoencoder.REDUCTION
+        values, numbers = 3 * config.image_size**2, side**2 * config.channels
+        return (
+            f"Of {values:,} values {numbers:,} numbers are left, a code "
+            f"{values / numbers:.3g} times smaller if a number took no more than a "
+            "value; they are real numbers, so this is no size in bytes."
+        )
+
+    def measures(self, config: Config) -> dict[str, Callable]:
+        """Whether images are flat and, if asked for, the paper's probable overflow."""
+        measures = {
+            "raw/level_percent": lambda x, y, names: 100.0 * y.mean(axis=(1, 2, 3)),
+            "raw/contrast_percent": lambda x, y, names: 100.0 * y.std(axis=(1, 2, 3)),
+        }
+        if config.uint8_wrap:
+            measures["raw/mse_uint8_wrap"] = lambda x, y, names: report.mse_uint8_wrap(
+                x, y
+            )
+        return measures
+
+    def examine(
+        self, run: Run, restorers: Mapping[str, Callable], result: Evaluation
+    ) -> Findings:
+        """Other images, single images, and files."""
+        return report.examine(run, restorers, result)
+
+    def export(
+        self, run: Run, network: tf.keras.Model, *, facts: Mapping[str, Any], card: str
+    ) -> pathlib.Path:
+        """Writes both halves, for images of any size, and a codec's tables."""
+        priced = run.config.entropy == "factorized"
+        return codec.save(
+            *training.for_any_size(run.config, network),
+            run.folder.export,
+            tables=training.entropy_tables(network) if priced else None,
+            facts=facts,
+            card=card,
+        )
+
+
+SYSTEM = PortraitAutoencoder()

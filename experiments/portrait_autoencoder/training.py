@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Sequence
 
 import tensorflow as tf
 
+from experiments.portrait_autoencoder.config import Config
 from models import portrait_autoencoder
 from models.compression import FactorizedPrior, Quantization
 from serving.codec.entropy import EntropyTables
@@ -14,9 +14,6 @@ from serving.codec.image_codec import Codec, identify
 from training import losses
 from training.reconstruction import ReconstructionTrainer
 from training.trainer import average_of
-
-if typing.TYPE_CHECKING:
-    from experiments.portrait_autoencoder.config import Config
 
 ANALYSIS, SYNTHESIS, PRIOR = "analysis", "synthesis", "prior"
 # The distortion of a codec counts levels of 8-bit images, so that lambda has the
@@ -63,7 +60,7 @@ def build_network(config: Config, *, any_size: bool = False) -> tf.keras.Model:
 
 
 def build_trainer(
-    config: Config, steps_per_epoch: int, attribute_names: Sequence[str] = ()
+    config: Config, steps_per_epoch: int = 1, attribute_names: Sequence[str] = ()
 ) -> ReconstructionTrainer:
     """The compiled trainer, in the current strategy and precision policy.
 

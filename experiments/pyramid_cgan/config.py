@@ -1,18 +1,22 @@
-"""Table of hyper-parameters and presets."""
+"""Chen et al.'s hyper-parameters and presets."""
 
 from __future__ import annotations
 
 import dataclasses
 
-from data_pipeline import pipeline
 from data_pipeline.choices import check_choice
-from data_pipeline.decoded import DecodedSplit
-from experiments.core.command_line import check_at_least, hp
-from experiments.core.inpainting import InpaintingConfig
-from experiments.pyramid_cgan import published, training
+from experiments.core.command_line import check_at_least, hp, hp_like
+from experiments.core.config import InpaintingConfig
 from models import discriminators, pyramid_cgan
-from serving.export.restorer import Fillable
-from training.loop import Length
+
+ALL = "all"  # of the data set's attributes
+KINDS = ("multi_label", "multi_class")
+CONFIGURATIONS = {
+    "a": "plain",
+    "b": "pyramid",
+    "c": "pyramid, dilation",
+    "d": "pyramid, dilation, local discriminator",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,11 +37,7 @@ class Config(InpaintingConfig):
         f"Of the generator, one of {', '.join(pyramid_cgan.NORMS)}.",
         published="not stated; the model is based on DCGAN",
     )
-    dataset: str = hp(
-        "celeb_a",
-        InpaintingConfig.__dataclass_fields__["dataset"].metadata["help"],
-        published="CelebA",
-    )
+    dataset: str = hp_like(InpaintingConfig, "dataset", "celeb_a", published="CelebA")
     image_size: int = hp(128, "Side of the image, pixels.", published="not stated")
     hole_size: int = hp(
         64,
@@ -47,11 +47,19 @@ class Config(InpaintingConfig):
     hole_fill: float = hp(
         0.0, "What stands in the hole, in [-1, 1].", published="not stated"
     )
-    train_mask: str = hp(
-        "random_rectangle", "The hole in training.", published="drawn for each image"
+    train_mask: str = hp_like(
+        InpaintingConfig,
+        "train_mask",
+        "random_rectangle",
+        meaning="The hole in training.",
+        published="drawn for each image",
     )
-    test_mask: str = hp(
-        "random_rectangle", "The hole in tests.", published="not stated"
+    test_mask: str = hp_like(
+        InpaintingConfig,
+        "test_mask",
+        "random_rectangle",
+        meaning="The hole in tests.",
+        published="not stated",
     )
     patch_size: int = hp(
         64,
@@ -59,7 +67,7 @@ class Config(InpaintingConfig):
         published="a small area around the completed region",
     )
     classes: tuple[str, ...] = hp(
-        (training.ALL,),
+        (ALL,),
         "Attributes that the classifier learns: names, or all that the data set has; "
         "nothing switches the classifier off.",
         published="a general multiclass classifier",
@@ -75,7 +83,7 @@ class Config(InpaintingConfig):
         "The classifier learns from restored images as well as from real ones.",
         published="yes, by Algorithm 1",
     )
-    steps: int = hp(5000, "Training steps.", published="5000")
+    steps: int = hp(5000, "Training steps.", published="5000", length=True)
     generator_steps: int = hp(
         900, "T_g, steps that the generator has for itself.", published="not stated"
     )
@@ -109,7 +117,7 @@ class Config(InpaintingConfig):
         super().__post_init__()
         check_choice("configuration", self.configuration, pyramid_cgan.CONFIGURATIONS)
         check_choice("norm", self.norm, pyramid_cgan.NORMS)
-        check_choice("classification", self.classification, training.KINDS)
+        check_choice("classification", self.classification, KINDS)
         check_at_least("history_steps", self.history_steps, 1)
         for flag in ("generator_steps", "discriminator_steps"):
             check_at_least(flag, getattr(self, flag), 0)
@@ -135,26 +143,6 @@ class Config(InpaintingConfig):
                 f"--patch_size must be at most {self.image_size}, the side of the "
                 f"image; got {self.patch_size}."
             )
-
-    def length(self, split: DecodedSplit) -> Length:
-        """The paper counts steps."""
-        pipeline.steps_per_epoch(split, self.batch_size)  # enough for one
-        return Length(self.steps, self.history_steps, "step")
-
-    def training_task(self, split: DecodedSplit) -> pipeline.TaskFn:
-        """Fills holes; for a real image another one is drawn, and it has its labels."""
-        names = split.names
-        task = self.task(self.train_mask, names)
-        return pipeline.judged(
-            task,
-            self.mask_fn(self.train_mask, names),
-            training.of_split(self.classes, self.classification, split),
-        )
-
-    @property
-    def fillable(self) -> Fillable:
-        """Any hole."""
-        return Fillable(0)
 
 
 LITERAL = {
@@ -202,9 +190,7 @@ PRESETS = {
 
 def label(config: Config) -> str:
     """What tables call the network."""
-    parts = [
-        f"({config.configuration}) {published.CONFIGURATIONS[config.configuration]}"
-    ]
+    parts = [f"({config.configuration}) {CONFIGURATIONS[config.configuration]}"]
     if all(getattr(config, key) == value for key, value in LITERAL.items()):
         parts.append("losses as printed")
     elif not config.reconstruction_weight:

@@ -9,18 +9,13 @@ from collections.abc import Mapping, Sequence
 from evaluation import claims
 from evaluation.metrics import registry
 from evaluation.record import Evaluation
+from experiments.pyramid_cgan.config import CONFIGURATIONS
 
 CITATION = (
     "Z. Chen, Z. Ji, H. Zhang. Conditional deep convolutional GANs for image "
     "restoration."
 )
 
-CONFIGURATIONS = {
-    "a": "plain",
-    "b": "pyramid",
-    "c": "pyramid, dilation",
-    "d": "pyramid, dilation, local discriminator",
-}
 LABELS = {key: f"({key}) {name}" for key, name in CONFIGURATIONS.items()}
 
 HEADLINE = ("hole/l1_percent", "hole/psnr_db", "hole/ssim", "hole/lpips")

@@ -9,14 +9,16 @@ from evaluation.record import Evaluation
 from evaluation.tables import Table
 from experiments.core import finished_runs
 from experiments.core.finished_runs import FinishedRun
-from experiments.core.system import Together
+from experiments.core.system import JointFindings
 from experiments.pyramid_cgan import published
 
 _ERROR = "hole/l1_percent"
 
 
-def together(evaluation: Evaluation, runs: Sequence[FinishedRun]) -> Together:
-    """Fig. 4's claims, and one table of attributes; as `System.together` takes it."""
+def joint_findings(
+    evaluation: Evaluation, runs: Sequence[FinishedRun]
+) -> JointFindings:
+    """Fig. 4's claims, and one table of attributes."""
     default = [run for run in runs if not run.config["classifier_on_fake"]]
     # Those that learned from restored images, too, are compared among themselves.
     histories = finished_runs.histories(default or runs)
@@ -28,7 +30,7 @@ def together(evaluation: Evaluation, runs: Sequence[FinishedRun]) -> Together:
     }
     named = {run.label: run for run in runs}
     both = [named.get(label) for label in (published.LITERAL, published.LABELS["d"])]
-    return Together(
+    return JointFindings(
         statements=[_printed_losses(evaluation, *both)] if all(both) else (),
         tables=[attributes.table(judged)] if judged else (),
         claims=published.check_histories(histories, on_fake=not default),

@@ -1,28 +1,51 @@
-"""What the runner needs to know of the paper."""
+"""Chen et al.'s system: a pyramid generator, two discriminators, a classifier."""
 
 from __future__ import annotations
 
-from experiments.core.system import System
-from experiments.pyramid_cgan import published, training
-from experiments.pyramid_cgan.config import PRESETS, Config, label
-from experiments.pyramid_cgan.report import together
+from data_pipeline import pipeline
+from data_pipeline.decoded import DecodedSplit
+from experiments.core.inpainting import InpaintingSystem
+from experiments.pyramid_cgan import config as table
+from experiments.pyramid_cgan import published, report, training
+from experiments.pyramid_cgan.config import Config
+from training.loop import Length
 
-SYSTEM = System(
-    name="pyramid_cgan",
-    title="Conditional deep convolutional GANs for image restoration",
-    citation=published.CITATION,
-    config_class=Config,
-    presets=PRESETS,
-    published_length=lambda config: 5000,
-    build_network=training.build_network,
-    build_trainer=training.build_trainer,
-    label=label,
-    published=(),
-    epochs=lambda config: None,
-    headline=published.HEADLINE,
-    check_claims=published.check_claims,
-    departures=published.DEPARTURES,
-    statements=training.statements,
-    tabled=published.TABLED,
-    together=together,
-)
+
+class PyramidCGAN(InpaintingSystem):
+    """Fills rectangles anywhere; training is counted in steps."""
+
+    name = "pyramid_cgan"
+    title = "Conditional deep convolutional GANs for image restoration"
+    citation = published.CITATION
+    config_class = Config
+    presets = table.PRESETS
+    headline = published.HEADLINE
+    tabled = published.TABLED
+    departures = published.DEPARTURES
+
+    label = staticmethod(table.label)
+    build_network = staticmethod(training.build_network)
+    build_trainer = staticmethod(training.build_trainer)
+    check_claims = staticmethod(published.check_claims)
+    statements = staticmethod(training.statements)
+    joint_findings = staticmethod(report.joint_findings)
+
+    def published_length(self, config: Config) -> int:
+        """5,000 steps."""
+        return 5000
+
+    def length(self, config: Config, split: DecodedSplit) -> Length:
+        """In steps, as in the paper."""
+        pipeline.steps_per_epoch(split, config.batch_size)  # enough for one
+        return Length(config.steps, config.history_steps, "step")
+
+    def training_task(self, config: Config, split: DecodedSplit) -> pipeline.TaskFn:
+        """Fills holes; for a real image another one is drawn, and it has its labels."""
+        return pipeline.judged(
+            self.task(config, config.train_mask, split.names),
+            self.mask_fn(config, config.train_mask, split.names),
+            training.of_split(config.classes, config.classification, split),
+        )
+
+
+SYSTEM = PyramidCGAN()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,13 +9,11 @@ import tensorflow as tf
 
 from data_pipeline.choices import check_choice
 from data_pipeline.decoded import DecodedSplit
+from experiments.pyramid_cgan.config import ALL, Config
 from models import discriminators, pyramid_cgan
 from training import losses
 from training.pyramid_cgan import PyramidTrainer
 from training.trainer import average_of
-
-if typing.TYPE_CHECKING:
-    from experiments.pyramid_cgan.config import Config
 
 LABEL_LOSSES = {"multi_label": losses.multi_label, "multi_class": losses.multi_class}
 
@@ -33,7 +30,7 @@ def build_network(config: Config) -> tf.keras.Model:
 
 
 def build_trainer(
-    config: Config, steps_per_epoch: int = 0, attribute_names: Sequence[str] = ()
+    config: Config, steps_per_epoch: int = 1, attribute_names: Sequence[str] = ()
 ) -> PyramidTrainer:
     """The compiled trainer, in the current strategy and precision policy.
 
@@ -109,10 +106,6 @@ def statements(config: Config, split: DecodedSplit) -> list[str]:
     shown = ", ".join(name.replace("_", " ") for name in names[:6])
     more = f" and {len(names) - 6} more" if len(names) > 6 else ""
     return [phases, f"The classifier learns {shown}{more}."]
-
-
-ALL = "all"
-KINDS = ("multi_label", "multi_class")
 
 
 def chosen(classes: Sequence[str], attribute_names: Sequence[str]) -> tuple[str, ...]:

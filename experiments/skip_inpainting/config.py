@@ -1,14 +1,13 @@
-"""Table of hyper-parameters and presets."""
+"""Jiang & Zhang's hyper-parameters and presets."""
 
 from __future__ import annotations
 
 import dataclasses
 
 from data_pipeline.choices import check_choice
-from experiments.core.command_line import hp
-from experiments.core.inpainting import InpaintingConfig
+from experiments.core.command_line import hp, hp_like
+from experiments.core.config import InpaintingConfig
 from models import skip_inpainting
-from serving.export.restorer import Fillable
 
 LOSSES = ("paper", "swapped")
 PATCH_MASKS = ("center", "random_square")
@@ -34,21 +33,16 @@ class Config(InpaintingConfig):
     hole_fill: float = hp(
         1.0, "What stands in the hole, in [-1, 1].", published="not stated"
     )
-    train_mask: str = hp(
+    train_mask: str = hp_like(
+        InpaintingConfig,
+        "train_mask",
         "random_square",
-        InpaintingConfig.__dataclass_fields__["train_mask"].metadata["help"],
         published="a square at a random place",
     )
-    test_mask: str = hp(
-        "center",
-        InpaintingConfig.__dataclass_fields__["test_mask"].metadata["help"],
-        published="the center square",
+    test_mask: str = hp_like(
+        InpaintingConfig, "test_mask", "center", published="the center square"
     )
-    crop: str = hp(
-        "none",
-        "center, none, or the side of a centered square, pixels.",
-        published="not stated",
-    )
+    crop: str = hp_like(InpaintingConfig, "crop", "none", published="not stated")
     widths: tuple[int, ...] = hp(
         skip_inpainting.WIDTHS,
         "Channels of the encoder's levels.",
@@ -57,7 +51,9 @@ class Config(InpaintingConfig):
     discriminator_widths: tuple[int, ...] = hp(
         (64, 128, 256, 512), "Channels of its levels.", published="not stated"
     )
-    epochs: int = hp(40, "Passes over the training images.", published="40")
+    epochs: int = hp(
+        40, "Passes over the training images.", published="40", length=True
+    )
     batch_size: int = hp(
         64,
         "Images a step, over all replicas.",
@@ -102,11 +98,6 @@ class Config(InpaintingConfig):
     def fills_patch(self) -> bool:
         """Whether the model gives the patch under the hole, not the whole image."""
         return self.model in (0, 1)
-
-    @property
-    def fillable(self) -> Fillable:
-        """Models 0 and 1 fill a square of the hole's side; models 2 and 3 any hole."""
-        return Fillable(self.hole_size if self.fills_patch else 0)
 
 
 PRESETS = {

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Sequence
 
 import tensorflow as tf
 
+from experiments.skip_inpainting.config import Config
 from models import discriminators, holes, skip_inpainting
 from training import losses
 from training.adversarial import AdversarialTrainer, see_everything
 from training.trainer import average_of
-
-if typing.TYPE_CHECKING:
-    from experiments.skip_inpainting.config import Config
 
 
 def build_network(config: Config) -> tf.keras.Model:
@@ -28,7 +25,7 @@ def build_network(config: Config) -> tf.keras.Model:
 
 
 def build_trainer(
-    config: Config, steps_per_epoch: int = 0, attribute_names: Sequence[str] = ()
+    config: Config, steps_per_epoch: int = 1, attribute_names: Sequence[str] = ()
 ) -> AdversarialTrainer:
     """The compiled trainer, in the current strategy and precision policy.
 

@@ -8,14 +8,23 @@ import tiny
 
 from experiments.core import evaluate
 from experiments.core import system as papers
+from training.history import History
 
 
-def described(name, preset, history, **options):
+def described(tmp_path, name, preset, history, **options):
     system = papers.load(name)
     config = system.config_class(**{**system.presets[preset], **options})
     split = tiny.split_of(np.zeros([100, 8, 8, 3], np.uint8))
-    data = types.SimpleNamespace(train=split, test=split)
-    text = evaluate.describe(system, config, data, history)
+    path = tmp_path / "history.csv"
+    for values in history:
+        History(path).add(values)
+    run = types.SimpleNamespace(
+        system=system,
+        config=config,
+        data=types.SimpleNamespace(train=split, test=split),
+        folder=types.SimpleNamespace(history=path),
+    )
+    text = evaluate.describe(run)
     return text.split(" px, ")[1].rsplit(" over 100 images", 1)[0]
 
 
@@ -43,16 +52,16 @@ def row(epoch, step):
         ("pyramid_cgan", "d", row(0, 6000), "6,000 steps (published: 5,000)"),
     ],
 )
-def test_it_is_said_beside_what_is_published(name, preset, last, said):
-    assert described(name, preset, [row(0, 0), last]) == said
+def test_it_is_said_beside_what_is_published(tmp_path, name, preset, last, said):
+    assert described(tmp_path, name, preset, [row(0, 0), last]) == said
 
 
-def test_what_it_began_as_is_said():
+def test_what_it_began_as_is_said(tmp_path):
     last, options = row(16, 96), {"initial": "runs/lambda_0.03"}
-    said = described("portrait_autoencoder", "lambda_0.01", [last], **options)
+    said = described(tmp_path, "portrait_autoencoder", "lambda_0.01", [last], **options)
     assert said == "16 epochs (96 updates), begun as lambda_0.03,"
 
 
-def test_a_network_that_has_not_been_trained_here_has_no_length():
+def test_a_network_that_has_not_been_trained_here_has_no_length(tmp_path):
     said = "0 of 40 epochs (0 updates)"
-    assert described("skip_inpainting", "paper", []) == said
+    assert described(tmp_path, "skip_inpainting", "paper", []) == said

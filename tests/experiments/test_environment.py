@@ -6,10 +6,10 @@ import json
 import pytest
 
 from experiments.core import system as papers
-from experiments.core.environment import without_places
+from experiments.core.environment import shareable, without_folders
 
 every_system = pytest.mark.parametrize(
-    "system", [papers.load(name) for name in papers.NAMES], ids=lambda s: s.name
+    "system", [papers.load(name) for name in papers.names()], ids=lambda s: s.name
 )
 
 
@@ -36,15 +36,25 @@ def test_no_field_says_where_files_are(system, folder):
         if isinstance(value, str) and takes(config, name, path) and name not in WORDS
     }
     assert {"data_dir", "workdir", "lpips_weights", "groups"} <= values.keys()
-    assert folder not in json.dumps(without_places({"config": values}))
+    assert folder not in json.dumps(shareable(type(config), values))
 
 
 def test_a_path_that_names_what_was_used_keeps_its_last_part():
+    config_class = papers.load("skip_inpainting").config_class
     values = {"initial": "/home/me/runs/a", "test_mask": "/home/me/masks/oval.png"}
-    assert without_places(values) == {"initial": "a", "test_mask": "oval.png"}
-    assert without_places({"test_mask": "center"}) == {"test_mask": "center"}
+    kept = {"initial": "a", "test_mask": "oval.png"}
+    assert shareable(config_class, values) == kept
+    assert shareable(config_class, {"test_mask": "center"}) == {"test_mask": "center"}
 
 
 def test_folders_of_faces_and_of_other_images_are_places():
-    values = {"face_mask_dir": "masks", "other_images": "lamps", "face_masks": "auto"}
-    assert without_places(values) == {"face_masks": "auto"}
+    values = {"face_mask_dir": "masks", "face_masks": "auto"}
+    config_class = papers.load("cvae_dcgan").config_class
+    assert shareable(config_class, values) == {"face_masks": "auto"}
+    config_class = papers.load("portrait_autoencoder").config_class
+    assert shareable(config_class, {"other_images": "lamps"}) == {}
+
+
+def test_a_sentence_names_files_without_their_folders():
+    text = "80/20, seed 0; read /home/someone/lfw.tgz; the rest"
+    assert without_folders(text) == "80/20, seed 0; read lfw.tgz; the rest"

@@ -6,7 +6,6 @@ import pytest
 
 from evaluation.record import Evaluation
 from experiments import reproduce
-from experiments.core import environment as provenance
 from experiments.core import results as results_text
 from experiments.core import system as papers
 
@@ -73,7 +72,7 @@ def test_runs_are_gathered_ours_first_with_claims_checked(system, tmp_path):
     assert first == "model 3"
     parameters = [int(row[1].replace(",", "")) for row in results["cost"]["rows"]]
     assert parameters[0] > parameters[1] > 0
-    shown = results_text.table(system, results)
+    shown = results_text.main_table(system, results)
     assert "**model 3** (ours)" in shown
     told = "1 of 40 epochs, CPU, trained at commit c-model 2. `--preset=model3 "
     (line,) = (line for line in shown.splitlines() if told in line)
@@ -84,10 +83,10 @@ def test_both_commits_are_named_where_both_are_known(system, tmp_path):
     runs = [fake_run(tmp_path / "3", "model 3", 0.2)]
     (results,) = reproduce.gather(system, runs, tmp_path)["sets"]
     expected = "CPU, trained at commit c-model 3. `"
-    assert expected in results_text.table(system, results)
+    assert expected in results_text.main_table(system, results)
     results["runs"][0]["environment"]["evaluation commit"] = "e"
     expected = "CPU, trained at commit c-model 3, evaluated at commit e. `"
-    assert expected in results_text.table(system, results)
+    assert expected in results_text.main_table(system, results)
 
 
 def test_runs_on_other_images_have_a_table_of_their_own(system, tmp_path):
@@ -130,17 +129,6 @@ def test_tables_of_a_run_are_shown_by_its_name(system, tmp_path):
 def test_a_run_without_a_report_is_named(system, tmp_path):
     with pytest.raises(FileNotFoundError, match="run it with --stages=evaluate"):
         reproduce.gather(system, [tmp_path], tmp_path)
-
-
-def test_results_do_not_say_where_files_were():
-    environment = {
-        "data": {"notes": "80/20, seed 0; read /home/someone/lfw.tgz; the rest"},
-        "config": {"workdir": "/home/someone/runs", "epochs": 3},
-    }
-    assert provenance.without_places(environment) == {
-        "data": {"notes": "80/20, seed 0; read lfw.tgz; the rest"},
-        "config": {"epochs": 3},
-    }
 
 
 def test_a_block_is_replaced_and_nothing_else():

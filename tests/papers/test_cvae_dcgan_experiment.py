@@ -269,7 +269,7 @@ def test_faces_that_cannot_be_found_are_said_before_training(
 ):
     monkeypatch.setitem(sys.modules, "mediapipe", None)
     monkeypatch.setitem(sys.modules, "mediapipe.python.solutions", None)
-    monkeypatch.setattr(runner, "_train", lambda *_: pytest.fail("it has trained"))
+    monkeypatch.setattr(runner, "train", lambda *_: pytest.fail("it has trained"))
     config = make(workdir=str(tmp_path / "run"), **SHORT, **options)
     with pytest.raises((ValueError, FileNotFoundError), match=said):
         runner.run(SYSTEM, config, "smoke")

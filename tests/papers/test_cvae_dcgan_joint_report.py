@@ -195,7 +195,7 @@ def test_tables_that_name_runs_are_one_and_others_stay(gathered, together):
 
 def test_the_readme_has_runs_and_jpeg_with_their_bytes(system, gathered):
     results = gathered[0]["sets"][0]
-    shown = results_text.table(system, results)
+    shown = results_text.main_table(system, results)
     header, _, *rows = [line for line in shown.splitlines() if line[:1] == "|"]
     assert "File bytes ↓" in header
     assert [row.split("|")[1].strip() for row in rows] == [
@@ -229,7 +229,7 @@ def test_runs_that_are_cut_short_stand_below_the_others(system, gathered):
     results = json.loads(json.dumps(gathered[0]))
     results["sets"][0]["together"]["folded"].append("DCGAN, fast")
     row, made = "\n| **DCGAN, fast** (ours) |", "\n- DCGAN, fast: Forty faces"
-    shown = results_text.table(system, results["sets"][0])
+    shown = results_text.main_table(system, results["sets"][0])
     assert row not in shown and made not in shown
     assert "\n- DCGAN: Forty faces" in shown
     page = results_text.render(results)
@@ -261,7 +261,7 @@ def test_long_tables_but_the_first_are_closed(gathered):
 def test_older_results_have_nothing_together(system, gathered):
     results = {**gathered[0]["sets"][0]}
     del results["together"]
-    assert "| mean face |" in results_text.table(system, results)
+    assert "| mean face |" in results_text.main_table(system, results)
     page = results_text.render({**gathered[0], "sets": [results]})
     assert "More rows" not in page and "**By yaw**" not in page
     assert "**CVAE: By yaw**" in page
@@ -269,7 +269,7 @@ def test_older_results_have_nothing_together(system, gathered):
 
 def test_a_report_of_several_runs_has_it_too(system, folders, tmp_path, monkeypatch):
     # What needs trained networks and their images is tested with other systems.
-    monkeypatch.setattr(compare.runner, "trained_network", lambda *_: None)
+    monkeypatch.setattr(compare.networks, "trained", lambda *_: None)
     monkeypatch.setattr(compare, "_pictures", lambda *_: {})
     page = compare.compare(system, folders, str(tmp_path))
     results = json.loads((page.parent / "results.json").read_text())

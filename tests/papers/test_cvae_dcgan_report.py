@@ -26,7 +26,9 @@ from experiments.cvae_dcgan import discriminator, published, table_1, training
 from experiments.cvae_dcgan import files as coded_latents
 from experiments.cvae_dcgan import report as cvae_dcgan_findings
 from experiments.cvae_dcgan.config import PRESETS, Config
+from experiments.cvae_dcgan.system import SYSTEM
 from serving.codec import container
+from training.history import History
 
 SIZE = 32
 BITS = "file/bits_per_pixel"
@@ -497,8 +499,20 @@ class TestClaims:
             assert found[claim]["verdict"] == UNKNOWN
 
 
+def run_of(config, data, network, folder):
+    """A run, as far as it is examined."""
+    return types.SimpleNamespace(
+        system=SYSTEM,
+        config=config,
+        data=data,
+        network=network,
+        perceptual=None,
+        folder=types.SimpleNamespace(history=folder / "history.csv"),
+    )
+
+
 @pytest.fixture(scope="module")
-def examined(network):
+def examined(network, tmp_path_factory):
     """Config, data, evaluation and findings of larger images, one without a face."""
     images = np.stack([tiny_codec.picture(40, 48, seed) for seed in range(6)])
     face_mask = np.zeros([6, 40, 48, 1], np.uint8)
@@ -511,17 +525,19 @@ def examined(network):
         mean_image=train.mean_image,
     )
     config = settings(generator="cvae", face_masks="own", lpips_weights="none.npz")
-    restorers = {"ours": config.restorer(network), **config.baselines(data)}
+    run = run_of(config, data, network, tmp_path_factory.mktemp("run"))
+    for values in TestWatchedDiscriminator().history():
+        History(run.folder.history).add(values)
+    restorers = {"ours": SYSTEM.restorer(network), **SYSTEM.baselines(data)}
     result = evaluate.evaluate(
         restorers,
-        config.fixed_batches(data.test),
+        SYSTEM.fixed_batches(config, data.test),
         data.test.names,
-        extra=config.measures(),
-        to_unit=config.to_unit,
+        extra=SYSTEM.measures(config),
+        to_unit=SYSTEM.to_unit,
         progress=None,
     )
-    history = TestWatchedDiscriminator().history()
-    found = config.examine(network, restorers, data, result, history)
+    found = SYSTEM.examine(run, restorers, result)
     return config, data, result, found
 
 
@@ -587,7 +603,7 @@ class TestExamine:
             summary=bootstrap.summarize(result.joined(found.values)),
             ours=["ours"],
             headline=["raw/l1_percent"],
-            metrics=config.metrics,
+            metrics=SYSTEM.metrics,
             statements=found.statements,
             tables=found.tables,
             pictures=found.pictures,
@@ -596,7 +612,7 @@ class TestExamine:
         for text in ("Masked", "Face", "ours, 4 bits", "published: DCGAN + mask"):
             assert text in page
 
-    def test_without_masks_and_of_images_of_that_size(self, network):
+    def test_without_masks_and_of_images_of_that_size(self, network, tmp_path):
         config = settings(generator="cvae")
         data = types.SimpleNamespace(
             test=split_of_files(pictures(3)),
@@ -604,7 +620,11 @@ class TestExamine:
         )
         whole = coded_measures.whole(data.test.names)
         rows = cvae_dcgan_findings._rows(
-            config, config.restorer(network), "ours", data, whole, None
+            run_of(config, data, network, tmp_path),
+            SYSTEM.restorer(network),
+            "ours",
+            whole,
+            None,
         )
         # Both readings of JPEG are one.
         assert list(rows) == ["ours", "JPEG quality 85", "mean face"]

@@ -14,7 +14,6 @@ import tiny
 
 from data_pipeline import masks, pipeline, pixels
 from experiments.core import command_line, results, runner
-from experiments.core.data import RunData
 from experiments.multiscale_context_encoder import published as facts
 from experiments.multiscale_context_encoder.config import PRESETS, Config
 from experiments.multiscale_context_encoder.system import SYSTEM
@@ -89,8 +88,8 @@ class TestData:
         split = tiny.split_of(tiny.noise(8))
         config = make("paper", **TINY)
         for task, shifted in (
-            (config.training_task(split), True),
-            (config.task(config.test_mask, split.names), False),
+            (SYSTEM.training_task(config, split), True),
+            (SYSTEM.task(config, config.test_mask, split.names), False),
         ):
             batches = pipeline.evaluation_batches(split, task, batch_size=8, seed=0)
             ((_, target),) = batches.as_numpy_iterator()
@@ -101,21 +100,20 @@ class TestData:
         color = (0.1, -0.2, 0.3)
         config = make("paper", **{**TINY, "hole_fill": color})
         split = tiny.split_of(tiny.noise(2))
-        ((inputs, _),) = config.fixed_batches(split).as_numpy_iterator()
+        ((inputs, _),) = SYSTEM.fixed_batches(config, split).as_numpy_iterator()
         missing = inputs["mask"][..., 0] > 0
         np.testing.assert_allclose(inputs["image"][missing], [color] * 128, atol=1e-6)
 
     def test_a_subset_of_lfw_reaches_the_source(self):
         config = make("lfw_add", lfw_subset=12234)
-        assert config.source_options() == {"subset": 12234}
         with pytest.raises(FileNotFoundError, match="LFW is not"):
-            _ = RunData(config).test
+            _ = SYSTEM.data(config).test
 
 
 def test_the_cost_of_a_run_stands_beside_its_measured_speed():
     values = json.loads(json.dumps(dataclasses.asdict(make("lfw_concat"))))
     run = {"label": facts.CONCAT, "environment": {"config": values}}
-    table = results.make(SYSTEM, [run])
+    table = results.cost_table(SYSTEM, [run])
     ((label, parameters, macs, training, inference),) = table.rows
     assert (label, parameters, macs) == (facts.CONCAT, "2,224,835", "3.290")
     assert inference > training > 0

@@ -9,7 +9,7 @@ import tiny_codec
 
 from data_pipeline import pixels
 from evaluation.record import Evaluation
-from experiments.core import command_line, runner
+from experiments.core import command_line, networks, runner
 from experiments.core.folder import RunFolder
 from experiments.portrait_autoencoder import published, training
 from experiments.portrait_autoencoder.config import LAMBDAS, PRESETS, Config, label
@@ -186,7 +186,7 @@ class TestCodecRun:
         values = evaluation.values["λ = 0.01, N = 8"]
         codec = codec_export.load_image_codec(codec_run.export)
         config = make(**SHORT)
-        split = runner.RunData(config).test
+        split = SYSTEM.data(config).test
         for index in (0, len(split) - 1):
             data = codec.compress(split.images[index])
             assert values["file/bits_per_pixel"][index] == 8 * len(data) / 32**2
@@ -248,7 +248,7 @@ class TestPlainRun:
 
 class TestInitial:
     def test_a_run_begins_as_the_other_ended(self, codec_run, tmp_path):
-        weights = runner.trained_network(SYSTEM, make(), codec_run).get_weights()
+        weights = networks.trained(SYSTEM, make(), codec_run).get_weights()
         folder = start(
             tmp_path / "next",
             initial=str(codec_run.path),
@@ -256,7 +256,7 @@ class TestInitial:
             learning_rate=1e-12,
         )
         config = make(initial=str(codec_run.path))
-        after = runner.trained_network(SYSTEM, config, folder).get_weights()
+        after = networks.trained(SYSTEM, config, folder).get_weights()
         for before, now in zip(weights, after):
             np.testing.assert_allclose(before, now, atol=1e-6)
 
@@ -276,13 +276,6 @@ class TestInitial:
     def test_a_folder_without_a_run_is_refused(self, tmp_path):
         with pytest.raises(ValueError, match="--initial=.* is not a run folder"):
             start(tmp_path / "next", initial=str(tmp_path))
-
-    def test_results_keep_its_name_but_not_its_place(self):
-        from experiments.core.environment import without_places
-
-        assert without_places({"initial": "/home/me/runs/a", "data_dir": "/d"}) == {
-            "initial": "a"
-        }
 
 
 @pytest.mark.parametrize("level, verdict", [(0.2, "holds"), (44.0, "does not hold")])

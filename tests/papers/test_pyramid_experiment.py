@@ -22,6 +22,7 @@ from evaluation.record import Evaluation
 from experiments.core import command_line, runner
 from experiments.core.finished_runs import FinishedRun
 from experiments.core.folder import RunFolder
+from experiments.pyramid_cgan import config as config_table
 from experiments.pyramid_cgan import published as facts
 from experiments.pyramid_cgan import training
 from experiments.pyramid_cgan.config import PRESETS, Config
@@ -134,7 +135,7 @@ class TestPresets:
         tf.keras.utils.set_random_seed(0)
         trainer = SYSTEM.build_trainer(config, 1, NAMES)
         batches = pipeline.training_batches(
-            split, config.training_task(split), batch_size=4, seed=0
+            split, SYSTEM.training_task(config, split), batch_size=4, seed=0
         )
         parts = (trainer.generator, trainer.discriminator, trainer.classifier)
         before = [[w.numpy() for w in part.trainable_weights] for part in parts]
@@ -202,7 +203,7 @@ class TestTrainer:
     def test_its_length_is_counted_in_steps(self):
         split = numbered(40)
         assert make("d").length(split) == Length(5000, 100, "step")
-        assert SYSTEM.epochs(make("d")) is None
+        assert SYSTEM.published_epochs(make("d")) is None
         with pytest.raises(ValueError, match="--batch_size=32 is more than the 12 "):
             make("d").length(numbered(12))
 
@@ -230,12 +231,12 @@ class TestLabels:
         np.testing.assert_array_equal(found, [0, 2, 0, 2, 1, 1])
         assert training.outputs(("Four", "One"), "multi_class", NAMES) == 3
 
-    @pytest.mark.parametrize("kind", training.KINDS)
+    @pytest.mark.parametrize("kind", config_table.KINDS)
     def test_nothing_switches_the_classifier_off(self, kind):
         assert training.of_split((), kind, self.split) is None
         assert training.outputs((), kind, NAMES) == 0
 
-    @pytest.mark.parametrize("kind", training.KINDS)
+    @pytest.mark.parametrize("kind", config_table.KINDS)
     def test_data_without_attributes_have_none(self, kind):
         bare = tiny.split_of(tiny.noise(2))
         assert training.of_split(("all",), kind, bare) is None
@@ -255,14 +256,14 @@ class TestLabels:
 class TestBatches:
     def batches(self, split, count, *, config=None, seed=0, judged=True):
         config = config or make("d", **TINY)
-        task = config.training_task(split)
+        task = SYSTEM.training_task(config, split)
         if not judged:
-            task = config.task(config.train_mask, split.names)
+            task = SYSTEM.task(config, config.train_mask, split.names)
         dataset = pipeline.training_batches(split, task, batch_size=4, seed=seed)
         return list(dataset.take(count).as_numpy_iterator())
 
     @pytest.mark.parametrize("part", [slice(0, None), slice(5, None), slice(0, 5)])
-    @pytest.mark.parametrize("kind", training.KINDS)
+    @pytest.mark.parametrize("kind", config_table.KINDS)
     def test_labels_are_those_of_the_image(self, part, kind):
         """Also where validation has taken a part of the split."""
         split = numbered(12).part(part.start, part.stop)
@@ -549,11 +550,11 @@ def test_it_is_said_what_the_printed_losses_do(tmp_path):
         finished(tmp_path / "p", facts.LITERAL, {**errors, 200: 25.0}, 0.4),
     ]
     merged = record.merge(*[run.evaluation for run in runs])
-    (said,) = SYSTEM.together(merged, runs).statements
+    (said,) = SYSTEM.joint_findings(merged, runs).statements
     assert "goes from 20.0% of random weights to 25.0% in that phase" in said
     assert "with the default losses to 8.0%. It ends at 7.0% against 7.0%" in said
     assert "SSIM of 0.400 against 0.500 and an LPIPS of 0.600 against 0.500" in said
-    assert not SYSTEM.together(runs[0].evaluation, runs[:1]).statements
+    assert not SYSTEM.joint_findings(runs[0].evaluation, runs[:1]).statements
 
 
 @pytest.mark.parametrize(

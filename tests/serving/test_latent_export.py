@@ -20,6 +20,7 @@ from tiny_latents import LATENTS, SIZE
 from data_pipeline import pixels
 from experiments.core import command_line
 from experiments.cvae_dcgan.config import PRESETS, Config
+from experiments.cvae_dcgan.system import SYSTEM
 from models import cvae_dcgan
 from serving.codec import container
 from serving.codec import quantizer as latent_quantizers
@@ -53,13 +54,12 @@ def run(tmp_path_factory):
     network = cvae_dcgan.build_autoencoder(*tiny_latents.halves())
     split = tiny.split_of(tiny_latents.pictures(30))
     folder = tmp_path_factory.mktemp("whole") / "run"
-    made = config.export(
-        network,
-        folder / "export" / "1",
+    run = types.SimpleNamespace(
+        config=config,
+        folder=types.SimpleNamespace(path=folder, export=folder / "export" / "1"),
         data=types.SimpleNamespace(train=split),
-        facts={"name": "x"},
-        card="# Card\n",
     )
+    made = SYSTEM.export(run, network, facts={"name": "x"}, card="# Card\n")
     assert made == folder / "export" / "1"
     return folder, network, split
 

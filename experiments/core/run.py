@@ -1,0 +1,86 @@
+"""One run: what is made of its flags, each thing once."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import tensorflow as tf
+
+from evaluation import subsets
+from evaluation.metrics import lpips
+from experiments.core import networks
+from experiments.core.config import SystemConfig
+from experiments.core.data import RunData
+from experiments.core.folder import RunFolder
+from experiments.core.judges import Judges
+from training import strategy
+
+
+class Run:
+    """A run, handed from training to evaluation to export.
+
+    Args:
+      system: The paper's `experiments.core.system.System`.
+      config: Its flags.
+      preset: The preset they began with.
+
+    Attributes:
+      folder: Where everything is written.
+      data: Images, decoded when they are first asked for.
+    """
+
+    def __init__(self, system: Any, config: SystemConfig, preset: str):
+        self.system, self.config, self.preset = system, config, preset
+        path = config.workdir or f"runs/{system.name}/{preset}-{config.dataset}"
+        self.folder = RunFolder(path)
+        self.data: RunData = system.data(config)
+
+    def check(self) -> None:
+        """Raises now what would otherwise end the run after hours of training."""
+        config = self.config
+        strategy.check_batch_size(config.batch_size, self.devices)
+        strategy.check_jit_compile(config.jit_compile, self.devices)
+        if config.groups and "evaluate" in config.stages:
+            subsets.read_groups(config.groups, self.data.test.names)
+        if {"train", "evaluate"} <= set(config.stages):
+            self.judges.check(self.data.validation)
+            self.system.check_evaluation(config, self.data)
+        lpips.resolve(config.lpips_weights)
+        if "train" not in config.stages and not self.folder.has_begun:
+            raise self.folder.untrained()
+
+    @property
+    def label(self) -> str:
+        """The network's name in tables."""
+        return self.system.label(self.config)
+
+    @functools.cached_property
+    def devices(self) -> tf.distribute.Strategy:
+        """Where it trains."""
+        return strategy.make(self.config.num_replicas)
+
+    @functools.cached_property
+    def record(self) -> dict[str, Any]:
+        """Paper, preset, flags and environment, as config.json has them.
+
+        Asked for the first time, it writes config.json, or raises a ValueError where
+        the folder holds a run of other flags.
+        """
+        return self.folder.record(self.system.name, self.preset, self.config)
+
+    @functools.cached_property
+    def perceptual(self) -> lpips.LPIPS | None:
+        """LPIPS, where there are weights."""
+        path = lpips.resolve(self.config.lpips_weights)
+        return lpips.load(path) if path else None
+
+    @functools.cached_property
+    def judges(self) -> Judges:
+        """The networks that --judge and --embedding name."""
+        return Judges(self.config, self.system.region)
+
+    @functools.cached_property
+    def network(self) -> tf.keras.Model:
+        """The trained network, averaged if the run averages, in float32."""
+        return networks.trained(self.system, self.config, self.folder)
