@@ -44,7 +44,13 @@ CHECKPOINTS = ("last", "best")
 
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
-    """The flags that mean the same for everything that is trained."""
+    """The flags that mean the same for everything that is trained.
+
+    Attributes:
+      extra_dir: Folder of more training photographs; a flag where a paper has it.
+    """
+
+    extra_dir = ""
 
     dataset: str = hp("faces", f"One of {', '.join(sources.DATASETS)}.")
     data_dir: str = hp(
@@ -147,8 +153,9 @@ class SystemConfig(RunConfig):
 
     initial: str = hp(
         "",
-        "Run folder whose network this one begins as, such as one that was trained on "
-        "more faces; the networks must be alike. Empty begins with random weights.",
+        "Run folder, export or shipped model whose network this one begins as, such as "
+        "one that was trained on more faces; the networks must be alike. Empty begins "
+        "with random weights.",
     )
     ema_decay: float = hp(
         0.0,
@@ -225,6 +232,15 @@ class SystemConfig(RunConfig):
           The folder.
         """
         raise NotImplementedError
+
+    def begun_from(self, other: SystemConfig, weights: list) -> list:
+        """The weights of a network that --initial names, as this one begins with them.
+
+        Args:
+          other: Its configuration.
+          weights: Its arrays; returned as they are by default.
+        """
+        return weights
 
     def measures(self) -> dict[str, Callable]:
         """More metrics for every restorer, as `evaluate.evaluate` takes them."""

@@ -22,8 +22,19 @@ class RunData:
 
     @functools.cached_property
     def train(self) -> decoded.DecodedSplit:
-        """The training split, less what validation takes from it."""
-        return self._train if self._has_validation else self._train.part(self._taken)
+        """The training split, less what validation takes from it, and more images."""
+        split = self._train if self._has_validation else self._train.part(self._taken)
+        extra_dir = self._config.extra_dir
+        return decoded.joined(split, self._extra(extra_dir)) if extra_dir else split
+
+    def _extra(self, folder: str) -> decoded.DecodedSplit:
+        """All images of a folder, whole, or those of its `train` if it has one."""
+        return decoded.decode(
+            sources.whole_folder(folder),
+            size=self._config.image_size,
+            crop="none",
+            cache_dir=self._config.cache_dir,
+        )
 
     @functools.cached_property
     def validation(self) -> decoded.DecodedSplit:

@@ -16,7 +16,7 @@ _PLACES = (
     "lpips_weights", "other_images", "workdir",
 )  # fmt: skip
 # Paths, or words that have no path: their last part says what was used.
-_NAMED = ("initial", "test_mask", "train_mask")
+_NAMED = ("extra_dir", "initial", "test_mask", "train_mask")
 
 
 def without_places(value: Any) -> Any:

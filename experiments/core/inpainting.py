@@ -80,8 +80,8 @@ class InpaintingConfig(SystemConfig):
         mask_fn = self.mask_fn(kind, names)
         return pipeline.inpainting(mask_fn, fill=self.hole_fill, shift=shift)
 
-    def mask_fn(self, kind: str, names: Sequence[str]) -> masks.MaskFn:
-        """Draws holes of a kind in the named images."""
+    def mask_fn(self, kind: str, names: Sequence[str], **options: Any) -> masks.MaskFn:
+        """Draws holes of a kind in the named images; see `masks.build`."""
         return masks.build(
             kind,
             image_size=self.image_size,
@@ -89,6 +89,7 @@ class InpaintingConfig(SystemConfig):
             hole_ratio=tuple(self.hole_ratio),
             names=names,
             missing_is_black=self.missing_is_black,
+            **options,
         )
 
     def training_task(self, split: decoded.DecodedSplit) -> pipeline.TaskFn:
@@ -132,6 +133,8 @@ class InpaintingConfig(SystemConfig):
         if kind == "free_form":
             low, high = (f"{100 * share:g}" for share in self.hole_ratio)
             return f"{named}, {low} to {high}% of {image}"
+        if kind == "mixed":
+            return f"squares, rectangles, strokes and parts of the face, of {image}"
         if kind == "random_rectangle":
             return f"{named}, sides up to {side} of {image}"
         known = "all but the center's " if kind == "border" else ""

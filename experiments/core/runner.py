@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import pathlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from absl import flags
 
@@ -20,6 +21,8 @@ from experiments.core import evaluate as core_evaluate
 from experiments.core.data import RunData
 from experiments.core.folder import RunFolder
 from experiments.core.system import System, configuration
+from serving.export import saved_model
+from serving.zoo import zoo
 from training import checkpoints, strategy
 from training.trainer import average_of
 
@@ -79,7 +82,7 @@ def run(system: System, config: Any, preset: str) -> RunFolder:
 
 def _train(system: System, config: Any, data: RunData, folder, devices, lpips) -> None:
     """The training stage, with the networks on their devices."""
-    initial = _initial_network(system, config, folder)
+    initial = _initial_weights(system, config, folder)
     tf.keras.utils.set_random_seed(config.seed)
     with devices.scope(), precision(config.precision):
         trainer = system.build_trainer(
@@ -90,7 +93,7 @@ def _train(system: System, config: Any, data: RunData, folder, devices, lpips) -
         if initial is not None:
             _begin_as(trainer.restores, initial, config.initial)
             if trainer.average is not None:
-                trainer.average.begin_as(initial)
+                trainer.average.begin_as(trainer.restores)
         averaged = trainer.average and system.build_network(config)
 
     def current() -> tf.keras.Model:
@@ -110,36 +113,66 @@ def _train(system: System, config: Any, data: RunData, folder, devices, lpips) -
     )
 
 
-def _initial_network(
+def _initial_weights(
     system: System, config: Any, folder: RunFolder
-) -> tf.keras.Model | None:
-    """What --initial names, unless the run has begun already.
+) -> list[np.ndarray] | None:
+    """Those of the network that --initial names, unless the run has begun already.
 
     Raises:
-      ValueError: If that is not the folder of a trained run of the same paper.
+      ValueError: If that is neither a trained run of the same paper nor its export.
+      FileNotFoundError: If there is no such folder and no model of that name.
     """
     if not config.initial or folder.has_begun:
         return None
     path = pathlib.Path(config.initial).expanduser()
-    if not (path / "config.json").exists():
+    if (path / "config.json").exists():
+        run = RunFolder(path)
+        other = configuration(system, run.trained_with())
+        weights = trained_network(system, other, run).get_weights()
+    else:
+        other, weights = _exported(system, config.initial)
+    return config.begun_from(other, weights)
+
+
+def _exported(system: System, name: str) -> tuple[Any, list[np.ndarray]]:
+    """Configuration and weights of an export, or of a model that is shipped."""
+    path = zoo.resolve(name)
+    try:
+        facts = saved_model.config(path)
+    except FileNotFoundError as error:
         raise ValueError(
-            f"--initial={path} is not a run folder: it has no config.json. Pass the "
-            "--workdir of a run that has been trained."
+            f"--initial={name} is not a run folder, and not an export either. Pass the "
+            "--workdir of a run that has been trained, its export/1, or the name of a "
+            "shipped model."
+        ) from error
+    if facts["paper"] != system.name:
+        raise ValueError(
+            f"--initial={name} is a network of {facts['paper']}; pass one of "
+            f"{system.name}."
         )
-    other = RunFolder(path)
-    return trained_network(system, configuration(system, other.trained_with()), other)
+    other = configuration(system, facts["config"])
+    loaded = tf.keras.models.load_model(path, compile=False)
+    expected = system.build_network(other).weights
+    if [weight.name for weight in loaded.weights] != [w.name for w in expected]:
+        raise ValueError(
+            f"--initial={name} holds more or less than the network. Pass the --workdir "
+            "of its run."
+        )
+    return other, loaded.get_weights()
 
 
-def _begin_as(network: tf.keras.Model, initial: tf.keras.Model, path: str) -> None:
+def _begin_as(
+    network: tf.keras.Model, weights: Sequence[np.ndarray], path: str
+) -> None:
     """Gives a network the weights of another, which must be like it."""
-    shapes, others = ([w.shape for w in n.weights] for n in (network, initial))
-    if shapes != others:
+    if [w.shape for w in network.weights] != [w.shape for w in weights]:
         raise ValueError(
-            f"--initial={path} holds another network: {initial.count_params():,} "
-            f"parameters; this one has {network.count_params():,}. Pass flags that "
-            "make the same network (its config.json has them), or train from scratch."
+            f"--initial={path} holds another network: "
+            f"{sum(w.size for w in weights):,} parameters; this one has "
+            f"{network.count_params():,}. Pass flags that make the same network (its "
+            "config.json has them), or train from scratch."
         )
-    network.set_weights(initial.get_weights())
+    network.set_weights(weights)
 
 
 def trained_network(system: System, config: Any, folder: RunFolder) -> tf.keras.Model:

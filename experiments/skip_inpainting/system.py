@@ -12,15 +12,16 @@ SYSTEM = System(
     citation=published.CITATION,
     config_class=Config,
     presets=PRESETS,
-    published_length=lambda config: 40,
+    published_length=lambda config: None if config.losses == "perceptual" else 40,
     headline=("hole/l1_percent", "hole/psnr_db", "hole/ssim", "hole/lpips"),
     build_network=training.build_network,
     build_trainer=training.build_trainer,
     label=label,
     published=published.PUBLISHED,
-    epochs=lambda config: published.EPOCHS[config.model],
+    epochs=published.epochs,
     check_claims=published.check_claims,
     departures=published.DEPARTURES,
+    statements=published.statements,
     # The whole image as well: what a network does to the pixels it was given.
     tabled=("raw/lpips",),
 )
