@@ -19,7 +19,9 @@ LOSSES = ("paper", "swapped", "perceptual")
 DECAYS = ("none", "linear")
 PATCH_MASKS = ("center", "random_square")
 _OURS = "not in the paper"
-# The mean of both training sets of --preset=restorer, as R, G and B in [-1, 1].
+# The mean of both training sets of --preset=restorer, R, G and B in [-1, 1]. One color
+# for all images, so that an export fills a hole as training did; the mean of an image's
+# own known pixels would tell the network nothing that they do not.
 MEAN_COLOR = (-0.02, -0.19, -0.29)
 
 
