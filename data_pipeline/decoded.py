@@ -89,6 +89,28 @@ class DecodedSplit:
         return (total / len(self) / 255.0).astype(np.float32)
 
 
+def joined(first: DecodedSplit, second: DecodedSplit) -> DecodedSplit:
+    """The images of both, in memory, without attributes and landmarks.
+
+    It is called as both are, and is otherwise the first one's set.
+
+    Raises:
+      ValueError: If memory cannot hold them.
+    """
+    _check_memory(len(first) + len(second), first.images.shape[1])
+    info = first.source.info
+    title = f"{info.title} and {second.source.info.title}"
+    info = dataclasses.replace(info, title=title, attribute_names=())
+    names = (*first.names, *second.names)
+    return DecodedSplit(
+        dataclasses.replace(first.source, info=info, names=names, fields=()),
+        names,
+        np.concatenate([first.images, second.images]),
+        {},
+        (*first.skipped, *second.skipped),
+    )
+
+
 def decode(
     source: Source, *, size: int, crop: str, cache_dir: str = ""
 ) -> DecodedSplit:

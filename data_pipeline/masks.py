@@ -7,6 +7,7 @@ set, in TensorFlow operations only, so that a mask depends on nothing but its ke
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 from collections.abc import Callable, Sequence
 
@@ -15,13 +16,63 @@ import tensorflow as tf
 
 from data_pipeline import pixels
 
-KINDS = ("center", "random_square", "random_rectangle", "free_form", "border")
+KINDS = (
+    "center", "random_square", "random_rectangle", "free_form", "border", "mixed",
+)  # fmt: skip
 
 # key [2] int32, index [] int64 -> mask [S, S, 1]
 MaskFn = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 STROKES = 3  # of a free-form hole
 STROKE_POINTS = 5  # of each stroke
+
+# Parts of an aligned face as CelebA frames it, with the eyes 43% down and 24% of the
+# side apart: left, top, right, bottom as shares of the side. They are the boxes around
+# what `experiments.restore --align --mask=eyes` and so on cuts out.
+REGIONS = {
+    "eyes": (0.28, 0.34, 0.72, 0.51),
+    "nose": (0.41, 0.44, 0.59, 0.65),
+    "mouth": (0.36, 0.63, 0.64, 0.82),
+    "left_half": (0.18, 0.12, 0.50, 0.92),
+    "right_half": (0.50, 0.12, 0.82, 0.92),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Mixture:
+    """How "mixed" draws a hole.
+
+    Attributes:
+      shares: How often it is a square, a rectangle, strokes, the center square, and one
+        of `REGIONS`; only their proportions count.
+      sides: Smallest and largest side of squares and rectangles, over the image's.
+      jitter: How far each edge of a region is moved at most, over the image's side.
+
+    Raises:
+      ValueError: If a number is out of range.
+    """
+
+    shares: tuple[float, ...] = (0.2, 0.2, 0.2, 0.15, 0.25)
+    sides: tuple[float, ...] = (0.3, 0.65)
+    jitter: float = 0.04
+
+    def __post_init__(self):
+        if len(self.shares) != 5 or min(self.shares) < 0 or not sum(self.shares) > 0:
+            raise ValueError(
+                "--mixed_shares takes five numbers of at least 0, how often a hole is "
+                "a square, a rectangle, strokes, the center and a region of the face; "
+                f"got {','.join(map(str, self.shares))}."
+            )
+        if len(self.sides) != 2 or not 0 < self.sides[0] <= self.sides[1] <= 1:
+            raise ValueError(
+                "--mixed_sides must be two numbers 0 < low <= high <= 1, shares of the "
+                f"image's side; got {','.join(map(str, self.sides))}."
+            )
+        if not 0 <= self.jitter <= 0.05:  # more would close the narrowest region
+            raise ValueError(f"--region_jitter must be in 0..0.05; got {self.jitter}.")
+
+
+MIXTURE = Mixture()
 
 
 def build(
@@ -32,6 +83,7 @@ def build(
     hole_ratio: tuple[float, float] = (0.1, 0.4),
     names: Sequence[str] = (),
     missing_is_black: bool = False,
+    mixture: Mixture = MIXTURE,
 ) -> MaskFn:
     """Makes a mask function.
 
@@ -39,11 +91,13 @@ def build(
       kind: One of `KINDS`, or the path of a mask picture or of a folder of them.
       image_size: S in pixels.
       hole_size: Side of a square hole; the longest side of a random rectangle (the
-        shortest is 3/4 of it); of what stays known under "border".
+        shortest is 3/4 of it); of what stays known under "border"; of the center square
+        of "mixed".
       hole_ratio: Smallest and largest share of the image that a free-form hole takes.
       names: Of the images, in order; a folder's mask that has an image's name (without
         its suffix) is that image's, the others are drawn at random.
       missing_is_black: Of mask pictures: black marks what is missing, not white.
+      mixture: Of "mixed".
 
     Returns:
       (key, index) -> float32 [S, S, 1].
@@ -68,12 +122,16 @@ def build(
     if kind == "random_rectangle":
         shortest = max(hole_size * 3 // 4, 1)
         return lambda key, index: random_rectangle(key, image_size, shortest, hole_size)
-    if kind == "free_form":
+    if kind in ("free_form", "mixed"):
         low, high = hole_ratio
         if not 0 < low <= high < 1:
             raise ValueError(
                 "--hole_ratio must be two numbers 0 < low <= high < 1, the share of "
                 f"the image that is missing; got {low}, {high}."
+            )
+        if kind == "mixed":
+            return lambda key, index: mixed(
+                key, image_size, hole_size, (low, high), mixture
             )
         return lambda key, index: free_form(key, image_size, low, high)
     path = pathlib.Path(kind)
@@ -167,6 +225,59 @@ def _squared_distance(start: tf.Tensor, end: tf.Tensor, size: int) -> tf.Tensor:
     norm = offset[:, 0, :, None] ** 2 + offset[:, 1, None, :] ** 2
     position = tf.clip_by_value(dot / length, 0.0, 1.0)
     return tf.reduce_min(norm + position * (position * length - 2.0 * dot), axis=0)
+
+
+def mixed(
+    key: tf.Tensor,
+    size: int,
+    hole_size: int,
+    hole_ratio: tuple[float, float],
+    mixture: Mixture = MIXTURE,
+) -> tf.Tensor:
+    """A hole of any kind, drawn by the key: see `Mixture`. [size, size, 1].
+
+    Args:
+      key: Integer [2].
+      size: Of the image, pixels.
+      hole_size: Of the center square, pixels.
+      hole_ratio: Of `free_form`.
+      mixture: How often which.
+    """
+    keys = tf.random.experimental.stateless_split(key, 3)
+    shortest, longest = (max(round(share * size), 1) for share in mixture.sides)
+
+    def square() -> tf.Tensor:
+        side = tf.random.stateless_uniform([], keys[1], shortest, longest + 1, tf.int32)
+        return random_rectangle(keys[2], size, side, side)
+
+    kinds = (
+        square,
+        lambda: random_rectangle(keys[1], size, shortest, longest),
+        lambda: free_form(keys[1], size, *hole_ratio),
+        lambda: center(size, hole_size),
+        lambda: random_region(keys[1], size, mixture.jitter),
+    )
+    ends = np.cumsum(mixture.shares) / np.sum(mixture.shares)
+    drawn = tf.random.stateless_uniform([], keys[0])
+    kind = tf.reduce_sum(tf.cast(drawn >= np.float32(ends[:-1]), tf.int32))
+    return tf.ensure_shape(tf.switch_case(kind, kinds), [size, size, 1])
+
+
+def random_region(key: tf.Tensor, size: int, jitter: float) -> tf.Tensor:
+    """A part of a face in CelebA's framing, each edge moved. [size, size, 1].
+
+    Args:
+      key: Integer [2].
+      size: Of the image, pixels.
+      jitter: How far an edge is moved at most, over the image's side.
+    """
+    keys = tf.random.experimental.stateless_split(key, 2)
+    which = tf.random.stateless_uniform([], keys[0], 0, len(REGIONS), tf.int32)
+    moved = tf.random.stateless_uniform([4], keys[1], -jitter, jitter)
+    box = tf.gather(tf.constant(list(REGIONS.values())), which) + moved
+    left, top, right, bottom = tf.unstack(tf.cast(tf.round(box * size), tf.int32))
+    height, width = (tf.maximum(length, 1) for length in (bottom - top, right - left))
+    return rectangle(size, top, left, height, width)
 
 
 def from_files(

@@ -14,7 +14,7 @@ from data_pipeline.datasets.elements import Source, SourceInfo
 from data_pipeline.drawn_faces import draw
 from data_pipeline.drawn_scenes import draw as drawn_scenes_draw
 
-__all__ = ["DATASETS", "Source", "SourceInfo", "load", "splits"]
+__all__ = ["DATASETS", "Source", "SourceInfo", "load", "splits", "whole_folder"]
 
 _SPLITS = {
     "faces": ("train", "validation", "test"),
@@ -111,6 +111,11 @@ def load(
             f"images are needed."
         )
     return source.take(limit) if limit else source
+
+
+def whole_folder(data_dir: str) -> Source:
+    """All images below a folder as one training split; see `folder.whole`."""
+    return folder.whole(data_dir)
 
 
 def _drawn(name: str, split: str, *, seed: int, size: int) -> Source:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from models import blocks, holes
@@ -35,10 +36,12 @@ def build_generator(
     image_size: int = 128,
     widths: Sequence[int] = WIDTHS,
     bottleneck: str = "channelwise_fc",
+    mask_channel: bool = False,
 ) -> tf.keras.Model:
     """Builds one of the four generators of Jiang & Zhang, Sec. 3.1, Fig. 4.
 
-      image     [B, S, S, 3] in [-1, 1], the hole filled
+      image     [B, S, S, 3] in [-1, 1], the hole filled; with `mask_channel`
+                [B, S, S, 4], the mask last, 1 = missing
       encoder   n = len(widths) convs 4x4/2 -> [B, S/2^n, S/2^n, widths[-1]]
       decoder   model 0, 1: n - 1 up-convs -> the patch under the hole
                 model 2, 3: n up-convs -> the whole image; in model 3 each level
@@ -51,6 +54,8 @@ def build_generator(
       bottleneck: Of model 0 only: "channelwise_fc" (Pathak et al.'s layer), or
         "conv4000", the 4,000-channel bottleneck of their released network, which the
         paper's "decrease the model size" fits better.
+      mask_channel: Whether the mask is a fourth channel of the image, which the paper
+        does not have.
 
     Returns:
       image -> RGB in [-1, 1]: [B, S/2, S/2, 3] for models 0 and 1, [B, S, S, 3] for
@@ -64,7 +69,8 @@ def build_generator(
     if bottleneck not in BOTTLENECKS:
         raise ValueError(f"bottleneck must be one of {BOTTLENECKS}; got {bottleneck!r}")
     check_image_size(image_size, widths)
-    image = tf.keras.Input((image_size, image_size, 3), name="image")
+    channels = 4 if mask_channel else 3
+    image = tf.keras.Input((image_size, image_size, channels), name="image")
     levels = _encode(image, widths)
     x = levels[-1]
     if model == 0:
@@ -135,14 +141,41 @@ def build_inpainter(generator: tf.keras.Model) -> tf.keras.Model:
     Returns:
       {"image": [B, S, S, 3] in [-1, 1] with the hole filled, "mask": [B, S, S, 1],
       1 = missing} -> whole image [B, S, S, 3] in [-1, 1]. Models 2 and 3 give their
-      own output, which does not use the mask; the patch of models 0 and 1 is pasted
-      under the hole, wherever it is.
+      own output, which uses the mask only with a mask channel; the patch of models 0
+      and 1 is pasted under the hole, wherever it is.
     """
     size = generator.input_shape[1]
     image = tf.keras.Input((size, size, 3), name="image")
     mask = tf.keras.Input((size, size, 1), name="mask", dtype="float32")
-    restored = generator(image)
+    if generator.input_shape[-1] == 4:
+        masked = tf.keras.layers.Concatenate(dtype="float32", name="image_and_mask")(
+            [image, mask]
+        )
+        restored = generator(masked)
+    else:
+        restored = generator(image)
     if restored.shape[1] != size:
         restored = holes.paste_hole(restored, tf.cast(image, tf.float32), mask)
     inputs = {"image": image, "mask": mask}
     return tf.keras.Model(inputs, restored, name="inpainter")
+
+
+def with_mask_channel(
+    kernel: np.ndarray, fill: np.ndarray, new_fill: np.ndarray
+) -> np.ndarray:
+    """The first kernel of a generator, for one that has a mask channel.
+
+    Where the image held `fill` it now holds `new_fill`, and the mask is 1. A
+    convolution is linear, so weights of the mask that make up for the difference leave
+    what it returns as it was.
+
+    Args:
+      kernel: [4, 4, 3, C].
+      fill: What stood in the hole, [3] in [-1, 1].
+      new_fill: What stands there now.
+
+    Returns:
+      [4, 4, 4, C].
+    """
+    of_mask = np.einsum("c,hwcf->hwf", np.subtract(fill, new_fill), kernel)
+    return np.concatenate([kernel, of_mask[:, :, None]], axis=2)

@@ -14,6 +14,11 @@ def see_everything(image: tf.Tensor, inputs: Mapping[str, tf.Tensor]) -> tf.Tens
     return image
 
 
+def see_composite(image: tf.Tensor, inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
+    """The view of what users get: known pixels as they are, the hole restored."""
+    return tf.where(inputs["mask"] > 0.5, image, inputs["image"])
+
+
 class AdversarialTrainer(Trainer):
     """Alternates one update of the discriminator and one of the generator.
 
@@ -28,6 +33,8 @@ class AdversarialTrainer(Trainer):
       generator_losses: (real, fake, fake_score) -> terms.
       discriminator_losses: (real_score, fake_score) -> terms.
       view: (image, inputs) -> the part of an image that losses and discriminator see.
+      output_losses: (target, output, inputs) -> more terms of the generator, of its
+        output as it is, without the view.
       average: An exponential moving average of the generator's weights, or None.
     """
 
@@ -39,6 +46,7 @@ class AdversarialTrainer(Trainer):
         generator_losses: Callable[..., Losses],
         discriminator_losses: Callable[..., Losses],
         view: Callable[..., tf.Tensor] = see_everything,
+        output_losses: Callable[..., Losses] = lambda *_: {},
         average: WeightAverage | None = None,
     ):
         super().__init__(
@@ -49,6 +57,7 @@ class AdversarialTrainer(Trainer):
         self.generator_losses = generator_losses
         self.discriminator_losses = discriminator_losses
         self.view = view
+        self.output_losses = output_losses
 
     def compile(
         self,
@@ -73,7 +82,13 @@ class AdversarialTrainer(Trainer):
                 self.discriminator.output_shape,
             )
         )
+        inputs = {
+            name: tf.zeros([1, *shape[1:]])
+            for name, shape in self.generator.input_shape.items()
+        }
+        output = tf.zeros([1, *self.generator.output_shape[1:]])
         return [
+            *self.output_losses(output, output, inputs),
             *self.generator_losses(seen, seen, score),
             *self.discriminator_losses(score, score),
         ]
@@ -85,11 +100,15 @@ class AdversarialTrainer(Trainer):
         with tf.GradientTape(persistent=True) as tape:
             # D sees the fake as a constant, because only gradients with respect to its
             # own weights are asked for; G sees D through it. One pass serves both.
-            fake = self.view(self.generator(inputs, training=True), inputs)
+            output = self.generator(inputs, training=True)
+            fake = self.view(output, inputs)
             real_score = self.discriminator(real, training=True)
             fake_score = self.discriminator(fake, training=True)
             d_terms = self.discriminator_losses(real_score, fake_score)
-            g_terms = self.generator_losses(real, fake, fake_score)
+            g_terms = {
+                **self.output_losses(target, output, inputs),
+                **self.generator_losses(real, fake, fake_score),
+            }
             d_loss, g_loss = total(d_terms), total(g_terms)
         self._update("discriminator", tape, d_loss)
         self._update("generator", tape, g_loss)

@@ -14,6 +14,7 @@ _SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001)
 _WINDOW = 11  # pixels, of SSIM
 # Below it MS-SSIM's terms are made positive, above it they are as they are.
 _LEAST_TERM = 0.01
+_LEAST_SHARE = 0.01  # of a hole; a loss is divided by it
 # For `tf.image.ssim`: beside its square the means of any image are nothing.
 _IGNORE_LUMINANCE = 1e5
 
@@ -41,6 +42,19 @@ def masked_l2(target: tf.Tensor, restored: tf.Tensor, mask: tf.Tensor) -> tf.Ten
     return _mean_per_example(mask * tf.math.squared_difference(target, restored))
 
 
+def weighted_l1(
+    target: tf.Tensor, restored: tf.Tensor, mask: tf.Tensor, known_weight: float
+) -> tf.Tensor:
+    """Absolute difference, known pixels weighing less, over the hole's share.
+
+    mean(W |x - y|) / mean(M), W = M + known_weight (1 - M), M [B, H, W, 1] with 1 =
+    missing: a small hole counts as much as a large one. Shares below 1% count as 1%.
+    """
+    weight = mask + known_weight * (1.0 - mask)
+    share = tf.maximum(tf.reduce_mean(mask, axis=[1, 2, 3]), _LEAST_SHARE)
+    return _mean_per_example(weight * tf.abs(target - restored)) / share
+
+
 def l1_to(score: tf.Tensor, label: float) -> tf.Tensor:
     """Mean absolute difference of a discriminator's map to a constant map."""
     return _mean_per_example(tf.abs(score - label))
@@ -49,6 +63,19 @@ def l1_to(score: tf.Tensor, label: float) -> tf.Tensor:
 def l2_to(score: tf.Tensor, label: float) -> tf.Tensor:
     """Mean squared difference of a discriminator's map to a constant map."""
     return _mean_per_example(tf.square(score - label))
+
+
+def hinge(score: tf.Tensor, sign: float) -> tf.Tensor:
+    """Mean hinge loss of a discriminator's map: max(0, 1 - sign * score).
+
+    The sign is 1 for real images and -1 for restored ones.
+    """
+    return _mean_per_example(tf.nn.relu(1.0 - sign * score))
+
+
+def minus_score(score: tf.Tensor) -> tf.Tensor:
+    """Minus the mean of a discriminator's map, the generator's part of `hinge`."""
+    return -_mean_per_example(score)
 
 
 def cross_entropy_to(logit: tf.Tensor, label: float) -> tf.Tensor:

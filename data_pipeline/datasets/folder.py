@@ -71,6 +71,31 @@ def load(
     )
 
 
+def whole(data_dir: str) -> elements.Source:
+    """All images below a folder, or below its `train` if it has one, as one split.
+
+    Raises:
+      FileNotFoundError: If there is no such folder or no image in it.
+    """
+    root = pathlib.Path(data_dir).expanduser()
+    part = root / "train" if (root / "train").is_dir() else root
+    names = image_names(part) if part.is_dir() else []
+    if not names:
+        raise FileNotFoundError(
+            f"no images in {part}; images end in {', '.join(pixels.IMAGE_SUFFIXES)}."
+        )
+    info = elements.SourceInfo(
+        name="folder",
+        title=f"the folder {root.resolve().name}",
+        split_counts={"train": len(names)},
+        licence="whatever the images' own terms are",
+        citation="",
+        homepage="",
+        notes=f"{len(names):,} images, all of them; read {part.resolve()}",
+    )
+    return elements.from_files(info, "train", printable(names), fetch_from(part, names))
+
+
 def parted_names(
     names: Sequence[str], seed: int, split_by: str
 ) -> dict[str, list[str]]:

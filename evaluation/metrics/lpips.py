@@ -32,6 +32,7 @@ __all__ = ["LPIPS", "convert", "download", "load", "resolve"]
 
 _SHIFT = (-0.030, -0.088, -0.188)
 _SCALE = (0.458, 0.448, 0.450)
+_LEAST_SQUARES = 1e-20
 
 
 class LPIPS:
@@ -70,31 +71,57 @@ class LPIPS:
             )
         return self._compiled(target, restored)
 
+    def loss(
+        self, target: tf.Tensor, restored: tf.Tensor, dtype: tf.DType = tf.float32
+    ) -> tf.Tensor:
+        """The metric as a term of a loss, with a gradient of `restored` alone.
+
+        Args:
+          target: [B, H, W, 3] in [0, 1].
+          restored: Likewise.
+          dtype: The convolutions compute in it.
+
+        Returns:
+          float32 [B]; in float32 the metric's own values.
+        """
+        targets = self._features(target, dtype)
+        return self._sum(
+            (tf.stop_gradient(x), y)
+            for x, y in zip(targets, self._features(restored, dtype))
+        )
+
     def _distance(self, target, restored):
         # One pass over both, because a batch twice as long is faster than two.
         both = tf.clip_by_value(tf.concat([target, restored], axis=0), 0.0, 1.0)
+        return self._sum(tf.split(x, 2) for x in self._features(both, tf.float32))
+
+    def _sum(self, layers):
+        """The distance of two images, of their features layer by layer."""
         total = 0.0
-        for layer, features in enumerate(self._features(2 * both - 1), start=1):
-            norm = tf.sqrt(tf.reduce_sum(tf.square(features), -1, keepdims=True))
-            x, y = tf.split(features / (norm + 1e-10), 2)
+        for layer, (x, y) in enumerate(layers, start=1):
             weighted = tf.square(x - y) * self._weights[f"lin{layer}"]
             total += tf.reduce_mean(tf.reduce_sum(weighted, axis=-1), axis=[1, 2])
         return total
 
-    def _features(self, images):
-        """AlexNet's activations after each ReLU, of RGB in [-1, 1]."""
-        x = (images - tf.constant(_SHIFT)) / tf.constant(_SCALE)
+    def _features(self, images, dtype):
+        """AlexNet's activations after each ReLU, of length 1, of RGB in [0, 1]."""
+        x = (2 * images - 1 - tf.constant(_SHIFT)) / tf.constant(_SCALE)
         for layer, (_, shape) in CONVOLUTIONS.items():
+            x = tf.cast(x, dtype)
             if layer in (2, 3):
                 x = tf.nn.max_pool2d(x, 3, 2, "VALID")
-            # Explicit, because "SAME" pads a strided convolution unevenly. torchvision
-            # pads conv1 by 2, although its kernel of 11 would allow 5.
+            # By hand, because "SAME" pads a strided convolution unevenly, and bfloat16
+            # gradients of explicit paddings take seconds. torchvision pads conv1 by 2,
+            # although its kernel of 11 would allow 5.
             pad = 2 if layer == 1 else shape[0] // 2
-            padding = [[0, 0], [pad, pad], [pad, pad], [0, 0]]
-            stride = 4 if layer == 1 else 1
-            x = tf.nn.conv2d(x, self._weights[f"conv{layer}_w"], stride, padding)
-            x = tf.nn.relu(x + self._weights[f"conv{layer}_b"])
-            yield x
+            x = tf.pad(x, [[0, 0], [pad, pad], [pad, pad], [0, 0]])
+            kernel = tf.cast(self._weights[f"conv{layer}_w"], dtype)
+            x = tf.nn.conv2d(x, kernel, 4 if layer == 1 else 1, "VALID")
+            x = tf.nn.relu(tf.cast(x, tf.float32) + self._weights[f"conv{layer}_b"])
+            squares = tf.reduce_sum(tf.square(x), -1, keepdims=True)
+            # Where no feature is active the root's slope is infinite.
+            norm = tf.sqrt(tf.maximum(squares, _LEAST_SQUARES))
+            yield x / (norm + 1e-10)
 
 
 def load(path: str | os.PathLike) -> LPIPS:

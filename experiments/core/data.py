@@ -18,18 +18,34 @@ class RunData:
     Args:
       config: Says which data set, how cropped, and how large.
       source_options: Arguments of `sources.load` that only some papers have.
+      extra_dir: Folder of more training images, or empty.
     """
 
     def __init__(
-        self, config: RunConfig, source_options: Mapping[str, Any] | None = None
+        self,
+        config: RunConfig,
+        source_options: Mapping[str, Any] | None = None,
+        *,
+        extra_dir: str = "",
     ):
         self._config = config
         self._source_options = source_options or {}
+        self._extra_dir = extra_dir
 
     @functools.cached_property
     def train(self) -> decoded.DecodedSplit:
-        """The training split, less what validation takes from it."""
-        return self._train if self._has_validation else self._train.part(self._taken)
+        """The training split, less what validation takes from it, and more images."""
+        split = self._train if self._has_validation else self._train.part(self._taken)
+        return decoded.joined(split, self._extra()) if self._extra_dir else split
+
+    def _extra(self) -> decoded.DecodedSplit:
+        """All images of the other folder, whole, or those of its `train`."""
+        return decoded.decode(
+            sources.whole_folder(self._extra_dir),
+            size=self._config.image_size,
+            crop="none",
+            cache_dir=self._config.cache_dir,
+        )
 
     @functools.cached_property
     def validation(self) -> decoded.DecodedSplit:

@@ -52,9 +52,9 @@ class InpaintingSystem(System):
         return pipeline.inpainting(mask_fn, fill=config.hole_fill, shift=shift)
 
     def mask_fn(
-        self, config: InpaintingConfig, kind: str, names: Sequence[str]
+        self, config: InpaintingConfig, kind: str, names: Sequence[str], **options: Any
     ) -> masks.MaskFn:
-        """Draws holes of a kind in the named images."""
+        """Draws holes of a kind in the named images; see `masks.build`."""
         return masks.build(
             kind,
             image_size=config.image_size,
@@ -62,6 +62,7 @@ class InpaintingSystem(System):
             hole_ratio=tuple(config.hole_ratio),
             names=names,
             missing_is_black=config.missing_is_black,
+            **options,
         )
 
     def training_task(
@@ -110,6 +111,11 @@ class InpaintingSystem(System):
         if kind == "free_form":
             low, high = (f"{100 * share:g}" for share in config.hole_ratio)
             return f"Holes: {named}, {low} to {high}% of {image}."
+        if kind == "mixed":
+            return (
+                "Holes: squares, rectangles, strokes and regions of the face, of "
+                f"{image}."
+            )
         if kind == "random_rectangle":
             return f"Holes: {named}, sides up to {side} of {image}."
         known = "all but the center's " if kind == "border" else ""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from experiments.core.config import SystemConfig
 from experiments.core.folder import RunFolder
+from serving.export import saved_model
+from serving.zoo import zoo
 from training import checkpoints
 from training.trainer import average_of
 
@@ -44,40 +47,68 @@ def trained(system: Any, config: SystemConfig, folder: RunFolder) -> tf.keras.Mo
 
 def initial(
     system: Any, config: SystemConfig, folder: RunFolder
-) -> tf.keras.Model | None:
-    """The network that --initial names, unless the run has begun already.
+) -> list[np.ndarray] | None:
+    """Weights of the network that --initial names, unless the run has begun already.
 
     Raises:
-      ValueError: If that is not the folder of a trained run of the same paper.
+      ValueError: If that is neither a trained run of the same paper nor its export.
+      FileNotFoundError: If there is no such folder and no model of that name.
     """
     if not config.initial or folder.has_begun:
         return None
     path = pathlib.Path(config.initial).expanduser()
-    if not (path / "config.json").exists():
+    if (path / "config.json").exists():
+        run = RunFolder(path)
+        other = system.configuration(run.trained_with())
+        weights = trained(system, other, run).get_weights()
+    else:
+        other, weights = _exported(system, config.initial)
+    return system.begun_from(config, other, weights)
+
+
+def _exported(system: Any, name: str) -> tuple[SystemConfig, list[np.ndarray]]:
+    """Configuration and weights of an export, or of a model that is shipped."""
+    path = zoo.resolve(name)
+    try:
+        facts = saved_model.config(path)
+    except FileNotFoundError as error:
         raise ValueError(
-            f"--initial={path} is not a run folder: it has no config.json. Pass the "
-            "--workdir of a run that has been trained."
+            f"--initial={name} is not a run folder, and not an export either. Pass the "
+            "--workdir of a run that has been trained, its export/1, or the name of a "
+            "shipped model."
+        ) from error
+    if facts["paper"] != system.name:
+        raise ValueError(
+            f"--initial={name} is a network of {facts['paper']}; pass one of "
+            f"{system.name}."
         )
-    other = RunFolder(path)
-    return trained(system, system.configuration(other.trained_with()), other)
+    other = system.configuration(facts["config"])
+    loaded = tf.keras.models.load_model(path, compile=False)
+    expected = system.build_network(other).weights
+    if [weight.name for weight in loaded.weights] != [w.name for w in expected]:
+        raise ValueError(
+            f"--initial={name} holds more or less than the network. Pass the --workdir "
+            "of its run."
+        )
+    return other, loaded.get_weights()
 
 
-def begin_as(network: tf.keras.Model, other: tf.keras.Model, path: str) -> None:
+def begin_as(network: tf.keras.Model, weights: Sequence[np.ndarray], path: str) -> None:
     """Gives a network the weights of another, which must be like it.
 
     Args:
       network: To be trained.
-      other: From `initial`.
-      path: Where it is from, for the error.
+      weights: From `initial`.
+      path: Where they are from, for the error.
     """
-    shapes, others = ([w.shape for w in n.weights] for n in (network, other))
-    if shapes != others:
+    if [w.shape for w in network.weights] != [w.shape for w in weights]:
         raise ValueError(
-            f"--initial={path} holds another network: {other.count_params():,} "
-            f"parameters; this one has {network.count_params():,}. Pass flags that "
-            "make the same network (its config.json has them), or train from scratch."
+            f"--initial={path} holds another network: "
+            f"{sum(w.size for w in weights):,} parameters; this one has "
+            f"{network.count_params():,}. Pass flags that make the same network (its "
+            "config.json has them), or train from scratch."
         )
-    network.set_weights(other.get_weights())
+    network.set_weights(weights)
 
 
 @contextlib.contextmanager

@@ -171,6 +171,18 @@ class System(abc.ABC):
     def fixed_batches(self, config: Any, split: DecodedSplit) -> tf.data.Dataset:
         """Every image of a split once, always as the same input."""
 
+    def begun_from(
+        self, config: Any, other: Any, weights: list[np.ndarray]
+    ) -> list[np.ndarray]:
+        """The weights that a network begins with, made of those that --initial names.
+
+        Args:
+          config: Of the network.
+          other: Of the one that is named.
+          weights: Its arrays; returned as they are by default.
+        """
+        return weights
+
     # Evaluation.
 
     @abc.abstractmethod

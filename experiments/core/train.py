@@ -41,7 +41,7 @@ def _build(run: Run) -> tuple[tf.keras.Model, Callable[[], tf.keras.Model]]:
         if initial is not None:
             networks.begin_as(trainer.restores, initial, config.initial)
             if trainer.average is not None:
-                trainer.average.begin_as(initial)
+                trainer.average.begin_as(trainer.restores)
         averaged = trainer.average and system.build_network(config)
 
     def current() -> tf.keras.Model:

@@ -1,21 +1,32 @@
-"""Jiang & Zhang's hyper-parameters and presets."""
+"""Jiang & Zhang's hyper-parameters and presets, and those of our restorer."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
+from data_pipeline import masks
 from data_pipeline.choices import check_choice
-from experiments.core.command_line import hp, hp_like
+from experiments.core.command_line import check_at_least, hp, hp_like
 from experiments.core.config import InpaintingConfig
 from models import skip_inpainting
 
-LOSSES = ("paper", "swapped")
+LOSSES = ("paper", "swapped", "perceptual")
+DECAYS = ("none", "linear")
 PATCH_MASKS = ("center", "random_square")
+_OURS = "not in the paper"
+# The mean of both training sets of --preset=restorer, R, G and B in [-1, 1]. One color
+# for all images, so that an export fills a hole as training did; the mean of an image's
+# own known pixels would tell the network nothing that they do not.
+MEAN_COLOR = (-0.02, -0.19, -0.29)
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(InpaintingConfig):
-    """Section 4.3; what it leaves open is from the implementation it starts from."""
+    """Section 4.3; what it leaves open is from the implementation it starts from.
+
+    What is published as "not in the paper" is of --preset=restorer, which is ours.
+    """
 
     model: int = hp(
         3,
@@ -28,10 +39,18 @@ class Config(InpaintingConfig):
         f"Of model 0, one of {', '.join(skip_inpainting.BOTTLENECKS)}.",
         published="a channel-wise fully connected layer",
     )
+    mask_channel: bool = hp(
+        False,
+        "The mask is a fourth channel of the image that the network is given.",
+        published=_OURS,
+    )
     image_size: int = hp(128, "Side of the image, pixels.", published="128")
     hole_size: int = hp(64, "Side of the square hole, pixels.", published="64")
-    hole_fill: float = hp(
-        1.0, "What stands in the hole, in [-1, 1].", published="not stated"
+    hole_fill: tuple[float, ...] = hp(
+        (1.0,),
+        "What stands in the hole, in [-1, 1]: one number, or three for red, green and "
+        "blue.",
+        published="not stated",
     )
     train_mask: str = hp_like(
         InpaintingConfig,
@@ -41,6 +60,36 @@ class Config(InpaintingConfig):
     )
     test_mask: str = hp_like(
         InpaintingConfig, "test_mask", "center", published="the center square"
+    )
+    mixed_shares: tuple[float, ...] = hp(
+        masks.MIXTURE.shares,
+        "How often a hole of the kind mixed is a square, a rectangle, strokes, the "
+        "center square and a region of the face, in proportion.",
+        published=_OURS,
+    )
+    mixed_sides: tuple[float, ...] = hp(
+        masks.MIXTURE.sides,
+        "Smallest and largest side of mixed squares and rectangles, over the image's.",
+        published=_OURS,
+    )
+    region_jitter: float = hp(
+        masks.MIXTURE.jitter,
+        "How far the edges of a mixed region move, over the image's side. Regions are "
+        "where faces have them as CelebA frames them, such as LFW with --crop=190.",
+        published=_OURS,
+    )
+    shift: int = hp(
+        0,
+        "Training images are flipped and moved by up to so many pixels; 0 leaves them.",
+        published=_OURS,
+    )
+    extra_dir: str = hp(
+        "",
+        "Folder of more training photographs, whole images that are fitted to the "
+        "size; searched recursively, only its train/ if it has one. Validation and "
+        "test images stay those of --dataset.",
+        published=_OURS,
+        path_or_word=True,
     )
     crop: str = hp_like(InpaintingConfig, "crop", "none", published="not stated")
     widths: tuple[int, ...] = hp(
@@ -62,8 +111,24 @@ class Config(InpaintingConfig):
     learning_rate: float = hp(2e-4, "Of Adam, both networks.", published="0.0002")
     beta_1: float = hp(0.5, "Of Adam.", published="not stated")
     beta_2: float = hp(0.999, "Of Adam.", published="not stated")
+    learning_rate_decay: str = hp(
+        "none",
+        "none, or linear: it falls to 0 at the end of --epochs.",
+        published=_OURS,
+    )
+    decay_share: float = hp(
+        0.25, "Part of the training in which a linear decay falls.", published=_OURS
+    )
     reconstruction_weight: float = hp(
         0.999, "Of L_rec in the joint loss.", published="0.999"
+    )
+    known_weight: float = hp(
+        0.1,
+        "Of known pixels in L_rec, where missing ones weigh 1; of --losses=perceptual.",
+        published=_OURS,
+    )
+    perceptual_weight: float = hp(
+        4.0, "Of LPIPS in the joint loss, of --losses=perceptual.", published=_OURS
     )
     adversarial_weight: float = hp(
         0.001, "Of L_adv in the joint loss.", published="0.001"
@@ -71,7 +136,8 @@ class Config(InpaintingConfig):
     losses: str = hp(
         "paper",
         "paper: L2 reconstruction, L1 adversarial; swapped: the other way round, as in "
-        "the implementation it starts from.",
+        "the implementation it starts from; perceptual: L1, LPIPS and a hinge loss, "
+        "the last two of the composite. It needs --lpips_weights.",
         published="L2 and L1",
     )
 
@@ -79,8 +145,33 @@ class Config(InpaintingConfig):
         super().__post_init__()
         check_choice("losses", self.losses, LOSSES)
         check_choice("model", self.model, skip_inpainting.MODELS)
+        check_choice("learning_rate_decay", self.learning_rate_decay, DECAYS)
+        _ = self.mixture  # which checks itself
+        if len(self.fill) == 1:  # runs of before have a number in their config.json
+            object.__setattr__(self, "hole_fill", self.fill[0])
+        elif len(self.fill) != 3:
+            raise ValueError(
+                "--hole_fill takes one number or three (red, green, blue); got "
+                f"{','.join(map(str, self.fill))}."
+            )
+        for flag in ("known_weight", "perceptual_weight"):
+            check_at_least(flag, getattr(self, flag), 0)
+        if not 0 <= self.shift < self.image_size:
+            raise ValueError(
+                f"--shift must be in 0..{self.image_size - 1}, less than the image's "
+                f"side; got {self.shift}."
+            )
+        if not 0 < self.decay_share <= 1:
+            raise ValueError(
+                f"--decay_share must be in (0, 1]; got {self.decay_share}."
+            )
         skip_inpainting.check_image_size(self.image_size, self.widths)
         if self.fills_patch:
+            if self.losses == "perceptual":
+                raise ValueError(
+                    "--losses=perceptual is for models 2 and 3, which give the whole "
+                    f"image; got --model={self.model}."
+                )
             for flag in ("train_mask", "test_mask"):
                 if getattr(self, flag) not in PATCH_MASKS:
                     raise ValueError(
@@ -99,7 +190,21 @@ class Config(InpaintingConfig):
         """Whether the model gives the patch under the hole, not the whole image."""
         return self.model in (0, 1)
 
+    @property
+    def fill(self) -> tuple[float, ...]:
+        """What stands in the hole, one number or three."""
+        fill = self.hole_fill
+        return tuple(fill) if isinstance(fill, Sequence) else (fill,)
 
+    @property
+    def mixture(self) -> masks.Mixture:
+        """Holes of the kind mixed."""
+        return masks.Mixture(
+            tuple(self.mixed_shares), tuple(self.mixed_sides), self.region_jitter
+        )
+
+
+RESTORER = "restorer (not in the paper)"  # what tables call --losses=perceptual
 PRESETS = {
     "paper": {"model": 3},
     "model0": {"model": 0},
@@ -107,6 +212,22 @@ PRESETS = {
     "model2": {"model": 2},
     "model3": {"model": 3},
     "bottleneck4000": {"model": 0, "bottleneck": "conv4000"},
+    # Ours: a restorer for use, not what the paper describes.
+    "restorer": {
+        "model": 3,
+        "mask_channel": True,
+        "hole_fill": MEAN_COLOR,
+        "train_mask": "mixed",
+        "shift": 4,
+        "losses": "perceptual",
+        "reconstruction_weight": 1.0,
+        "adversarial_weight": 0.02,
+        "batch_size": 32,
+        "epochs": 49,  # a million images of LFW and 10,500 more
+        "learning_rate_decay": "linear",
+        "ema_decay": 0.998,
+        "precision": "mixed_bfloat16",
+    },
     "cpu": {
         "image_size": 64,
         "hole_size": 32,
@@ -133,7 +254,11 @@ PRESETS = {
 
 def label(config: Config) -> str:
     """What tables call the network."""
+    if config.losses == "perceptual":
+        return RESTORER
     name = f"model {config.model}"
     if config.model == 0 and config.bottleneck == "conv4000":
         name += " (4000 channels)"
+    if config.mask_channel:
+        name += " with a mask channel"
     return name

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pathlib
+
+from data_pipeline.decoded import DecodedSplit
 from evaluation import claims
 from evaluation.record import Evaluation
 from evaluation.tables import Table
 from experiments.core.system import EpochTable
+from experiments.skip_inpainting.config import Config
 
 CITATION = (
     "L. Jiang, Y. Zhang. An End-to-end Facial Image Inpainting with Skip Connection."
@@ -40,6 +44,30 @@ def _epoch_table(model: int) -> EpochTable:
 
 
 EPOCHS = {model: _epoch_table(model) for model in BY_EPOCH}
+
+
+def epochs(config: Config) -> EpochTable | None:
+    """The paper's table by epoch of such a network; the restorer has none."""
+    return None if config.losses == "perceptual" else EPOCHS[config.model]
+
+
+def statements(config: Config, split: DecodedSplit) -> list[str]:
+    """What a report says of a network that the paper does not have."""
+    said = []
+    if config.losses == "perceptual":
+        said = [
+            "This restorer is not the paper's: it has model 3's network, but other "
+            "losses, and holes of other kinds in training. The departures name all.",
+            "LPIPS was part of the loss, so LPIPS here is no independent evidence. "
+            "Read PSNR and SSIM beside it.",
+        ]
+    if config.extra_dir:
+        said.append(
+            f"The training images are those of {split.source.info.title} and the "
+            f"folder {pathlib.PurePath(config.extra_dir).name}; the test images are "
+            "of the former alone."
+        )
+    return said
 
 
 def _table(caption: str, models: tuple[int, int], note: str) -> Table:
@@ -85,6 +113,12 @@ DEPARTURES = (
     "The table by epoch is measured on validation images, so that the test images "
     "stay unseen until the end.",
     "CelebA's official partition is assumed; other sets are split 80/20.",
+    "--preset=restorer is not the paper's. It is model 3 with the mask as a fourth "
+    "input channel and the training set's mean color in the hole; it is trained on "
+    "squares, rectangles, strokes, the center and regions of the face, with L1 (known "
+    "pixels at a tenth, divided by the hole's share), LPIPS and a hinge loss on "
+    "composites, flips and shifts, a learning rate that falls at the end, and averaged "
+    "weights.",
 )
 
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+
+from data_pipeline import masks, pipeline
+from data_pipeline.decoded import DecodedSplit
+from experiments.core.data import RunData
 from experiments.core.inpainting import InpaintingSystem
-from experiments.core.system import EpochTable
 from experiments.skip_inpainting import config as table
 from experiments.skip_inpainting import published, training
 from experiments.skip_inpainting.config import Config
+from models import skip_inpainting
 from serving.export.restorer import Fillable
 
 
@@ -29,13 +36,32 @@ class SkipInpainting(InpaintingSystem):
     build_trainer = staticmethod(training.build_trainer)
     check_claims = staticmethod(published.check_claims)
 
-    def published_length(self, config: Config) -> int:
-        """40 epochs."""
-        return 40
+    statements = staticmethod(published.statements)
+    published_epochs = staticmethod(published.epochs)
 
-    def published_epochs(self, config: Config) -> EpochTable:
-        """Tables 1 and 2."""
-        return published.EPOCHS[config.model]
+    def published_length(self, config: Config) -> int | None:
+        """40 epochs of the paper's networks."""
+        return None if config.losses == "perceptual" else 40
+
+    def data(self, config: Config) -> RunData:
+        """Training photographs may be joined by those of another folder."""
+        return RunData(config, extra_dir=config.extra_dir)
+
+    def mask_fn(self, config: Config, kind: str, names: Sequence[str]) -> masks.MaskFn:
+        """Draws holes of a kind in the named images."""
+        return super().mask_fn(config, kind, names, mixture=config.mixture)
+
+    def training_task(self, config: Config, split: DecodedSplit) -> pipeline.TaskFn:
+        """The task of the training images, flipped and shifted if they are to be."""
+        return self.task(config, config.train_mask, split.names, shift=config.shift)
+
+    def begun_from(self, config: Config, other: Config, weights: list) -> list:
+        """A network without a mask channel gets one that changes nothing at first."""
+        if config.mask_channel and not other.mask_channel:
+            fills = (np.broadcast_to(each.fill, 3) for each in (other, config))
+            kernel, *others = weights
+            weights = [skip_inpainting.with_mask_channel(kernel, *fills), *others]
+        return weights
 
     def fillable(self, config: Config) -> Fillable:
         """Models 0 and 1 fill a square of the hole's side; models 2 and 3 any hole."""

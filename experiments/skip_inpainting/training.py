@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
+from data_pipeline import pixels
+from evaluation.metrics import lpips
 from experiments.skip_inpainting.config import Config
 from models import discriminators, holes, skip_inpainting
 from training import losses
-from training.adversarial import AdversarialTrainer, see_everything
+from training.adversarial import (
+    AdversarialTrainer,
+    see_composite,
+    see_everything,
+)
 from training.trainer import average_of
 
 
@@ -20,6 +26,7 @@ def build_network(config: Config) -> tf.keras.Model:
         image_size=config.image_size,
         widths=config.widths,
         bottleneck=config.bottleneck,
+        mask_channel=config.mask_channel,
     )
     return skip_inpainting.build_inpainter(generator)
 
@@ -29,13 +36,44 @@ def build_trainer(
 ) -> AdversarialTrainer:
     """The compiled trainer, in the current strategy and precision policy.
 
-    The learning rate does not change, so the epoch's length does not matter, and the
-    paper knows no attributes.
+    The paper knows no attributes.
+
+    Raises:
+      FileNotFoundError: If the loss needs LPIPS and there are no weights.
     """
     seen = config.hole_size if config.fills_patch else config.image_size
     discriminator = discriminators.build_patch_discriminator(
         seen, config.discriminator_widths
     )
+    network = build_network(config)
+    trainer = AdversarialTrainer(
+        network,
+        discriminator,
+        average=average_of(network, config.ema_decay),
+        **(_perceptual if config.losses == "perceptual" else _published)(config),
+    )
+    learning_rate = config.learning_rate
+    if config.learning_rate_decay == "linear":
+        learning_rate = LinearDecay(
+            learning_rate, config.epochs * steps_per_epoch, config.decay_share
+        )
+    trainer.compile(
+        *[
+            tf.keras.optimizers.Adam(
+                learning_rate,
+                config.beta_1,
+                config.beta_2,
+                global_clipnorm=config.clip_norm or None,
+            )
+            for _ in range(2)
+        ],
+        jit_compile=config.jit_compile,
+    )
+    return trainer
+
+
+def _published(config: Config) -> dict[str, Callable]:
+    """The paper's losses, or those of the implementation it starts from."""
     reconstruction, score_loss = losses.l2, losses.l1_to
     if config.losses == "swapped":
         reconstruction, score_loss = losses.l1, losses.l2_to
@@ -56,25 +94,75 @@ def build_trainer(
     def patch(image, inputs):
         return holes.crop_hole(image, inputs["mask"], config.hole_size)
 
-    network = build_network(config)
-    trainer = AdversarialTrainer(
-        network,
-        discriminator,
-        generator_losses=generator_losses,
-        discriminator_losses=discriminator_losses,
-        view=patch if config.fills_patch else see_everything,
-        average=average_of(network, config.ema_decay),
-    )
-    trainer.compile(
-        *[
-            tf.keras.optimizers.Adam(
-                config.learning_rate,
-                config.beta_1,
-                config.beta_2,
-                global_clipnorm=config.clip_norm or None,
-            )
-            for _ in range(2)
-        ],
-        jit_compile=config.jit_compile,
-    )
-    return trainer
+    return {
+        "generator_losses": generator_losses,
+        "discriminator_losses": discriminator_losses,
+        "view": patch if config.fills_patch else see_everything,
+    }
+
+
+def _perceptual(config: Config) -> dict[str, Callable]:
+    """The restorer's losses, which are not the paper's."""
+    weights = lpips.resolve(config.lpips_weights)
+    if weights is None:
+        raise FileNotFoundError(
+            "--losses=perceptual trains on LPIPS and needs its weights. Pass "
+            "--lpips_weights=FILE; `python -m experiments.lpips_weights --help` says "
+            "how to make it."
+        )
+    perceptual = lpips.load(weights)
+    # In bfloat16 it takes a third of the time, and its gradient is as good.
+    dtype = tf.as_dtype(tf.keras.mixed_precision.global_policy().compute_dtype)
+
+    def output_losses(target, output, inputs):
+        reconstructed = losses.weighted_l1(
+            target, output, inputs["mask"], config.known_weight
+        )
+        return {"g_reconstruction": config.reconstruction_weight * reconstructed}
+
+    def generator_losses(real, fake, fake_score):
+        pair = (pixels.signed_to_unit(image) for image in (real, fake))
+        return {
+            "g_perceptual": config.perceptual_weight * perceptual.loss(*pair, dtype),
+            "g_adversarial": config.adversarial_weight * losses.minus_score(fake_score),
+        }
+
+    def discriminator_losses(real_score, fake_score):
+        return {
+            "d_real": 0.5 * losses.hinge(real_score, 1.0),
+            "d_fake": 0.5 * losses.hinge(fake_score, -1.0),
+        }
+
+    return {
+        "output_losses": output_losses,
+        "generator_losses": generator_losses,
+        "discriminator_losses": discriminator_losses,
+        "view": see_composite,
+    }
+
+
+class LinearDecay(tf.keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that stays, and in the last steps falls to 0 in a line.
+
+    Args:
+      learning_rate: Which stays.
+      steps: Of the whole training.
+      share: Part of them in which it falls, in (0, 1].
+    """
+
+    def __init__(self, learning_rate: float, steps: int, share: float):
+        super().__init__()
+        self.learning_rate, self.steps, self.share = learning_rate, steps, share
+
+    def __call__(self, step):
+        """The learning rate of a step."""
+        left = 1.0 - tf.cast(step, tf.float32) / max(self.steps, 1)
+        return self.learning_rate * tf.clip_by_value(left / self.share, 0.0, 1.0)
+
+    def get_config(self):
+        """What makes it again."""
+        return {
+            "learning_rate": self.learning_rate,
+            "steps": self.steps,
+            "share": self.share,
+        }

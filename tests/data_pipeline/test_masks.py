@@ -5,10 +5,11 @@ import pytest
 import scipy.ndimage
 import scipy.stats
 import tensorflow as tf
+import tiny
 
-from data_pipeline import masks, pixels
+from data_pipeline import masks, pipeline, pixels
 
-RANDOM_KINDS = ("random_square", "random_rectangle", "free_form")
+RANDOM_KINDS = ("random_square", "random_rectangle", "free_form", "mixed")
 
 
 def drawn(kind, count, *, size=32, hole=16, **options):
@@ -117,6 +118,107 @@ def test_the_smallest_free_form_hole_is_one_pixel():
     assert drawn("free_form", 3, hole_ratio=(1e-4, 2e-4)).sum() == 3
 
 
+KINDS = ("square", "rectangle", "strokes", "center", "region")
+
+
+def mixture(*kinds, **options):
+    """Holes of these kinds alone."""
+    shares = tuple(float(kind in kinds) for kind in KINDS)
+    return masks.Mixture(shares=shares, **options)
+
+
+class TestMixed:
+    size = 128
+
+    def drawn(self, count, mixture, **options):
+        return drawn("mixed", count, size=self.size, hole=64, mixture=mixture)
+
+    def test_squares_and_rectangles_have_the_sides_of_their_range(self):
+        squares = sides(self.drawn(150, mixture("square")))
+        rectangles = sides(self.drawn(150, mixture("rectangle")))
+        low, high = round(0.3 * self.size), round(0.65 * self.size)
+        for found in (squares, rectangles):
+            assert low <= found[:, 2:].min() < low + 5
+            assert high - 5 < found[:, 2:].max() <= high
+            assert found[:, :2].min() < 5  # they reach both ends
+            assert (found[:, :2] + found[:, 2:]).max() > self.size - 5
+        assert (squares[:, 2] == squares[:, 3]).all()
+        assert (rectangles[:, 2] != rectangles[:, 3]).mean() > 0.8
+
+    def test_a_region_is_its_box_with_each_edge_moved_by_the_jitter(self):
+        exact = set(map(tuple, sides(self.drawn(60, mixture("region", jitter=0.0)))))
+        boxes = np.rint(np.array(list(masks.REGIONS.values())) * self.size).astype(int)
+        assert exact == {(t, le, b - t, r - le) for le, t, r, b in boxes}
+        moved = sides(self.drawn(200, mixture("region")))
+        moved[:, 2:] += moved[:, :2]
+        edges = boxes[:, [1, 0, 3, 2]]
+        away = np.abs(moved[:, None] - edges[None]).max(axis=2)  # [N, region]
+        assert away.min(axis=1).max() <= np.ceil(0.04 * self.size)
+        assert len(set(away.argmin(axis=1))) == len(masks.REGIONS)
+        assert len(set(map(tuple, moved))) > 150
+
+    def test_regions_lie_where_a_face_has_them(self):
+        # The points of the middle of LFW's crop of 190 and of CelebA's crops.
+        eyes, nose, mouth = ((0.38, 0.43), (0.62, 0.43)), (0.5, 0.6), (0.5, 0.675)
+        inside = {
+            name: [
+                left < x < right and top < y < bottom for x, y in (*eyes, nose, mouth)
+            ]
+            for name, (left, top, right, bottom) in masks.REGIONS.items()
+        }
+        assert inside["eyes"] == [True, True, False, False]
+        assert inside["nose"] == [False, False, True, False]
+        assert inside["mouth"] == [False, False, False, True]
+        assert inside["left_half"][:2] == [True, False]
+        assert inside["right_half"][:2] == [False, True]
+
+    def test_the_center_and_strokes_are_those_of_their_kinds(self):
+        center = self.drawn(3, mixture("center"))
+        np.testing.assert_array_equal(center, drawn("center", 3, size=128, hole=64))
+        share = self.drawn(60, mixture("strokes")).mean(axis=(1, 2))
+        assert 0.09 < share.min() < share.max() < 0.41
+
+    def test_kinds_come_as_often_as_their_shares_say(self):
+        shares = (0.0, 0.0, 1.0, 2.0, 1.0)
+        found = self.drawn(200, masks.Mixture(shares=shares))
+        center = drawn("center", 1, size=128, hole=64)[0]
+        often = (found == center).all(axis=(1, 2)).mean()
+        assert 0.4 < often < 0.6
+
+    def test_every_pixel_of_the_image_is_missing_at_times(self):
+        covered = self.drawn(400, masks.MIXTURE).mean(axis=0)
+        assert covered.min() > 0
+        assert 0.5 < covered[64, 64] < 0.9
+
+    def test_an_epoch_draws_other_holes_and_a_resumed_run_the_same(self):
+        split = tiny.split_of(tiny.noise(8, 32))
+        task = pipeline.inpainting(
+            masks.build("mixed", image_size=32, hole_size=16), fill=(-0.1, 0.2, 0.3)
+        )
+        options = {"batch_size": 4, "seed": 3}
+        batches = pipeline.training_batches(split, task, **options).take(4)
+        holes = [inputs["mask"] for inputs, _ in batches.as_numpy_iterator()]
+        again = pipeline.training_batches(split, task, **options, start_step=2).take(2)
+        for first, (inputs, _) in zip(holes[2:], again.as_numpy_iterator()):
+            np.testing.assert_array_equal(first, inputs["mask"])
+        assert len({hole.tobytes() for batch in holes for hole in batch}) > 12
+
+    @pytest.mark.parametrize(
+        ("options", "text"),
+        [
+            ({"shares": (1.0, 1.0)}, "--mixed_shares takes five numbers .* got 1.0,1"),
+            ({"shares": (0.0,) * 5}, "--mixed_shares takes five numbers"),
+            ({"shares": (1.0, 1.0, 1.0, 1.0, -1.0)}, "of at least 0"),
+            ({"sides": (0.6, 0.5)}, "--mixed_sides must be .*got 0.6,0.5"),
+            ({"sides": (0.5, 1.5)}, "--mixed_sides must be"),
+            ({"jitter": 0.2}, r"--region_jitter must be in 0\.\.0\.05; got 0.2"),
+        ],
+    )
+    def test_errors_name_the_flag(self, options, text):
+        with pytest.raises(ValueError, match=text):
+            masks.Mixture(**options)
+
+
 def write(path, gray):
     """Writes a gray picture, uint8 [H, W]."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -190,6 +292,7 @@ def test_a_folder_gives_the_other_images_any_mask(four_masks):
         ("free_form", {"hole_ratio": (0, 0.5)}, "--hole_ratio .* got 0, 0.5"),
         ("free_form", {"hole_ratio": (0.5, 0.4)}, "low <= high < 1.* got 0.5, 0.4"),
         ("free_form", {"hole_ratio": (0.5, 1.0)}, "share of the image"),
+        ("mixed", {"hole_ratio": (0.5, 1.0)}, "share of the image"),
     ],
 )
 def test_an_error_names_the_flag_and_the_rule(kind, options, text):

@@ -180,7 +180,8 @@ class TestPresets:
         config = command_line.make(Config, PRESETS, preset)
         assert (config.model, config.bottleneck) == (model, bottleneck)
 
-    @pytest.mark.parametrize("preset", PRESETS)
+    # The restorer needs LPIPS: tests/papers/test_skip_inpainting_experiment.py.
+    @pytest.mark.parametrize("preset", sorted(set(PRESETS) - {"restorer"}))
     def test_each_starts(self, preset):
         config = command_line.make(Config, PRESETS, preset, **TINY)
         tf.keras.utils.set_random_seed(0)

@@ -218,6 +218,58 @@ class TestInpainter:
             np.testing.assert_allclose(restored, generator(image), atol=1e-6)
 
 
+class TestMaskChannel:
+    fills = np.float32([1, 1, 1]), np.float32([-0.02, -0.19, -0.29])
+
+    def pair(self, model=3):
+        """The same network without and with a mask channel."""
+        plain = tiny(model, gain=5)
+        masked = skip_inpainting.build_generator(model, mask_channel=True, **TINY)
+        kernel, *others = plain.get_weights()
+        kernel = skip_inpainting.with_mask_channel(kernel, *self.fills)
+        masked.set_weights([kernel, *others])
+        return plain, masked
+
+    def test_it_adds_one_input_to_the_first_convolution_and_nothing_else(self):
+        network = skip_inpainting.build_generator(3, mask_channel=True)
+        assert network.count_params() == published(3).count_params() + 4 * 4 * 64
+        assert network.input_shape == (None, 128, 128, 4)
+        shapes, plain = (
+            [(w.name, tuple(w.shape)) for w in n.weights]
+            for n in (network, published(3))
+        )
+        assert shapes[0] == ("down1/kernel:0", (4, 4, 4, 64))
+        assert shapes[1:] == plain[1:]
+
+    @pytest.mark.parametrize("model", skip_inpainting.MODELS)
+    def test_a_network_that_gets_one_begins_as_it_was(self, model):
+        image, mask = pictures(3), squares(TestInpainter.corners)
+        restored = [
+            skip_inpainting.build_inpainter(network)(
+                {"image": np.where(mask > 0, fill, image), "mask": mask}
+            )
+            for network, fill in zip(self.pair(model), self.fills)
+        ]
+        np.testing.assert_allclose(*restored, atol=2e-5)
+
+    def test_without_another_fill_its_weights_begin_at_0(self):
+        kernel = tiny(3).get_weights()[0]
+        grown = skip_inpainting.with_mask_channel(kernel, self.fills[1], self.fills[1])
+        np.testing.assert_array_equal(grown[:, :, :3], kernel)
+        np.testing.assert_array_equal(grown[:, :, 3], 0)
+        assert grown.dtype == np.float32
+
+    def test_the_network_sees_the_mask(self):
+        _, masked = self.pair()
+        inpainter = skip_inpainting.build_inpainter(masked)
+        image = pictures(1)
+        restored = [
+            inpainter({"image": image, "mask": squares([(0, 0)], side=side)}).numpy()
+            for side in (0, 16)
+        ]
+        assert not np.allclose(*restored, atol=1e-3)
+
+
 class TestErrors:
     @pytest.mark.parametrize(
         "options, text",
@@ -265,6 +317,8 @@ def test_every_builder_survives_a_savedmodel_without_addons(tmp_path):
         network = skip_inpainting.build_generator(model, bottleneck=bottleneck, **small)
         network = skip_inpainting.build_inpainter(network)
         networks[f"inpainter{model}-{bottleneck}"] = network
+    network = skip_inpainting.build_generator(3, mask_channel=True, **small)
+    networks["inpainter-mask_channel"] = skip_inpainting.build_inpainter(network)
 
     expected = {}
     for name, network in networks.items():

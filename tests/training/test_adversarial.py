@@ -12,6 +12,7 @@ import tiny
 
 from models import discriminators, holes, skip_inpainting
 from training import strategy
+from training.adversarial import see_composite
 from training.trainer import WeightAverage
 
 STEPS = 3
@@ -318,6 +319,36 @@ def test_losses_and_discriminator_see_what_the_view_shows():
     assert terms[1] == terms[0]
     assert terms[2]["g_reconstruction"] != terms[0]["g_reconstruction"]
     assert terms[2]["d_real"] != terms[0]["d_real"]
+
+
+def test_composites_hide_what_the_network_makes_of_known_pixels():
+    inputs, target = tiny.batch(2)
+    output = tf.random.stateless_uniform(target.shape, [0, 1], -1, 1)
+    seen = see_composite(output, inputs).numpy()
+    missing = np.broadcast_to(inputs["mask"] > 0, target.shape)
+    np.testing.assert_array_equal(seen[missing], output.numpy()[missing])
+    np.testing.assert_array_equal(seen[~missing], target[~missing])
+    np.testing.assert_array_equal(see_composite(target, inputs), target)
+
+
+def test_output_losses_are_of_the_output_and_the_others_of_the_view():
+    trainer = build()
+    trainer.view = see_composite
+    trainer.output_losses = lambda target, output, inputs: {
+        "g_known": tf.reduce_mean(
+            (1.0 - inputs["mask"]) * tf.abs(target - output), axis=[1, 2, 3]
+        )
+    }
+    trainer.compile(tiny.sgd(), tiny.sgd())
+    inputs, target = tiny.batch(4)
+    output = trainer.generator(inputs, training=True).numpy()
+    missing = np.broadcast_to(inputs["mask"] > 0, target.shape)
+    difference = target - output
+    terms = step(trainer, [(inputs, target)])
+    expected = np.abs(difference)[~missing].sum() / difference.size
+    np.testing.assert_allclose(terms["g_known"], expected, rtol=1e-5)
+    expected = np.square(difference)[missing].sum() / difference.size
+    np.testing.assert_allclose(terms["g_reconstruction"], expected, rtol=1e-5)
 
 
 # In a process of its own: XLA compiles for one device, and here are two.

@@ -27,6 +27,34 @@ def test_a_distance_is_the_mean_over_each_example(loss, expected, shape):
     np.testing.assert_array_equal(loss(target, target), [0, 0])
 
 
+def test_weighted_l1_weighs_the_hole_and_divides_by_its_share():
+    rng = np.random.default_rng(0)
+    target, restored = rng.normal(size=[2, 3, 4, 6, 3]).astype(np.float32)
+    mask = np.zeros([3, 4, 6, 1], np.float32)
+    mask[0, 1:3, 2:5] = mask[1, :, :3] = 1  # 6 and 12 of 24 pixels, and none
+    difference = np.abs(target - restored)
+    by_hand = [
+        difference[0, 1:3, 2:5].sum() / (6 * 3),  # the mean over the hole
+        difference[1, :, :3].sum() / (12 * 3),
+        0.0,
+    ]
+    result = losses.weighted_l1(target, restored, mask, 0.0)
+    assert result.dtype == tf.float32 and result.shape == [3]
+    np.testing.assert_allclose(result, by_hand, rtol=1e-5)
+    known = (difference * (1 - mask)).sum(axis=(1, 2, 3))
+    by_hand += 0.1 * known / (np.array([6, 12, 0.24]) * 3)  # no hole counts as 1%
+    result = losses.weighted_l1(target, restored, mask, 0.1)
+    np.testing.assert_allclose(result, by_hand, rtol=1e-5)
+
+
+def test_hinge_is_0_beyond_the_margin_and_straight_before_it():
+    score = tf.reshape([[0.5, 3.0, 1.0, -1.0], [-2.0, -1.0, 0.0, 2.0]], [2, 2, 2, 1])
+    # max(0, 1 - s) of real images, max(0, 1 + s) of restored ones, their means.
+    np.testing.assert_allclose(losses.hinge(score, 1.0), [2.5 / 4, 6.0 / 4])
+    np.testing.assert_allclose(losses.hinge(score, -1.0), [7.5 / 4, 4.0 / 4])
+    np.testing.assert_allclose(losses.minus_score(score), [-3.5 / 4, 1.0 / 4])
+
+
 @pytest.mark.parametrize("label", [0.0, 1.0])
 @pytest.mark.parametrize(
     ("loss", "expected"), [(losses.l1_to, ABSOLUTE), (losses.l2_to, SQUARED)]

@@ -1,0 +1,444 @@
+"""The restorer of `experiments.skip_inpainting`: losses, holes, data, whole runs."""
+
+import dataclasses
+import json
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+
+from data_pipeline import masks, pipeline, pixels
+from evaluation.metrics import lpips
+from experiments.core import command_line, networks, runner
+from experiments.core.environment import shareable
+from experiments.skip_inpainting import published, training
+from experiments.skip_inpainting.config import (
+    MEAN_COLOR,
+    PRESETS,
+    RESTORER,
+    Config,
+)
+from experiments.skip_inpainting.system import SYSTEM
+from serving.export import saved_model
+from training.checkpoints import Checkpoints
+from training.history import History
+
+TINY = {
+    "dataset": "faces",
+    "image_size": 32,
+    "hole_size": 16,
+    "widths": (8, 8, 16),
+    "discriminator_widths": (8, 16),
+    "batch_size": 8,
+    "limit": 24,
+    "validation_images": 8,
+    "shift": 2,
+    "epochs": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A file of random LPIPS weights, whose activations stay near 1."""
+    rng, made = np.random.default_rng(0), {}
+    for layer, (_, shape) in lpips.CONVOLUTIONS.items():
+        scale = np.sqrt(2 / np.prod(shape[:3]))
+        made[f"conv{layer}_w"] = scale * rng.standard_normal(shape).astype("f")
+        made[f"conv{layer}_b"] = 0.1 * rng.standard_normal(shape[3]).astype("f")
+        made[f"lin{layer}"] = rng.uniform(0, 0.1, shape[3]).astype("f")
+    path = tmp_path_factory.mktemp("lpips") / "weights.npz"
+    np.savez(path, **made)
+    return str(path)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_cached_weights(tmp_path_factory):
+    """LPIPS weights that this user has cached change no test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
+def make(preset="restorer", **options):
+    return command_line.make(Config, PRESETS, preset, **{**TINY, **options})
+
+
+def build(config):
+    tf.keras.utils.set_random_seed(0)
+    with networks.precision(config.precision):
+        return SYSTEM.build_trainer(config, 3)
+
+
+def batch(config, count=8):
+    """(inputs, target) of the training task."""
+    images = pixels.unit_to_bytes(tiny.smooth(count) / 2 + 0.5).numpy()
+    split = tiny.split_of(images)
+    task = SYSTEM.training_task(config, split)
+    options = {"batch_size": count, "seed": config.seed}
+    return next(iter(pipeline.training_batches(split, task, **options)))
+
+
+def step(trainer, data):
+    trainer.reset_metrics()
+    return {name: float(v) for name, v in trainer.train_step(data).items()}
+
+
+def kernels(network):
+    return [w.numpy() for w in network.trainable_weights if "kernel" in w.name]
+
+
+class TestPreset:
+    def test_it_is_said_to_be_ours_wherever_it_is_named(self):
+        config = command_line.make(Config, PRESETS, "restorer")
+        assert SYSTEM.label(config) == RESTORER == "restorer (not in the paper)"
+        assert SYSTEM.published_epochs(config) is None
+        assert SYSTEM.published_length(config) is None
+        assert any("--preset=restorer is not the paper" in d for d in SYSTEM.departures)
+        for name in (
+            "mask_channel", "mixed_shares", "mixed_sides", "region_jitter", "shift",
+            "extra_dir", "learning_rate_decay", "decay_share", "known_weight",
+            "perceptual_weight",
+        ):  # fmt: skip
+            text = Config.__dataclass_fields__[name].metadata["help"]
+            assert text.endswith("Published: not in the paper."), name
+
+    def test_the_report_says_that_lpips_was_trained_on(self):
+        split = tiny.split_of(tiny.noise(2))
+        assert published.statements(make("paper"), split) == []
+        ours, said = published.statements(make(), split)
+        assert "not the paper's" in ours
+        assert "LPIPS was part of the loss" in said and "no independent" in said
+        (*_, last) = published.statements(make(extra_dir="/home/me/crops/"), split)
+        assert last.startswith("The training images are those of Tiny and the folder c")
+        assert "/home" not in last
+
+    def test_a_number_for_the_fill_is_recorded_as_before(self):
+        before = json.loads(json.dumps(dataclasses.asdict(make("paper"))))
+        assert before["hole_fill"] == 1.0
+        assert make("paper", hole_fill=(0.5,)).hole_fill == 0.5
+        assert make("paper", hole_fill=0.5) == make("paper", hole_fill=(0.5,))
+        assert make().hole_fill == MEAN_COLOR
+
+    @pytest.mark.parametrize(
+        "options, text",
+        [
+            ({"model": 1, "train_mask": "center"}, "perceptual is for models 2 and 3"),
+            ({"hole_fill": (0.0, 0.0)}, "--hole_fill takes one number or three"),
+            ({"learning_rate_decay": "line"}, "Did you mean: linear ?"),
+            ({"decay_share": 0.0}, r"--decay_share must be in \(0, 1\]; got 0.0"),
+            ({"shift": 32}, r"--shift must be in 0\.\.31"),
+            ({"known_weight": -1.0}, "--known_weight must be at least 0"),
+            ({"mixed_sides": (0.5,)}, "--mixed_sides must be two shares|two numbers"),
+        ],
+    )
+    def test_errors_name_the_flag(self, options, text):
+        with pytest.raises(ValueError, match=text):
+            make(**options)
+
+    def test_missing_lpips_weights_are_an_error_that_says_how_to_make_them(self):
+        with pytest.raises(FileNotFoundError, match=r"--lpips_weights=FILE; .*python"):
+            build(make())
+
+    def test_the_learning_rate_falls_to_0_in_the_last_quarter(self, weights):
+        schedule = training.LinearDecay(2e-4, 1000, 0.25)
+        rates = [float(schedule(step)) for step in (0, 749, 750, 875, 1000, 1001)]
+        np.testing.assert_allclose(
+            rates, [2e-4, 2e-4, 2e-4, 1e-4, 0, 0], rtol=1e-5, atol=1e-12
+        )
+        for optimizer in ("generator_optimizer", "discriminator_optimizer"):
+            made = getattr(build(make(lpips_weights=weights)), optimizer)
+            assert made._learning_rate.steps == 2 * 3
+
+
+class TestLosses:
+    def test_each_term_is_as_by_hand(self, weights):
+        config = make(lpips_weights=weights, precision="float32")
+        trainer, (inputs, target) = build(config), batch(config)
+        output = trainer.generator(inputs, training=True).numpy()
+        mask, target = inputs["mask"].numpy(), target.numpy()
+        terms = step(trainer, (inputs, tf.constant(target)))
+
+        difference = np.abs(target - output) * np.where(mask > 0, 1.0, 0.1)
+        by_hand = difference.mean(axis=(1, 2, 3)) / mask.mean(axis=(1, 2, 3))
+        np.testing.assert_allclose(terms["g_reconstruction"], by_hand.mean(), rtol=1e-4)
+        composite = np.where(mask > 0, output, target)
+        distance = lpips.load(weights)((target + 1) / 2, (composite + 1) / 2)
+        np.testing.assert_allclose(
+            terms["g_perceptual"], 4 * np.mean(distance), rtol=1e-4
+        )
+        fresh = build(config).discriminator
+        real, fake = (fresh(x, training=True).numpy() for x in (target, composite))
+        expected = {
+            "g_adversarial": -0.02 * fake.mean(),
+            "d_real": 0.5 * np.maximum(0, 1 - real).mean(),
+            "d_fake": 0.5 * np.maximum(0, 1 + fake).mean(),
+        }
+        for name, value in expected.items():
+            np.testing.assert_allclose(terms[name], value, rtol=1e-3)
+
+    @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+    def test_lpips_alone_moves_every_kernel_of_the_generator(self, weights, precision):
+        alone = {"reconstruction_weight": 0.0, "adversarial_weight": 0.0}
+        config = make(lpips_weights=weights, precision=precision, **alone)
+        trainer = build(config)
+        before = kernels(trainer.generator)
+        step(trainer, batch(config))
+        for old, new in zip(before, kernels(trainer.generator)):
+            assert np.isfinite(new).all() and not np.array_equal(old, new)
+
+    @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+    def test_a_few_steps_on_one_batch_restore_it_better(self, weights, precision):
+        options = {"learning_rate": 2e-3, "learning_rate_decay": "none"}
+        config = make(lpips_weights=weights, precision=precision, **options)
+        trainer, data = build(config), batch(config)
+        compiled = tf.function(trainer.train_step)
+        rows = []
+        for _ in range(60):
+            trainer.reset_metrics()
+            rows.append({name: float(v) for name, v in compiled(data).items()})
+        for term in ("g_reconstruction", "g_perceptual"):
+            assert rows[-1][term] < rows[0][term] / 2, term
+
+
+def test_the_gradient_of_lpips_is_finite_where_nothing_is_active(weights):
+    metric = lpips.load(weights)
+    noise = tf.random.stateless_uniform([1, 64, 64, 3], [0, 1])
+    for dtype, tolerance in ((tf.float32, 1e-5), (tf.bfloat16, 0.05)):
+        for target, restored in (
+            (noise, 0.9 * noise),
+            (noise, noise),
+            (0 * noise,) * 2,
+        ):
+            with tf.GradientTape() as tape:
+                tape.watch([target, restored])
+                value = metric.loss(target, restored, dtype)
+            of_target, gradient = tape.gradient(value, [target, restored])
+            np.testing.assert_allclose(
+                value, metric(target, restored), rtol=tolerance, atol=1e-6
+            )
+            assert np.isfinite(gradient).all()
+            assert target is restored or of_target is None
+    # No feature is active: the root of their squares is at 0, where its slope is not
+    # finite.
+    dead = dict(np.load(weights)) | {"conv1_b": np.full(64, -1e6, np.float32)}
+    with tf.GradientTape() as tape:
+        tape.watch(noise)
+        value = lpips.LPIPS(dead, "").loss(0.5 * noise, noise)
+    assert np.isfinite(tape.gradient(value, noise)).all()
+
+
+class TestData:
+    def test_holes_hold_the_mean_color_and_are_of_every_kind(self):
+        config = make()
+        inputs, target = (
+            tf.nest.map_structure(lambda x: x.numpy(), part)
+            for part in batch(config, 8)
+        )
+        missing = inputs["mask"][..., 0] > 0
+        np.testing.assert_array_equal(
+            inputs["image"][missing],
+            np.broadcast_to(np.float32(MEAN_COLOR), (missing.sum(), 3)),
+        )
+        np.testing.assert_array_equal(inputs["image"][~missing], target[~missing])
+        assert len({mask.tobytes() for mask in missing}) > 5
+
+    def test_flags_reach_the_holes(self):
+        config = make(mixed_shares=(1.0, 0.0, 0.0, 0.0, 0.0), mixed_sides=(0.5, 0.5))
+        mask = batch(config)[0]["mask"].numpy()
+        assert (mask.sum(axis=(1, 2, 3)) == 16 * 16).all()
+
+    def test_the_test_hole_is_the_center(self):
+        split = tiny.split_of(tiny.noise(2))
+        ((inputs, _),) = make().fixed_batches(split).as_numpy_iterator()
+        np.testing.assert_array_equal(inputs["mask"][0], masks.center(32, 16))
+
+
+def photographs(folder, count, *, parts=("",)):
+    """Writes pictures of 40 x 50 pixels, of one color each."""
+    for part in parts:
+        for number in range(count):
+            path = folder / part / f"sub{number % 2}" / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shade = 10 * number + (200 if part == "test" else 0)
+            picture = np.full([40, 50, 3], shade, np.uint8)
+            path.write_bytes(pixels.encode_png(picture))
+    return str(folder)
+
+
+class TestExtraImages:
+    @pytest.mark.parametrize("parts", [("",), ("train", "test"), ("train",)])
+    def test_they_are_trained_on_and_nothing_else(self, tmp_path, parts):
+        folder = photographs(tmp_path / "more", 6, parts=parts)
+        plain, more = (SYSTEM.data(make(extra_dir=path)) for path in ("", folder))
+        assert len(more.train) == len(plain.train) + 6
+        np.testing.assert_array_equal(
+            more.train.images[: len(plain.train)], plain.train.images
+        )
+        # The pictures are of one color, so fitting changes nothing.
+        colors = more.train.images[len(plain.train) :]
+        assert sorted({tuple(image.ravel()[:3]) for image in colors}) == [
+            (10 * n,) * 3 for n in range(6)
+        ]
+        for name in ("validation", "test"):
+            first, second = (getattr(data, name) for data in (plain, more))
+            assert first.names == second.names
+            np.testing.assert_array_equal(first.images, second.images)
+        assert more.train.source.info.title == "Drawn faces and the folder more"
+
+    def test_they_are_found_by_the_pipeline(self, tmp_path):
+        split = SYSTEM.data(make(extra_dir=photographs(tmp_path, 6))).train
+        lookup = split.lookup()
+        for position in (0, len(split) - 1):
+            np.testing.assert_array_equal(lookup(position), split.images[position])
+
+    def test_results_keep_the_folders_name_but_not_its_place(self):
+        assert shareable(Config, {"extra_dir": "/home/me/crops"}) == {
+            "extra_dir": "crops"
+        }
+
+    def test_an_empty_folder_is_an_error(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match="no images in"):
+            _ = SYSTEM.data(make(extra_dir=str(tmp_path))).train
+
+
+def start(workdir, weights, **options):
+    config = make(workdir=str(workdir), lpips_weights=weights, **options)
+    return runner.run(SYSTEM, config, "restorer")
+
+
+def checkpoint(folder, config):
+    """Every weight that a run ended with."""
+    trainer = build(config)
+    saved = Checkpoints(trainer.checkpoint_items(), folder.checkpoints)
+    assert saved.restore()
+    networks = (trainer.generator, trainer.discriminator)
+    return [w.numpy() for network in networks for w in network.weights]
+
+
+class TestRun:
+    @pytest.fixture(scope="class")
+    def run(self, tmp_path_factory, weights):
+        root = tmp_path_factory.mktemp("runs")
+        extra = photographs(root / "crops", 8)
+        return start(root / "whole", weights, extra_dir=extra)
+
+    def test_its_report_says_what_it_is(self, run):
+        report = json.loads((run.report / "results.json").read_text())
+        assert report["ours"] == [RESTORER]
+        assert np.isfinite(report["summary"][RESTORER]["composite/lpips"]["mean"])
+        page = (run.report / "report.html").read_text()
+        for text in (
+            "no independent evidence", "not the paper", "the folder crops", "32 images",
+        ):  # fmt: skip
+            assert text in page, text
+        assert report["environment"]["config"]["extra_dir"] == "crops"
+
+    def test_its_export_takes_image_and_mask_and_gives_the_same_pixels(
+        self, run, weights
+    ):
+        network = networks.trained(SYSTEM, make(lpips_weights=weights), run)
+        rng = np.random.default_rng(0)
+        image = rng.uniform(size=(3, 32, 32, 3)).astype(np.float32)
+        mask = np.zeros((3, 32, 32, 1), np.float32)
+        mask[0, 8:24, 8:24] = mask[1, :, :16] = mask[2, 3:6, 20:31] = 1
+        served = tf.keras.models.load_model(run.export)
+        restored = served({"image": image, "mask": mask}).numpy()
+        filled = np.where(mask, np.float32(MEAN_COLOR), 2 * image - 1)
+        raw = network({"image": filled, "mask": mask}, training=False)
+        expected = np.where(mask, np.clip((raw + 1) / 2, 0, 1), image)
+        np.testing.assert_allclose(restored, expected, atol=1e-5)
+        known = np.broadcast_to(mask == 0, image.shape)
+        np.testing.assert_array_equal(restored[known], image[known])
+        # What the image holds in the hole does not matter.
+        other = np.where(mask, 1 - image, image)
+        again = served({"image": other, "mask": mask}).numpy()
+        np.testing.assert_array_equal(again, restored)
+        facts = saved_model.read_config(run.export)
+        assert facts["fills"]["side"] == 0
+        assert facts["config"]["extra_dir"] == "crops"
+        assert "lpips_weights" not in facts["config"]
+
+    def test_an_interrupted_run_ends_as_one_that_was_not(
+        self, run, weights, tmp_path, monkeypatch
+    ):
+        options = {"extra_dir": str(run.path.parent / "crops"), "stages": ("train",)}
+        seen = []
+
+        class Killed(Exception):
+            pass
+
+        def dies(callback, batch, logs=None):
+            seen.append(batch)
+            if len(seen) == 6:  # in the second epoch of four steps
+                raise Killed
+
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr("training.callbacks.WriteHistory.on_train_batch_end", dies)
+            start(tmp_path / "cut", weights, checkpoint_steps=1, **options)
+        again = start(tmp_path / "cut", weights, checkpoint_steps=1, **options)
+        config = make(lpips_weights=weights, **options)
+        for first, second in zip(checkpoint(run, config), checkpoint(again, config)):
+            np.testing.assert_array_equal(first, second)
+
+    def test_another_length_is_refused_because_the_decay_would_be_another(
+        self, run, weights
+    ):
+        extra = str(run.path.parent / "crops")
+        with pytest.raises(ValueError, match="epochs was 2 and is now 3"):
+            start(run.path, weights, extra_dir=extra, epochs=3)
+
+
+class TestInitial:
+    @pytest.fixture(scope="class")
+    def published_run(self, tmp_path_factory):
+        """A short run of the paper's model 3."""
+        folder = tmp_path_factory.mktemp("runs") / "model3"
+        config = make("model3", workdir=str(folder), epochs=1, shift=0)
+        return runner.run(SYSTEM, config, "model3")
+
+    @pytest.mark.parametrize("place", ["run", "export"])
+    @pytest.mark.parametrize("replicas", [1, 2])
+    def test_a_restorer_begins_as_the_published_network_ended(
+        self, published_run, weights, tmp_path, place, replicas
+    ):
+        initial = published_run.path if place == "run" else published_run.export
+        folder = start(
+            tmp_path / "next",
+            weights,
+            initial=str(initial),
+            stages=("train",),
+            learning_rate=1e-12,
+            epochs=1,
+            num_replicas=replicas,
+        )
+        rows = [History(path.history).rows for path in (published_run, folder)]
+        first, last = rows[1][0], rows[0][-1]
+        for key in ("val_hole/l1_percent", "val_raw/l1_percent"):
+            np.testing.assert_allclose(first[key], last[key], rtol=1e-3)
+
+    def test_what_is_no_network_of_the_paper_is_refused(
+        self, published_run, weights, tmp_path
+    ):
+        with pytest.raises(ValueError, match="is not a run folder, and not an export"):
+            start(tmp_path / "a", weights, initial=str(tmp_path))
+        with pytest.raises(FileNotFoundError, match="is neither a folder nor one of"):
+            start(tmp_path / "a", weights, initial="skip_inpainting_model4")
+        with pytest.raises(ValueError, match="is a network of pyramid_cgan"):
+            start(tmp_path / "a", weights, initial="pyramid_d")
+        with pytest.raises(ValueError, match="holds another network: .* parameters"):
+            wider = {"widths": (8, 8, 32), "initial": str(published_run.export)}
+            start(tmp_path / "a", weights, **wider)
+
+
+def test_the_shipped_model_3_is_a_beginning(weights):
+    if not (pathlib.Path(__file__).parents[2] / "pretrained").exists():
+        pytest.skip("no models are shipped here")
+    config = command_line.make(
+        Config, PRESETS, "restorer", initial="skip_inpainting_model3"
+    )
+    other, arrays = networks._exported(SYSTEM, config.initial)
+    begun = SYSTEM.begun_from(config, other, arrays)
+    network = training.build_network(config)
+    assert [w.shape for w in begun] == [w.shape for w in network.weights]
