@@ -251,7 +251,7 @@ class TestData:
 
     def test_the_test_hole_is_the_center(self):
         split = tiny.split_of(tiny.noise(2))
-        ((inputs, _),) = make().fixed_batches(split).as_numpy_iterator()
+        ((inputs, _),) = SYSTEM.fixed_batches(make(), split).as_numpy_iterator()
         np.testing.assert_array_equal(inputs["mask"][0], masks.center(32, 16))
 
 
