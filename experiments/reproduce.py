@@ -124,7 +124,7 @@ def _compared(
     """Runs that were evaluated on the same images."""
     merged = record.merge(*[run.evaluation for run in finished])
     found = system.together(merged, finished)
-    shared = {table.caption for table in found.tables}
+    shared = {table.key for table in found.tables} - {""}
     runs = [run.described(without=shared) for run in finished]
     ours = [run["label"] for run in runs]
     order = [*ours, *(name for name in merged.values if name not in ours)]

@@ -35,6 +35,7 @@ REGIONS = ("hole", "composite", "raw")
 # test set infinite. 100 dB (a mean squared error of 1e-10) is far above anything that
 # a restoration reaches, so the cap touches identical images only.
 PSNR_CAP_DB = 100.0
+_LEAST_MSE = 10 ** (-PSNR_CAP_DB / 10)
 
 # Bounds the memory of `measure`, whatever batch it is given.
 _CHUNK = 64
@@ -61,8 +62,7 @@ def mse(target, restored) -> tf.Tensor:
 
 def psnr_db(target, restored) -> tf.Tensor:
     """-10 log10(mse) of each image, at most `PSNR_CAP_DB`."""
-    floor = 10 ** (-PSNR_CAP_DB / 10)
-    return -10 / np.log(10) * tf.math.log(tf.maximum(mse(target, restored), floor))
+    return -10 / np.log(10) * tf.math.log(tf.maximum(mse(target, restored), _LEAST_MSE))
 
 
 def paste(target, restored, mask) -> np.ndarray:
@@ -117,7 +117,8 @@ def _measure_chunk(target, restored, missing, lpips, regions) -> dict[str, np.nd
     values, images = {}, (composite, restored)
     for region in sorted(regions, key=REGIONS.index):
         if region == "hole":
-            values.update(_hole_pixels(target, restored, missing))
+            for name, value in pixel_errors(restored - target, missing).items():
+                values[f"hole/{name}"] = value.astype(np.float32)
             values.update(_hole_patches(target, composite, missing, lpips))
             continue
         image = composite if region == "composite" else restored
@@ -133,16 +134,28 @@ def _measure_chunk(target, restored, missing, lpips, regions) -> dict[str, np.nd
     return values
 
 
-def _hole_pixels(target, restored, missing) -> dict[str, np.ndarray]:
-    """Errors over the missing pixels alone; NaN where none is missing."""
-    error = np.where(missing, restored - target, 0).astype(np.float64)
-    count = 3.0 * missing.sum(axis=(1, 2, 3))
+def pixel_errors(error: np.ndarray, mask: np.ndarray) -> dict[str, np.ndarray]:
+    """Errors averaged over the pixels of a mask; NaN where it has none.
+
+    Args:
+      error: [B, H, W, C], restored - target.
+      mask: [B, H, W, 1] of 0 and 1.
+
+    Returns:
+      {"l1_percent", "mae", "mse", "psnr_db": float64 [B]}.
+    """
+    error = np.where(mask, error, 0).astype(np.float64)
+    count = error.shape[-1] * np.sum(mask, axis=(1, 2, 3), dtype=np.float64)
     count[count == 0] = np.nan
     absolute = np.abs(error).sum(axis=(1, 2, 3)) / count
     squared = np.square(error).sum(axis=(1, 2, 3)) / count
-    values = {"l1_percent": 100 * absolute, "mae": absolute, "mse": squared}
-    values["psnr_db"] = -10 * np.log10(np.maximum(squared, 10 ** (-PSNR_CAP_DB / 10)))
-    return {f"hole/{name}": v.astype(np.float32) for name, v in values.items()}
+    decibels = -10 * np.log10(np.maximum(squared, _LEAST_MSE))
+    return {
+        "l1_percent": 100 * absolute,
+        "mae": absolute,
+        "mse": squared,
+        "psnr_db": decibels,
+    }
 
 
 def _hole_patches(target, composite, missing, lpips) -> dict[str, np.ndarray]:
@@ -219,4 +232,4 @@ def psnr_db_uint8(image: np.ndarray, other: np.ndarray) -> float:
     # Row by row: of large pictures, their squares would take more than the codec.
     rows = (np.subtract(a, b, dtype=np.int32) for a, b in zip(image, other))
     mse = sum(int(np.square(row).sum()) for row in rows) / image.size / 255**2
-    return float(-10 * np.log10(max(mse, 10 ** (-PSNR_CAP_DB / 10))))
+    return float(-10 * np.log10(max(mse, _LEAST_MSE)))

@@ -111,6 +111,7 @@ def evaluate(
         claims=[_beats_all(result, list(restorers), key) for key in beatable],
         published=system.published,
         tables=[*found.tables, *attributes],
+        data=found.data,
         curves=found.curves,
         epochs=_epoch_table(system.epochs(config), history, label),
         history=folder.history,

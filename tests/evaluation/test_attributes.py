@@ -150,14 +150,14 @@ class TestByAttribute:
         assert both.columns[2:5] == ["Originals (%)", "green", "perfect"]
         assert [row[0] for row in both.rows] == [
             "all attributes",
-            "the 2 that the judge can tell",
+            "the 2 that the judge recognizes",
             "Green Cheeks",
             "Red",
             "Blue",
         ]
         assert both.rows[1][2:] == [100, 70, 100, 70]
         assert both.rows[2][1:] == [60, 100, 60, 100, 60]
-        assert attributes.is_by_attribute(both.caption)
+        assert both.key == self.table().key == attributes.KEY
 
     def test_known_pixels_are_pasted_before_the_judge_looks(self):
         rows = np.ones([2, 3], bool)
@@ -195,8 +195,8 @@ class TestByAttribute:
 
     def test_it_is_said_in_a_sentence(self):
         assert attributes.sentence(self.table()) == (
-            "The judge tells 93.3% of attributes rightly on the originals and 73.3% on "
-            "completed faces; always giving the commoner answer is right for 73.3%."
+            "The judge is right about 93.3% of attributes on the originals and 73.3% "
+            "on completed faces; the majority answer is right about 73.3%."
         )
 
     def test_a_restorer_and_batches_keep_their_promises(self):

@@ -17,7 +17,6 @@ from experiments import rate_distortion as command
 from experiments.core import command_line
 from experiments.core.data import RunData
 from experiments.portrait_autoencoder.config import PRESETS, Config
-from serving.export import codec as codec_export
 
 IMAGES, SIZE = 5, 32
 FORMATS = image_formats.available()
@@ -57,7 +56,7 @@ def exported():
 def opened(monkeypatch, exported):
     """Exports are looked up instead of loaded."""
     monkeypatch.setattr(
-        codec_export,
+        command,
         "load_image_codec",
         lambda folder: exported[folder.parents[1].name],
     )
@@ -70,7 +69,7 @@ def compared(tmp_path_factory, exported):
     runs = [write_run(root / "fine", lmbda=0.1), write_run(root / "rough", lmbda=0.01)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            codec_export,
+            command,
             "load_image_codec",
             lambda folder: exported[folder.parents[1].name],
         )
@@ -220,7 +219,7 @@ class TestRuns:
             ('{"paper": "portrait_autoencoder"}', "config.json is damaged"),
             (
                 '{"paper": "other", "preset": "", "config": {}, "environment": {}}',
-                "is a run of other; only portrait_autoencoder makes codecs",
+                "is a run of other; papers are skip_inpainting",
             ),
         ],
     )
@@ -284,12 +283,12 @@ class TestSaid:
             (
                 ([9, 10], [50, 51]),
                 "PSNR: ours and JPEG share no range, so there is no BD-rate. "
-                "JPEG gives the quality of none of our 4 points.",
+                "JPEG has the quality of none of our 4 points.",
             ),
             (
                 ([0.6, 0.7, 0.8], [29, 33, 37]),
                 " JPEG takes fewer bytes at 2 of the 3 of our 4 points whose quality "
-                "it gives: ours 2; ours 3.",
+                "it has: ours 2; ours 3.",
             ),
         ],
     )
@@ -315,7 +314,7 @@ class TestSaid:
     def test_one_run_makes_no_curve(self):
         found = comparison((RATES[1:2], QUALITIES[1:2]), JPEG=(2 * RATES, QUALITIES))
         assert report.statements(found)[0] == (
-            "PSNR: one run makes no curve, so there is no BD-rate. JPEG takes fewer "
+            "PSNR: one run is no curve, so there is no BD-rate. JPEG takes fewer "
             "bytes at none of our 1 point."
         )
 
@@ -323,7 +322,7 @@ class TestSaid:
         curve = (RATES, QUALITIES)
         found = comparison(curve, JPEG=curve, WebP=curve)
         *said, last = report.statements(found)
-        assert last.endswith("whatever quality: ours 922, JPEG 922, WebP 922.")
+        assert last.endswith("at any quality: ours 922, JPEG 922, WebP 922.")
         assert ["PSNR" in sentence for sentence in said] == [True] * 2 + [False] * 2
         assert ["MS-SSIM" in sentence for sentence in said] == [False] * 2 + [True] * 2
         assert all("JPEG" in said[i] and "WebP" in said[i + 1] for i in (0, 2))
