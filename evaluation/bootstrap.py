@@ -17,6 +17,8 @@ from evaluation.record import Evaluation
 # sqrt((n - 1) / n) * 1.96 / t of their size: by 6% at 30 images, by 18% at 10.
 ENOUGH = 30
 
+CONFIDENCE, RESAMPLES = 0.95, 2000
+
 # Floats of draws held at once, a bound on memory.
 CHUNK = 4_000_000
 
@@ -26,8 +28,8 @@ def summarize(
     *,
     keys: Sequence[str] | None = None,
     where: np.ndarray | None = None,
-    confidence: float = 0.95,
-    resamples: int = 2000,
+    confidence: float = CONFIDENCE,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[str, dict[str, dict[str, float]]]:
     """Mean and interval of each metric of each restorer.
@@ -61,17 +63,7 @@ def summarize(
     return result
 
 
-def compare(
-    evaluation: Evaluation,
-    a: str,
-    b: str,
-    key: str,
-    *,
-    where: np.ndarray | None = None,
-    confidence: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
-) -> dict[str, float]:
+def compare(evaluation: Evaluation, a: str, b: str, key: str) -> dict[str, float]:
     """The mean of a - b over the images on which both are defined, with its interval.
 
     Returns:
@@ -88,9 +80,7 @@ def compare(
                 f"{', '.join(evaluation.values)}."
             )
     difference = evaluation.values[a][key] - evaluation.values[b][key]
-    if where is not None:
-        difference = difference[np.asarray(where, bool)]
-    return _intervals(difference[:, None], confidence, resamples, seed)[0]
+    return _intervals(difference[:, None], CONFIDENCE, RESAMPLES, seed=0)[0]
 
 
 def _intervals(table: np.ndarray, confidence: float, resamples: int, seed: int) -> list:

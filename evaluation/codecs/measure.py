@@ -48,10 +48,10 @@ def codec_round_trip(
     """Compresses and decompresses images.
 
     Args:
-      codec: Which.
+      codec: Any.
       images: uint8 [N, S, S, 3].
       names: Of the N images.
-      parallel: Whether threads may share the codec. Pillow's formats gain by it.
+      parallel: Whether threads share the codec, which makes Pillow's formats faster.
 
     Raises:
       ValueError: If the codec fails on an image or returns another shape.

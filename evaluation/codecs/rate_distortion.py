@@ -96,12 +96,7 @@ class RateCurve:
 
 
 def scaled(key: str, mean) -> np.ndarray:
-    """A mean quality in dB: PSNR as it is, MS-SSIM as -10 log10(1 - x), at most 100.
-
-    Args:
-      key: Such as "file/psnr_db" or "file/ms_ssim".
-      mean: Of any shape.
-    """
+    """A mean quality in dB: PSNR as it is, MS-SSIM as -10 log10(1 - x), at most 100."""
     mean = np.asarray(mean, np.float64)
     if key.endswith("_db"):
         return mean
@@ -114,8 +109,8 @@ def bd_rates(
     others: Mapping[str, Sequence[str]],
     key: str,
     *,
-    confidence: float = 0.95,
-    resamples: int = 2000,
+    confidence: float = bootstrap.CONFIDENCE,
+    resamples: int = bootstrap.RESAMPLES,
     seed: int = 0,
 ) -> dict[str, dict[str, float]]:
     """BD-rates of our codec against others, with bootstrap intervals over images.

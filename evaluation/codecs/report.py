@@ -224,12 +224,6 @@ def typical_images(
 ) -> tuple[str, dict[str, list[dict]]]:
     """Typical images by our codec, and by each format in about as many bytes.
 
-    Args:
-      found: The comparison.
-      codecs: Ours, by setting.
-      formats: By name.
-      split: The images that were compared.
-
     Returns:
       The setting of ours that is shown, and pictures as a report takes them.
     """

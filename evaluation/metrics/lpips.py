@@ -128,13 +128,13 @@ def load(path: str | os.PathLike) -> LPIPS:
 
 
 def resolve(path: str) -> pathlib.Path | None:
-    """Finds the weights: the given file, else the cached one, else None.
+    """Finds the weights file: the given one, else the cached one, else None.
 
     Args:
       path: Value of the flag --lpips_weights; empty where it is not given.
 
     Returns:
-      An existing file, or None, in which case reports leave LPIPS out.
+      An existing file; None if there is none, and reports then leave LPIPS out.
 
     Raises:
       FileNotFoundError: a path is given and nothing is there.

@@ -269,9 +269,9 @@ def _verdict(ours: Mapping, rival: Mapping, higher_is_better: bool) -> str:
     low, high = ours.get("low"), ours.get("high")
     rival_low, rival_high = rival.get("low"), rival.get("high")
     if not (tables.interval(ours, 1) and tables.interval(rival, 1)):
-        return "beside"
+        return "compared with"
     if min(ours.get("count", 0), rival.get("count", 0)) < ENOUGH:
-        return "beside"
+        return "compared with"
     if low > rival_high or high < rival_low:
-        return "better than" if (low > rival_high) == higher_is_better else "behind"
-    return "about like"
+        return "better than" if (low > rival_high) == higher_is_better else "worse than"
+    return "on a par with"

@@ -107,7 +107,7 @@ def test_equals_a_float64_implementation(metric, weights, height, width):
     np.testing.assert_allclose(metric(target, restored), expected, rtol=1e-4)
 
 
-def test_is_zero_for_equal_images_symmetric_and_clips(metric):
+def test_is_zero_for_equal_images_symmetric_and_clips(metric, weights):
     target, restored = images(2, 40, 40, 3), images(2, 40, 40, 3, seed=1)
     np.testing.assert_array_equal(metric(target, target), [0, 0])
     np.testing.assert_allclose(
@@ -118,13 +118,9 @@ def test_is_zero_for_equal_images_symmetric_and_clips(metric):
         metric(target, bright), metric(target, bright.clip(0, 1))
     )
 
-
-def test_images_without_any_activation_are_finite(weights):
+    # Without any activation it is finite.
     silent = {k: np.minimum(v, 0) if "conv" in k else v for k, v in weights.items()}
-    metric = lpips.LPIPS(silent, "")
-    np.testing.assert_array_equal(
-        metric(np.ones([1, 31, 31, 3]), images(1, 31, 31, 3)) >= 0, [True]
-    )
+    assert np.isfinite(lpips.LPIPS(silent, "")(target, restored)).all()
 
 
 def test_images_too_small_or_of_two_shapes_are_an_error(metric):
@@ -137,14 +133,14 @@ def test_images_too_small_or_of_two_shapes_are_an_error(metric):
 
 def test_other_weights_are_an_error(weights, tmp_path):
     path = tmp_path / "weights.npz"
-    np.savez(path, **{k: v for k, v in weights.items() if k != "lin3"})
-    with pytest.raises(
-        ValueError, match=r"weights\.npz: lin3 .* \(384,\); got nothing"
+    for changed, message in (
+        ({"lin3": None}, r"weights\.npz: lin3 .* \(384,\); got nothing"),
+        ({"conv1_w": np.zeros([64, 3, 11, 11])}, r"conv1_w .* got \(64, 3, 11, 11\)"),
     ):
-        lpips.load(path)
-    np.savez(path, **{**weights, "conv1_w": weights["conv1_w"].transpose(3, 2, 0, 1)})
-    with pytest.raises(ValueError, match=r"conv1_w .* got \(64, 3, 11, 11\)"):
-        lpips.load(path)
+        given = {**weights, **changed}
+        np.savez(path, **{k: v for k, v in given.items() if v is not None})
+        with pytest.raises(ValueError, match=message):
+            lpips.load(path)
 
 
 class TestConvert:
@@ -233,9 +229,7 @@ class TestConvert:
 
         path = tmp_path / "x.pth"
         torch.save({"a": Harmful()}, path, _use_new_zipfile_serialization=zipped)
-        with pytest.raises(
-            ValueError, match=r"x\.pth cannot be read as a Py"
-        ):
+        with pytest.raises(ValueError, match=r"x\.pth cannot be read as a Py"):
             lpips._read_checkpoint(path)
         assert not (tmp_path / "harm").exists()
         weight = torch.nn.Parameter(torch.arange(6.0).reshape(2, 3))
