@@ -1,4 +1,4 @@
-"""Metrics, baselines, evaluation and reports; knows restorers only as callables."""
+"""Metrics, baselines, evaluation and reports. A restorer is any callable."""
 
 import os
 

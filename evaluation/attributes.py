@@ -1,10 +1,10 @@
 """Attribute accuracy: whether a completed face still has the attributes it had.
 
-A judge decides: a classifier that was trained apart from the networks it judges.
+A judge decides, a classifier that was trained apart from the networks it judges.
 
-  Judge         the metric, for `evaluate(..., extra={"composite/...": judge})`
-  by_attribute  the same attribute by attribute, beside originals and the floor
-  sentence      its first row in words
+  Classifier    of a folder of `experiments.attribute_classifier`; see `load`
+  Judge         its accuracy as a metric, for `evaluate(..., extra={...})`
+  by_attribute  the accuracy attribute by attribute, as a table
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import dataclasses
 import json
 import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -23,14 +24,113 @@ from evaluation import tables
 from evaluation.evaluate import check_restored, walk
 from evaluation.metrics import measure
 
-TITLE = "Attributes that a judge tells rightly"
+KEY = "attributes"  # of the tables
+MARGIN = 5  # points above the majority answer from which an attribute is recognized
+
+_COLUMNS = (
+    "Attribute",
+    "Faces with it (%)",
+    "Right on originals (%)",
+    "Right on completed (%)",
+    "Difference (points)",
+    "Majority answer (%)",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Classifier:
+    """A trained classifier of attributes.
+
+    Attributes:
+      predict: float32 [B, S, S, 3] in [0, 1] -> probabilities [B, K].
+      names: Of the K attributes.
+      image_size: S, pixels.
+      data: Title of the data set it was trained on.
+      folder: Where it was loaded from.
+      description: Its accuracy and origin, for reports.
+    """
+
+    predict: Callable[[np.ndarray], np.ndarray]
+    names: tuple[str, ...]
+    image_size: int
+    data: str
+    folder: str
+    description: str
+
+    def judge(self, split: DecodedSplit) -> Judge:
+        """Binds the classifier to the labels of a split.
+
+        Raises:
+          ValueError: If the split has no attributes, or others, or another image size.
+        """
+        names, size = known_attributes(split), split.images.shape[1]
+        if self.names != names or self.image_size != size:
+            raise ValueError(
+                f"--judge={self.folder} judges {len(self.names)} attributes of "
+                f"{self.data} at {self.image_size} px; these images have {len(names)} "
+                f"of {split.source.info.title} at {size} px. Train a judge with this "
+                "--dataset and --image_size."
+            )
+        return judge_from(self.predict, split)
+
+
+def load(folder: str) -> Classifier:
+    """Loads a classifier that `experiments.attribute_classifier` has written.
+
+    Raises:
+      ValueError: If the folder holds no classifier.
+    """
+    path = pathlib.Path(folder).expanduser() / "assets.extra" / "judge.json"
+    if not path.exists():
+        raise ValueError(
+            f"--judge={folder} must be a folder that `python -m "
+            "experiments.attribute_classifier` has written; it has no "
+            "assets.extra/judge.json."
+        )
+    config = json.loads(path.read_text())
+    model = tf.keras.models.load_model(path.parent.parent, compile=False)
+    return Classifier(
+        predict=model.predict_on_batch,
+        names=tuple(config["attributes"]),
+        image_size=config["image_size"],
+        data=config["data"],
+        folder=folder,
+        description=(
+            f"{config['accuracy_percent']}% right on {config['test_images']:,} "
+            f"original test images; trained on {config['training_images']:,}, seed "
+            f"{config['config']['seed']}, commit {config['environment']['commit']}"
+        ),
+    )
+
+
+def known_attributes(split: DecodedSplit) -> tuple[str, ...]:
+    """The attributes of a split; a ValueError if it has none."""
+    names = split.source.info.attribute_names
+    if not names:
+        raise ValueError(
+            f"{split.source.info.title} has no attributes to judge by. faces and "
+            "celeb_a have some; leave --judge out for other sets."
+        )
+    return names
+
+
+def judge_from(predict: Callable, split: DecodedSplit) -> Judge:
+    """A judge that compares predictions with the attributes of a split."""
+    labels = dict(zip(split.names, split.fields["attributes"].astype(bool)))
+    return Judge(predict, split.source.info.attribute_names, labels)
 
 
 class Judge:
-    """`(target, composite, names) -> [B]`: percent of attributes told rightly.
+    """`(target, composite, names) -> [B]`: percent of attributes predicted right.
 
-    Attributes:
-      names: Of the K attributes.
+    Args:
+      predict: Images, float32 [B, H, W, 3] in [0, 1] -> [B, K], bool or probabilities;
+        a face has an attribute if its probability is over 0.5.
+      names: Of the K attributes, at least one.
+      labels: {image name: bool [K]}, the truth.
+
+    Raises:
+      ValueError: If there is no attribute.
     """
 
     def __init__(
@@ -39,17 +139,6 @@ class Judge:
         names: Sequence[str],
         labels: Mapping[str, np.ndarray],
     ):
-        """Makes a judge.
-
-        Args:
-          predict: Images, float32 [B, H, W, 3] in [0, 1] -> [B, K], bool or
-            probabilities; an attribute is there where they are over 0.5.
-          names: Of the K attributes, one at least.
-          labels: {image name: bool [K]}, the truth.
-
-        Raises:
-          ValueError: If there is no attribute.
-        """
         if not len(names):
             raise ValueError("A judge needs attributes; names holds none.")
         self.names, self._predict, self._labels = tuple(names), predict, labels
@@ -57,10 +146,10 @@ class Judge:
     def __call__(
         self, target: np.ndarray, composite: np.ndarray, names: Sequence[str]
     ) -> np.ndarray:
-        """Judges completed images; the originals are not looked at.
+        """Judges completed images.
 
         Args:
-          target: Not used; every metric is handed it.
+          target: Not used; every metric is given it.
           composite: float32 [B, H, W, 3] in [0, 1].
           names: Of the B images.
 
@@ -74,11 +163,11 @@ class Judge:
         return 100.0 * self.right(composite, names).mean(axis=1)
 
     def right(self, images: np.ndarray, names: Sequence[str]) -> np.ndarray:
-        """Which attributes are told rightly: bool [B, K].
+        """Which attributes are predicted right: bool [B, K].
 
         Raises:
-          ValueError: If `predict` returns another shape, or what is no probability,
-            or an image has no label of K bools.
+          ValueError: If `predict` returns another shape or no probabilities, or an
+            image has no label of K bools.
         """
         truth = self.truth(names)
         predicted = np.asarray(self._predict(images))
@@ -89,7 +178,7 @@ class Judge:
                 f"{tables.counted(truth.shape[1], 'attribute')}; it must return "
                 f"{list(truth.shape)}."
             )
-        # Also refuses NaN. Logits would be taken for very sure answers.
+        # Also refuses NaN. Logits would pass for very sure probabilities.
         if not ((predicted >= 0) & (predicted <= 1)).all():
             raise ValueError(
                 "The judge must return bool or probabilities in [0, 1]; got "
@@ -123,20 +212,20 @@ def by_attribute(
     *,
     to_unit: Callable = pixels.signed_to_unit,
 ) -> tables.Table:
-    """Tells which attributes completed faces lose, for `Report.tables`.
+    """The accuracy of each attribute on originals and on completed faces.
 
     Args:
       judge: Of the attributes.
       restore: A restorer, as in `evaluate`; called once a batch.
       batches: Of (inputs, target), those that were evaluated.
-      image_names: Of the images, in the order of the batches.
+      image_names: In the order of the batches.
       to_unit: As in `evaluate`.
 
     Returns:
-      A row an attribute, the largest loss first, below a row of them all: how many
-      faces have it, how many the judge tells rightly on the originals and on the
-      completed faces, the difference, and how many would be right by always giving
-      the commoner answer. Percent; the difference in points, negative for a loss.
+      A row an attribute, the largest loss first, below a row of their mean: share of
+      faces that have it, accuracy on originals and on completed faces, difference, and
+      the accuracy of always giving the majority answer. In percent; the difference in
+      points, negative for a loss.
 
     Raises:
       ValueError: If names and batches differ in number, or the judge or the restorer
@@ -154,185 +243,82 @@ def by_attribute(
     share, original, completed = (
         100.0 * np.concatenate(part).mean(axis=0) for part in zip(*parts)
     )
-    difference, floor = completed - original, np.maximum(share, 100.0 - share)
-    columns = (share, original, completed, difference, floor)
-    everything = [None, *(_percent(column.mean()) for column in columns[1:])]
-    rows = [["all attributes", *everything]]
-    for index in np.argsort(difference, kind="stable"):
+    majority = np.maximum(share, 100.0 - share)
+    columns = (share, original, completed, completed - original, majority)
+    mean = [None, *(_percent(column.mean()) for column in columns[1:])]
+    rows = [["all attributes", *mean]]
+    for index in np.argsort(completed - original, kind="stable"):
         name = judge.names[index].replace("_", " ")
         rows.append([name, *(_percent(column[index]) for column in columns)])
     return tables.Table(
-        caption=(f"{TITLE}, over {tables.counted(len(image_names), 'face')}"),
-        columns=COLUMNS,
+        caption=f"Attribute accuracy over {tables.counted(len(image_names), 'face')}",
+        columns=_COLUMNS,
         rows=rows,
         note=(
             "The judge is a classifier that was trained apart. Completed faces are "
-            "the restored pixels pasted into the known ones. Commoner answer: always "
-            "yes, or always no, whichever is right for more of these faces."
+            "the restored pixels pasted into the known ones. Majority answer: always "
+            "yes or always no, whichever is right for more of these faces."
         ),
         digits=1,
+        key=KEY,
     )
 
 
 def sentence(table: tables.Table) -> str:
-    """What the first row of `by_attribute`'s table says, as a sentence."""
-    _, _, original, completed, _, floor = table.rows[0]
-    original, completed, floor = (
-        f"{tables.number(value, 1)}%" for value in (original, completed, floor)
+    """The first row of `by_attribute`'s table, as a sentence."""
+    _, _, original, completed, _, majority = table.rows[0]
+    original, completed, majority = (
+        f"{tables.number(value, 1)}%" for value in (original, completed, majority)
     )
     return (
-        f"The judge tells {original} of attributes rightly on the originals and "
-        f"{completed} on completed faces; always giving the commoner answer is right "
-        f"for {floor}."
+        f"The judge is right about {original} of attributes on the originals and "
+        f"{completed} on completed faces; the majority answer is right about "
+        f"{majority}."
     )
-
-
-COLUMNS = (
-    "Attribute",
-    "Faces with it (%)",
-    "Right on originals (%)",
-    "Right on completed (%)",
-    "Difference (points)",
-    "Commoner answer (%)",
-)
 
 
 def _percent(value: float) -> float:
-    """Without the sign of a loss that rounds to nothing, which would read −0.0."""
+    """Without the sign of a loss that rounds to 0, which would read −0.0."""
     return 0.0 if abs(value) < 0.05 else float(value)
 
 
-TELLS = 5  # points above the commoner answer
-
-
-def is_by_attribute(caption: str) -> bool:
-    """Whether a table of this caption is one of `attributes.by_attribute`."""
-    return caption.startswith(TITLE)
-
-
 def table(found: Mapping[str, tables.Table]) -> tables.Table:
-    """The tables of several restorers of the same faces as one.
+    """Joins the tables of several restorers of the same faces.
 
     Args:
-      found: Restorer -> its table from `attributes.by_attribute`.
+      found: Restorer -> its table from `by_attribute`.
 
     Returns:
       A row an attribute and a column a restorer, in percent; above them the mean of
-      all attributes, and of those that the judge can tell: on originals it is right
-      for `TELLS` points more than the commoner answer.
+      all attributes, and of those that the judge recognizes: its accuracy on originals
+      is at least `MARGIN` points above the majority answer.
     """
     first = next(iter(found.values()))
-    completed = {
-        label: {row[0]: row[3] for row in table.rows} for label, table in found.items()
-    }
-    known = {name: rest for name, *rest in first.rows}
-    everything, *names = known
-    told = [n for n in names if known[n][1] >= known[n][4] + TELLS]
+    share, originals, majority = (
+        {row[0]: row[column] for row in first.rows} for column in (1, 2, 5)
+    )
+    completed = [{row[0]: row[3] for row in table.rows} for table in found.values()]
+    everything, *names = originals
+    known = [name for name in names if originals[name] >= majority[name] + MARGIN]
 
-    def row(title: str, share, of: Sequence[str]) -> list:
-        means = [
-            np.mean([values[name] for name in of])
-            for values in (
-                {name: cells[1] for name, cells in known.items()},
-                *completed.values(),
-                {name: cells[4] for name, cells in known.items()},
-            )
-        ]
-        return [title, share, *map(float, means)]
+    def row(title: str, of: Sequence[str]) -> list[Any]:
+        columns = (originals, *completed, majority)
+        means = (float(np.mean([values[name] for name in of])) for values in columns)
+        return [title, share.get(title), *means]
 
-    def lost(name: str) -> float:
-        return np.mean([values[name] - known[name][1] for values in completed.values()])
+    def change(name: str) -> float:
+        return np.mean([values[name] - originals[name] for values in completed])
 
-    rows = [row(everything, None, names)]
-    if told:
-        rows.append(row(f"the {len(told)} that the judge can tell", None, told))
-    rows += [row(name, known[name][0], [name]) for name in sorted(names, key=lost)]
+    rows = [row(everything, names)]
+    if known:
+        rows.append(row(f"the {len(known)} that the judge recognizes", known))
+    rows += [row(name, [name]) for name in sorted(names, key=change)]
     return tables.Table(
         caption=first.caption,
-        columns=[
-            *COLUMNS[:2],
-            "Originals (%)",
-            *found,
-            COLUMNS[5],
-        ],
+        columns=[*_COLUMNS[:2], "Originals (%)", *found, _COLUMNS[5]],
         rows=rows,
-        note=f"{first.note} It can tell those attributes of which it is right on "
-        f"originals for at least {TELLS} points more than the commoner answer.",
+        note=f"{first.note} It recognizes an attribute if it is right on originals for "
+        f"at least {MARGIN} points more than the majority answer.",
         digits=1,
+        key=KEY,
     )
-
-
-def known_attributes(split: DecodedSplit) -> tuple[str, ...]:
-    """Attributes of a split; an error if it has none."""
-    names = split.source.info.attribute_names
-    if not names:
-        raise ValueError(
-            f"{split.source.info.title} has no attributes to judge by. faces and "
-            "celeb_a have some; leave --judge out for other sets."
-        )
-    return names
-
-
-def judge_from(predict: Callable, split: DecodedSplit) -> Judge:
-    """A judge that compares predictions with the attributes of a split."""
-    truth = dict(zip(split.names, split.fields["attributes"].astype(bool)))
-    return Judge(predict, split.source.info.attribute_names, truth)
-
-
-@dataclasses.dataclass(frozen=True)
-class Classifier:
-    """An attribute classifier from a folder.
-
-    Attributes:
-      folder: As the flag has it.
-      predict: Images in [0, 1] -> logits.
-      facts: Of its judge.json.
-    """
-
-    folder: str
-    predict: Callable
-    facts: Mapping
-
-    @property
-    def description(self) -> str:
-        """What a report says of it."""
-        facts = self.facts
-        return (
-            f"{facts['accuracy_percent']}% right on {facts['test_images']:,} original "
-            f"test images; trained on {facts['training_images']:,}, seed "
-            f"{facts['config']['seed']}, commit {facts['environment']['commit']}"
-        )
-
-    def judge(self, split: DecodedSplit) -> Judge:
-        """A judge of a split's images.
-
-        Raises:
-          ValueError: If they have other attributes, or another size.
-        """
-        facts, names = self.facts, known_attributes(split)
-        size = split.images.shape[1]
-        if tuple(facts["attributes"]) != names or facts["image_size"] != size:
-            raise ValueError(
-                f"--judge={self.folder} judges {len(facts['attributes'])} attributes "
-                f"of {facts['data']} at {facts['image_size']} px; these images have "
-                f"{len(names)} of {split.source.info.title} at {size} px. Train a "
-                "judge with this --dataset and --image_size."
-            )
-        return judge_from(self.predict, split)
-
-
-def load(folder: str) -> Classifier:
-    """Reads a classifier that `experiments.attribute_classifier` has written.
-
-    Raises:
-      ValueError: If the folder holds none.
-    """
-    path = pathlib.Path(folder).expanduser() / "assets.extra" / "judge.json"
-    if not path.exists():
-        raise ValueError(
-            f"--judge={folder} must be a folder that `python -m "
-            "experiments.attribute_classifier` has written; it has no "
-            "assets.extra/judge.json."
-        )
-    model = tf.keras.models.load_model(path.parent.parent, compile=False)
-    return Classifier(folder, model.predict_on_batch, json.loads(path.read_text()))

@@ -1,9 +1,9 @@
-"""What a trained network must beat: four restorers without a network.
+"""Restorers without a network, as baselines for inpainting and reconstruction.
 
-A restorer is a callable `inputs -> images`, float32 [B, H, W, 3] in [0, 1]. Its inputs
-hold "image", float32 [B, H, W, 3] in [-1, 1] with the hole filled with anything, and
-"mask", float32 [B, H, W, 1] with 1 = missing. These return the known pixels as given
-and look at nothing inside the hole, whatever it is filled with.
+A restorer is a callable `inputs -> images`, float32 [B, H, W, 3] in [0, 1]. For
+inpainting, inputs hold "image", float32 [B, H, W, 3] in [-1, 1], and "mask", float32
+[B, H, W, 1] with 1 = missing. The baselines return known pixels unchanged, and the
+content of the hole does not influence them.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _EDGE = 2  # pixels around the hole whose colors the mean face takes
 
 
 def inpainting(mean_image: np.ndarray, *, faces: bool = True) -> dict[str, Restorer]:
-    """All baselines under their display names.
+    """The baselines of inpainting by display name.
 
     Args:
       mean_image: float32 [H, W, 3] in [0, 1], the mean of the training set.
-      faces: Whether it is one of faces, and called so.
+      faces: Whether the images are faces.
     """
     return {
         "mean color": mean_color(),
@@ -42,13 +42,12 @@ def mean_color() -> Restorer:
 
 
 def mean_face(mean_image: np.ndarray) -> Restorer:
-    """Fills the hole with the training set's mean image in the picture's colors.
+    """Fills the hole with the training set's mean image in the colors of the image.
 
     Each channel of the mean image is shifted by the offset that fits the known pixels
-    at the hole's edge best (least squares), so that light and skin match the picture.
-    Fitted to all known pixels the background leads it: on LFW (512 faces, center hole,
-    PSNR in the hole) that gives 13.7 dB, with a gain beside the offset 12.9, without
-    any fit 14.2, and at the edge 14.3.
+    at the hole's edge best (least squares). PSNR in the hole on LFW (512 faces, center
+    hole): 14.3 dB; 13.7 with an offset fitted to all known pixels, 12.9 with a gain as
+    well, 14.2 without a fit.
 
     Args:
       mean_image: float32 [H, W, 3] in [0, 1].
@@ -77,17 +76,13 @@ def telea(radius: float = 3) -> Restorer:
     """OpenCV's fast-marching inpainting (Telea 2004) of the 8-bit image.
 
     Args:
-      radius: Of the neighborhood that each pixel is made from, in pixels.
+      radius: Of the neighborhood used for each pixel, in pixels.
     """
     return _opencv(radius, cv2.INPAINT_TELEA)
 
 
 def navier_stokes(radius: float = 3) -> Restorer:
-    """OpenCV's Navier–Stokes inpainting (Bertalmio et al. 2001) of the 8-bit image.
-
-    Args:
-      radius: Of the neighborhood that each pixel is made from, in pixels.
-    """
+    """OpenCV's Navier–Stokes inpainting (Bertalmio et al. 2001), as `telea`."""
     return _opencv(radius, cv2.INPAINT_NS)
 
 
@@ -103,9 +98,9 @@ def _opencv(radius: float, method: int) -> Restorer:
 def _restorer(fill: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Restorer:
     """Applies `fill(image [H, W, 3], known bool [H, W])` to each image of a batch.
 
-    What `fill` sees in the hole is the known pixels' mean color, because OpenCV does
-    look inside: where a hole touches the image's border, its content moved results by
-    up to 13 of 255 levels.
+    The hole is first filled with the known pixels' mean color, because OpenCV reads its
+    content: where a hole touches the image's border, results differed by up to 13 of
+    255 levels.
     """
 
     def restore(inputs: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -124,15 +119,15 @@ FACTORS = (2, 4, 8)
 
 
 def rescaling() -> dict[str, Restorer]:
-    """A restorer for each of `FACTORS`, under its display name."""
+    """The baselines of reconstruction by display name, one for each of `FACTORS`."""
     return {f"bicubic {factor}×": bicubic(factor) for factor in FACTORS}
 
 
 def bicubic(factor: int) -> Restorer:
-    """A restorer that keeps one pixel of factor × factor.
+    """Shrinks images by a factor and enlarges them again.
 
-    A side that `factor` does not divide is shrunk to the nearest whole number of
-    pixels, halves up, and to 1 at least; 250 px become 63 by a factor of 4.
+    A shrunk side is rounded to whole pixels, halves up, and at least 1: 250 px become
+    63 at a factor of 4.
     """
 
     def rescaled(image: np.ndarray) -> np.ndarray:

@@ -1,8 +1,8 @@
 """Means with percentile bootstrap intervals over images.
 
-Images are drawn with replacement, the same draw for all restorers and metrics, so a
-difference of two restorers keeps their pairing. An image on which a metric is
-undefined (NaN) is left out of that metric; `count` says how many were used.
+Images are drawn with replacement, the same draw for all restorers and metrics, so that
+differences of two restorers are paired. An image on which a metric is undefined (NaN)
+is left out of that metric; `count` is the number of images used.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import numpy as np
 
 from evaluation.record import Evaluation
 
-# With fewer images no verdict is drawn. A percentile interval is too narrow for small
-# sets, about sqrt((n - 1) / n) * 1.96 / t of its size: 6% at 30 images, 18% at 10.
+# Fewer images give no verdict. Percentile intervals of small sets are too narrow, about
+# sqrt((n - 1) / n) * 1.96 / t of their size: by 6% at 30 images, by 18% at 10.
 ENOUGH = 30
 
-# Draws held at once, a bound on memory: 4 million floats.
+CONFIDENCE, RESAMPLES = 0.95, 2000
+
+# Floats of draws held at once, a bound on memory.
 CHUNK = 4_000_000
 
 
@@ -26,8 +28,8 @@ def summarize(
     *,
     keys: Sequence[str] | None = None,
     where: np.ndarray | None = None,
-    confidence: float = 0.95,
-    resamples: int = 2000,
+    confidence: float = CONFIDENCE,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[str, dict[str, dict[str, float]]]:
     """Mean and interval of each metric of each restorer.
@@ -38,7 +40,7 @@ def summarize(
       where: bool [N], the images to use; all by default.
       confidence: Of the interval.
       resamples: Bootstrap draws.
-      seed: The same seed and images give the same intervals.
+      seed: Of the draws.
 
     Returns:
       {restorer: {key: {"mean", "low", "high", "count"}}}; low and high are NaN where
@@ -61,21 +63,11 @@ def summarize(
     return result
 
 
-def compare(
-    evaluation: Evaluation,
-    a: str,
-    b: str,
-    key: str,
-    *,
-    where: np.ndarray | None = None,
-    confidence: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
-) -> dict[str, float]:
+def compare(evaluation: Evaluation, a: str, b: str, key: str) -> dict[str, float]:
     """The mean of a - b over the images on which both are defined, with its interval.
 
     Returns:
-      {"mean", "low", "high", "count"}. The interval without 0 is the evidence that
+      {"mean", "low", "high", "count"}. An interval that excludes 0 is evidence that
       the restorers differ.
 
     Raises:
@@ -88,9 +80,7 @@ def compare(
                 f"{', '.join(evaluation.values)}."
             )
     difference = evaluation.values[a][key] - evaluation.values[b][key]
-    if where is not None:
-        difference = difference[np.asarray(where, bool)]
-    return _intervals(difference[:, None], confidence, resamples, seed)[0]
+    return _intervals(difference[:, None], CONFIDENCE, RESAMPLES, seed=0)[0]
 
 
 def _intervals(table: np.ndarray, confidence: float, resamples: int, seed: int) -> list:
@@ -105,7 +95,7 @@ def _intervals(table: np.ndarray, confidence: float, resamples: int, seed: int) 
     present, draws = defined[:, gaps].astype(np.float64), []
     with np.errstate(invalid="ignore", divide="ignore"):
         means = filled.sum(axis=0) / counts
-        for weights in _weights(len(table), resamples, seed):
+        for weights in draw(len(table), resamples, seed):
             divisors = np.full([len(weights), len(counts)], float(len(table)))
             # A draw that hits no defined image gives 0/0 and is left out below.
             divisors[:, gaps] = weights @ present
@@ -124,8 +114,8 @@ def _intervals(table: np.ndarray, confidence: float, resamples: int, seed: int) 
     return intervals
 
 
-def _weights(images: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """How often each draw takes each image: float64 [R', N], in chunks."""
+def draw(images: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """How often each resample takes each of N images: chunks of float64 [R', N]."""
     generator = np.random.default_rng(seed)
     rows = max(1, CHUNK // max(images, 1))
     for start in range(0, resamples, rows):

@@ -1,4 +1,4 @@
-"""What a report plots: charts as data, and those that every report has."""
+"""Charts as data, and those that every report has."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Dots:
 
     Attributes:
       slug: File name without suffix.
-      title: What is compared.
+      title: Of the chart.
       rows: (label, entry with mean, low, high; whether it is ours), top to bottom.
       digits: Decimals of the values.
-      alt: What a reader who cannot see it is told.
+      alt: Text for screen readers.
     """
 
     slug: str
@@ -31,7 +31,7 @@ class Dots:
 
 @dataclasses.dataclass(frozen=True)
 class Series:
-    """A line: x and y, perhaps an interval, perhaps ours."""
+    """A line, with an interval where low and high are given."""
 
     label: str
     x: Sequence[float]
@@ -52,10 +52,10 @@ class Curve:
       y_label: With its unit.
       series: The lines.
       references: {label: y} of horizontal lines, such as ln 2.
-      markers: Whether points are marked; for few points.
-      whole_x: Whether x counts something, such as epochs: no ticks between.
+      markers: Whether points are marked.
+      whole_x: Whether x counts something, such as epochs: ticks are whole numbers.
       note: Shown below.
-      alt: What a reader who cannot see it is told.
+      alt: Text for screen readers.
     """
 
     slug: str
@@ -73,7 +73,7 @@ class Curve:
 def headline(
     summary: Mapping, keys: Sequence[str], labels: Mapping, ours: Collection[str]
 ) -> list[Dots]:
-    """A chart a metric, the best restorer on top."""
+    """A chart for each metric, the best restorer on top."""
     charts, images = [], tables.image_count(summary)
     for key in keys:
         metric = registry.metric_of(key)
@@ -110,7 +110,7 @@ def headline(
 def hole_size(
     bins: Sequence[Mapping], key: str, labels: Mapping, ours: Collection[str]
 ) -> Curve:
-    """Error against hole size, from `groups.by_hole_size`."""
+    """Error against hole size, from `subsets.by_hole_size`."""
     found = list(dict.fromkeys(r for row in bins for r in row["restorers"]))
     restorers = [r for r in ours if r in found] + [r for r in found if r not in ours]
     series = []

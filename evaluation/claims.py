@@ -1,6 +1,6 @@
-"""A paper's claims, checked image by image.
+"""Checks a paper's claims image by image.
 
-They hold, do not hold, were not measured, or on too few images to say.
+A claim holds, does not hold, was not measured, or was measured on too few images.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ TOO_FEW = "too few images to say"
 
 
 def not_measured(claim: str, why: str) -> dict[str, str]:
-    """A claim that this run says nothing about."""
+    """A claim that was not measured, and why."""
     return {"claim": claim, "verdict": UNKNOWN, "evidence": why}
 
 
@@ -30,8 +30,6 @@ def beats(
     key: str,
     *,
     claim: str | None = None,
-    labels: Mapping[str, str] | None = None,
-    **bootstrap_options,
 ) -> dict[str, str]:
     """Checks that `a` is better than `b`: the paired interval must exclude 0.
 
@@ -39,23 +37,20 @@ def beats(
       evaluation: Of both restorers.
       a: The restorer that is claimed to be better.
       b: The other.
-      key: Such as "hole/l1_percent"; its metric says which direction is better.
+      key: Such as "hole/l1_percent".
       claim: The sentence; by default "a beats b on ...".
-      labels: Display names of restorers.
-      **bootstrap_options: See `compare`.
 
     Returns:
-      {"claim", "verdict", "evidence"}; below `bootstrap.ENOUGH` images the verdict
-      is that they are too few to say.
+      {"claim", "verdict", "evidence"}; the verdict is `TOO_FEW` below
+      `bootstrap.ENOUGH` images.
     """
     metric = registry.metric_of(key)
-    labels = {a: a, b: b, **(labels or {})}
-    claim = claim or f"{labels[a]} beats {labels[b]} on {registry.label(key)}"
-    found = _measured(claim, evaluation, a, b, key, bootstrap_options)
+    claim = claim or f"{a} beats {b} on {registry.label(key)}"
+    found = _measured(claim, evaluation, a, b, key)
     if "verdict" in found:
         return found
     gain = found["low"] if metric.higher_is_better else -found["high"]
-    evidence = _evidence(evaluation, a, b, key, found, labels)
+    evidence = _evidence(evaluation, a, b, key, found)
     if found["low"] <= 0 <= found["high"]:
         evidence += "; the interval includes 0"
     return {
@@ -73,21 +68,18 @@ def alike(
     *,
     within: float,
     claim: str | None = None,
-    labels: Mapping[str, str] | None = None,
-    **bootstrap_options,
 ) -> dict[str, str]:
     """Checks that `a` and `b` differ by less than `within`, in the metric's unit.
 
-    The whole interval must lie within; an interval that merely includes 0 would
-    "hold" for any set that is small enough.
+    The whole interval must lie within; an interval that merely includes 0 would do so
+    for any set that is small enough.
     """
-    labels = {a: a, b: b, **(labels or {})}
-    claim = claim or f"{labels[a]} is like {labels[b]} on {registry.label(key)}"
-    found = _measured(claim, evaluation, a, b, key, bootstrap_options)
+    claim = claim or f"{a} is like {b} on {registry.label(key)}"
+    found = _measured(claim, evaluation, a, b, key)
     if "verdict" in found:
         return found
     holds = -within < found["low"] and found["high"] < within
-    evidence = _evidence(evaluation, a, b, key, found, labels)
+    evidence = _evidence(evaluation, a, b, key, found)
     return {
         "claim": claim,
         "verdict": _verdict(holds, found),
@@ -95,13 +87,13 @@ def alike(
     }
 
 
-def _measured(claim, evaluation, a, b, key, options) -> dict:
+def _measured(claim, evaluation, a, b, key) -> dict:
     """The paired difference, or a claim that was not measured."""
     for restorer in (a, b):
         if key not in evaluation.values.get(restorer, {}):
             why = f"There is no {registry.label(key)} of {restorer} in this run."
             return not_measured(claim, why)
-    found = compare(evaluation, a, b, key, **options)
+    found = compare(evaluation, a, b, key)
     if not found["count"]:
         why = f"{registry.title(key)} is undefined on every image."
         return not_measured(claim, why)
@@ -114,7 +106,7 @@ def _verdict(holds: bool, found: Mapping) -> str:
     return HOLDS if holds else FAILS
 
 
-def _evidence(evaluation, a, b, key, found, labels) -> str:
+def _evidence(evaluation, a, b, key, found) -> str:
     digits = registry.metric_of(key).digits
     used = np.isfinite(evaluation.values[a][key] + evaluation.values[b][key])
     means = [
@@ -122,7 +114,7 @@ def _evidence(evaluation, a, b, key, found, labels) -> str:
     ]
     difference = tables.with_interval(found, digits, signed=True)
     return (
-        f"{registry.title(key)}: {labels[a]} {means[0]}, {labels[b]} {means[1]}, "
+        f"{registry.title(key)}: {a} {means[0]}, {b} {means[1]}, "
         f"difference {difference} over "
         f"{tables.counted(found['count'], 'image')}"
     )

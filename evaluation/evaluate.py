@@ -1,11 +1,11 @@
-"""One pass over an evaluation set: every restorer, every metric, every image.
+"""Evaluates restorers: every metric of every image, in one pass over the set.
 
   batches, names, {"ours": f, "telea": g} -> evaluate -> Evaluation
-  Evaluation -> summarize  mean and 95% interval of each metric
-             -> compare    the paired difference of two restorers
-             -> by_group   the same for parts of the set
+  Evaluation -> bootstrap.summarize  mean and 95% interval of each metric
+             -> bootstrap.compare    the paired difference of two restorers
+             -> subsets.by_group     the same for parts of the set
 
-Values stay per image, so that intervals, groups and pictures need no second pass.
+Values are kept per image, so intervals, groups and pictures need no second pass.
 """
 
 from __future__ import annotations
@@ -37,21 +37,20 @@ def evaluate(
       restorers: {name: inputs -> float32 [B, H, W, 3] in [0, 1]}; each is called
         once a batch.
       batches: Of (inputs, target). Without inputs["mask"] the whole image counts as
-        missing and only the region "raw" is kept.
+        missing and only the region "raw" is measured.
       names: Of the images, in the order of the batches.
-      lpips: Handed to `metrics.measure`; without it LPIPS is left out.
+      lpips: For `metrics.measure`; without it LPIPS is left out.
       extra: More metrics, {"composite/metric": (target, composite, names) -> float
-        [B]}. They are given the batch's true and completed images, float32
-        [B, H, W, 3] in [0, 1], where completed means that the restored pixels are
-        pasted into the known ones (without a mask: the whole restored image), and
-        return NaN where they are undefined.
-      progress: What the progress bar is called; None shows none.
-      to_unit: Takes a target to [0, 1].
+        [B]}, NaN where undefined. Both images are float32 [B, H, W, 3] in [0, 1]; the
+        composite has the restored pixels pasted into the known ones (without a mask:
+        the whole restored image).
+      progress: Title of the progress bar; None shows none.
+      to_unit: Converts a target to [0, 1].
 
     Raises:
-      ValueError: If names and batches differ in number, a restorer returns
-        something other than finite images of the target's shape in [0, 1], or an
-        extra metric something other than one value an image, infinity included.
+      ValueError: If names and batches differ in number, a restorer does not return
+        finite images of the target's shape in [0, 1], or an extra metric does not
+        return a finite value or NaN for each image.
     """
     values = {restorer: {} for restorer in restorers}
     hole_ratio, digest = np.empty(len(names)), Fingerprint()
@@ -93,11 +92,11 @@ def walk(
     *,
     to_unit: Callable = pixels.signed_to_unit,
 ) -> Iterator[tuple[slice, Mapping, np.ndarray, np.ndarray]]:
-    """Goes through batches of (inputs, target) and sees that they fit the names.
+    """Iterates over batches of (inputs, target), checking that they fit the names.
 
     Yields:
-      Which names the batch has, its inputs, its target as float32 [B, H, W, 3] in
-      [0, 1], and its mask [B, H, W, 1], all 1 where the inputs have none.
+      The slice of names, the inputs, the target as float32 [B, H, W, 3] in [0, 1], and
+      the mask [B, H, W, 1], all 1 where the inputs have none.
 
     Raises:
       ValueError: If names and batches differ in number.
@@ -130,22 +129,15 @@ def _check_extra(key: str, restorer: str, value: np.ndarray, images: int) -> Non
         )
     if np.isinf(value).any():
         raise ValueError(
-            f"Metric {key!r} is infinite for restorer {restorer!r}, which no mean "
-            "survives; it must return NaN where it is undefined."
+            f"Metric {key!r} is infinite for restorer {restorer!r}, and so would be "
+            "its mean; it must return NaN where it is undefined."
         )
 
 
 def check_restored(
     restorer: str, restored: np.ndarray, target: np.ndarray, names: Sequence[str]
 ) -> None:
-    """Raises a ValueError that names the restorer which breaks its promise.
-
-    Args:
-      restorer: Its name.
-      restored: What it returned: finite, of target's shape, in [0, 1].
-      target: float32 [B, H, W, 3].
-      names: Of the B images.
-    """
+    """Raises a ValueError unless a restorer returned finite images in [0, 1]."""
     if restored.shape != target.shape:
         raise ValueError(
             f"Restorer {restorer!r} returned {list(restored.shape)} for a target of "
@@ -157,7 +149,7 @@ def check_restored(
             f"Restorer {restorer!r} returned NaN or infinity for "
             f"{names[int(np.argmin(finite))]}; a mean over the others would hide it."
         )
-    # Rounding may overshoot a little; [-1, 1] or bytes are another matter.
+    # Tolerates a little overshoot, but not [-1, 1] or bytes.
     if restored.min() < -0.1 or restored.max() > 1.1:
         raise ValueError(
             f"Restorer {restorer!r} must return images in [0, 1]; got "

@@ -1,7 +1,7 @@
-"""How much of a variational auto-encoder's latents is used.
+"""How many latents of a variational autoencoder carry information.
 
-An encoder says a mean and a log-variance of each latent of an image. A latent that
-says the same of every image is not used, however many there are.
+An encoder gives a mean and a log-variance of each latent of an image. A latent that is
+the same for every image carries no information.
 """
 
 from __future__ import annotations
@@ -13,20 +13,21 @@ import numpy as np
 
 from evaluation import charts, tables
 
-# Of the variance of the mean: Burda, Grosse & Salakhutdinov 2016, Sec. 5.2.
-ACTIVE_VARIANCE = 0.01
-# Of the KL divergence, in nats.
-ACTIVE_KL = 0.01
+KEY = "latents"  # of the table
+
+# A latent is active above this variance of its mean (Burda, Grosse & Salakhutdinov
+# 2016, Sec. 5.2), and informative above this KL divergence in nats.
+ACTIVE_VARIANCE = ACTIVE_KL = 0.01
 
 
 @dataclasses.dataclass(frozen=True)
 class Usage:
-    """What each of L latents carries.
+    """Information in each of L latents.
 
     Attributes:
-      kl: float64 [L], its KL divergence from N(0, 1) in nats, averaged over images.
-      variance: float64 [L], of its mean over images.
-      images: How many.
+      kl: float64 [L], KL divergence from N(0, 1) in nats, averaged over images.
+      variance: float64 [L], of the mean, over images.
+      images: Their number.
     """
 
     kl: np.ndarray
@@ -45,7 +46,7 @@ class Usage:
 
 
 def measure(mean: np.ndarray, log_variance: np.ndarray) -> Usage:
-    """Measures what an encoder said of N images.
+    """Measures an encoder's output for N images.
 
     The KL divergence of N(m, v) from N(0, 1) is (m² + v - 1 - ln v) / 2.
 
@@ -54,7 +55,7 @@ def measure(mean: np.ndarray, log_variance: np.ndarray) -> Usage:
       log_variance: [N, L], ln v.
 
     Raises:
-      ValueError: If the shapes are others, or a value is NaN or infinite.
+      ValueError: If the shapes differ, or a value is NaN or infinite.
     """
     mean, log_variance = (np.asarray(x, np.float64) for x in (mean, log_variance))
     if mean.ndim != 2 or mean.shape != log_variance.shape or len(mean) < 2:
@@ -76,11 +77,7 @@ def measure(mean: np.ndarray, log_variance: np.ndarray) -> Usage:
 
 
 def table(usages: Mapping[str, Usage]) -> tables.Table:
-    """A row an encoder.
-
-    Args:
-      usages: {label: usage}, all over the same images.
-    """
+    """A table with a row for each encoder; {label: usage} over the same images."""
     rows = [
         [
             label,
@@ -94,25 +91,22 @@ def table(usages: Mapping[str, Usage]) -> tables.Table:
         for label, usage in usages.items()
     ]
     return tables.Table(
-        caption=f"What the latents carry, over {_images(usages)}",
+        caption=f"Use of the latents, over {_images(usages)}",
         columns=_COLUMNS,
         rows=rows,
         note=(
             f"Active: the mean's variance over images is above {ACTIVE_VARIANCE} "
             "(Burda et al. 2016). KL is the divergence from N(0, 1) in nats, averaged "
-            "over images. Where the loss has no KL term the scale of the latents is "
-            "free, and these counts say what varies and not what the decoder uses."
+            "over images. Without a KL term in the loss the scale of the latents is "
+            "free; the counts then tell what varies, not what the decoder uses."
         ),
         digits=3,
+        key=KEY,
     )
 
 
 def curve(usages: Mapping[str, Usage]) -> charts.Curve:
-    """KL latent by latent, each encoder's sorted from the largest.
-
-    Args:
-      usages: {label: usage}, all over the same images.
-    """
+    """The KL of each latent, largest first, a line for each encoder as in `table`."""
     series = [
         charts.Series(
             label,
@@ -151,7 +145,7 @@ _COLUMNS = (
 
 
 def _images(usages: Mapping[str, Usage]) -> str:
-    """Such as "1,000 images"; a ValueError unless it is the same for all."""
+    """Such as "1,000 images"; a ValueError unless all have as many."""
     counts = {usage.images for usage in usages.values()}
     if len(counts) != 1:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""What an evaluation leaves: every value of every image, and the fingerprint."""
+"""The record of an evaluation: every value of every image, and the fingerprint."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORMAT = 1
 
 
 class Fingerprint:
-    """What was measured: a hash over names, in order, and masks; batch by batch."""
+    """Identifies an evaluation set: a hash over names, in order, and masks."""
 
     def __init__(self):
         self._hash = hashlib.sha256()
@@ -26,7 +26,7 @@ class Fingerprint:
     def update(self, name: str, mask: np.ndarray) -> None:
         """Adds one image; `mask` [H, W] or [H, W, 1] is 1 where pixels are missing."""
         mask = np.asarray(mask) > 0.5
-        # The shape goes in too: packing pads to whole bytes and forgets it.
+        # Packed bits alone would not tell the shape.
         self._hash.update(json.dumps([str(name), *mask.shape[:2]]).encode())
         self._hash.update(np.packbits(mask).tobytes())
 
@@ -36,7 +36,7 @@ class Fingerprint:
 
 
 def fingerprint(names: Iterable[str], masks: Iterable[np.ndarray]) -> str:
-    """The fingerprint of a whole set; masks may be a generator."""
+    """The fingerprint of a whole set."""
     result = Fingerprint()
     names, masks = list(names), iter(masks)
     for position, name in enumerate(names):
@@ -56,8 +56,8 @@ class Evaluation:
     Attributes:
       names: Of the N images, in order.
       values: {restorer: {"region/metric": float64 [N]}}.
-      hole_ratio: float64 [N], the missing part of each image, in 0..1.
-      fingerprint: Of names and masks; equal fingerprints may be compared.
+      hole_ratio: float64 [N], the missing share of each image, in 0..1.
+      fingerprint: Of names and masks. Evaluations of equal fingerprints are comparable.
     """
 
     names: Sequence[str]
@@ -66,7 +66,7 @@ class Evaluation:
     fingerprint: str
 
     def joined(self, values: Mapping[str, Mapping[str, np.ndarray]]) -> Evaluation:
-        """With more values, of these restorers or of others."""
+        """Adds values of these restorers or of others."""
         merged = dict(self.values)
         for restorer, keys in values.items():
             merged[restorer] = {**merged.get(restorer, {}), **keys}
@@ -121,7 +121,7 @@ class Evaluation:
 
 
 def merge(first: Evaluation, *others: Evaluation) -> Evaluation:
-    """Restorers of several runs in one evaluation, to compare them image by image.
+    """Joins the restorers of several runs in one evaluation of the same images.
 
     Raises:
       ValueError: If the sets differ, or a name stands for different results.
@@ -135,7 +135,7 @@ def merge(first: Evaluation, *others: Evaluation) -> Evaluation:
             )
         for restorer, keys in other.values.items():
             known = values.setdefault(restorer, dict(keys))
-            # One run may have been measured with more, such as LPIPS weights.
+            # One run may have more metrics, such as LPIPS.
             shared = known.keys() & keys.keys()
             values[restorer] = {**keys, **known}
             if not all(

@@ -1,4 +1,4 @@
-"""Parts of an evaluation set: any groups, a user's own ones, hole size."""
+"""Results for parts of an evaluation set: groups, hole sizes, head poses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ def by_group(
     *,
     keys: Sequence[str] | None = None,
     minimum: int = 10,
-    **bootstrap_options,
 ) -> dict:
     """A summary for each group of images.
 
@@ -27,8 +26,7 @@ def by_group(
       evaluation: The values of N images.
       groups: {group: bool [N]}; groups may overlap and need not cover the set.
       keys: As in `summarize`.
-      minimum: Smaller groups are left out, and named.
-      **bootstrap_options: confidence, resamples, seed.
+      minimum: Smaller groups are left out and listed.
 
     Returns:
       {"groups": {group: {"count": images, "summary": as `summarize`}},
@@ -49,9 +47,7 @@ def by_group(
         if count < minimum:
             result["left_out"][group] = count
             continue
-        summary = bootstrap.summarize(
-            evaluation, keys=keys, where=where, **bootstrap_options
-        )
+        summary = bootstrap.summarize(evaluation, keys=keys, where=where)
         result["groups"][group] = {"count": count, "summary": summary}
     return result
 
@@ -62,14 +58,15 @@ def by_hole_size(
     *,
     bins: int = 5,
     minimum: int = 10,
-    **bootstrap_options,
 ) -> list[dict] | None:
-    """Error against hole size, in bins of equally many images, or one bin a size.
+    """Error against hole size, in bins of equally many images.
+
+    Up to `bins` different sizes have a bin each.
 
     Returns:
-      None where all holes are of one size, or images too few for two bins; else for
-      each bin {"low", "high", "hole_ratio": its mean, "count",
-      "restorers": {restorer: mean and interval}}.
+      For each bin {"low", "high", "hole_ratio": its mean, "count",
+      "restorers": {restorer: mean and interval}}; None where all holes are of one size
+      or there are too few images for two bins.
     """
     ratio = np.asarray(evaluation.hole_ratio)
     if np.ptp(ratio) < 1e-6:
@@ -86,9 +83,7 @@ def by_hole_size(
         where = place == position
         if not where.any():
             continue
-        summary = bootstrap.summarize(
-            evaluation, keys=[key], where=where, **bootstrap_options
-        )
+        summary = bootstrap.summarize(evaluation, keys=[key], where=where)
         rows.append(
             {
                 "low": float(ratio[where].min()),
@@ -102,13 +97,13 @@ def by_hole_size(
 
 
 def read_groups(path: str | os.PathLike, names: Sequence[str]) -> dict:
-    """Reads a user's own groups: a CSV file with the columns name and group.
+    """Reads groups from a CSV file with the columns name and group.
 
-    A name may stand in several rows; names that are not in the evaluation set are
-    passed over, so that one file serves every split.
+    A name may have several rows. Names that are not in the evaluation set are ignored,
+    so that one file serves every split.
 
     Returns:
-      {group: bool [N]}, in the order in which the groups first appear.
+      {group: bool [N]}, in the order of their first rows.
 
     Raises:
       ValueError: If the file is missing or unreadable, lacks a column, has an empty
@@ -148,29 +143,29 @@ def read_groups(path: str | os.PathLike, names: Sequence[str]) -> dict:
     return groups
 
 
-# Of people, h / 2 e: 0.52 to 0.56 in MediaPipe's canonical face model (nose tip 1,
-# mouth corners 61 and 291; eyes from the lids or from their corners, 6.3 cm apart). A
-# nose that is a fifth higher or lower makes 20 degrees 24 or 16.
+# Height of the nose's tip above the plane through eyes and mouth, in distances between
+# the eyes. 0.52 to 0.56 in MediaPipe's canonical face model (nose tip 1, mouth corners
+# 61 and 291; eyes from the lids or from their corners, 6.3 cm apart). With a nose a
+# fifth higher or lower a yaw of 20 degrees is estimated as 24 or 16.
 NOSE_HEIGHT = 0.55
-# Drawn faces have flatter noses; a test compares the estimate with how they are drawn.
+# By data set. Drawn faces have flatter noses.
 NOSE_HEIGHTS = {"faces": 0.29}
 
-# Degrees. A pixel of the published CelebA, whose eyes are 37 apart, moves the estimate
-# by 2.8: bins ten wide keep most faces where they belong.
+# Degrees. One pixel in CelebA, whose eyes are 37 pixels apart, changes the estimate by
+# 2.8, so bins of ten degrees keep most faces in the right one.
 FRONTAL, TURNED = 10, 20
 
 
 def yaw_degrees(landmarks: np.ndarray, nose_height: float = NOSE_HEIGHT) -> np.ndarray:
-    """The estimated yaw; positive where the face points to the picture's right.
+    """Estimates yaw; positive where the face points to the right of the image.
 
     Args:
       landmarks: float [N, 5, 2], x and y; left eye, right eye, nose, left and right
-        corner of the mouth, where left is left in the picture.
-      nose_height: Of the nose's tip above the plane through eyes and mouth, in
-        distances between the eyes.
+        corner of the mouth, where left is left in the image.
+      nose_height: See `NOSE_HEIGHT`.
 
     Returns:
-      float64 [N], -90 to 90; NaN where a landmark is, or where all are in one place.
+      float64 [N], -90 to 90; NaN where a landmark is NaN or all coincide.
     """
     points = np.asarray(landmarks, np.float64)
     eyes = (points[:, 0] + points[:, 1]) / 2
@@ -185,14 +180,10 @@ def yaw_degrees(landmarks: np.ndarray, nose_height: float = NOSE_HEIGHT) -> np.n
 def yaw_groups(
     landmarks: np.ndarray, nose_height: float = NOSE_HEIGHT
 ) -> dict[str, np.ndarray]:
-    """Groups faces by their estimated yaw.
-
-    Args:
-      landmarks: See `yaw_degrees`. NaN puts an image into no group.
-      nose_height: See `yaw_degrees`.
+    """Groups faces by their estimated yaw, see `yaw_degrees`.
 
     Returns:
-      {where the face points, with the range in degrees: bool [N]}.
+      {direction with its range in degrees: bool [N]}; a yaw of NaN is in no group.
     """
     yaw = yaw_degrees(landmarks, nose_height)
     return {

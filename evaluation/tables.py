@@ -1,7 +1,4 @@
-"""Markdown tables, and the table of results.
-
-The same functions make the tables of reports, README and model cards.
-"""
+"""Tables of reports, README and model cards, and how they show numbers."""
 
 from __future__ import annotations
 
@@ -12,27 +9,31 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from evaluation.metrics.registry import arrow, metric_of, region_of, title
 
-# With its interval, its count, a percent sign; not a version such as 2.14.1.
+OURS = "ours"  # the kind of a row, and the name of our codec beside image formats
+
+# A number with its interval, count or percent sign; not a version such as 2.14.1.
 NUMBER = re.compile(
     r"[−+-]?[\d,]*\.?\d+(e[−+-]?\d+)?( ?%)?( \[.*\])?( \([\d,]+ images?\))?"
 )
 
 
 class Markdown(str):
-    """Text that already is Markdown; everything else is escaped."""
+    """Text that is Markdown already; any other text is escaped."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A table as handed to a report.
+    """A table of a report.
 
     Attributes:
-      caption: What it shows.
-      columns: Their titles.
+      caption: Its title.
+      columns: Titles of the columns.
       rows: Cells: text, numbers, None.
-      note: Shown below, such as where the numbers come from.
-      kinds: For each row "ours", "published", "baseline" or ""; may be empty.
-      digits: Decimals of every float; by default those of its column's most precise.
+      note: Shown below the table.
+      kinds: For each row `OURS`, "published", "baseline" or ""; may be empty.
+      digits: Decimals of every float; by default as many as the most precise float of
+        the column has.
+      key: By which other programs find the table in results.json.
     """
 
     caption: str
@@ -41,6 +42,7 @@ class Table:
     note: str = ""
     kinds: Sequence[str] = ()
     digits: int | None = None
+    key: str = ""
 
     def __post_init__(self):
         for row in self.rows:
@@ -62,9 +64,9 @@ class Cell:
 
     Attributes:
       mean: Such as "8.31".
-      interval: Such as "[8.10, 8.52]", or nothing.
-      best: Whether its column has no better one.
-      count: Such as "12 images", where these are fewer than were measured.
+      interval: Such as "[8.10, 8.52]", or empty.
+      best: Whether it is the best of its column.
+      count: Such as "12 images", where the metric is undefined on some.
     """
 
     mean: str
@@ -102,7 +104,7 @@ def escape(value) -> str:
 def markdown_table(
     columns: Sequence, rows: Sequence[Sequence], *, digits: int | None = None
 ) -> Markdown:
-    """A GitHub-flavored table; the first column is left-aligned, numbers right.
+    """A table of GitHub-flavored Markdown; columns of numbers are right-aligned.
 
     Args:
       columns: Titles; text is escaped unless it is `Markdown`.
@@ -121,7 +123,7 @@ def markdown_table(
 
 
 def numeric_columns(columns: Sequence, rows: Sequence[Sequence]) -> list[bool]:
-    """Which columns hold only numbers and dashes; never the first, which names rows."""
+    """Which columns hold only numbers and dashes; never the first."""
     return [
         position > 0 and not any(_is_prose(row[position]) for row in rows)
         for position in range(len(columns))
@@ -136,9 +138,10 @@ def _is_prose(cell) -> bool:
 def result_cells(
     summary: Mapping, restorers: Sequence[str], keys: Sequence[str]
 ) -> list[list[Cell]]:
-    """Rows of cells for restorers by keys; the best mean of a column is marked.
+    """A row of cells for each restorer, a cell for each key.
 
-    Means that read the same share the mark; a column with one value has none.
+    Means of a column that are shown with the same best digits are all marked as best; a
+    column with one value has no mark.
     """
     images = image_count(summary)
     rows = [[Cell(DASH)] * len(keys) for _ in restorers]
@@ -157,7 +160,7 @@ def result_cells(
 
 
 def cell(entry: Mapping, digits: int, images: int, *, best: bool = False) -> Cell:
-    """The cell of an entry of a summary over so many images."""
+    """The cell of one entry of a summary; `images` were measured in all."""
     count = entry.get("count") or 0
     return Cell(
         number(entry.get("mean"), digits),
@@ -185,7 +188,7 @@ def results_table(
     """The Markdown table of results: mean [low, high], best in bold, direction arrows.
 
     Args:
-      summary: What `bootstrap.summarize` returns, or the "summary" of results.json.
+      summary: From `bootstrap.summarize`, or the "summary" of results.json.
       restorers: Rows; one that was not measured shows dashes.
       keys: Columns, such as "hole/l1_percent".
       labels: Display names of restorers.
@@ -213,7 +216,7 @@ def number(value: float | None, digits: int, *, signed: bool = False) -> str:
 
 
 def interval(entry: Mapping, digits: int, *, signed: bool = False) -> str:
-    """Writes "[8.10, 8.52]", or nothing where there is no interval."""
+    """Writes "[8.10, 8.52]"; empty where there is no interval."""
     low, high = (number(entry.get(k), digits, signed=signed) for k in ("low", "high"))
     return "" if DASH in (low, high) else f"[{low}, {high}]"
 
@@ -230,17 +233,13 @@ def counted(number: int, noun: str) -> str:
 
 
 def image_count(summary: Mapping[str, Mapping[str, Mapping]]) -> int:
-    """How many images were measured: as many as the metric that is defined on most."""
+    """How many images were measured: the largest count of any metric."""
     entries = [entry for values in summary.values() for entry in values.values()]
     return max((entry.get("count") or 0 for entry in entries), default=0)
 
 
 def fewer(entries: Iterable[Mapping], images: int) -> str:
-    """Which part of the images the entries are means over; nothing where it is all.
-
-    Returns:
-      "12 of 1,000 images", or "12 to 40 of 1,000 images" where the entries differ.
-    """
+    """Writes "12 of 1,000 images" or "12 to 40 of 1,000 images"; empty if it is all."""
     counts = sorted(entry["count"] for entry in entries if entry.get("count"))
     if not counts or counts[0] >= images:
         return ""
@@ -260,28 +259,27 @@ def text(value) -> str:
 
 
 def joined(tables: Iterable[Mapping]) -> list[Table]:
-    """Tables of the same caption and columns as one, in the order they come in.
+    """Joins the tables of several reports that have the same key and columns.
 
-    Rows that are the same, such as a baseline's, stand there once, and those of ours
-    come first.
+    Equal rows, such as those of a baseline, are kept once; ours come first.
 
     Args:
-      tables: As results.json has them; what a row is of stands in its first cell.
+      tables: From results.json. The first cell of a row names what it is about.
     """
     rows: dict[tuple, dict[tuple, str]] = {}
     first: dict[tuple, Mapping] = {}
     for table in tables:
-        key = table["caption"], tuple(table["columns"])
-        first.setdefault(key, table)
+        group = table["key"], tuple(table["columns"])
+        first.setdefault(group, table)
         kinds = table["kinds"] or [""] * len(table["rows"])
         for row, kind in zip(table["rows"], kinds):
-            rows.setdefault(key, {}).setdefault(tuple(row), kind)
-    made = []
-    for key, table in first.items():
-        found = sorted(rows.get(key, {}).items(), key=lambda row: row[1] != "ours")
+            rows.setdefault(group, {}).setdefault(tuple(row), kind)
+    result = []
+    for group, table in first.items():
+        found = sorted(rows.get(group, {}).items(), key=lambda row: row[1] != OURS)
         changed = {
             "rows": [list(row) for row, _ in found],
             "kinds": [kind for _, kind in found] if table["kinds"] else [],
         }
-        made.append(Table(**{**table, **changed}))
-    return made
+        result.append(Table(**{**table, **changed}))
+    return result

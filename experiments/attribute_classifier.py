@@ -1,11 +1,11 @@
-r"""Trains a classifier of attributes that judges restored faces.
+r"""Trains a classifier of attributes, the judge of restored faces.
 
   python -m experiments.attribute_classifier --dataset=celeb_a --data_dir=DIR \
       --workdir=runs/judge
   python -m experiments.pyramid_cgan --judge=runs/judge/judge ...
 
-It never sees a restored face, nor a test face before it is measured on the test split.
-The same command goes on after the last epoch of a run that was stopped.
+It is trained on original training faces and measured on original test faces. The same
+command resumes a stopped run after its last whole epoch.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ _MEASURED = 64  # images at once
 
 @dataclasses.dataclass(frozen=True)
 class Config(RunConfig):
-    """A small classifier, trained by itself."""
+    """A small classifier."""
 
-    image_size: int = hp(128, "Side of the images, those it will judge, pixels.")
+    image_size: int = hp(128, "Side of the images that it will judge, pixels.")
     width: float = hp(0.25, "Multiplies the classifier's channels.")
     epochs: int = hp(6, "Passes over the training images.")
     batch_size: int = hp(32, "Images a step.")
-    learning_rate: float = hp(1e-3, "Of Adam, falling to 0 along a cosine.")
-    shift: int = hp(6, "Images are flipped and moved by up to so many pixels.")
+    learning_rate: float = hp(1e-3, "Of Adam, with cosine decay to 0.")
+    shift: int = hp(6, "Images are flipped and shifted by up to so many pixels.")
 
 
 def main() -> None:
@@ -89,22 +89,22 @@ def train(config: Config) -> pathlib.Path:
         verbose=2,
         callbacks=[tf.keras.callbacks.BackupAndRestore(workdir / "backup")],
     )
-    right = _accuracy(judge.predict_on_batch, data.test)
-    facts = {
+    accuracy = _accuracy_percent(judge.predict_on_batch, data.test)
+    description = {
         "attributes": names,
         "image_size": config.image_size,
         "data": data.test.source.info.title,
-        "accuracy_percent": round(100 * float(right.mean()), 2),
+        "accuracy_percent": round(accuracy, 2),
         "test_images": len(data.test),
         "training_images": len(data.train),
         "config": json.loads(json.dumps(dataclasses.asdict(config))),
         "environment": environment.environment(),
     }
     print(
-        f"It tells {facts['accuracy_percent']:.1f}% of attributes rightly over "
+        f"{accuracy:.1f}% of attributes are right over "
         f"{tables.counted(len(data.test), 'test image')}."
     )
-    text = json.dumps(facts, indent=2) + "\n"
+    text = json.dumps(description, indent=2) + "\n"
     return saved_model.write(judge, workdir / "judge", extras={"judge.json": text})
 
 
@@ -120,15 +120,14 @@ def _batches(config: Config, split: DecodedSplit) -> tf.data.Dataset:
     )
 
 
-def _accuracy(predict: Callable, split: DecodedSplit) -> np.ndarray:
-    """Which attributes are told rightly, bool [N, K]."""
+def _accuracy_percent(predict: Callable, split: DecodedSplit) -> float:
     judge = judge_from(predict, split)
     parts = []
     for start in range(0, len(split), _MEASURED):
         here = slice(start, start + _MEASURED)
         images = pixels.bytes_to_unit(split.images[here]).numpy()
         parts.append(judge.right(images, split.names[here]))
-    return np.concatenate(parts)
+    return 100 * float(np.concatenate(parts).mean())
 
 
 if __name__ == "__main__":

@@ -1,18 +1,17 @@
-r"""The codecs of several runs beside JPEG, WebP and AVIF: real bytes against quality.
+r"""Compares the codecs of several runs with JPEG, WebP and AVIF: bytes against quality.
 
   python -m experiments.rate_distortion --output=runs/rate_distortion \
       --runs=runs/lambda_0.003,runs/lambda_0.01,runs/lambda_0.03
 
-The runs' own test images, which must be the same, are compressed by the exported codec
-of every run and by every format at several qualities, and decompressed. The report is
-in --output/report, all that it shows as data in --output/rate_distortion.json.
+The test images of the runs, which must be the same, are compressed and decompressed by
+the exported codec of every run and by every format at several qualities. The report is
+in --output/report, its content as data in --output/rate_distortion.json.
 """
 
 from __future__ import annotations
 
 import collections
 import dataclasses
-import functools
 import json
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -24,28 +23,16 @@ from absl import flags
 from data_pipeline import pixels
 from data_pipeline.decoded import DecodedSplit
 from evaluation import tables
-from evaluation.codecs import image_formats
-from evaluation.codecs import measure as codecs_measure
-from evaluation.codecs import report as codecs_report
-from evaluation.codecs.image_formats import ImageFormat
-from evaluation.codecs.measure import Coder
+from evaluation.codecs import image_formats, report
+from evaluation.codecs.measure import codec_round_trip, evaluate_codecs
 from evaluation.codecs.rate_distortion import OURS, Comparison
-from evaluation.codecs.report import (
-    bd_table,
-    chart,
-    equal_quality_table,
-    points_table,
-    statements,
-)
 from evaluation.report.report import Report
 from evaluation.report.write import strict, write_report
-from experiments.core import command_line
+from experiments.core import command_line, system
 from experiments.core.command_line import check_at_least
 from experiments.core.config import RunConfig
-from experiments.core.data import RunData
 from experiments.core.environment import environment, shareable, without_folders
 from experiments.core.folder import FINGERPRINT, RunFolder
-from experiments.core.system import load
 from serving.codec.image_codec import Codec
 from serving.export.codec import load_image_codec
 
@@ -83,88 +70,83 @@ def compare(
 
     Args:
       folders: Run folders.
-      output: A folder, made if it is not there.
+      output: A folder, made if it does not exist.
       data_dir: Where the data set is; by default as trained.
       limit: At most so many test images; 0 takes all.
 
     Raises:
-      FileNotFoundError: If a run or its export is not there.
-      ValueError: If the runs cannot be compared; see `codec_runs`.
+      FileNotFoundError: If a run or its export does not exist.
+      ValueError: If the runs cannot be compared; see `read` and `test_split`.
     """
     command_line.check_folder("output", output)
     target = pathlib.Path(output).expanduser()
     runs = read(folders, data_dir=data_dir, limit=limit)
     split = test_split(runs)
-    formats = image_formats.available()
-    found = measure(runs, formats, split)
+    found = measure(runs, split)
     found.evaluation.save(target / "report" / "evaluation.npz")
-    results = json.dumps(strict(gather(found, runs, formats, split)), indent=1)
+    results = json.dumps(strict(gather(found, runs, split)), indent=1)
     pixels.write_bytes(target / "rate_distortion.json", f"{results}\n".encode())
-    return write_report(target / "report", report(found, runs, formats, split))
+    return write_report(target / "report", make_report(found, runs, split))
 
 
-def measure(
-    runs: Sequence[CodecRun], formats: Mapping[str, ImageFormat], split: DecodedSplit
-) -> Comparison:
+def measure(runs: Sequence[CodecRun], split: DecodedSplit) -> Comparison:
     """Compresses every image by every codec at every setting."""
-    every = {run.label: Coder(run.codec.compress, run.codec.decompress) for run in runs}
-    names = {OURS: list(every)}
-    for name, form in formats.items():
-        swept = {
-            f"{name}, quality {quality}": Coder(
-                functools.partial(form.encode, quality=quality),
-                form.decode,
-                parallel=True,
-            )
-            for quality in form.qualities
-        }
-        every.update(swept)
-        names[name] = list(swept)
-    evaluation = codecs_measure.measure(every, split.images, split.names)
-    return Comparison(evaluation, names, split.images.shape[1])
+    images, names = split.images, split.names
+    codecs = {
+        OURS: {run.label: run.codec for run in runs},
+        **image_formats.sweep(),
+    }
+    evaluation = evaluate_codecs(
+        {
+            setting: codec_round_trip(codec, images, names, parallel=name != OURS)
+            for name, settings in codecs.items()
+            for setting, codec in settings.items()
+        },
+        images,
+        names,
+    )
+    settings = {name: list(settings) for name, settings in codecs.items()}
+    return Comparison(evaluation, settings, images.shape[1])
 
 
-def report(
-    found: Comparison,
-    runs: Sequence[CodecRun],
-    formats: Mapping[str, ImageFormat],
-    split: DecodedSplit,
+def make_report(
+    found: Comparison, runs: Sequence[CodecRun], split: DecodedSplit
 ) -> Report:
     """The report: ours in the main table, the formats in those below."""
-    system, info = load(PAPER), split.source.info
+    paper, info = runs[0].system, split.source.info
     labels = found.by_rate(OURS)
-    codecs = {run.label: run.codec for run in runs}
-    shown, faces = codecs_report.gather(found, codecs, formats, split)
-    hero = [{**row, "images": row["images"][:3]} for row in faces[next(iter(faces))]]
+    setting, pictures = report.typical_images(
+        found,
+        {run.label: run.codec for run in runs},
+        image_formats.available(),
+        split,
+    )
+    (rows,) = pictures.values()
     return Report(
-        title=f"{system.title}: rate and distortion",
+        title=f"{paper.title}: rate and distortion",
         subtitle=f"{info.title}, {found.size} px, {', '.join(labels)}",
-        citation=system.citation,
+        citation=paper.citation,
         summary={label: found.summary[label] for label in labels},
         ours=labels,
         metrics=(),  # no large numbers: a rate without its quality says nothing
         statements=[
             f"{tables.counted(len(split), 'test image')} of {info.title}; the "
             "networks have seen none of them.",
-            codecs_report.span(found),
-            *statements(found),
+            report.span(found),
+            *report.statements(found),
         ],
-        tables=[
-            bd_table(found),
-            *(equal_quality_table(found, k) for k in found.keys),
-            points_table(found),
-        ],
-        curves=[chart(found, key) for key in found.keys],
-        pictures=faces,
-        pictures_note=f"Ours is {shown}. Of each format the quality is shown whose "
-        "file is nearest in bytes; it may have none as small.",
-        hero=hero[:3],
+        tables=report.all_tables(found),
+        curves=[report.chart(found, key) for key in found.keys],
+        pictures=pictures,
+        pictures_note=f"Ours is {setting}. Each format is shown at the quality whose "
+        "file is nearest in bytes; its smallest file may be larger.",
+        hero=[{**row, "images": row["images"][:3]} for row in rows[:3]],
         environment={
             **_environment(found, split),
-            "image formats": _described(formats),
-            **{run.label: _made(run) for run in runs},
+            "image formats": image_formats.described(),
+            **{run.label: run.described() for run in runs},
         },
-        departures=system.departures,
+        departures=paper.departures,
         notes=[
             "Bytes are those of whole files, headers included. All formats halve the "
             "resolution of chroma. AVIF's slower settings make smaller files.",
@@ -173,43 +155,23 @@ def report(
 
 
 def gather(
-    found: Comparison,
-    runs: Sequence[CodecRun],
-    formats: Mapping[str, ImageFormat],
-    split: DecodedSplit,
+    found: Comparison, runs: Sequence[CodecRun], split: DecodedSplit
 ) -> dict[str, Any]:
     """Everything that was measured, as rate_distortion.json has it."""
     by_label = {run.label: run for run in runs}
     return {
-        "paper": PAPER,
+        "paper": runs[0].system.name,
         "test_images": len(split),
         "image_size": found.size,
         "fingerprint": found.evaluation.fingerprint,
         "environment": _environment(found, split),
-        "formats": _described(formats),
+        "formats": image_formats.described(),
         "runs": [
-            {"label": label, **_made(by_label[label])}
-            | {"config": _shareable(by_label[label])}
+            {"label": label, **by_label[label].described()}
+            | {"config": by_label[label].shareable_config}
             for label in found.by_rate(OURS)
         ],
-        "points": {
-            codec: [
-                {"setting": setting, **found.summary[setting]}
-                for setting in found.by_rate(codec)
-            ]
-            for codec in found.settings
-        },
-        "bd_rate_percent": found.bd_rates,
-        "bytes_at_our_quality": {key: found.at_our_quality(key) for key in found.keys},
-        "statements": [
-            codecs_report.span(found),
-            *statements(found),
-        ],
-        "tables": [
-            bd_table(found),
-            *(equal_quality_table(found, k) for k in found.keys),
-            points_table(found),
-        ],
+        **report.results(found),
     }
 
 
@@ -230,58 +192,41 @@ def _environment(found: Comparison, split: DecodedSplit) -> dict[str, Any]:
     }
 
 
-def _described(formats: Mapping[str, ImageFormat]) -> dict[str, str]:
-    """What wrote each format, and how."""
-    versions = image_formats.versions()
-    return {
-        name: ", ".join(
-            [
-                versions[name],
-                *(f"{option}={value}" for option, value in form.options.items()),
-                f"qualities {' '.join(map(str, form.qualities))}",
-            ]
-        )
-        for name, form in formats.items()
-    }
-
-
-def _shareable(run: CodecRun) -> dict[str, Any]:
-    return shareable(type(run.config), run.made["config"])
-
-
-def _made(run: CodecRun) -> dict[str, Any]:
-    """What made a run's codec, in a few words."""
-    trained = run.made["environment"]
-    reported = {"environment": {**run.made, "config": _shareable(run)}}
-    return {
-        "flags": load(PAPER).typed(reported).strip("`"),
-        "seed": run.config.seed,
-        "commit": trained["commit"],
-        "hardware": trained["hardware"],
-        "model": run.codec.model_id.hex(),
-    }
-
-
-PAPER = "portrait_autoencoder"
-
-
 @dataclasses.dataclass(frozen=True)
 class CodecRun:
     """A run and its exported codec.
 
     Attributes:
-      path: Of the run folder.
-      label: What tables call it; no other run's.
-      config: As it was trained, but for what `read` was told.
-      made: Its config.json.
+      path: The run folder.
+      label: Its name in tables, unique among the runs.
+      system: The paper's.
+      config: As it was trained, except for the arguments of `read`.
+      record: Its config.json.
       codec: Its export.
     """
 
     path: pathlib.Path
     label: str
+    system: system.System
     config: RunConfig
-    made: Mapping[str, Any]
+    record: Mapping[str, Any]
     codec: Codec
+
+    @property
+    def shareable_config(self) -> dict[str, Any]:
+        """Its flags, without where its maker keeps files."""
+        return shareable(type(self.config), self.record["config"])
+
+    def described(self) -> dict[str, Any]:
+        """Settings and origin of the codec, for reports."""
+        trained = self.record["environment"]
+        return {
+            "flags": self.system.typed({"environment": self.record}).strip("`"),
+            "seed": self.config.seed,
+            "commit": trained["commit"],
+            "hardware": trained["hardware"],
+            "model": self.codec.model_id.hex(),
+        }
 
 
 def read(
@@ -292,25 +237,36 @@ def read(
     Args:
       folders: Run folders.
       data_dir: Where the data set is; by default as trained.
-      limit: At most so many test images; 0 takes as many as the run was told to.
+      limit: At most so many test images; 0 takes as many as the run did.
 
     Raises:
       FileNotFoundError: If a folder holds no run, or the run has no export.
-      ValueError: If it is a run of another paper or without entropy coding, its files
-        are damaged, or a folder is named twice.
+      ValueError: If the runs are of several papers, an export is no codec with entropy
+        coding, files are damaged, or a folder is named twice.
     """
-    system, runs = load(PAPER), []
-    for path in folders:
-        made = _config_json(path)
-        config = system.configuration(made["config"])
+    records = [_read_record(path) for path in folders]
+    paper = system.load(records[0]["paper"])
+    runs = []
+    for path, record in zip(folders, records):
+        if record["paper"] != paper.name:
+            raise ValueError(
+                f"{folders[0]} is a run of {paper.name} and {path} one of "
+                f"{record['paper']}. Compare runs of one paper."
+            )
+        export = RunFolder(path).export
+        if not export.exists():
+            raise FileNotFoundError(
+                f"{path} has no export; run it with --stages=export first."
+            )
+        config = paper.configuration(record["config"])
         limits = [n for n in (config.limit, limit) if n]
         config = dataclasses.replace(
             config,
             limit=min(limits, default=0),
             data_dir=data_dir or config.data_dir,
         )
-        codec = load_image_codec(_export(path))
-        runs.append(CodecRun(path, system.label(config), config, made, codec))
+        label, codec = paper.label(config), load_image_codec(export)
+        runs.append(CodecRun(path, label, paper, config, record, codec))
     counts = collections.Counter(run.label for run in runs)
     named = [
         dataclasses.replace(run, label=f"{run.label} ({run.path.name})")
@@ -327,82 +283,65 @@ def read(
     return named
 
 
-def test_split(runs: Sequence[CodecRun]) -> DecodedSplit:
-    """The test images, which must be the same for all runs.
-
-    Raises:
-      ValueError: If they are not.
-    """
-    first, others = runs[0], []
-    splits = {_deciding(first.config): RunData(first.config).test}
-    for run in runs[1:]:
-        if _deciding(run.config) not in splits:
-            splits[_deciding(run.config)] = RunData(run.config).test
-            others.append(run)
-    expected = splits[_deciding(first.config)]
-    for run in others:
-        found = splits[_deciding(run.config)]
-        if found.names != expected.names or not np.array_equal(
-            found.images, expected.images
-        ):
-            raise ValueError(
-                f"{run.path} and {first.path} have other test images: "
-                f"{_differences(run.config, first.config)}. Compare runs that were "
-                "trained with the same data set, crop, size and seed."
-            )
-    return expected
-
-
-def _deciding(config: RunConfig) -> tuple:
-    """What the test images depend on."""
-    return (
-        ("dataset", config.dataset),
-        ("data_dir", config.data_dir),
-        ("seed", config.seed),
-        ("split_by", config.split_by),
-        ("limit", config.limit),
-        ("image_size", config.image_size),
-        ("crop", config.crop),
-    )
-
-
-def _differences(config: RunConfig, other: RunConfig) -> str:
-    pairs = zip(_deciding(config), _deciding(other))
-    return ", ".join(
-        f"--{name} is {mine} and {theirs}"
-        for (name, mine), (_, theirs) in pairs
-        if mine != theirs
-    )
-
-
-def _config_json(path: pathlib.Path) -> dict[str, Any]:
-    """What a run folder says of its run."""
+def _read_record(path: pathlib.Path) -> dict[str, Any]:
+    """The config.json of a run folder."""
     file = path / "config.json"
     if not file.exists():
         raise FileNotFoundError(
             f"{path} is not a run folder: it has no config.json. Pass the --workdir of "
-            f"a run of {PAPER}."
+            "a run that has trained a codec."
         )
     try:
-        made = json.loads(file.read_text())
-        paper, *_ = (made[k] for k in ("paper", "preset", "config", "environment"))
+        record = json.loads(file.read_text())
+        paper, *_ = (record[k] for k in ("paper", "preset", "config", "environment"))
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{file} is damaged ({type(error).__name__}: {error}). Start the run "
             "again, which writes it anew."
         ) from error
-    if paper != PAPER:
-        raise ValueError(f"{path} is a run of {paper}; only {PAPER} makes codecs.")
-    return made
-
-
-def _export(path: pathlib.Path) -> pathlib.Path:
-    folder = RunFolder(path).export
-    if not folder.exists():
-        raise FileNotFoundError(
-            f"{path} has no export; run it with --stages=export first."
+    if paper not in system.names():
+        raise ValueError(
+            f"{path} is a run of {paper}; papers are {', '.join(system.names())}."
         )
-    return folder
+    return record
+
+
+def test_split(runs: Sequence[CodecRun]) -> DecodedSplit:
+    """The test images of the runs.
+
+    Raises:
+      ValueError: If they are not the same for all runs.
+    """
+    first, splits = runs[0], {}
+    for run in runs:
+        options = _data_options(run.config)
+        key = tuple(options.items())
+        if key in splits:
+            continue
+        split = splits[key] = run.system.data(run.config).test
+        expected = next(iter(splits.values()))
+        if split.names != expected.names or not np.array_equal(
+            split.images, expected.images
+        ):
+            differences = ", ".join(
+                f"--{name} is {options[name]} and {value}"
+                for name, value in _data_options(first.config).items()
+                if options[name] != value
+            )
+            raise ValueError(
+                f"{run.path} and {first.path} have other test images: {differences}. "
+                "Compare runs that were trained with the same data set, crop, size "
+                "and seed."
+            )
+    return next(iter(splits.values()))
+
+
+def _data_options(config: RunConfig) -> dict[str, Any]:
+    """The options that decide which test images there are."""
+    names = (
+        "dataset", "data_dir", "seed", "split_by", "limit", "image_size", "crop",
+    )  # fmt: skip
+    return {name: getattr(config, name) for name in names}
 
 
 if __name__ == "__main__":

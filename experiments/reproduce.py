@@ -126,7 +126,7 @@ def _compared(
     """Runs that were evaluated on the same images."""
     merged = record.merge(*[run.evaluation for run in finished])
     found = system.joint_findings(merged, finished)
-    shared = {table.caption for table in found.tables}
+    shared = {table.key for table in found.tables} - {""}
     runs = [run.described(system.config_class, without=shared) for run in finished]
     ours = [run["label"] for run in runs]
     order = [*ours, *(name for name in merged.values if name not in ours)]

@@ -1,12 +1,12 @@
-"""What a user would take instead of a codec of ours: JPEG, WebP and AVIF, by Pillow.
+"""JPEG, WebP and AVIF by Pillow, the alternatives to a trained codec.
 
-All three store chroma at half the resolution, as they do by default. What a user can
-have for nothing is switched on: JPEG's tables are made for each image, which takes 9%
-off a face of 192 pixels, and WebP searches as long as it can, which takes 3% off. JPEG
-is sequential: progressive files of such faces are larger. AVIF searches at its default
-speed: two steps slower it takes 2% off and gains 0.5 dB, but needs seven times as long.
-It runs in one thread, because the number of threads changes its files a little, and
-numbers would then depend on the machine. (Ten photographs of LFW, at quality 50.)
+All three store chroma at half the resolution, as they do by default. Options that only
+cost time are switched on: JPEG's Huffman tables are optimized for each image (files are
+9% smaller at 192 pixels) and WebP searches as long as it can (3% smaller). JPEG is
+sequential, because progressive files of such images are larger. AVIF runs at its
+default speed (two steps slower saves 2%, gains 0.5 dB and takes seven times as long)
+and in one thread, because the number of threads changes its files. (Ten photographs of
+LFW, at quality 50.)
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ HIGHEST = 100
 
 @dataclasses.dataclass(frozen=True)
 class ImageFormat:
-    """One of Pillow's formats that lose something.
+    """One of Pillow's lossy formats.
 
     Attributes:
-      name: As users say it.
-      feature: What Pillow calls its ability to write it.
-      library: That writes it, as Pillow calls it.
-      qualities: The settings of a sweep, increasing. On faces of 192 pixels they give
-        0.1 to 2 bits per pixel; the first is the lowest that the format has.
+      name: Pillow's name of the format.
+      feature: Pillow's name of the feature that writes it.
+      library: Pillow's name of the library that writes it.
+      qualities: The settings of a sweep, increasing from the lowest that the format
+        has. On faces of 192 pixels they give 0.1 to 2 bits per pixel.
       options: Of Pillow's `save`.
     """
 
@@ -45,32 +45,23 @@ class ImageFormat:
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def encode(self, image: np.ndarray, quality: int) -> bytes:
-        """uint8 [H, W, 3] -> a file's bytes, without metadata.
-
-        Args:
-          image: RGB.
-          quality: The format's own, at most `HIGHEST`.
-        """
+        """RGB uint8 [H, W, 3] -> a file without metadata; quality <= `HIGHEST`."""
         buffer = io.BytesIO()
         Image.fromarray(image).save(buffer, self.name, quality=quality, **self.options)
         return buffer.getvalue()
 
     def decode(self, data: bytes) -> np.ndarray:
-        """A file's bytes -> uint8 [H, W, 3].
-
-        Raises:
-          UnreadableImageError: If it is no such file.
-        """
+        """A file -> uint8 [H, W, 3]; UnreadableImageError for any other data."""
         return pixels.decode(data, f"a {self.name} file")
 
+    def at(self, quality: int) -> FormatCodec:
+        """The format at one quality, as a codec."""
+        return FormatCodec(self, quality)
+
     def nearest(self, image: np.ndarray, size: int) -> tuple[int, bytes]:
-        """The quality whose file is nearest to so many bytes, and that file.
+        """The quality whose file of an image is nearest to `size` bytes, and the file.
 
         Found by bisection: a higher quality makes a larger file, but for a few bytes.
-
-        Args:
-          image: uint8 [H, W, 3].
-          size: In bytes.
         """
         low, high = self.qualities[0], HIGHEST
         while low < high:  # to the lowest quality that takes so many bytes
@@ -82,6 +73,22 @@ class ImageFormat:
         near = range(max(low - 1, self.qualities[0]), low + 1)
         files = [(quality, self.encode(image, quality)) for quality in near]
         return min(files, key=lambda file: abs(len(file[1]) - size))
+
+
+@dataclasses.dataclass(frozen=True)
+class FormatCodec:
+    """An image format at one quality; a `measure.Codec` that threads may share."""
+
+    form: ImageFormat
+    quality: int
+
+    def compress(self, image: np.ndarray) -> bytes:
+        """See `ImageFormat.encode`."""
+        return self.form.encode(image, self.quality)
+
+    def decompress(self, data: bytes) -> np.ndarray:
+        """See `ImageFormat.decode`."""
+        return self.form.decode(data)
 
 
 _FORMATS = (
@@ -114,16 +121,44 @@ def available() -> dict[str, ImageFormat]:
     return {form.name: form for form in _FORMATS if _has(form.feature)}
 
 
+def sweep(*names: str) -> dict[str, dict[str, FormatCodec]]:
+    """Every quality of available formats: {"JPEG": {"JPEG, quality 1": codec}}.
+
+    Args:
+      *names: Of formats; all by default.
+    """
+    return {
+        name: {f"{name}, quality {q}": form.at(q) for q in form.qualities}
+        for name, form in available().items()
+        if not names or name in names
+    }
+
+
 def versions() -> dict[str, str]:
-    """What writes the available formats: {"JPEG": "libjpeg_turbo 3.1.1", ...}."""
+    """The libraries of the available formats: {"JPEG": "libjpeg_turbo 3.1.1", ...}."""
     return {
         name: f"{form.library} {features.version(form.library) or '(unknown version)'}"
         for name, form in available().items()
     }
 
 
+def described() -> dict[str, str]:
+    """Version, options and qualities of the available formats, for reports."""
+    library = versions()
+    return {
+        name: ", ".join(
+            [
+                library[name],
+                *(f"{option}={value}" for option, value in form.options.items()),
+                f"qualities {' '.join(map(str, form.qualities))}",
+            ]
+        )
+        for name, form in available().items()
+    }
+
+
 def _has(feature: str) -> bool:
     with warnings.catch_warnings():
-        # Of formats that an older Pillow has never heard of.
+        # Pillow warns of features that are newer than itself.
         warnings.simplefilter("ignore")
         return bool(features.check(feature))

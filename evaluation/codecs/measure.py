@@ -1,14 +1,17 @@
-"""One pass over images: every coder makes a real file of each and reads it again."""
+"""Rate and quality of coded images: real files are written, read and measured.
+
+A round trip yields the decoded images of a codec and the bytes of their files, batch by
+batch. `measure_round_trip` turns one into values per image, `evaluate_codecs` several
+into an `Evaluation`.
+"""
 
 from __future__ import annotations
 
 import concurrent.futures
-import dataclasses
-import functools
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import tqdm
@@ -17,269 +20,227 @@ from data_pipeline import pixels
 from data_pipeline.decoded import DecodedSplit
 from data_pipeline.face_masks.finder import FoundMasks
 from evaluation import record
-from evaluation.codecs.image_formats import ImageFormat
-from evaluation.metrics import measure as metrics_measure
-from evaluation.metrics.measure import PSNR_CAP_DB, minimum_size, psnr_db
+from evaluation.metrics import measure as metrics
 from evaluation.record import Evaluation
 
-PSNR = "file/psnr_db"
-_AT_ONCE = 64  # images, a bound on memory
+BITS, BYTES, PSNR = "file/bits_per_pixel", "file/bytes", "file/psnr_db"
+_BATCH = 64  # images, a bound on memory
 
-
-@dataclasses.dataclass(frozen=True)
-class Coder:
-    """A way to make a picture a file, at one setting.
-
-    Attributes:
-      encode: uint8 [H, W, 3] -> all bytes of the file.
-      decode: These bytes -> uint8 [H, W, 3].
-      parallel: Whether threads may use it at the same time, and gain by that.
-    """
-
-    encode: Callable[[np.ndarray], bytes]
-    decode: Callable[[bytes], np.ndarray]
-    parallel: bool = False
-
-
-def similarity_key(size: int) -> str:
-    """The MS-SSIM of images with sides of so many pixels.
-
-    As published from 161 pixels on; below, with a window that shrinks.
-    """
-    whole = size >= minimum_size("ms_ssim")
-    return "file/ms_ssim" if whole else "file/ms_ssim_5w"
-
-
-def measure(
-    coders: Mapping[str, Coder],
-    images: np.ndarray,
-    names: Sequence[str],
-    *,
-    progress: str | None = "compress",
-) -> Evaluation:
-    """Measures coders side by side on the same images.
-
-    Args:
-      coders: By name; they are the evaluation's restorers.
-      images: uint8 [N, S, S, 3].
-      names: Of the N images.
-      progress: What the progress bar is called; None shows none.
-
-    Returns:
-      "file/bits_per_pixel", of whole files, "file/psnr_db" and `similarity_key`, of the
-      decoded 8-bit pictures. The fingerprint is that of images all of which is missing.
-
-    Raises:
-      ValueError: If images and names differ in number, or a coder fails on an image or
-        gives one of another shape.
-    """
-    if len(images) != len(names) or not len(images):
-        raise ValueError(
-            f"Each image must have a name; got {len(images)} and {len(names)}."
-        )
-    size = images.shape[1]
-    alike = similarity_key(size)
-    functions = {
-        PSNR: psnr_db,
-        alike: getattr(metrics_measure, alike.rpartition("/")[2]),
-    }
-    values = {
-        name: {key: np.empty(len(names)) for key in (BITS, *functions)}
-        for name in coders
-    }
-    bar = tqdm.tqdm(
-        total=len(coders) * len(names),
-        desc=progress,
-        unit=" files",
-        disable=progress is None,
-    )
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool, bar:
-        for start in range(0, len(names), _AT_ONCE):
-            here = slice(start, start + _AT_ONCE)
-            originals = np.asarray(images[here])
-            target = pixels.bytes_to_unit(originals)
-            for name, coder in coders.items():
-                code = functools.partial(_there_and_back, name, coder)
-                mapped = (pool.map if coder.parallel else map)(
-                    code, originals, names[here]
-                )
-                lengths, decoded = zip(*mapped)
-                restored = pixels.bytes_to_unit(np.stack(decoded))
-                values[name][BITS][here] = 8 * np.array(lengths) / size**2
-                for key, function in functions.items():
-                    values[name][key][here] = function(target, restored)
-                bar.update(len(originals))
-    everything = np.ones([size, size])
-    fingerprint = record.fingerprint(names, (everything for _ in names))
-    return Evaluation(tuple(names), values, np.ones(len(names)), fingerprint)
-
-
-def _there_and_back(
-    name: str, coder: Coder, image: np.ndarray, image_name: str
-) -> tuple[int, np.ndarray]:
-    """Bytes of the file, and what is decoded from it."""
-    try:
-        data = coder.encode(image)
-        decoded = coder.decode(data)
-    except ValueError as error:
-        raise ValueError(f"{name} fails on {image_name}: {error}") from error
-    if decoded.dtype != np.uint8 or decoded.shape != image.shape:
-        raise ValueError(
-            f"{name} made {decoded.dtype} {list(decoded.shape)} of {image_name}, which "
-            f"is {image.dtype} {list(image.shape)}."
-        )
-    return len(data), decoded
-
-
-Coded = Iterable[tuple[np.ndarray, np.ndarray]]
+# Batches of (decoded images float32 [B, S, S, 3] in [0, 1], bytes of their files [B]).
+RoundTrip = Iterable[tuple[np.ndarray, np.ndarray]]
+# (target, decoded, which of the images) -> {"region/metric": [B]}
+Measure = Callable[[np.ndarray, np.ndarray, slice], Mapping[str, np.ndarray]]
 
 
 class Codec(Protocol):
-    """What makes a file of a picture and a picture of a file."""
+    """Writes images as files and reads them."""
 
     def compress(self, image: np.ndarray) -> bytes:
-        """uint8 [H, W, 3] -> a file's bytes."""
+        """uint8 [H, W, 3] -> all bytes of a file."""
 
     def decompress(self, data: bytes) -> np.ndarray:
-        """A file's bytes -> uint8 [H, W, 3]."""
+        """All bytes of a file -> uint8 [H, W, 3]."""
 
 
-def of_network(restore: Callable, batches: Iterable, *, length: int) -> Coded:
-    """What a network makes of images, each of which took `length` bytes.
+def codec_round_trip(
+    codec: Codec, images: np.ndarray, names: Sequence[str], *, parallel: bool = False
+) -> RoundTrip:
+    """Compresses and decompresses images.
+
+    Args:
+      codec: Any.
+      images: uint8 [N, S, S, 3].
+      names: Of the N images.
+      parallel: Whether threads share the codec, which makes Pillow's formats faster.
+
+    Raises:
+      ValueError: If the codec fails on an image or returns another shape.
+    """
+
+    def code(item: tuple[np.ndarray, str]) -> tuple[np.ndarray, int]:
+        image, name = item
+        try:
+            data = codec.compress(np.asarray(image))
+            decoded = codec.decompress(data)
+        except ValueError as error:
+            raise ValueError(f"{name} cannot be coded: {error}") from error
+        if decoded.dtype != np.uint8 or decoded.shape != image.shape:
+            raise ValueError(
+                f"{name} came back as {decoded.dtype} {list(decoded.shape)}; it is "
+                f"{image.dtype} {list(image.shape)}."
+            )
+        return decoded, len(data)
+
+    return _batches(code, zip(images, names), parallel=parallel)
+
+
+def full_size_round_trip(codec: Codec, split: DecodedSplit, *, crop: str) -> RoundTrip:
+    """Compresses and decompresses images at their original size, then shrinks them.
+
+    Args:
+      codec: One that threads may share.
+      split: What `decoded.decode` made of its source.
+      crop: How `split` was cropped; files are written before cropping.
+
+    Raises:
+      UnreadableImageError: If an image no longer exists.
+    """
+    position = {name: i for i, name in enumerate(split.source.names)}
+
+    def code(read: Callable[[], dict]) -> tuple[np.ndarray, int]:
+        data = codec.compress(read()["image"])
+        element = {"image": codec.decompress(data)}
+        fitted = pixels.fit(element, size=split.images.shape[1], crop=crop)
+        return fitted["image"], len(data)
+
+    readers = split.source.readers([position[name] for name in split.names])
+    return _batches(code, readers, parallel=True)
+
+
+def network_round_trip(
+    restore: Callable, batches: Iterable, *, length: int
+) -> RoundTrip:
+    """Restores images with a network, counting `length` bytes for each.
 
     Args:
       restore: inputs -> float32 [B, S, S, 3] in [0, 1].
       batches: Of (inputs, target), in the order of the images.
-      length: Of what the network is given or keeps.
+      length: Bytes of the representation between encoder and decoder.
     """
     for inputs, _ in batches:
         restored = np.asarray(restore(inputs), np.float32)
         yield restored, np.full(len(restored), float(length))
 
 
-def of_constant(image: np.ndarray, count: int) -> Coded:
-    """The same image, float32 [S, S, 3] in [0, 1], for each of so many; 0 bytes."""
-    for start in range(0, count, _AT_ONCE):
-        here = min(_AT_ONCE, count - start)
-        yield np.broadcast_to(image, [here, *image.shape]), np.zeros(here)
+def constant_round_trip(image: np.ndarray, count: int) -> RoundTrip:
+    """The same image, float32 [S, S, 3] in [0, 1], `count` times at 0 bytes."""
+    for start in range(0, count, _BATCH):
+        size = min(_BATCH, count - start)
+        yield np.broadcast_to(image, [size, *image.shape]), np.zeros(size)
 
 
-def of_codec(codec: Codec, images: np.ndarray) -> Coded:
-    """Files of a codec, written and read: images uint8 [N, S, S, 3]."""
-    for some in _parts(images):
-        files = [codec.compress(image) for image in some]
-        yield _stacked((codec.decompress(file), len(file)) for file in files)
-
-
-def of_format(form: ImageFormat, quality: int, images: np.ndarray) -> Coded:
-    """Files of an image format, written and read: images uint8 [N, S, S, 3]."""
-
-    def there_and_back(image: np.ndarray) -> tuple[np.ndarray, int]:
-        data = form.encode(image, quality)
-        return form.decode(data), len(data)
-
-    return _by_threads(there_and_back, _parts(images))
-
-
-def of_format_at_full_size(
-    form: ImageFormat, quality: int, split: DecodedSplit, *, crop: str
-) -> Coded:
-    """Files of the images as they are in their own, read again; then made S x S.
-
-    Args:
-      form: The format.
-      quality: Its own.
-      split: What `decoded.decode` made of its source.
-      crop: How; a file is of the image before it was cropped.
-
-    Raises:
-      UnreadableImageError: If an image is no longer there.
-    """
-    size = split.images.shape[1]
-    position = {name: i for i, name in enumerate(split.source.names)}
-    readers = split.source.readers([position[name] for name in split.names])
-
-    def there_and_back(read: Callable[[], dict]) -> tuple[np.ndarray, int]:
-        data = form.encode(read()["image"], quality)
-        fitted = pixels.fit({"image": form.decode(data)}, size=size, crop=crop)
-        return fitted["image"], len(data)
-
-    return _by_threads(there_and_back, _runs(readers))
-
-
-def _by_threads(there_and_back: Callable, parts: Iterable[Sequence]) -> Coded:
-    """Pillow lets other threads run while it works."""
+def _batches(
+    code: Callable[[Any], tuple[np.ndarray, int]], items: Iterable, *, parallel: bool
+) -> RoundTrip:
+    """Applies `code`, item -> (uint8 [S, S, 3], bytes), batch by batch."""
+    items = iter(items)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for some in parts:
-            yield _stacked(pool.map(there_and_back, some))
+        while batch := list(itertools.islice(items, _BATCH)):
+            images, lengths = zip(*(pool.map if parallel else map)(code, batch))
+            yield (
+                pixels.bytes_to_unit(np.stack(images)).numpy(),
+                np.array(lengths, float),
+            )
 
 
-def _parts(images: np.ndarray) -> Iterator[np.ndarray]:
-    for start in range(0, len(images), _AT_ONCE):
-        yield np.asarray(images[start : start + _AT_ONCE])
-
-
-def _runs(readers: Iterator[Callable]) -> Iterator[list[Callable]]:
-    while some := list(itertools.islice(readers, _AT_ONCE)):
-        yield some
-
-
-def _stacked(pairs: Iterable[tuple[np.ndarray, int]]) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of an image uint8 [S, S, 3] and its bytes -> a part of `Coded`."""
-    images, lengths = zip(*pairs)
-    return pixels.bytes_to_unit(np.stack(images)).numpy(), np.array(lengths, float)
-
-
-BYTES = "file/bytes"
-
-Measure = Callable[[np.ndarray, np.ndarray, slice], Mapping[str, np.ndarray]]
-
-
-def measure_faces(
+def measure_round_trip(
     images: np.ndarray,
-    coded: Coded,
+    round_trip: RoundTrip,
     measures: Sequence[Measure] = (),
     *,
     progress: str | None = None,
 ) -> dict[str, np.ndarray]:
-    """Measures what came back of images, and what it took.
+    """Measures one round trip.
 
     Args:
       images: The originals, uint8 [N, S, S, 3].
-      coded: From `coded_images`, of the same images in the same order.
-      measures: What to measure; see above.
-      progress: What the progress bar is called; None shows none.
+      round_trip: Of the same images in the same order.
+      measures: Such as `named_metrics`, `whole` and `masked` return.
+      progress: Title of the progress bar; None shows none.
 
     Returns:
-      {"file/bytes", "file/bits_per_pixel", of the S x S pixels, and what the measures
-      give: float64 [N]}.
+      {key: float64 [N]}: `BYTES`, `BITS` per pixel, and the keys of the measures.
 
     Raises:
       ValueError: If other than N images came back.
     """
+    with _progress(len(images), progress) as bar:
+        return _measure(images, round_trip, measures, bar)
+
+
+def evaluate_codecs(
+    round_trips: Mapping[str, RoundTrip],
+    images: np.ndarray,
+    names: Sequence[str],
+    *,
+    keys: Sequence[str] = (),
+    progress: str | None = "compress",
+) -> Evaluation:
+    """Measures round trips of the same images side by side.
+
+    Args:
+      round_trips: By codec and setting; the evaluation's restorers.
+      images: uint8 [N, S, S, 3].
+      names: Of the N images.
+      keys: Metrics, see `named_metrics`; by default `PSNR` and `similarity_key`.
+      progress: Title of the progress bar; None shows none.
+
+    Returns:
+      `BITS` per pixel and `keys`. The fingerprint is that of images all of which is
+      missing.
+
+    Raises:
+      ValueError: If images and names differ in number, or a codec fails.
+    """
+    if len(images) != len(names) or not len(images):
+        raise ValueError(
+            f"Each image must have a name; got {len(images)} and {len(names)}."
+        )
+    size, values = images.shape[1], {}
+    measures = [named_metrics(keys or (PSNR, similarity_key(size)))]
+    with _progress(len(round_trips) * len(images), progress) as bar:
+        for name, round_trip in round_trips.items():
+            try:
+                values[name] = _measure(images, round_trip, measures, bar)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from error
+            del values[name][BYTES]  # `BITS` says the same.
+    everything = np.ones([size, size])
+    fingerprint = record.fingerprint(names, (everything for _ in names))
+    return Evaluation(tuple(names), values, np.ones(len(names)), fingerprint)
+
+
+def _progress(count: int, title: str | None) -> tqdm.tqdm:
+    return tqdm.tqdm(total=count, desc=title, unit=" images", disable=title is None)
+
+
+def _measure(images, round_trip, measures, bar) -> dict[str, np.ndarray]:
     columns: dict[str, list[np.ndarray]] = {}
     size, done = images.shape[1], 0
-    bar = tqdm.tqdm(
-        total=len(images), desc=progress, unit=" images", disable=progress is None
-    )
-    with bar:
-        for restored, lengths in coded:
-            here = slice(done, done + len(restored))
-            done = here.stop
-            if done > len(images):
-                break
-            target = pixels.bytes_to_unit(np.asarray(images[here])).numpy()
-            values = {BYTES: lengths, BITS: 8 * lengths / size**2}
-            for one in measures:
-                values.update(one(target, restored, here))
-            for key, value in values.items():
-                columns.setdefault(key, []).append(np.asarray(value, np.float64))
-            bar.update(len(restored))
+    for decoded, lengths in round_trip:
+        here = slice(done, done + len(decoded))
+        done = here.stop
+        if done > len(images):
+            break
+        target = pixels.bytes_to_unit(np.asarray(images[here])).numpy()
+        values = {BYTES: lengths, BITS: 8 * lengths / size**2}
+        for measure in measures:
+            values.update(measure(target, decoded, here))
+        for key, value in values.items():
+            columns.setdefault(key, []).append(np.asarray(value, np.float64))
+        bar.update(len(decoded))
     if done != len(images):
         raise ValueError(
             f"Of {len(images)} images {done} came back; each must, in their order."
         )
     return {key: np.concatenate(parts) for key, parts in columns.items()}
+
+
+def similarity_key(size: int) -> str:
+    """The MS-SSIM of images with sides of `size` pixels.
+
+    As published from 161 pixels on; below, with a window that shrinks.
+    """
+    published = size >= metrics.minimum_size("ms_ssim")
+    return "file/ms_ssim" if published else "file/ms_ssim_5w"
+
+
+def named_metrics(keys: Sequence[str]) -> Measure:
+    """Metrics of `evaluation.metrics.measure`, such as "file/psnr_db"."""
+    functions = {key: getattr(metrics, key.rpartition("/")[2]) for key in keys}
+    return lambda target, decoded, here: {
+        key: function(target, decoded) for key, function in functions.items()
+    }
 
 
 def whole(
@@ -288,78 +249,50 @@ def whole(
     extra: Mapping[str, Callable] | None = None,
     lpips: Callable | None = None,
 ) -> Measure:
-    """Every metric of whole images, under "raw/".
+    """Every metric of whole images, in the region "raw".
 
     Args:
       names: Of the images.
-      extra: More of them, {"raw/metric": (target, restored, names) -> [B]}.
-      lpips: `(target, restored) -> [B]`, or None to leave LPIPS out.
+      extra: More metrics, {"raw/metric": (target, decoded, names) -> [B]}.
+      lpips: `(target, decoded) -> [B]`, or None to leave LPIPS out.
     """
 
-    def measured(target, restored, here: slice) -> dict[str, np.ndarray]:
+    def measure(target, decoded, here: slice) -> dict[str, np.ndarray]:
         everything = np.ones([*target.shape[:3], 1], np.float32)
-        values = metrics_measure.measure(
-            target, restored, everything, lpips=lpips, regions=("raw",)
+        values = metrics.measure(
+            target, decoded, everything, lpips=lpips, regions=("raw",)
         )
         for key, metric in (extra or {}).items():
-            values[key] = np.asarray(metric(target, restored, names[here]))
+            values[key] = np.asarray(metric(target, decoded, names[here]))
         return values
 
-    return measured
+    return measure
 
 
 def masked(faces: FoundMasks, entire: Measure) -> Measure:
-    """Every metric of images that are black but for the face, and errors on faces.
+    """Metrics of images that are black outside the face, and errors inside it.
 
     Args:
       faces: Of the images.
       entire: From `whole`.
 
     Returns:
-      A measure of the regions "masked", both images multiplied by the mask, and "face",
-      means over the mask's pixels; NaN for images in which no face was found.
+      A measure of two regions: "masked", where both images are multiplied by the mask,
+      and "face", errors averaged over its pixels. Images without a face are NaN.
     """
 
-    def measured(target, restored, here: slice) -> dict[str, np.ndarray]:
+    def measure(target, decoded, here: slice) -> dict[str, np.ndarray]:
         mask = faces.masks[here].astype(np.float32)
-        seen = np.clip(restored, 0, 1) * mask
-        found = {
-            f"masked/{key.rpartition('/')[2]}": values
-            for key, values in entire(target * mask, seen, here).items()
+        black = np.clip(decoded, 0, 1) * mask
+        values = {
+            f"masked/{key.rpartition('/')[2]}": value
+            for key, value in entire(target * mask, black, here).items()
         }
-        found.update(on_faces(target, restored, mask))
+        errors = metrics.pixel_errors(np.clip(decoded, 0, 1) - target, mask)
+        values.update({f"face/{name}": value for name, value in errors.items()})
         return {
-            key: np.where(faces.found[here], values, np.nan)
-            for key, values in found.items()
+            key: np.where(faces.found[here], value, np.nan)
+            for key, value in values.items()
         }
 
-    return measured
-
-
-def on_faces(target, restored, mask) -> dict[str, np.ndarray]:
-    """Errors as means over the pixels of a mask.
-
-    Args:
-      target: float32 [B, S, S, 3] in [0, 1].
-      restored: The same; clipped.
-      mask: [B, S, S, 1], 1 = face.
-
-    Returns:
-      {"face/l1_percent", "face/mae", "face/mse", "face/psnr_db": float64 [B]}; NaN
-      where the mask is empty.
-    """
-    error = (np.clip(restored, 0, 1) - target) * np.asarray(mask, np.float64)
-    count = target.shape[-1] * np.sum(mask, axis=(1, 2, 3), dtype=np.float64)
-    count[count == 0] = np.nan
-    absolute = np.abs(error).sum(axis=(1, 2, 3)) / count
-    squared = np.square(error).sum(axis=(1, 2, 3)) / count
-    floor = 10 ** (-PSNR_CAP_DB / 10)
-    return {
-        "face/l1_percent": 100 * absolute,
-        "face/mae": absolute,
-        "face/mse": squared,
-        "face/psnr_db": -10 * np.log10(np.maximum(squared, floor)),
-    }
-
-
-BITS = "file/bits_per_pixel"
+    return measure

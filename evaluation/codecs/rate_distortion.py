@@ -1,10 +1,9 @@
-"""Rate against distortion: how much more or less a codec takes at equal quality.
+"""Rate-distortion curves and BD-rates: bytes that codecs take at equal quality.
 
-A curve is what a codec gives at its settings. Between them the logarithm of the rate is
-interpolated over the quality by monotone cubics (PCHIP), as the common test conditions
-of HEVC and VVC have it; beyond them nothing is said. A curve of a set of images is made
-of means over them: of bits per pixel, and of PSNR in dB or of MS-SSIM, whose mean is
-then put into decibels.
+A curve goes through the settings of a codec. Between them the logarithm of the rate is
+interpolated over the quality by monotone cubics (PCHIP), as in the common test
+conditions of HEVC and VVC; there is no extrapolation. A curve over a set of images uses
+the means of bits per pixel and of PSNR, or of MS-SSIM converted to decibels.
 
 Source: Bjøntegaard, Calculation of average PSNR differences between RD-curves,
 VCEG-M33, 2001.
@@ -14,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
@@ -23,27 +22,27 @@ from evaluation import bootstrap
 from evaluation.codecs import measure
 from evaluation.codecs.measure import BITS
 from evaluation.record import Evaluation
+from evaluation.tables import OURS
 
-# Identical images would be infinitely alike; see `metrics.PSNR_CAP_DB`.
-_LEAST_DIFFERENCE = 1e-10
+_LEAST_DIFFERENCE = 1e-10  # caps an MS-SSIM of 1, as `PSNR_CAP_DB` does a PSNR
 
 
 class RateCurve:
-    """What a codec gives at its settings, which may come in any order.
+    """Rates and qualities of a codec's settings, given in any order.
 
-    Of two settings of equal quality the smaller counts. One that another beats in both
-    stays: it is what the codec does there.
+    Of two settings of equal quality the one with the lower rate counts. A setting that
+    another one beats in both rate and quality stays on the curve.
 
     Args:
       rates: Of K settings, in any unit, above 0.
-      qualities: Of the same settings; more is better.
+      qualities: Of the same settings; higher is better.
 
     Attributes:
       rates: float64, in the order of `qualities`.
       qualities: float64, increasing.
 
     Raises:
-      ValueError: If the arrays do not fit, or hold other numbers.
+      ValueError: If the shapes differ, or a number is out of range or not finite.
     """
 
     def __init__(self, rates, qualities):
@@ -68,9 +67,9 @@ class RateCurve:
             )
 
     def rate_at(self, qualities) -> np.ndarray:
-        """The rates that some qualities take; NaN where the codec does not give them.
+        """The rates at some qualities; NaN outside the range of the curve.
 
-        A curve of a single setting gives its own quality only.
+        A curve of a single setting has its own quality only.
         """
         qualities = np.asarray(qualities, np.float64)
         if self._log_rate is None:
@@ -78,7 +77,7 @@ class RateCurve:
         return np.exp(self._log_rate(qualities))
 
     def overlap(self, reference: RateCurve) -> tuple[float, float] | None:
-        """The lowest and the highest quality on both curves; None without a stretch."""
+        """The lowest and the highest common quality; None if there is no range."""
         low = max(self.qualities[0], reference.qualities[0])
         high = min(self.qualities[-1], reference.qualities[-1])
         return (float(low), float(high)) if low < high else None
@@ -86,11 +85,8 @@ class RateCurve:
     def bd_rate(self, reference: RateCurve) -> float:
         """The BD-rate in percent: -50 is half the rate at equal quality, 100 twice.
 
-        The ratio of the rates, whose logarithm is averaged over the overlap. Exchanging
-        the curves inverts the ratio.
-
-        Returns:
-          NaN, undefined, where the curves do not overlap, as with a single setting.
+        The logarithm of the ratio of rates is averaged over the overlap, so exchanging
+        the curves inverts the ratio. NaN where the curves do not overlap.
         """
         span = self.overlap(reference)
         if span is None:
@@ -100,32 +96,11 @@ class RateCurve:
 
 
 def scaled(key: str, mean) -> np.ndarray:
-    """A mean quality as curves have it, in dB.
-
-    Args:
-      key: Such as "file/psnr_db", which is in dB already, or "file/ms_ssim", which
-        becomes -10 log10(1 - MS-SSIM), at most 100 dB.
-      mean: Of any shape.
-    """
+    """A mean quality in dB: PSNR as it is, MS-SSIM as -10 log10(1 - x), at most 100."""
     mean = np.asarray(mean, np.float64)
     if key.endswith("_db"):
         return mean
     return -10 * np.log10(np.maximum(1 - mean, _LEAST_DIFFERENCE))
-
-
-def curve(evaluation: Evaluation, settings: Sequence[str], key: str) -> RateCurve:
-    """The curve of a codec: means over all images.
-
-    Args:
-      evaluation: With "file/bits_per_pixel" and `key` of every setting.
-      settings: The codec's restorers.
-      key: The quality, such as "file/ms_ssim".
-    """
-    rates, qualities = (
-        [evaluation.values[setting][k].mean() for setting in settings]
-        for k in (BITS, key)
-    )
-    return RateCurve(rates, scaled(key, qualities))
 
 
 def bd_rates(
@@ -134,28 +109,27 @@ def bd_rates(
     others: Mapping[str, Sequence[str]],
     key: str,
     *,
-    confidence: float = 0.95,
-    resamples: int = 2000,
+    confidence: float = bootstrap.CONFIDENCE,
+    resamples: int = bootstrap.RESAMPLES,
     seed: int = 0,
 ) -> dict[str, dict[str, float]]:
-    """BD-rates of ours against several codecs, with bootstrap intervals over images.
+    """BD-rates of our codec against others, with bootstrap intervals over images.
 
-    For each draw of images, as `evaluation.bootstrap` draws them, all curves are made
-    anew. A draw in which two curves do not overlap is left out.
+    All curves are computed anew for each draw of `evaluation.bootstrap`. Draws in which
+    two curves do not overlap are left out.
 
     Args:
-      evaluation: As `curve` takes it.
-      ours: The restorers that are settings of ours.
-      others: {codec: restorers that are its settings}.
+      evaluation: With "file/bits_per_pixel" and `key` of every setting.
+      ours: The settings of our codec; restorers of the evaluation.
+      others: {codec: its settings}.
       key: The quality.
       confidence: Of the interval.
       resamples: Bootstrap draws.
-      seed: The same seed and images give the same intervals.
+      seed: Of the draws.
 
     Returns:
-      {codec: {"mean", "low", "high", in percent; "count", of images; "from" and "to",
-      of the overlap in dB}}; NaN where undefined, low and high also with fewer than two
-      images.
+      {codec: {"mean", "low", "high": percent; "count": images; "from", "to": overlap in
+      dB}}; NaN where undefined, low and high also with fewer than two images.
     """
     groups = {"": ours, **others}
     columns = [
@@ -168,15 +142,16 @@ def bd_rates(
     stops = np.cumsum([2 * len(settings) for settings in groups.values()])[:-1]
 
     def measured(means: np.ndarray) -> dict[str, tuple[RateCurve, RateCurve]]:
-        """Of each codec our curve and its own."""
+        """{codec: (our curve, its curve)}."""
         halves = (np.reshape(part, [2, -1]) for part in np.split(means, stops))
         mine, *theirs = (RateCurve(half[0], scaled(key, half[1])) for half in halves)
         return {codec: (mine, other) for codec, other in zip(others, theirs)}
 
     drawn = {codec: [] for codec in others}
-    for weights in _draws(len(table), resamples, seed):
-        for codec, (mine, other) in measured(weights @ table).items():
-            drawn[codec].append(mine.bd_rate(other))
+    for weights in bootstrap.draw(len(table), resamples, seed):
+        for means in weights @ table / len(table):
+            for codec, (mine, other) in measured(means).items():
+                drawn[codec].append(mine.bd_rate(other))
     result, tail = {}, (1 - confidence) / 2
     for codec, (mine, other) in measured(table.mean(axis=0)).items():
         mean, span = mine.bd_rate(other), mine.overlap(other)
@@ -189,23 +164,12 @@ def bd_rates(
     return result
 
 
-def _draws(images: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """The weight of each image in each draw, float64 [N]."""
-    generator = np.random.default_rng(seed)
-    for _ in range(resamples):
-        drawn = generator.integers(0, images, images)
-        yield np.bincount(drawn, minlength=images) / images
-
-
-OURS = "ours"
-
-
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """What was measured, and what follows from it.
+    """Our codec and image formats on the same images.
 
     Attributes:
-      evaluation: What `coders.measure` returns.
+      evaluation: From `measure.evaluate_codecs`.
       settings: {codec: its restorers}; one is `OURS`, the others are formats.
       size: Side of the images in pixels.
     """
@@ -221,7 +185,7 @@ class Comparison:
 
     @property
     def keys(self) -> tuple[str, str]:
-        """The qualities: PSNR and MS-SSIM."""
+        """The two qualities, PSNR and MS-SSIM."""
         return measure.PSNR, measure.similarity_key(self.size)
 
     @functools.cached_property
@@ -231,7 +195,7 @@ class Comparison:
 
     @functools.cached_property
     def bd_rates(self) -> dict[str, dict[str, dict[str, float]]]:
-        """{key: {format: what `rate_distortion.bd_rates` says of ours against it}}."""
+        """{key: {format: entry}}, see `bd_rates`."""
         others = {name: self.settings[name] for name in self.formats}
         return {
             key: bd_rates(self.evaluation, self.settings[OURS], others, key)
@@ -245,19 +209,23 @@ class Comparison:
         )
 
     def curve(self, codec: str, key: str) -> RateCurve:
-        """Bits per pixel over a quality in dB."""
-        return curve(self.evaluation, self.settings[codec], key)
+        """Bits per pixel over a quality in dB, both means over the images."""
+        rates, qualities = (
+            [self.evaluation.values[name][k].mean() for name in self.settings[codec]]
+            for k in (BITS, key)
+        )
+        return RateCurve(rates, scaled(key, qualities))
 
     def bytes_of(self, bits_per_pixel: float) -> float:
-        """Of a file with so many bits per pixel."""
+        """Bytes of a file with so many bits per pixel."""
         return bits_per_pixel * self.size**2 / 8
 
     def at_our_quality(self, key: str) -> list[dict[str, float | str]]:
-        """What every format takes for the quality of each of our points.
+        """The bytes of every format at the quality of each of our settings.
 
         Returns:
           From small files to large ones {"setting", "quality" in dB, "ours" and each
-          format: bytes, NaN where the format does not give that quality}.
+          format: bytes, NaN where the format does not reach that quality}.
         """
         rows = []
         for setting in self.by_rate(OURS):

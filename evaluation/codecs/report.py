@@ -1,9 +1,10 @@
-"""What a comparison of codecs says: sentences, tables and curves."""
+"""Reports of a comparison of codecs: sentences, tables, curves and pictures."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -17,11 +18,33 @@ from evaluation.codecs.rate_distortion import OURS, Comparison
 from evaluation.metrics import registry
 from evaluation.tables import Table
 
+# Keys of tables.
+BD_RATE, EQUAL_QUALITY, SETTINGS = "bd_rate", "bytes_at_equal_quality", "codec_settings"
+RATE = "rate-"  # begins the slug of a chart, before the name of its metric
+
 _MS_SSIM_DIGITS = 4  # files are nearer to the original than restored faces
+_SHOWN = 4  # typical images
+
+
+def results(found: Comparison) -> dict[str, Any]:
+    """Everything that was measured, for a JSON file."""
+    return {
+        "points": {
+            codec: [
+                {"setting": setting, **found.summary[setting]}
+                for setting in found.by_rate(codec)
+            ]
+            for codec in found.settings
+        },
+        "bd_rate_percent": found.bd_rates,
+        "bytes_at_our_quality": {key: found.at_our_quality(key) for key in found.keys},
+        "statements": [span(found), *statements(found)],
+        "tables": all_tables(found),
+    }
 
 
 def span(found: Comparison) -> str:
-    """From which rate to which our points reach."""
+    """The range of our rates."""
     rates = [found.summary[setting][BITS]["mean"] for setting in found.by_rate(OURS)]
     if len(rates) < 2:
         return f"Ours is one point, at {rates[0]:.3f} bits per pixel."
@@ -40,18 +63,18 @@ def statements(found: Comparison) -> list[str]:
     ]
     return [
         *(_statement(found, key, name) for key in found.keys for name in found.formats),
-        f"Smallest files, in bytes and of whatever quality: {', '.join(smallest)}.",
+        f"Smallest files in bytes, at any quality: {', '.join(smallest)}.",
     ]
 
 
 def _statement(found: Comparison, key: str, name: str) -> str:
-    """Who takes fewer bytes, by how much, and where."""
-    entry, what = found.bd_rates[key][name], _short(key)
+    """Which codec takes fewer bytes, by how much, and at which of our points."""
+    entry, what = found.bd_rates[key][name], registry.metric_of(key).short
     shown = tables.with_interval(entry, 1, signed=True)
     span = f"{entry['from']:.1f} to {entry['to']:.1f} dB"
     if not math.isfinite(entry["mean"]):
         alone = len(found.settings[OURS]) == 1
-        why = "one run makes no curve" if alone else f"ours and {name} share no range"
+        why = "one run is no curve" if alone else f"ours and {name} share no range"
         said = f"{what}: {why}, so there is no BD-rate"
     elif entry["count"] < bootstrap.ENOUGH or not math.isfinite(entry["low"]):
         images = tables.counted(entry["count"], "image")
@@ -70,13 +93,13 @@ def _statement(found: Comparison, key: str, name: str) -> str:
 
 
 def _where(found: Comparison, key: str, name: str) -> str:
-    """At which of our points a format takes fewer bytes."""
+    """The points of ours at which a format takes fewer bytes."""
     rows = [r for r in found.at_our_quality(key) if math.isfinite(r[name])]
     ours = f"our {tables.counted(len(found.settings[OURS]), 'point')}"
     if not rows:
-        return f"{name} gives the quality of none of {ours}."
+        return f"{name} has the quality of none of {ours}."
     if len(rows) < len(found.settings[OURS]):
-        ours = f"the {len(rows)} of {ours} whose quality it gives"
+        ours = f"the {len(rows)} of {ours} whose quality it has"
     smaller = [row["setting"] for row in rows if row[name] < row[OURS]]
     if len(smaller) in (0, len(rows)):
         return f"{name} takes fewer bytes at {'all' if smaller else 'none'} of {ours}."
@@ -84,11 +107,18 @@ def _where(found: Comparison, key: str, name: str) -> str:
     return f"{name} takes fewer bytes at {len(smaller)} of {ours}: {points}."
 
 
+def all_tables(found: Comparison) -> list[Table]:
+    """All tables of the comparison."""
+    equal = (equal_quality_table(found, key) for key in found.keys)
+    return [bd_table(found), *equal, points_table(found)]
+
+
 def bd_table(found: Comparison) -> Table:
-    """The BD-rates."""
+    """The BD-rates against each format."""
     columns, rows = ["Against"], []
     for key in found.keys:
-        columns += [f"BD-rate in {_short(key)} (%)", f"{_short(key)} range (dB)"]
+        short = registry.metric_of(key).short
+        columns += [f"BD-rate in {short} (%)", f"{short} range (dB)"]
     for name in found.formats:
         row = [name]
         for key in found.keys:
@@ -101,16 +131,17 @@ def bd_table(found: Comparison) -> Table:
         caption="BD-rate of ours",
         columns=columns,
         rows=rows,
-        note="How many more or, below 0, fewer bytes ours takes at equal quality, on "
-        "average over the qualities that both give, with 95% bootstrap intervals over "
-        "images (Bjøntegaard 2001; log rate interpolated by PCHIP). A dash where they "
-        "share no range of it. MS-SSIM counts as −10 log10(1 − MS-SSIM).",
+        note="Bytes that ours takes more (above 0) or less (below 0) at equal quality, "
+        "averaged over the common range of qualities, with 95% bootstrap intervals "
+        "over images (Bjøntegaard 2001; log rate interpolated by PCHIP). A dash where "
+        "there is no common range. MS-SSIM counts as −10 log10(1 − MS-SSIM).",
+        key=BD_RATE,
     )
 
 
 def equal_quality_table(found: Comparison, key: str) -> Table:
     """Bytes of each format at the quality of each of our points."""
-    codecs = [OURS, *found.formats]
+    codecs, metric = [OURS, *found.formats], registry.metric_of(key)
     digits = _digits(key)
     rows = []
     for row in found.at_our_quality(key):
@@ -118,16 +149,13 @@ def equal_quality_table(found: Comparison, key: str) -> Table:
         sizes = [_whole(row[codec]) for codec in codecs]
         rows.append([row["setting"], tables.number(mean, digits), *sizes])
     return Table(
-        caption=f"Bytes a file at equal {_short(key)}",
-        columns=[
-            "Ours",
-            registry.metric_of(key).label,
-            *(f"{c} (bytes)" for c in codecs),
-        ],
+        caption=f"Bytes a file at equal {metric.short}",
+        columns=["Ours", metric.label, *(f"{codec} (bytes)" for codec in codecs)],
         rows=rows,
-        note="Of formats interpolated between two settings; a dash where no setting of "
-        "the sweep gives the quality.",
-        kinds=["ours"] * len(rows),
+        note="Formats are interpolated between two settings; a dash where the quality "
+        "is outside the sweep.",
+        kinds=[OURS] * len(rows),
+        key=EQUAL_QUALITY,
     )
 
 
@@ -142,7 +170,7 @@ def points_table(found: Comparison) -> Table:
             rows.append(
                 [setting, _whole(found.bytes_of(entries[BITS]["mean"])), *cells]
             )
-            kinds.append("ours" if codec == OURS else "baseline")
+            kinds.append(OURS if codec == OURS else "baseline")
     labels = [registry.metric_of(key).label for key in (BITS, *found.keys)]
     return Table(
         caption="Every point",
@@ -150,11 +178,12 @@ def points_table(found: Comparison) -> Table:
         rows=rows,
         note="Means over the test images, with 95% bootstrap intervals.",
         kinds=kinds,
+        key=SETTINGS,
     )
 
 
 def chart(found: Comparison, key: str) -> Curve:
-    """A quality over bits per pixel: a line for each codec."""
+    """A quality over bits per pixel, a line for each codec."""
     series = []
     for codec in found.settings:
         entries = [found.summary[setting] for setting in found.by_rate(codec)]
@@ -164,24 +193,19 @@ def chart(found: Comparison, key: str) -> Curve:
         )
         bits = [entry[BITS]["mean"] for entry in entries]
         series.append(Series(codec, bits, mean, low, high, ours=codec == OURS))
-    what = _short(key)
+    what = registry.metric_of(key).short
     label = "PSNR (dB)" if key == measure.PSNR else f"−10 log10(1 − {what}) (dB)"
     images = tables.counted(len(found.evaluation.names), "image")
     return Curve(
-        slug=f"rate-{registry.metric_of(key).name}",
+        slug=RATE + registry.metric_of(key).name,
         title=f"{what} over bits per pixel",
         x_label="bits per pixel",
         y_label=label,
         series=series,
         markers=True,
-        note=f"A point is the mean over {images} at one setting; files count whole.",
+        note=f"A point is the mean over {images} at one setting, headers included.",
         alt=f"{what} over bits per pixel of {', '.join(found.settings)}.",
     )
-
-
-def _short(key: str) -> str:
-    """The metric without its unit."""
-    return registry.metric_of(key).label.partition(" (")[0]
 
 
 def _digits(key: str) -> int:
@@ -192,27 +216,16 @@ def _whole(number: float) -> str:
     return f"{round(number):,}" if math.isfinite(number) else tables.DASH
 
 
-_SHOWN = 4
-
-
-def gather(
+def typical_images(
     found: Comparison,
     codecs: Mapping[str, Codec],
     formats: Mapping[str, ImageFormat],
     split: DecodedSplit,
 ) -> tuple[str, dict[str, list[dict]]]:
-    """Compresses typical faces once more.
-
-    Of each format the quality is taken whose file is nearest in bytes to ours.
-
-    Args:
-      found: The comparison.
-      codecs: Ours, by setting.
-      formats: By name.
-      split: The images that were compared.
+    """Typical images by our codec, and by each format in about as many bytes.
 
     Returns:
-      Our setting that is shown, and pictures as a report takes them.
+      The setting of ours that is shown, and pictures as a report takes them.
     """
     setting = low_rate_setting(found)
     rows = []
@@ -227,14 +240,11 @@ def gather(
             quality, file = form.nearest(image, len(data))
             images.append((_label(f"{name} {quality}", file), form.decode(file)))
         rows.append({"name": split.names[index], "note": "", "images": images})
-    return setting, {"Typical faces at about equal bytes": rows}
+    return setting, {"Typical images at about equal bytes": rows}
 
 
 def low_rate_setting(found: Comparison) -> str:
-    """Our setting of the smallest files that no format is too large for.
-
-    Where all formats' smallest files are larger than ours, that of our largest files.
-    """
+    """Our smallest setting whose bytes every format can match, or else our largest."""
     least = max(
         (found.summary[found.by_rate(name)[0]][BITS]["mean"] for name in found.formats),
         default=0.0,
@@ -245,7 +255,7 @@ def low_rate_setting(found: Comparison) -> str:
 
 
 def typical(found: Comparison, setting: str) -> list[int]:
-    """The images whose MS-SSIM is in the middle of all."""
+    """The images of median MS-SSIM."""
     order = np.argsort(found.evaluation.values[setting][found.keys[1]], kind="stable")
     start = max(0, (len(order) - _SHOWN) // 2)
     return [int(index) for index in order[start : start + _SHOWN]]

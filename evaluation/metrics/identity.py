@@ -1,8 +1,7 @@
-"""Identity similarity: whether a completed face still is the same person's.
+"""Identity similarity: the cosine of face embeddings of original and completed face.
 
-A face embedding decides, and none is part of this package: `load` takes a user's own,
-as a SavedModel. Each embedding has a scale of its own, so values of two embeddings do
-not compare; `Similarity.sha256_prefix` tells which one it was.
+No embedding is part of this package; `load` takes a user's own, as a SavedModel. Values
+of different embeddings are not comparable; `Similarity.sha256_prefix` identifies one.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import tensorflow as tf
 
 from data_pipeline import choices, pixels
 
-# What the embedding was trained on, made of the uint8 that `pixels.resize` gives.
+# Range the embedding was trained on -> conversion from uint8.
 INPUT_RANGES = {
     "unit": pixels.bytes_to_unit,
     "signed": pixels.bytes_to_signed,
@@ -31,10 +30,9 @@ _WAY_OUT = "Or leave --embedding out, to do without identity similarity."
 class Similarity:
     """`(target, composite, names) -> [B]` float32, the cosine of two embeddings.
 
-    1 where they point the same way, 0 at a right angle, -1 where they are opposite.
-    Images are RGB [B, H, W, 3] in [0, 1]. Each is rounded to uint8 and, whole, resized
-    to what the embedding takes; an embedding that was trained on tighter crops of the
-    face sees smaller faces than it is used to.
+    Images are RGB [B, H, W, 3] in [0, 1]. The whole image is rounded to uint8 and
+    resized to the input of the embedding. If it was trained on tighter crops of the
+    face, it sees smaller faces here.
 
     Attributes:
       name: Of the folder that was loaded.
@@ -64,7 +62,7 @@ class Similarity:
         """Compares; a ValueError names an image whose embedding is zero or NaN."""
         if self._target is None or not np.array_equal(target, self._target):
             self._originals = self._directions(target, names, "original")
-            self._target = np.array(target)  # copied, lest it change under us
+            self._target = np.array(target)  # a copy: the caller may change it
         completed = self._directions(composite, names, "completed")
         return (self._originals * completed).sum(axis=1).astype(np.float32)
 
@@ -99,14 +97,11 @@ def load(path: str | os.PathLike, input_range: str = "unit") -> Similarity:
 
     Args:
       path: A SavedModel folder with the signature `serving_default`, or one that Keras
-        wrote. Its one input is RGB [B, h, w, 3], floats or integers, h and w fixed or
-        open; the first output, in the order of their names, that holds two floats or
-        more an image is the embedding, whatever its shape.
-      input_range: What the embedding was trained on: "unit" [0, 1], "signed" [-1, 1]
-        or "bytes" [0, 255].
-
-    Returns:
-      The metric.
+        wrote. Its only input is RGB [B, h, w, 3], floats or integers, h and w fixed or
+        open. The embedding is the first output, by name, that holds at least two
+        floats an image.
+      input_range: Range of its training images: "unit" [0, 1], "signed" [-1, 1] or
+        "bytes" [0, 255].
 
     Raises:
       ValueError: the folder is no SavedModel or cannot be loaded, has other inputs or
@@ -173,13 +168,13 @@ def _open(folder: pathlib.Path) -> tuple[dict, dict, Callable]:
 
 
 def _keras(model: tf.keras.Model) -> tuple[dict, dict, Callable]:
-    """As `_open`, of a Keras model that was saved without signatures."""
+    """Like `_open`, for a Keras model that was saved without signatures."""
 
     def run(images: tf.Tensor) -> Mapping[str, tf.Tensor]:
         outputs = tf.nest.flatten(model(images, training=False))
         return dict(zip(model.output_names, outputs))
 
-    # A subclassed model does not know its inputs, and is then told that it has none.
+    # A subclassed model has no inputs here, which is reported as an error.
     inputs, outputs = model.inputs or [], model.outputs or []
     return (
         dict(zip(model.input_names or [], inputs)),
@@ -194,7 +189,7 @@ def _holds_images(spec: tf.TensorSpec) -> bool:
 
 
 def _holds_vectors(spec: tf.TensorSpec) -> bool:
-    """Two floats or more an image, as far as the shape is known before it is run."""
+    """Whether there are at least two floats an image, as far as the shape is known."""
     shape = spec.shape
     several = shape.rank is None or (shape.rank > 1 and shape[1:].num_elements() != 1)
     return spec.dtype.is_floating and several
@@ -211,7 +206,7 @@ def _shown(specs: Mapping[str, tf.TensorSpec]) -> str:
 
 
 def _sha256(folder: pathlib.Path) -> str:
-    """Of every file and its name; a file that is renamed changes it too."""
+    """A checksum of every file and its name."""
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         content = hashlib.sha256(path.read_bytes()).hexdigest()

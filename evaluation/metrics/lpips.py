@@ -1,24 +1,19 @@
-r"""LPIPS with AlexNet, version 0.1 (Zhang et al. 2018), from one weights file.
+"""LPIPS with AlexNet, version 0.1 (Zhang et al. 2018).
 
-Nothing else in this package is called LPIPS. Its weights are published by torchvision
-(AlexNet's convolutions) and by LPIPS's authors (five linear heads). One `.npz` is made
-of both, with or without network, and never with PyTorch:
-
-  python -m experiments.lpips_weights --download
-  python -m experiments.lpips_weights --alexnet=alexnet-owt-7be5be79.pth \
-      --heads=alex.pth --output=lpips_alex.npz
-
-`--download` fetches the two files, checks them, and writes the cache file that
-`resolve` finds; the second form converts files that came another way.
+The weights are one `.npz`, which `experiments.lpips_weights` makes of the two published
+PyTorch files: AlexNet's convolutions by torchvision and the linear heads by the authors
+of LPIPS. Measuring does not need PyTorch.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib
 import io
 import os
 import pathlib
 import tempfile
+import types
 import urllib.request
 
 import numpy as np
@@ -26,9 +21,6 @@ import tensorflow as tf
 import tqdm
 
 from data_pipeline import pixels
-from evaluation.metrics import torch_checkpoint
-
-__all__ = ["LPIPS", "convert", "download", "load", "resolve"]
 
 _SHIFT = (-0.030, -0.088, -0.188)
 _SCALE = (0.458, 0.448, 0.450)
@@ -41,8 +33,8 @@ class LPIPS:
     0 for equal images; larger is more different. Values outside [0, 1] are clipped.
 
     Attributes:
-      minimum_size: Smallest side in pixels; a stride of 4 and two poolings leave
-        nothing of a smaller image.
+      minimum_size: Smallest side in pixels; AlexNet's strides leave nothing of a
+        smaller image.
       sha256_prefix: First 16 hex digits of the weights file's checksum, for reports.
     """
 
@@ -91,7 +83,7 @@ class LPIPS:
         )
 
     def _distance(self, target, restored):
-        # One pass over both, because a batch twice as long is faster than two.
+        # One batch of both is faster than two batches.
         both = tf.clip_by_value(tf.concat([target, restored], axis=0), 0.0, 1.0)
         return self._sum(tf.split(x, 2) for x in self._features(both, tf.float32))
 
@@ -124,25 +116,9 @@ class LPIPS:
             yield x / (norm + 1e-10)
 
 
-def load(path: str | os.PathLike) -> LPIPS:
-    """Loads the `.npz` that `convert` writes.
-
-    Args:
-      path: A file with conv1_w..conv5_w (HWIO), conv1_b..conv5_b and lin1..lin5.
-
-    Returns:
-      The metric.
-
-    Raises:
-      ValueError: a key is missing or has another shape.
-    """
-    weights, sha256 = read(path)
-    return LPIPS(weights, sha256[:16])
-
-
 CACHE = pathlib.Path("~/.cache/facemend/lpips_alex.npz")
 
-# (address, sha256). The first name carries the first digits of its checksum.
+# (address, sha256)
 ALEXNET = (
     "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
     "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
@@ -163,14 +139,11 @@ CONVOLUTIONS = {
 }
 
 
-def read(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], str]:
-    """Reads a weights file.
+def load(path: str | os.PathLike) -> LPIPS:
+    """Loads the `.npz` that `convert` writes.
 
     Args:
-      path: A file that `convert` wrote.
-
-    Returns:
-      The arrays by name, and the file's sha256.
+      path: A file with conv1_w..conv5_w (HWIO), conv1_b..conv5_b and lin1..lin5.
 
     Raises:
       ValueError: a key is missing or has another shape.
@@ -178,17 +151,17 @@ def read(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], str]:
     with np.load(path) as file:
         weights = {key: file[key] for key in file.files}
     _check(weights, path)
-    return weights, _sha256(path)
+    return LPIPS(weights, _sha256(path)[:16])
 
 
 def resolve(path: str) -> pathlib.Path | None:
-    """Finds the weights: the given file, else the cached one, else None.
+    """Finds the weights file: the given one, else the cached one, else None.
 
     Args:
       path: Value of the flag --lpips_weights; empty where it is not given.
 
     Returns:
-      An existing file, or None, in which case reports leave LPIPS out.
+      An existing file; None if there is none, and reports then leave LPIPS out.
 
     Raises:
       FileNotFoundError: a path is given and nothing is there.
@@ -211,7 +184,7 @@ def convert(
     heads_path: str | os.PathLike,
     out_path: str | os.PathLike,
 ) -> pathlib.Path:
-    """Makes one `.npz` of torchvision's AlexNet and the LPIPS heads.
+    """Makes one `.npz` of torchvision's AlexNet and the LPIPS heads; needs PyTorch.
 
     Args:
       torchvision_path: `alexnet-owt-7be5be79.pth`; its classifier is not kept.
@@ -222,12 +195,10 @@ def convert(
       out_path.
 
     Raises:
+      ImportError: PyTorch is not installed.
       ValueError: one of the files is not what it should be.
     """
-    alexnet, heads = (
-        torch_checkpoint.read(torchvision_path),
-        torch_checkpoint.read(heads_path),
-    )
+    alexnet, heads = _read_checkpoint(torchvision_path), _read_checkpoint(heads_path)
     weights = {}
     for layer, (place, _) in CONVOLUTIONS.items():
         kernel = _take(alexnet, f"features.{place}.weight", torchvision_path)
@@ -251,9 +222,11 @@ def download() -> pathlib.Path:
       The cache file.
 
     Raises:
+      ImportError: PyTorch is not installed.
       OSError: a file cannot be fetched.
       ValueError: a file is not the published one.
     """
+    _torch()  # before anything is fetched
     cache = CACHE.expanduser()
     cache.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache.parent) as folder:
@@ -263,6 +236,32 @@ def download() -> pathlib.Path:
             _fetch(address, sha256, paths[-1])
         heads, alexnet = paths
         return convert(alexnet, heads, cache)
+
+
+def _torch() -> types.ModuleType:
+    try:
+        return importlib.import_module("torch")
+    except ImportError as error:
+        raise ImportError(
+            "Reading the published LPIPS weights needs PyTorch. Install the extra "
+            "'torch': pip install -e '.[torch]' -c constraints.txt"
+        ) from error
+
+
+def _read_checkpoint(path: str | os.PathLike) -> dict[str, np.ndarray]:
+    """The tensors of a `.pth` file. A file that asks for other objects is refused."""
+    try:
+        content = _torch().load(path, map_location="cpu", weights_only=True)
+        return {name: tensor.detach().numpy() for name, tensor in content.items()}
+    except (ImportError, FileNotFoundError):
+        raise
+    # PyTorch raises many kinds of errors on damaged files.
+    except Exception as error:
+        raise ValueError(
+            f"{path} cannot be read as a PyTorch file of tensors "
+            f"({type(error).__name__}). Fetch it again from where it is published; it "
+            "is not opened in any other way, because a .pth file can run code."
+        ) from error
 
 
 def _fetch(address: str, sha256: str, path: pathlib.Path) -> None:
@@ -282,8 +281,8 @@ def _fetch(address: str, sha256: str, path: pathlib.Path) -> None:
         ) from error
     if (got := _sha256(path)) != sha256:
         raise ValueError(
-            f"{address} gave a file with sha256 {got} instead of {sha256}: it was "
-            "damaged or replaced on the way. Nothing was kept; try again."
+            f"{address} gave a file with sha256 {got} instead of {sha256}: it is "
+            "damaged or not the published one. Nothing was kept; try again."
         )
 
 

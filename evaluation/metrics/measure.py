@@ -1,4 +1,4 @@
-"""Image metrics, defined once, on three regions of a restored picture.
+"""Image metrics on three regions of a restored image.
 
 Every metric is `(target, restored) -> [B]` float32 for RGB images [B, H, W, 3] in
 [0, 1]; values outside are clipped, nothing is rounded to uint8. `measure` reports
@@ -7,7 +7,7 @@ them on
   hole       only the missing pixels; metrics that need a neighborhood (SSIM, MS-SSIM,
              LPIPS) see the composite, cropped to the hole's bounding box
   composite  the restored pixels pasted into the known ones
-  raw        the network's whole image, as it is
+  raw        the whole output of the restorer
 
 Sources: SSIM is Wang et al. 2004 (11×11 Gaussian, sigma 1.5, K1 0.01, K2 0.03, per
 channel, then averaged), MS-SSIM Wang et al. 2003 with their five weights.
@@ -31,13 +31,12 @@ from evaluation.metrics.ssim import (
 
 REGIONS = ("hole", "composite", "raw")
 
-# Identical images have an infinite PSNR, and one of them would make the average of a
-# test set infinite. 100 dB (a mean squared error of 1e-10) is far above anything that
-# a restoration reaches, so the cap touches identical images only.
+# Identical images have an infinite PSNR, and one would make the mean over a test set
+# infinite. The cap (a mean squared error of 1e-10) touches identical images only.
 PSNR_CAP_DB = 100.0
+_LEAST_MSE = 10 ** (-PSNR_CAP_DB / 10)
 
-# Bounds the memory of `measure`, whatever batch it is given.
-_CHUNK = 64
+_CHUNK = 64  # images that `measure` holds at once, a bound on memory
 
 LPIPS = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -61,8 +60,7 @@ def mse(target, restored) -> tf.Tensor:
 
 def psnr_db(target, restored) -> tf.Tensor:
     """-10 log10(mse) of each image, at most `PSNR_CAP_DB`."""
-    floor = 10 ** (-PSNR_CAP_DB / 10)
-    return -10 / np.log(10) * tf.math.log(tf.maximum(mse(target, restored), floor))
+    return -10 / np.log(10) * tf.math.log(tf.maximum(mse(target, restored), _LEAST_MSE))
 
 
 def paste(target, restored, mask) -> np.ndarray:
@@ -82,15 +80,15 @@ def measure(
 
     Whole images of 161 px and more get `ms_ssim`, smaller ones `ms_ssim_3` and
     `ms_ssim_5w`; the hole always gets the latter two. A metric that is undefined for
-    one image (a bounding box below its minimum size, a mask that misses nothing) is
-    NaN for that image: average with `np.nanmean`.
+    an image (a bounding box below its minimum size, an empty mask) is NaN for that
+    image: average with `np.nanmean`.
 
     Args:
       target: float32 [B, H, W, 3] in [0, 1], the true images.
-      restored: float32 [B, H, W, 3] in [0, 1], what a restorer returned, unpasted.
+      restored: float32 [B, H, W, 3] in [0, 1], the output of a restorer.
       mask: [B, H, W, 1], 1 = missing.
-      lpips: `(target, restored) -> [B]`, or None to leave LPIPS out. Its attribute
-        `minimum_size`, if any, bounds the images that it is given.
+      lpips: `(target, restored) -> [B]`, or None to leave LPIPS out. It is not called
+        on images below its attribute `minimum_size`, if it has one.
       regions: Which of `REGIONS` to report.
 
     Returns:
@@ -98,7 +96,7 @@ def measure(
 
     Raises:
       ValueError: shapes do not fit, a region is unknown, or an image holds NaN or
-        infinity (a broken network must not pass for an undefined metric).
+        infinity.
     """
     target, restored = np.asarray(target, "f"), np.asarray(restored, "f")
     mask = np.asarray(mask)
@@ -117,11 +115,12 @@ def _measure_chunk(target, restored, missing, lpips, regions) -> dict[str, np.nd
     values, images = {}, (composite, restored)
     for region in sorted(regions, key=REGIONS.index):
         if region == "hole":
-            values.update(_hole_pixels(target, restored, missing))
+            for name, value in pixel_errors(restored - target, missing).items():
+                values[f"hole/{name}"] = value.astype(np.float32)
             values.update(_hole_patches(target, composite, missing, lpips))
             continue
         image = composite if region == "composite" else restored
-        # Classical methods return the known pixels: what is pasted is what they gave.
+        # The baselines return known pixels unchanged: both regions are the same image.
         if region == "raw" and "composite" in regions and np.array_equal(*images):
             same = [key for key in values if key.startswith("composite/")]
             values.update({f"raw/{key[10:]}": values[key] for key in same})
@@ -133,20 +132,32 @@ def _measure_chunk(target, restored, missing, lpips, regions) -> dict[str, np.nd
     return values
 
 
-def _hole_pixels(target, restored, missing) -> dict[str, np.ndarray]:
-    """Errors over the missing pixels alone; NaN where none is missing."""
-    error = np.where(missing, restored - target, 0).astype(np.float64)
-    count = 3.0 * missing.sum(axis=(1, 2, 3))
+def pixel_errors(error: np.ndarray, mask: np.ndarray) -> dict[str, np.ndarray]:
+    """Errors averaged over the pixels of a mask; NaN where it has none.
+
+    Args:
+      error: [B, H, W, C], restored - target.
+      mask: [B, H, W, 1] of 0 and 1.
+
+    Returns:
+      {"l1_percent", "mae", "mse", "psnr_db": float64 [B]}.
+    """
+    error = np.where(mask, error, 0).astype(np.float64)
+    count = error.shape[-1] * np.sum(mask, axis=(1, 2, 3), dtype=np.float64)
     count[count == 0] = np.nan
     absolute = np.abs(error).sum(axis=(1, 2, 3)) / count
     squared = np.square(error).sum(axis=(1, 2, 3)) / count
-    values = {"l1_percent": 100 * absolute, "mae": absolute, "mse": squared}
-    values["psnr_db"] = -10 * np.log10(np.maximum(squared, 10 ** (-PSNR_CAP_DB / 10)))
-    return {f"hole/{name}": v.astype(np.float32) for name, v in values.items()}
+    decibels = -10 * np.log10(np.maximum(squared, _LEAST_MSE))
+    return {
+        "l1_percent": 100 * absolute,
+        "mae": absolute,
+        "mse": squared,
+        "psnr_db": decibels,
+    }
 
 
 def _hole_patches(target, composite, missing, lpips) -> dict[str, np.ndarray]:
-    """Neighborhood metrics on bounding boxes; boxes of one size go as one batch."""
+    """Neighborhood metrics on bounding boxes; boxes of one size make one batch."""
     names = ("ssim", "ms_ssim_3", "ms_ssim_5w", *_if_given(lpips))
     values = {name: np.full(len(target), np.nan, np.float32) for name in names}
     groups: dict[tuple[int, int], list[tuple[int, tuple]]] = {}
@@ -210,13 +221,8 @@ _FUNCTIONS = {
 
 
 def psnr_db_uint8(image: np.ndarray, other: np.ndarray) -> float:
-    """Peak signal-to-noise ratio of 8-bit pictures, at most `metrics.PSNR_CAP_DB`.
-
-    Args:
-      image: uint8 [H, W, 3].
-      other: The same.
-    """
-    # Row by row: of large pictures, their squares would take more than the codec.
+    """PSNR of two uint8 [H, W, 3], at most `PSNR_CAP_DB`."""
+    # Row by row, because the squares of large images take much memory.
     rows = (np.subtract(a, b, dtype=np.int32) for a, b in zip(image, other))
     mse = sum(int(np.square(row).sum()) for row in rows) / image.size / 255**2
-    return float(-10 * np.log10(max(mse, 10 ** (-PSNR_CAP_DB / 10))))
+    return float(-10 * np.log10(max(mse, _LEAST_MSE)))

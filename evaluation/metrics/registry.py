@@ -1,4 +1,4 @@
-"""The metrics by name: label, unit, direction, digits."""
+"""Metrics by name: label, unit, direction, digits."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ REGION_NOTES = {
     "hole": "Only the missing pixels; SSIM-like metrics on the hole's bounding box",
     "composite": "The restored pixels pasted into the known ones",
     "raw": "The network's own whole image",
-    "file": "What a compressed file decodes to, and its bytes, header included",
-    "masked": "The whole image and its original, both black but for the face",
+    "file": "The image decoded from a file, and the bytes of the file with its header",
+    "masked": "The whole image and its original, both black outside the face",
     "face": "Only the pixels of the face mask",
 }
 
 
 def metric_of(key: str) -> Metric:
-    """The metric of "region/metric"; an unknown one is shown under its own name."""
+    """The metric of "region/metric"; an unknown one is labeled with its name."""
     name = key.rpartition("/")[2]
     return METRICS.get(name) or Metric(name, name, None, 3)
 
@@ -69,6 +69,11 @@ class Metric:
     higher_is_better: bool | None
     digits: int
 
+    @property
+    def short(self) -> str:
+        """The label without unit or variant: "PSNR", "MS-SSIM"."""
+        return self.label.partition(" (")[0]
+
 
 METRICS = {
     metric.name: metric
@@ -84,12 +89,12 @@ METRICS = {
         Metric("ms_ssim_3", "MS-SSIM (3 scales)", higher_is_better=True, digits=3),
         Metric("ms_ssim_5w", "MS-SSIM (5, shrunk)", higher_is_better=True, digits=3),
         Metric("lpips", "LPIPS", higher_is_better=False, digits=3),
-        # Not of `measure`, but of `evaluation.codecs.measure` and of files.
+        # Of `evaluation.codecs.measure`.
         Metric("bytes", "Bytes", higher_is_better=False, digits=0),
         Metric("bits_per_pixel", "Bits per pixel", higher_is_better=False, digits=3),
-        # Not of `measure`, but of `evaluation.metrics.vif`.
+        # Of `evaluation.metrics.vif`.
         Metric("vif", "VIF", higher_is_better=True, digits=3),
-        # Of `experiments.portrait_autoencoder.report`. Less may well be worse.
+        # Of `experiments.portrait_autoencoder.report`; lower is not always better.
         Metric("mse_uint8_wrap", "MSE with 8-bit overflow", None, digits=5),
         # Of `evaluation.attributes` and `evaluation.metrics.identity`.
         Metric("attribute_accuracy", "Attribute accuracy (%)", True, digits=1),

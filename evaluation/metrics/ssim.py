@@ -1,10 +1,9 @@
 """SSIM and MS-SSIM of float32 [B, H, W, C] in [0, 1], fast on a CPU.
 
-The numbers are those of `tf.image.ssim` and `tf.image.ssim_multiscale` (Wang et al.
-2004 and 2003: K1 0.01, K2 0.03, windows that stay inside the image, each channel for
-itself). Filtering is two products with a banded matrix, one for the rows and one for
-the columns, because a matrix product runs near a CPU's peak and a depthwise
-convolution with one 11×11 filter does not.
+The values equal `tf.image.ssim` and `tf.image.ssim_multiscale` (Wang et al. 2004 and
+2003: K1 0.01, K2 0.03, windows inside the image, channels averaged). Filtering is two
+products with a banded matrix, one for the rows and one for the columns, which is faster
+than a depthwise convolution with one 11×11 filter.
 """
 
 from __future__ import annotations
@@ -47,8 +46,8 @@ def ms_ssim_5w(target, restored) -> tf.Tensor:
     """MS-SSIM over five scales with a window that fits the coarsest; >= 17 px.
 
     The window has min(11, short side of the coarsest scale) taps, and sigma shrinks in
-    proportion: 8 taps and 1.09 for 128 px, 4 and 0.55 for 64. So only values of images
-    of one size are comparable. From 161 px on it is `ms_ssim`.
+    proportion: 8 taps and 1.09 for 128 px, 4 and 0.55 for 64. Only values of images of
+    the same size are comparable. From 161 px on it equals `ms_ssim`.
     """
     images = as_images("ms_ssim_5w", target, restored)
     coarsest = -(-min(images[0].shape[1:3]) // 16)
@@ -106,8 +105,7 @@ def similarity(weights: tuple[float, ...] = (1.0,), taps: int = TAPS) -> Callabl
 
     @tf.function(input_signature=[_IMAGES, _IMAGES])
     def compiled(target, restored):
-        # On a GPU the products would run in TF32, whose three digits do not survive
-        # the subtraction E[x^2] - E[x]^2.
+        # TF32 on a GPU is too coarse for the subtraction E[x^2] - E[x]^2.
         with tf.device("/CPU:0"):
             pair = [tf.transpose(x, [0, 3, 1, 2]) for x in (target, restored)]
             terms = []
@@ -126,8 +124,9 @@ def similarity(weights: tuple[float, ...] = (1.0,), taps: int = TAPS) -> Callabl
 
 def _terms(x, y, taps: int) -> tuple[tf.Tensor, tf.Tensor]:
     """Maps of the luminance and the contrast-structure term, [B, C, H', W']."""
-    rows = _band(tf.shape(x)[2], taps)
-    columns = _band(tf.shape(x)[3], taps)
+    sigma = 1.5 * taps / TAPS
+    rows = gaussian_band(tf.shape(x)[2], taps, sigma)
+    columns = gaussian_band(tf.shape(x)[3], taps, sigma)
 
     def blurred(z):
         along_rows = tf.einsum("bchw,vw->bchv", z, columns)
@@ -142,16 +141,14 @@ def _terms(x, y, taps: int) -> tuple[tf.Tensor, tf.Tensor]:
     return luminance, (covariance + _C2) / (variances + _C2)
 
 
-def _band(size, taps: int) -> tf.Tensor:
-    """[size - taps + 1, size], the Gaussian window at each of its positions."""
-    sigma = 1.5 * taps / TAPS
-    offsets = tf.range(taps, dtype=tf.float32) - (taps - 1) / 2
+def gaussian_band(size, taps: int, sigma: float, dtype=tf.float32) -> tf.Tensor:
+    """[size - taps + 1, size], a Gaussian window at each of its positions."""
+    offsets = tf.range(taps, dtype=dtype) - (taps - 1) / 2
     window = tf.nn.softmax(-tf.square(offsets / sigma) / 2)
     shift = tf.range(size)[None, :] - tf.range(size - taps + 1)[:, None]
     inside = (shift >= 0) & (shift < taps)
-    return tf.where(
-        inside, tf.gather(window, tf.clip_by_value(shift, 0, taps - 1)), 0.0
-    )
+    placed = tf.gather(window, tf.clip_by_value(shift, 0, taps - 1))
+    return tf.where(inside, placed, tf.zeros_like(placed))
 
 
 def _halved(x) -> tf.Tensor:

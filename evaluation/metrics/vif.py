@@ -1,18 +1,18 @@
 """Visual information fidelity in the pixel domain, VIFp (Sheikh & Bovik 2006).
 
-How much of the information that an eye takes from the target it could also take from
-the restored image. A target's neighborhoods are Gaussian with a variance of their own,
-the restored image is the target times a gain plus noise, and the eye adds noise to
-both; what two such signals tell is a sum of logarithms. The measure is the one that
-the authors released as `vifp_mscale`: four scales, with Gaussian windows of 17, 9, 5
-and 3 pixels that stay inside the image.
+The share of the target's visual information that is left in the restored image. The
+model: neighborhoods of the target are Gaussian with a variance of their own, the
+restored image is the target times a gain plus noise, and the eye adds noise to both;
+mutual information is then a sum of logarithms. The measure is the authors' release
+`vifp_mscale`: four scales, with Gaussian windows of 17, 9, 5 and 3 pixels inside the
+image.
 """
 
 from __future__ import annotations
 
 import tensorflow as tf
 
-from evaluation.metrics import ssim
+from evaluation.metrics.ssim import as_images, gaussian_band
 
 # The fourth scale, (((41 - 8) / 2 - 4) / 2 - 2) / 2 pixels rounded up, is one window.
 MINIMUM_SIZE = 41
@@ -24,12 +24,12 @@ _IMAGES = tf.TensorSpec([None, None, None, None], tf.float32)
 
 
 def vif(target, restored) -> tf.Tensor:
-    """VIFp of each channel for itself, then averaged, as SSIM is here; >= 41 px.
+    """VIFp, averaged over the channels; >= 41 px.
 
     1 for equal images, 0 where nothing of the target is left (a constant image, a
     negative), over 1 where contrast is enhanced. It is not symmetric. The release is
-    for gray images; channel by channel is how Python's packages extend it to color.
-    Those that measure luma alone give other numbers, except for gray pictures.
+    for gray images; averaging channels is how Python packages extend it to color.
+    Implementations that measure luma differ, except for gray images.
 
     Args:
       target: RGB [B, H, W, 3] in [0, 1]; values outside are clipped, nothing is
@@ -37,13 +37,13 @@ def vif(target, restored) -> tf.Tensor:
       restored: The same.
 
     Returns:
-      float32 [B]. A channel in which the target is constant tells nothing and is left
-      out; a target that is constant in all of them gives NaN.
+      float32 [B]. Channels in which the target is constant are left out; NaN if it is
+      constant in all of them.
 
     Raises:
       ValueError: If the shapes differ or the short side is below `MINIMUM_SIZE`.
     """
-    target, restored = ssim.as_images("vif", target, restored)
+    target, restored = as_images("vif", target, restored)
     height, width = target.shape[1:3]
     if min(height, width) < MINIMUM_SIZE:
         raise ValueError(
@@ -56,31 +56,31 @@ def vif(target, restored) -> tf.Tensor:
 
 @tf.function(input_signature=[_IMAGES, _IMAGES])
 def _compiled(target, restored):
-    # float64, because E[x^2] - E[x]^2 of nearly flat skin has few digits otherwise.
+    # float64, because E[x^2] - E[x]^2 of nearly flat skin loses its digits in float32.
     with tf.device("/CPU:0"):
         x, y = _levels(target), _levels(restored)
         kept = available = 0.0
         for scale, taps in enumerate(_TAPS):
             if scale:
                 x, y = (_blurred(z, taps)[..., ::2, ::2] for z in (x, y))
-            told, there = _information(x, y, taps)
-            kept, available = kept + told, available + there
-        telling = tf.reduce_sum(tf.cast(available > 0, tf.float64), axis=1)
+            scale_kept, scale_available = _information(x, y, taps)
+            kept, available = kept + scale_kept, available + scale_available
+        channels = tf.reduce_sum(tf.cast(available > 0, tf.float64), axis=1)
         total = tf.reduce_sum(tf.math.divide_no_nan(kept, available), axis=1)
-        return tf.cast(total / telling, tf.float32)
+        return tf.cast(total / channels, tf.float32)
 
 
 def _levels(images) -> tf.Tensor:
     """[B, H, W, C] in [0, 1] -> float64 [B, C, H, W], 255 levels around a mean of 0.
 
-    Variances do not know the mean, and without it they lose no digits to it.
+    Variances do not depend on the mean, and are more exact without it.
     """
     levels = 255 * tf.cast(tf.transpose(images, [0, 3, 1, 2]), tf.float64)
     return levels - tf.reduce_mean(levels, axis=[2, 3], keepdims=True)
 
 
 def _information(x, y, taps: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """What the eye takes from y of x, and from x: sums over one scale, [B, C]."""
+    """Information about x in y, and in x itself: sums over one scale, [B, C]."""
     mean_x, mean_y, xx, yy, xy = tf.unstack(
         _blurred(tf.stack([x, y, x * x, y * y, x * y]), taps)
     )
@@ -96,16 +96,9 @@ def _information(x, y, taps: int) -> tuple[tf.Tensor, tf.Tensor]:
 
 def _blurred(z, taps: int) -> tf.Tensor:
     """[..., H, W] -> [..., H - taps + 1, W - taps + 1]."""
-    # Products with banded matrices, as in `structure`, which says why.
-    rows, columns = (_band(tf.shape(z)[axis], taps) for axis in (-2, -1))
+    # Products with banded matrices, as in `ssim`.
+    rows, columns = (
+        gaussian_band(tf.shape(z)[axis], taps, taps / 5, tf.float64)
+        for axis in (-2, -1)
+    )
     return tf.linalg.matmul(rows, tf.einsum("...hw,vw->...hv", z, columns))
-
-
-def _band(size, taps: int) -> tf.Tensor:
-    """[size - taps + 1, size], the window at each of its positions."""
-    offsets = tf.range(taps, dtype=tf.float64) - (taps - 1) / 2
-    window = tf.nn.softmax(-tf.square(offsets / (taps / 5)) / 2)
-    shift = tf.range(size)[None, :] - tf.range(size - taps + 1)[:, None]
-    inside = (shift >= 0) & (shift < taps)
-    placed = tf.gather(window, tf.clip_by_value(shift, 0, taps - 1))
-    return tf.where(inside, placed, tf.zeros_like(placed))

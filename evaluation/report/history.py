@@ -1,4 +1,4 @@
-"""history.csv, which training writes, and the learning curves in it."""
+"""Learning curves from history.csv, which training writes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from evaluation.charts import Curve, Series
 from evaluation.metrics import registry
 
-# Columns of history.csv that are no curves of their own.
+# Columns of history.csv that are not drawn.
 BOOKKEEPING = {"epoch", "step", "steps", "seconds", "images_per_second", "time"}
-# Prefix of columns that are no losses; whoever watches them draws them.
+# Prefix of columns that are no losses; papers that record them draw them.
 WATCHED = "watched_"
 # Prefix of a loss -> title of its chart.
 NETWORKS = {
@@ -21,12 +21,12 @@ NETWORKS = {
     "d": "Discriminator losses",
     "c": "Classifier losses",
 }
-# Prefix -> title, of losses that are added up where runs are compared.
+# Prefix -> title, of losses that are summed where runs are compared.
 TOTALS = {
     "g": "Generator loss, all its terms",
     "d": "Discriminator loss, all its terms",
 }
-# Column -> title, of losses that have a chart each there.
+# Column -> title, of losses with a chart each where runs are compared.
 SINGLE = {
     "c_real": "Classifier loss on real images",
     "c_fake": "Classifier loss on restored images",
@@ -34,7 +34,7 @@ SINGLE = {
 
 
 def read(path: str | os.PathLike | None) -> dict[str, list[float]]:
-    """Columns of a history.csv; {} where there is no file. Blank cells are NaN."""
+    """Reads the columns of a history.csv; {} if it does not exist. Blanks are NaN."""
     if path is None or not pathlib.Path(path).exists():
         return {}
     with open(path, encoding="utf-8", newline="") as file:
@@ -57,14 +57,13 @@ def read(path: str | os.PathLike | None) -> dict[str, list[float]]:
 def learning(
     history: Mapping[str, Sequence[float]], headline: Sequence[str] = ()
 ) -> list[Curve]:
-    """The validation metrics of the headline, and the losses, one chart a network.
+    """Charts of the headline's validation metrics, and of the losses of each network.
 
     Args:
       history: From `read`. Validation columns are named val_region/metric, losses by
-        a prefix and an underscore (g_l2, d_real); another one is a chart of its own,
-        but for those of `WATCHED`.
-      headline: Keys of the metrics, such as "hole/l1_percent"; those that are not in
-        the history are passed over, and so are all other metrics in it.
+        the prefix of their network and an underscore (g_l2, d_real). Any other column
+        has its own chart, except those of `WATCHED`.
+      headline: Keys of the metrics, such as "hole/l1_percent".
     """
     x_name = next((name for name in ("epoch", "step") if name in history), None)
     if x_name is None:
@@ -96,14 +95,14 @@ def overlaid(
     histories: Mapping[str, Mapping[str, Sequence[float]]],
     headline: Sequence[str] = (),
 ) -> list[Curve]:
-    """The same curves of several runs, one chart a metric or a loss.
+    """Charts of several runs, one for each metric and loss.
 
-    The terms of the generator's loss are added up, and the discriminator's; others,
-    such as a classifier's on real and on restored images, have a chart each.
+    The terms of the generator's loss are summed, and those of the discriminator's;
+    other losses have a chart each.
 
     Args:
       histories: {run: columns}, from `read`.
-      headline: As `learning` takes it.
+      headline: As in `learning`.
     """
     names = list(dict.fromkeys(name for h in histories.values() for name in h))
     charts: dict[str, tuple[str, str, list[str]]] = {}  # slug -> title, y, columns

@@ -1,4 +1,4 @@
-"""Which images a report shows, and their files."""
+"""The pictures of a report: which images, restored by whom, and how encoded."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import numpy as np
 
 from data_pipeline import pixels
 from evaluation import tables
-from evaluation.metrics import registry
+from evaluation.evaluate import walk
+from evaluation.metrics import measure, registry
 from evaluation.record import Evaluation
 
-# The page holds its pictures; larger ones are shown reduced (files keep their size).
+# Longest side of pictures inside report.html; the files keep their size.
 PAGE_SIDE = 384
 
 
@@ -22,8 +23,8 @@ def pick(
 ) -> dict[str, list[int]]:
     """Indices of the k best, median and worst images of a restorer.
 
-    No image is in two of them, so small sets give fewer. Images on which the metric
-    is undefined are left out.
+    Groups are disjoint, so small sets give fewer. Images on which the metric is
+    undefined are left out.
 
     Returns:
       {"Best": [...], "Median": [...], "Worst": [...]}, each from better to worse.
@@ -46,62 +47,48 @@ def gather(
     *,
     key: str | None = None,
     of: str | None = None,
-    labels: Mapping[str, str] | None = None,
-    paste: bool = True,
     to_unit: Callable = pixels.signed_to_unit,
 ) -> dict[str, list[dict]]:
     """Restores the picked images once more, for a report.
 
     Args:
-      evaluation: Names the images.
-      sections: {title: indices}, such as what `pick` returns.
+      evaluation: Of the images.
+      sections: {title: indices}, such as from `pick`.
       restorers: As in `evaluate`; called only for batches with a picked image.
       batches: The same batches as were evaluated.
       key: A metric whose value is noted under each row.
       of: The restorer whose value that is; the first by default.
-      labels: Display names of restorers.
-      paste: Whether known pixels are shown as they were ("composite") or as the
-        restorer returned them ("raw").
       to_unit: As in `evaluate`.
 
     Returns:
-      {title: [{"name", "note", "images": [(label, uint8 [H, W, 3])]}]}: the input
-      where something is missing from it, every restorer, the original.
+      {title: [{"name", "note", "images": [(label, uint8 [H, W, 3])]}]}: the input if
+      it has a mask, every restorer with known pixels pasted in, the original.
     """
-    labels, of = labels or {}, of or next(iter(restorers), None)
+    of = of or next(iter(restorers), None)
     wanted = {index for indices in sections.values() for index in indices}
-    images, start = {}, 0
-    for inputs, target in batches:
+    images = {}
+    names = evaluation.names
+    for here, inputs, original, mask in walk(batches, names, to_unit=to_unit):
         if wanted <= images.keys():
             break
-        size = len(target)
-        here = sorted(wanted.intersection(range(start, start + size)))
-        if here:
-            columns = []
-            if "mask" in inputs:  # else the input is the original
-                columns = [("Input", to_unit(inputs["image"]))]
-            mask = np.asarray(inputs["mask"]) if "mask" in inputs else 1.0
-            original = np.asarray(to_unit(target))
-            for restorer, restore in restorers.items():
-                restored = np.asarray(restore(inputs))
-                if paste:
-                    restored = np.where(mask > 0.5, restored, original)
-                columns.append((labels.get(restorer, restorer), restored))
-            columns.append(("Original", original))
-            shown = [(label, pixels.unit_to_bytes(c).numpy()) for label, c in columns]
-            for index in here:
-                images[index] = [(label, c[index - start]) for label, c in shown]
-        start += size
-    if not wanted <= images.keys():
-        raise ValueError(
-            f"Image {min(wanted - images.keys())} was picked but the batches hold "
-            f"{start}; hand in the batches that were evaluated."
-        )
+        picked = wanted.intersection(range(here.start, here.stop))
+        if not picked:
+            continue
+        columns = {
+            name: measure.paste(original, restore(inputs), mask)
+            for name, restore in restorers.items()
+        }
+        if "mask" in inputs:  # else the input is the original
+            columns = {"Input": to_unit(inputs["image"]), **columns}
+        columns["Original"] = original
+        shown = {name: pixels.unit_to_bytes(c).numpy() for name, c in columns.items()}
+        for index in picked:
+            images[index] = [(name, c[index - here.start]) for name, c in shown.items()]
     return {
         title: [
             {
                 "name": str(evaluation.names[index]),
-                "note": _note(evaluation, index, key, of, labels),
+                "note": _note(evaluation, index, key, of),
                 "images": images[index],
             }
             for index in indices
@@ -110,21 +97,21 @@ def gather(
     }
 
 
-def _note(evaluation, index, key, of, labels) -> str:
+def _note(evaluation, index, key, of) -> str:
     value = evaluation.values.get(of, {}).get(key)
     if value is None:
         return ""
     shown = tables.number(value[index], registry.metric_of(key).digits)
-    return f"{labels.get(of, of)}: {registry.label(key)} {shown}"
+    return f"{of}: {registry.label(key)} {shown}"
 
 
 def slug(text: str) -> str:
-    """Any text -> letters, digits and hyphens, safe in file names and anchors."""
+    """Any text -> letters, digits and hyphens, for file names and anchors."""
     return re.sub(r"[^a-z0-9]+", "-", str(text).lower()).strip("-")[:40] or "x"
 
 
 def data_uri(image: np.ndarray) -> str:
-    """uint8 [H, W, 3] -> a PNG inside a data: address, at most `PAGE_SIDE` large."""
+    """uint8 [H, W, 3] -> a data: address of a PNG, reduced to `PAGE_SIDE`."""
     height, width = image.shape[:2]
     scale = PAGE_SIDE / max(height, width)
     if scale < 1:
@@ -135,11 +122,9 @@ def data_uri(image: np.ndarray) -> str:
 
 
 def hero(sections: Mapping[str, list[dict]], ours: str, count: int = 3) -> list[dict]:
-    """The strip at the top: input, ours, original of typical images.
+    """The strip at the top: input (if it has a mask), ours, original of typical images.
 
-    Where nothing is missing from an image it has no input, and begins with ours.
-    Typical are those of the section "Median" where there is one: the best would
-    flatter.
+    Those are the images of the section "Median" where there is one.
     """
     rows = sections.get("Median") or next((r for r in sections.values() if r), [])
     strip = []

@@ -1,7 +1,6 @@
-"""Charts: as PNG files, and as SVG that takes its colors from the page around it.
+"""Draws charts as PNG files, and as SVG in the colors of the page around it.
 
-A chart is data (`charts.Dots`, `charts.Curve`); `png` and `svg` draw it. Nothing here
-uses pyplot, whose global state would leak into a user's own figures.
+pyplot is not used, because its global state would leak into a user's own figures.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from matplotlib.ticker import MaxNLocator
 
 from evaluation.charts import Curve, Dots, Series
 
-# Each color once: `svg` replaces the hexadecimal by the page's variable of this name.
+# `svg` replaces each value by the page's variable of its name, so no two may be equal.
 COLORS = {
     "paper": "#fefefe",
     "ink": "#16191e",
@@ -77,20 +76,20 @@ def png(chart: Dots | Curve, *, dots_per_inch: int = 160) -> bytes:
 
 def svg(chart: Dots | Curve) -> str:
     """Draws a chart as an <svg> element with the page's fonts and colors."""
-    # Salted with the name: two charts of a page must not share identifiers.
+    # Salted, because two charts of a page must not share identifiers.
     with matplotlib.rc_context({**RC, "svg.hashsalt": chart.slug}):
         buffer = io.StringIO()
         figure = _figure(chart)
         figure.patch.set_alpha(0)
-        # Through the canvas, so that no font warning follows from the page's fonts.
+        # Not by savefig, which would warn of the page's fonts.
         backend_svg.FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
     drawn = buffer.getvalue()
     drawn = drawn[drawn.index("<svg") :]
     drawn = re.sub(r"<metadata>.*?</metadata>", "", drawn, flags=re.DOTALL)
     drawn = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", drawn, count=1)
     drawn = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", drawn, count=1)
-    # Only what a reference points at keeps its identifier, and no style element may
-    # reach the page.
+    # Only targets of references keep their identifier. Style elements would change the
+    # whole page.
     drawn = re.sub(r' id="(?![mp][0-9a-f]{10}")[^"]*"', "", drawn)
     drawn = re.sub(r"<style.*?</style>", "", drawn, flags=re.DOTALL)
     drawn = drawn.replace("'DejaVu Sans'", "var(--font)")
@@ -204,12 +203,12 @@ def _draw_curve(chart: Curve) -> Figure:
 
 
 def _add_legend(figure: Figure, count: int) -> None:
-    """Below the axes, in as many columns as fit into the figure."""
+    """Puts it below the axes, in as many columns as fit into the figure."""
     for columns in range(min(4, count), 0, -1):
         legend = figure.legend(loc="outside lower left", ncols=columns)
         extent = legend.get_window_extent(FigureCanvasAgg(figure).get_renderer())
         if extent.width <= figure.bbox.width or columns == 1:
-            # So that the lines keep their height under many names.
+            # A tall legend makes the figure taller, not the axes smaller.
             taller = extent.height / figure.dpi - _LEGEND
             figure.set_figheight(SIZE[1] + max(0.0, taller))
             return
@@ -231,7 +230,7 @@ def _short(label: str, limit: int = 48) -> str:
 
 
 def _two_lines(label: str, width: int) -> str:
-    """At most two lines; a longer label loses its middle, for ends tell rows apart."""
+    """Breaks into at most two lines; longer labels lose their middle, not their end."""
     first, *more = textwrap.wrap(label, width) or [""]
     second = " ".join(more)
     if len(second) > width:

@@ -1,10 +1,14 @@
-"""A report as data: what was measured, before it is written anywhere."""
+"""A report as data: what was measured, apart from how it is written."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
+import pathlib
+import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from evaluation import charts
 from evaluation.tables import Table
@@ -12,16 +16,16 @@ from evaluation.tables import Table
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What a run has to say. Only `title` and `summary` are required.
+    """The content of a report. Only `title` and `summary` are required.
 
     Attributes:
       title: Such as "Skip-connection inpainting, model 3".
-      summary: {restorer: {"region/metric": {"mean", "low", "high", "count"}}}, what
-        `bootstrap.summarize` returns; its order is that of the tables.
+      summary: {restorer: {"region/metric": {"mean", "low", "high", "count"}}}, from
+        `bootstrap.summarize`; its order is that of the tables.
       subtitle: Data, length of training, hardware, in a line.
       citation: Of the paper.
-      citation_url: Where it is found; the only links of the page.
-      ours: Restorers that this run trained; the first is the one in the headline.
+      citation_url: Its address; the only link out of the page.
+      ours: Restorers that were trained; the first is the one in the headline.
       labels: {restorer: display name}.
       headline: Keys of the large numbers and their charts; by default those of
         `metrics` in the first region.
@@ -29,24 +33,25 @@ class Report:
         others are folded away.
       statements: Sentences at the top.
       claims: {"claim", "verdict", "evidence"}, from `evaluation.claims`.
-      published: Tables to read beside ours; `tables.Table`, or its fields as a dict.
+      published: Tables of the paper; `tables.Table`, or its fields as a dict.
       epochs: The table of a metric by epoch, published and ours.
       tables: More results of ours, below the tables of metrics.
+      data: Anything that other programs, such as joint reports, read by its key from
+        results.json; not shown.
       history: Path of history.csv, or {run: path} of several runs that are compared;
         a missing file means no learning curves.
-      pictures: {section: [{"name", "note", "images": [(label, uint8 image)]}]}, what
-        `pictures.gather` returns.
+      pictures: {section: [{"name", "note", "images": [(label, uint8 image)]}]}, from
+        `pictures.gather`.
       pictures_note: Shown above them, such as whether known pixels are pasted back.
       hero: Rows of the strip at the top; by default typical ones of `pictures`.
-      groups: {title: what `subsets.by_group` returns}.
+      groups: {title: from `subsets.by_group`}.
       group_key: The metric shown for groups and hole sizes; by default the first of
         `headline`.
-      hole_size: What `subsets.by_hole_size` returns for `group_key`.
-      curves: More charts, such as rate against distortion.
-      curves: More results of ours, below those of the headline.
+      hole_size: From `subsets.by_hole_size`, for `group_key`.
+      curves: More charts, below those of the headline.
       environment: Config, seed, commit, versions, hardware, data, fingerprint,
         counts; may nest one level.
-      departures: Sentences: where we differ from the paper.
+      departures: Sentences: differences from the paper.
       notes: Footnotes, such as "LPIPS left out: no weights; pass --lpips_weights".
     """
 
@@ -71,6 +76,7 @@ class Report:
     published: Sequence[Table | Mapping] = ()
     epochs: Table | Mapping | None = None
     tables: Sequence = ()
+    data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     history: str | os.PathLike | Mapping[str, str | os.PathLike] | None = None
     pictures: Mapping[str, Sequence[Mapping]] = dataclasses.field(default_factory=dict)
     pictures_note: str = ""
@@ -90,3 +96,42 @@ class Report:
                 f"ours names {', '.join(missing)}, but the summary only has "
                 f"{', '.join(self.summary) or 'nothing'}."
             )
+
+
+def read(path: str | os.PathLike) -> dict[str, Any]:
+    """Reads results.json; a report of an earlier version gets the keys of a new one.
+
+    Such a report has no keys. Its tables are told apart by their captions, and the face
+    masks are read from the sentence about them.
+    """
+    report = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    for table in report["tables"]:
+        keys = (key for key, text in _CAPTIONS if table["caption"].startswith(text))
+        table.setdefault("key", next(keys, ""))
+    if "data" not in report:
+        report["data"] = _face_masks(report.get("statements", ()))
+    return report
+
+
+# Key of a table, and how its caption began.
+_CAPTIONS = (
+    ("attributes", "Attributes that a judge tells rightly"),
+    ("bytes_at_equal_quality", "Bytes a file at equal "),
+    ("codec_settings", "Files of "),
+    ("latents", "What the latents carry"),
+    ("table_1", "Table 1, measured and published"),
+)
+_MASKS = re.compile(
+    r"Masks: (?P<description>.*)\. (Every test image has one\.|(?P<without>[\d,]+) of "
+    r"(?P<images>[\d,]+) test images? have none and are left out of the masked rows\.)"
+)
+
+
+def _face_masks(statements: Sequence[str]) -> dict[str, Any]:
+    for found in filter(None, map(_MASKS.fullmatch, statements)):
+        images, without = (
+            int((found[name] or "0").replace(",", "")) for name in ("images", "without")
+        )
+        masks = {"description": found["description"], "images": images}
+        return {"face_masks": {**masks, "without_face": without}}
+    return {}

@@ -1,24 +1,20 @@
-"""What the two templates show, computed once from a report."""
+"""The variables of both templates, computed from a report."""
 
 from __future__ import annotations
 
 import functools
-import typing
 import urllib.parse
 from collections.abc import Collection, Mapping, Sequence
 
 from evaluation import charts, tables
 from evaluation.bootstrap import ENOUGH
-from evaluation.codecs.rate_distortion import OURS
 from evaluation.metrics import registry
 from evaluation.report import history
-
-if typing.TYPE_CHECKING:
-    from evaluation.report.report import Report
+from evaluation.report.report import Report
 
 VERDICT_STYLES = {"holds": "good", "does not hold": "bad"}
 LONG_TABLE = 14  # rows; longer ones are folded
-FACT_LABELS = {
+SETUP_LABELS = {
     "commit": "trained at commit",
     "evaluation commit": "evaluated at commit",
 }
@@ -40,7 +36,7 @@ def view(report: Report, columns: Mapping) -> dict:
     return {
         "report": report,
         "labels": labels,
-        "is_ours": functools.partial(is_ours, our_labels=[*our_labels, OURS]),
+        "is_ours": functools.partial(is_ours, our_labels=[*our_labels, tables.OURS]),
         "cards": [made for key in headline if (made := card(report, key, labels))],
         "claims": [
             {"style": VERDICT_STYLES.get(claim["verdict"], "open"), **claim}
@@ -61,7 +57,7 @@ def view(report: Report, columns: Mapping) -> dict:
         "curves": list(report.curves),
         "charts": [*dots, *sizes, *learning, *report.curves],
         "footnotes": _footnotes(report, labels),
-        "facts": _facts(report.environment),
+        "setup": _setup(report.environment),
         "citation_url": _web_address(report.citation_url),
     }
 
@@ -72,7 +68,7 @@ def _every_key(report: Report) -> list[str]:
 
 
 def _keys(report: Report) -> list[str]:
-    """The metrics that any image has a value of."""
+    """The metrics that are defined on any image."""
     rows = report.summary.values()
     return [
         key
@@ -111,7 +107,7 @@ def _regions(report: Report, labels: Mapping) -> list[dict]:
 
 
 def _pasted(report: Report, raw: Sequence[str]) -> bool:
-    """Whether our whole images are the composites, which have a table already."""
+    """Whether our whole images equal the composites, which have a table already."""
     pairs = [(key, key.replace("raw/", "composite/", 1)) for key in raw]
     entries = [report.summary[label] for label in report.ours]
     both = [(e[a], e[b]) for e in entries for a, b in pairs if a in e and b in e]
@@ -150,7 +146,7 @@ def _table(given: tables.Table | Mapping) -> dict:
 
 
 def _group_table(title, result, report, key, labels) -> dict:
-    """Groups by restorers for one metric; all images first, to compare with."""
+    """One metric, groups by restorers; the first row is of all images."""
     restorers = [r for r in report.summary if key in report.summary[r]]
     digits = registry.metric_of(key).digits
     parts = [("All images", tables.image_count(report.summary), report.summary)]
@@ -182,7 +178,7 @@ def _group_table(title, result, report, key, labels) -> dict:
 
 
 def _footnotes(report: Report, labels: Mapping) -> list[str]:
-    """The report's own notes, and which values rest on fewer images."""
+    """The report's own notes, and which means are over fewer images."""
     notes, everything = list(report.notes), tables.image_count(report.summary)
     present = _keys(report)
     for key in _every_key(report):
@@ -209,30 +205,30 @@ def _footnotes(report: Report, labels: Mapping) -> list[str]:
     return notes
 
 
-def _facts(environment: Mapping) -> dict:
-    """Plain facts first, then each nested part under its own name."""
+def _setup(environment: Mapping) -> dict:
+    """Plain values first, then each nested part under its own name."""
     plain = {k: v for k, v in environment.items() if not isinstance(v, Mapping)}
     nested = {k: v for k, v in environment.items() if isinstance(v, Mapping)}
     return {
-        "plain": {FACT_LABELS.get(k, k): _fact(v) for k, v in plain.items()},
-        "nested": {k: {n: _fact(v) for n, v in p.items()} for k, p in nested.items()},
+        "plain": {SETUP_LABELS.get(k, k): _text(v) for k, v in plain.items()},
+        "nested": {k: {n: _text(v) for n, v in p.items()} for k, p in nested.items()},
     }
 
 
-def _fact(value) -> str:
+def _text(value) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return ", ".join(tables.text(item) for item in value) or tables.DASH
     return tables.text(value)
 
 
 def _web_address(address: str) -> str:
-    """The address if a browser may follow it; "javascript:" is one too."""
+    """The address if it is one of the web; "javascript:" must not become a link."""
     scheme = urllib.parse.urlsplit(address).scheme
     return address if scheme in ("http", "https") else ""
 
 
 def card(report: Report, key: str, labels: Mapping) -> dict | None:
-    """A large number: the best of ours, and of the others; None without ours."""
+    """A large number: the best of ours beside the best other; None without ours."""
     metric = registry.metric_of(key)
     mean = {
         restorer: values[key]["mean"]
@@ -249,9 +245,9 @@ def card(report: Report, key: str, labels: Mapping) -> dict | None:
     rival = ""
     if others and report.ours and metric.higher_is_better is not None:
         best = better(others, key=mean.get)
-        standing = _standing(entry, report.summary[best][key], metric.higher_is_better)
+        verdict = _verdict(entry, report.summary[best][key], metric.higher_is_better)
         shown = tables.number(mean[best], metric.digits)
-        rival = f"{standing} {labels[best]}, {shown}"
+        rival = f"{verdict} {labels[best]}, {shown}"
     return {
         "label": registry.title(key),
         "arrow": registry.arrow(key),
@@ -268,14 +264,14 @@ def is_ours(label: str, our_labels: Collection[str]) -> bool:
     return any(f"{label}, ".startswith(f"{ours}, ") for ours in our_labels)
 
 
-def _standing(ours: Mapping, rival: Mapping, higher_is_better: bool) -> str:
-    """Says "better" only of intervals over enough images that do not overlap."""
+def _verdict(ours: Mapping, rival: Mapping, higher_is_better: bool) -> str:
+    """How ours compares; intervals over few images are not called better or worse."""
     low, high = ours.get("low"), ours.get("high")
     rival_low, rival_high = rival.get("low"), rival.get("high")
     if not (tables.interval(ours, 1) and tables.interval(rival, 1)):
-        return "beside"
+        return "compared with"
     if min(ours.get("count", 0), rival.get("count", 0)) < ENOUGH:
-        return "beside"
+        return "compared with"
     if low > rival_high or high < rival_low:
-        return "better than" if (low > rival_high) == higher_is_better else "behind"
-    return "about like"
+        return "better than" if (low > rival_high) == higher_is_better else "worse than"
+    return "on a par with"

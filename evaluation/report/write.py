@@ -1,7 +1,6 @@
-"""The report of a run: results.json, report.md, report.html, pictures, plots.
+"""Writes a report: results.json, report.md, report.html, pictures and plots.
 
-Everything about a paper or a data set arrives in `Report`; this module only lays it
-out. report.html is one file without references to others, so that it can be mailed.
+report.html is self-contained: it refers to no other file.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ import numpy as np
 from data_pipeline import pixels
 from evaluation import tables
 from evaluation.report import history, pictures, plots
-from evaluation.report import view as report_view
 from evaluation.report.report import Report
+from evaluation.report.view import view
 
 FORMAT = 1
 TEMPLATES = pathlib.Path(__file__).parent / "templates"
@@ -38,23 +37,22 @@ def write_report(folder: str | os.PathLike, report: Report) -> pathlib.Path:
         columns = {run: history.read(path) for run, path in report.history.items()}
     else:
         columns = history.read(report.history)
-    view = report_view.view(report, columns)
+    variables = view(report, columns)
     sections = _write_pictures(folder / "pictures", report.pictures)
     drawn = {}
-    for chart in view["charts"]:
-        # Key and title give the name; the slug makes it a file name.
+    for chart in variables["charts"]:
         name = f"{pictures.slug(chart.slug)}.png"
         pixels.write_bytes(folder / "plots" / name, plots.png(chart))
         drawn[chart.slug] = {"file": f"plots/{name}", "svg": plots.svg(chart)}
     hero = report.hero
     if hero is None:
-        ours = view["labels"][report.ours[0]] if report.ours else ""
+        ours = variables["labels"][report.ours[0]] if report.ours else ""
         hero = pictures.hero(report.pictures, ours)
-    view.update(drawn=drawn, sections=sections, hero=hero)
+    variables.update(drawn=drawn, sections=sections, hero=hero)
     for name in ("report.md", "report.html"):
-        text = _environment(name).get_template(f"{name}.j2").render(view)
+        text = _environment(name).get_template(f"{name}.j2").render(variables)
         pixels.write_bytes(folder / name, text.encode())
-    # Last: where results.json is, the rest is too.
+    # Last, so that a folder with results.json is complete.
     results = json.dumps(
         strict(_results(report, columns, sections)), indent=1, allow_nan=False
     )
@@ -63,7 +61,7 @@ def write_report(folder: str | os.PathLike, report: Report) -> pathlib.Path:
 
 
 def strict(value):
-    """Anything a report holds -> what strict JSON can say.
+    """Converts any content of a report to strict JSON.
 
     NaN and infinity become null, floats keep six significant digits, NumPy's types
     and paths become plain ones.
@@ -124,13 +122,13 @@ def _write_pictures(folder: pathlib.Path, given: Mapping) -> list[dict]:
 
 
 def _picture_row(row: Mapping) -> tables.Markdown:
-    """One face as a Markdown table of pictures."""
-    labels, files = [image[0] for image in row["images"]], [i[1] for i in row["images"]]
+    """The pictures of one image as a Markdown table."""
     # File names are slugs; only the labels need escaping.
     links = [
-        tables.Markdown(f"![{tables.escape(a)}]({f})") for a, f in zip(labels, files)
+        tables.Markdown(f"![{tables.escape(label)}]({file})")
+        for label, file, _ in row["images"]
     ]
-    return tables.markdown_table(labels, [links])
+    return tables.markdown_table([label for label, *_ in row["images"]], [links])
 
 
 def _environment(name: str) -> jinja2.Environment:

@@ -87,6 +87,7 @@ def evaluate(run: Run) -> pathlib.Path:
         claims=[_beats_all(result, list(restorers), key) for key in beatable],
         published=system.published_tables,
         tables=[*found.tables, *attributes],
+        data=found.data,
         curves=found.curves,
         epochs=_epoch_table(run),
         history=run.folder.history,

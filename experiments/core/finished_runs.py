@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import pathlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from evaluation.record import Evaluation
-from evaluation.report import history
+from evaluation.report import history, report
 from experiments.core.environment import shareable
 from experiments.core.folder import RunFolder
 
@@ -21,7 +20,7 @@ class FinishedRun:
     Attributes:
       folder: Of the run.
       evaluation: Every value of every image.
-      report: results.json of its report.
+      report: results.json of its report, from `evaluation.report.report.read`.
     """
 
     folder: RunFolder
@@ -45,7 +44,7 @@ class FinishedRun:
 
         Args:
           config_class: The paper's.
-          without: Captions of tables that stand elsewhere.
+          without: Keys of tables that stand elsewhere.
         """
         return {
             "label": self.label,
@@ -57,9 +56,7 @@ class FinishedRun:
             "epochs": self.report["epochs"],
             "history": self.report["history"],
             "tables": [
-                table
-                for table in self.report["tables"]
-                if table["caption"] not in without
+                table for table in self.report["tables"] if table["key"] not in without
             ],
         }
 
@@ -82,6 +79,7 @@ def read(folders: Sequence[pathlib.Path]) -> list[FinishedRun]:
             raise FileNotFoundError(
                 f"{path} has no report; run it with --stages=evaluate first."
             )
-        report = json.loads(results.read_text())
-        runs.append(FinishedRun(RunFolder(path), Evaluation.load(values), report))
+        runs.append(
+            FinishedRun(RunFolder(path), Evaluation.load(values), report.read(results))
+        )
     return runs

@@ -62,6 +62,7 @@ class Findings:
       curves: For the report.
       statements: Sentences for its top.
       pictures: More sections of pictures, as `pictures.gather` returns them.
+      data: For the report, to be read by its keys; see `Report`.
     """
 
     values: Mapping[str, Mapping[str, np.ndarray]] = dataclasses.field(
@@ -71,6 +72,7 @@ class Findings:
     curves: tuple[Curve, ...] = ()
     statements: tuple[str, ...] = ()
     pictures: Mapping[str, Sequence[Mapping]] = dataclasses.field(default_factory=dict)
+    data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +81,7 @@ class JointFindings:
 
     Attributes:
       statements: Sentences.
-      tables: Of all runs. A run's own table of the same caption is in it and not shown
+      tables: Of all runs. A run's own table of the same key is in it and not shown
         again.
       claims: The paper's, of more than metrics, as `evaluation.claims` has them.
       curves: Charts of all runs.

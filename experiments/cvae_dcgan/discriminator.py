@@ -268,6 +268,7 @@ def joint_table(runs: Mapping[str, Watched]) -> Table:
         f"{FLAT:.3f} of each other, a tenth of 2 ln 2, and near guessing "
         "where their mean lies within that of 2 ln 2.",
         kinds=["ours"] * len(runs) + ["baseline"],
+        key="discriminator",
     )
 
 

@@ -9,20 +9,23 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import tqdm
 
 from data_pipeline.decoded import DecodedSplit
 from evaluation.charts import Curve, Series
 from evaluation.codecs import image_formats
 from evaluation.codecs import measure as codecs_measure
 from evaluation.codecs import report as codecs_report
-from evaluation.codecs.measure import BITS, Measure, measure_faces, of_codec, of_format
+from evaluation.codecs.measure import (
+    BITS,
+    Measure,
+    codec_round_trip,
+    evaluate_codecs,
+    measure_round_trip,
+)
 from evaluation.codecs.rate_distortion import OURS, Comparison, RateCurve
-from evaluation.codecs.report import equal_quality_table, points_table
-from evaluation.metrics import measure as metrics_measure
+from evaluation.codecs.report import RATE, equal_quality_table, points_table
 from evaluation.metrics import registry
 from evaluation.metrics.measure import minimum_size
-from evaluation.record import Evaluation
 from evaluation.tables import Table, counted, number
 from serving.codec import quantizer as codec_quantizer
 from serving.codec.image_codec import identify
@@ -91,7 +94,7 @@ def setting(label: str, bits: int) -> str:
 def measure(
     label: str,
     made: Mapping[int, LatentCodec],
-    images: np.ndarray,
+    split: DecodedSplit,
     measures: Sequence[Measure],
 ) -> dict[str, dict[str, np.ndarray]]:
     """Makes a file of every image by every codec, and reads it.
@@ -99,8 +102,8 @@ def measure(
     Args:
       label: What tables call the network.
       made: From `codecs`.
-      images: uint8 [N, S, S, 3].
-      measures: From `coded_measures`.
+      split: The images.
+      measures: See `evaluation.codecs.measure`.
 
     Returns:
       {"<label>, 6 bits": values}, and so on, from many bits to few.
@@ -108,8 +111,8 @@ def measure(
     values = {}
     for bits, codec in sorted(made.items(), reverse=True):
         name = setting(label, bits)
-        coded = of_codec(codec, images)
-        values[name] = measure_faces(images, coded, measures, progress=name)
+        files = codec_round_trip(codec, split.images, split.names)
+        values[name] = measure_round_trip(split.images, files, measures, progress=name)
     return values
 
 
@@ -120,13 +123,13 @@ def compare(
 
     Args:
       values: Of the network's files, from `measure`, with the metrics of
-        `coded_measures.whole`.
+        `evaluation.codecs.measure.whole`.
       split: The images. Of more than `MOST_IMAGES` every n-th is compared.
     """
     size = split.images.shape[1]
     chosen = slice(None, None, -(-len(split) // MOST_IMAGES))
     images, names = split.images[chosen], split.names[chosen]
-    settings, keys = {OURS: list(values)}, qualities(size)
+    keys = qualities(size)
     found = {
         name: {
             BITS: columns[BITS][chosen],
@@ -135,27 +138,18 @@ def compare(
         for name, columns in values.items()
     }
 
-    def measured(target, restored, here: slice) -> dict[str, np.ndarray]:
-        del here
-        return {
-            key: getattr(metrics_measure, key.rpartition("/")[2])(target, restored)
-            for key in keys
-        }
-
-    formats = image_formats.available()
-    sweep = [
-        (formats[name], quality)
-        for name in FORMATS
-        if name in formats
-        for quality in formats[name].qualities
-    ]
-    for form, quality in tqdm.tqdm(sweep, desc=" and ".join(FORMATS), unit=" settings"):
-        name = f"{form.name}, quality {quality}"
-        settings.setdefault(form.name, []).append(name)
-        coded = of_format(form, quality, images)
-        found[name] = measure_faces(images, coded, [measured])
-    evaluation = Evaluation(names, found, np.ones(len(names)), fingerprint="")
-    return SmallComparison(evaluation, settings, size)
+    formats = image_formats.sweep(*FORMATS)
+    files = {
+        setting: codec_round_trip(codec, images, names, parallel=True)
+        for settings in formats.values()
+        for setting, codec in settings.items()
+    }
+    title = " and ".join(formats)
+    evaluation = evaluate_codecs(files, images, names, keys=keys, progress=title)
+    settings = {name: list(codecs) for name, codecs in formats.items()}
+    return SmallComparison(
+        evaluation.joined(found), {OURS: list(values), **settings}, size
+    )
 
 
 def statements(found: SmallComparison) -> list[str]:
@@ -242,7 +236,7 @@ def read_reports(
                 **{**chart, "series": [Series(**line) for line in chart["series"]]}
             )
             for chart in report["curves"]
-            if chart["slug"].startswith("rate-")
+            if chart["slug"].startswith(RATE)
         }
         for label, report in reports.items()
     }
@@ -279,8 +273,8 @@ def joint_curves(charts: Charts, drawn: Collection[str]) -> list[Curve]:
 def joint_statements(charts: Charts) -> list[str]:
     """A sentence for each quality and format: at how many points ours is smaller."""
     said = []
-    for found in _by_quality(charts).values():
-        what = next(iter(found.values())).title.partition(" over ")[0]
+    for slug, found in _by_quality(charts).items():
+        what = registry.METRICS[slug.removeprefix(RATE)].short
         names = [line.label for chart in found.values() for line in chart.series]
         for name in dict.fromkeys(names):
             if name != OURS:

@@ -16,9 +16,10 @@ import tensorflow as tf
 from data_pipeline import pixels
 from data_pipeline.decoded import DecodedSplit
 from data_pipeline.face_masks.finder import FoundMasks
-from evaluation import latents as evaluation_latents
+from evaluation import latents
 from evaluation import tables as evaluation_tables
 from evaluation.codecs import image_formats, measure
+from evaluation.codecs import report as codecs_report
 from evaluation.codecs.measure import BITS, BYTES
 from evaluation.latents import Usage, curve
 from evaluation.record import Evaluation
@@ -47,7 +48,6 @@ from training.history import History
 QUALITY = 85  # of JPEG, as published
 SMALL, FULL = f"JPEG quality {QUALITY}", f"JPEG quality {QUALITY}, full size"
 MEAN = "mean face"
-MASKS = "Masks: "  # begins the sentence that says which were used
 
 
 def examine(
@@ -63,6 +63,13 @@ def examine(
         lpips=_lpips(run, result.values[ours]),
     )
     faces = None if config.face_masks == "none" else face_finding.find(config, split)
+    face_masks = {}
+    if faces:
+        face_masks["face_masks"] = {
+            "description": faces.description,
+            "images": len(faces.found),
+            "without_face": len(faces.without),
+        }
     values = _rows(run, restorers[ours], ours, whole, faces)
     table = table_1.table_1(
         {**values, ours: {**result.values[ours], **values[ours]}},
@@ -70,7 +77,7 @@ def examine(
         size=config.image_size,
     )
     codecs = cvae_dcgan_files.codecs(network, data.train)
-    files = cvae_dcgan_files.measure(ours, codecs, split.images, [whole])
+    files = cvae_dcgan_files.measure(ours, codecs, split, [whole])
     compared = compare(files, split)
     found = Findings(
         values={**values, **files},
@@ -79,9 +86,10 @@ def examine(
             *curves(compared),
             *discriminator.curves(history),
         ),
+        data=face_masks,
         statements=(
             _bytes(values, ours, config.image_size),
-            *([_found(faces)] if faces else []),
+            *map(_masks, face_masks.values()),
             *statements(compared),
             *discriminator.statements(history),
         ),
@@ -89,10 +97,10 @@ def examine(
     if len(split) < 2:  # Of a single image no latent varies.
         return found
     code = quantizer.encode(network.get_layer("encoder"), split.images)
-    usage = evaluation_latents.measure(code["mean"], code["log_variance"])
+    usage = latents.measure(code["mean"], code["log_variance"])
     return dataclasses.replace(
         found,
-        tables=(*found.tables, evaluation_latents.table({ours: usage})),
+        tables=(*found.tables, latents.table({ours: usage})),
         curves=(*found.curves, curve({ours: usage})),
         pictures=sections(network, split, usage),
     )
@@ -107,23 +115,23 @@ def _rows(
 ) -> dict[str, dict[str, np.ndarray]]:
     """Values of the rows of Table 1; those of our whole images are in the result."""
     config, data = run.config, run.data
-    split, jpeg = data.test, image_formats.available()["JPEG"]
+    split, jpeg = data.test, image_formats.available()["JPEG"].at(QUALITY)
     masked = [measure.masked(faces, whole)] if faces else []
-    network = measure.of_network(
+    network = measure.network_round_trip(
         restore, run.system.fixed_batches(config, split), length=4 * config.latents
     )
     others = {
-        SMALL: measure.of_format(jpeg, QUALITY, split.images),
-        FULL: measure.of_format_at_full_size(jpeg, QUALITY, split, crop=config.crop),
-        MEAN: measure.of_constant(data.mean_image(), len(split)),
+        SMALL: measure.codec_round_trip(jpeg, split.images, split.names, parallel=True),
+        FULL: measure.full_size_round_trip(jpeg, split, crop=config.crop),
+        MEAN: measure.constant_round_trip(data.mean_image(), len(split)),
     }
     rows = {
-        ours: measure.measure_faces(split.images, network, masked, progress=ours),
+        ours: measure.measure_round_trip(split.images, network, masked, progress=ours),
         **{
-            name: measure.measure_faces(
-                split.images, coded, [whole, *masked], progress=name
+            name: measure.measure_round_trip(
+                split.images, files, [whole, *masked], progress=name
             )
-            for name, coded in others.items()
+            for name, files in others.items()
         },
     }
     # Drawn faces, and prepared ones, have no other size than the one that is measured.
@@ -153,22 +161,21 @@ def _bytes(values: Mapping[str, Mapping[str, np.ndarray]], ours: str, size: int)
     )
 
 
-def _found(faces: FoundMasks) -> str:
+def _masks(found: Mapping[str, Any]) -> str:
     """Which masks were used, and in how many images there is no face."""
-    missing = len(faces.without)
-    said = f"{MASKS}{faces.description}."
-    if not missing:
+    said = f"Masks: {found['description']}."
+    if not found["without_face"]:
         return f"{said} Every test image has one."
     return (
-        f"{said} {missing:,} of {counted(len(faces.found), 'test image')} have "
-        "none and are left out of the masked rows."
+        f"{said} {found['without_face']:,} of {counted(found['images'], 'test image')} "
+        "have none and are left out of the masked rows."
     )
 
 
 # What makes another codec; other runs are drawn as one line, that of the first.
 _DRAWN_APART = ("generator", "latents", "reconstruction", "kl_weight", "epochs")
-# First columns of the runs' own tables that say of which run a row is.
-_NAMED_BY_RUN = ("Ours", "Setting", "Encoder")
+# Keys of the runs' own tables whose rows name the run.
+_NAMED_BY_RUN = (codecs_report.EQUAL_QUALITY, codecs_report.SETTINGS, latents.KEY)
 
 
 def joint_findings(
@@ -183,7 +190,11 @@ def joint_findings(
     cut = _cut(runs)
     return JointFindings(
         statements=[
-            *_masks(runs),
+            *dict.fromkeys(
+                _masks(run.report["data"]["face_masks"])
+                for run in runs
+                if "face_masks" in run.report["data"]
+            ),
             *joint_statements(charts),
             *discriminator.joint_statements(watched),
         ],
@@ -237,16 +248,10 @@ def _table_1(
     )
 
 
-def _masks(runs: Sequence[FinishedRun]) -> list[str]:
-    """Which masks the masked rows are of, as the runs say it."""
-    said = [s for run in runs for s in run.report["statements"] if s.startswith(MASKS)]
-    return list(dict.fromkeys(said))
-
-
 def _named_by_run(runs: Sequence[FinishedRun]) -> Iterator[Mapping[str, Any]]:
     for run in runs:
         for table in run.report["tables"]:
-            if table["columns"][0] in _NAMED_BY_RUN:
+            if table["key"] in _NAMED_BY_RUN:
                 yield table
 
 

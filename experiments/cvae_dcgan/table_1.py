@@ -93,6 +93,7 @@ def table_1(values: Mapping[str, Values], *, ours: Sequence[str], size: int) -> 
         ],
         note=_note([values[name] for name in ours], size),
         kinds=kinds,
+        key="table_1",
     )
 
 

@@ -10,7 +10,6 @@ import numpy as np
 from data_pipeline import pixels
 from evaluation import tables
 from evaluation.codecs import measure
-from evaluation.codecs.measure import Coder
 from evaluation.metrics import registry, ssim
 from evaluation.record import Evaluation
 from experiments.core.run import Run
@@ -42,8 +41,9 @@ def examine(
     if config.entropy == "none":
         return found
     ours, codec = next(iter(restorers)), training.codec(run.network)
-    coder = {ours: Coder(codec.compress, codec.decompress)}
-    values = measure.measure(coder, data.test.images, data.test.names).values
+    images, names = data.test.images, data.test.names
+    files = {ours: measure.codec_round_trip(codec, images, names)}
+    values = measure.evaluate_codecs(files, images, names).values
     rate = values[ours][_RATE].mean()
     said = (
         f"A file takes {rate * config.image_size**2 / 8:,.0f} bytes on average, "

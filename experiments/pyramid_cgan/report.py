@@ -26,7 +26,7 @@ def joint_findings(
         run.label: Table(**table)
         for run in runs
         for table in run.report["tables"]
-        if attributes.is_by_attribute(table["caption"])
+        if table["key"] == attributes.KEY
     }
     named = {run.label: run for run in runs}
     both = [named.get(label) for label in (published.LITERAL, published.LABELS["d"])]

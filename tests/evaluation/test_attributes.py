@@ -1,4 +1,4 @@
-"""Attribute accuracy: what a judge says of completed faces, beside what it could."""
+"""Attribute accuracy: a judge as a metric, and attribute by attribute."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ COLORS = ("Red", "Green_Cheeks", "Blue")
 HOLE = np.s_[2:8, 2:8]
 
 
-def tell(images):
-    """The judge: an attribute is there where its channel is bright on the average."""
+def predict(images):
+    """An attribute is there where its channel is bright on the average."""
     return np.asarray(images).mean(axis=(1, 2)) > 0.5
 
 
@@ -29,8 +29,8 @@ def named(count):
     return tuple(f"{index}.jpg" for index in range(count))
 
 
-def judge_of(rows, predict=tell):
-    """A judge who knows these rows as the truth."""
+def judge_of(rows, predict=predict):
+    """A judge to whom these rows are the truth."""
     return attributes.Judge(predict, COLORS, dict(zip(named(len(rows)), rows)))
 
 
@@ -53,34 +53,24 @@ def green(inputs):
 class TestJudge:
     rows = np.array([[True, False, True], [False, False, True]])
 
-    def test_it_is_the_percent_told_rightly_on_the_completed_face(self):
-        judge = judge_of(self.rows)
+    @pytest.mark.parametrize(
+        "probability", [lambda found: found, lambda found: np.where(found, 0.51, 0.49)]
+    )
+    def test_it_is_the_percent_that_is_right_on_the_completed_face(self, probability):
+        judge = judge_of(self.rows, lambda images: probability(predict(images)))
         images = faces([[True, True, False], [False, False, True]])
-        # The originals, here all wrong, are not looked at.
+        # The originals, here all wrong, are not looked at; labels follow names.
         found = judge(faces(~self.rows), images, named(2))
         np.testing.assert_allclose(found, [100 / 3, 100])
-
-    def test_probabilities_are_as_good_as_bools(self):
-        def probabilities(images):
-            return np.where(tell(images), 0.51, 0.49)
-
-        images = faces([[True, True, True], [False, True, True]])
-        sure, unsure = judge_of(self.rows), judge_of(self.rows, probabilities)
-        np.testing.assert_array_equal(
-            sure(images, images, named(2)), unsure(images, images, named(2))
-        )
-
-    def test_labels_follow_names_and_not_positions(self):
-        judge = judge_of(self.rows)
         images = faces(self.rows[::-1])
         assert judge(images, images, ("1.jpg", "0.jpg")).tolist() == [100, 100]
 
     @pytest.mark.parametrize(
         ("predict", "message"),
         [
-            (lambda images: tell(images)[:, :2], r"\[2, 2\] for 2 images and 3"),
-            (lambda images: tell(images) * 9.0 - 4, r"\[-4, 5\].*logits > 0"),
-            (lambda images: tell(images) * np.nan, "probabilities"),
+            (lambda images: predict(images)[:, :2], r"\[2, 2\] for 2 images and 3"),
+            (lambda images: predict(images) * 9.0 - 4, r"\[-4, 5\].*logits > 0"),
+            (lambda images: predict(images) * np.nan, "probabilities"),
         ],
     )
     def test_a_judge_that_breaks_its_promise_is_told(self, predict, message):
@@ -88,34 +78,35 @@ class TestJudge:
             judge_of(self.rows, predict)(None, faces(self.rows), named(2))
 
     @pytest.mark.parametrize(
-        ("labels", "message"),
+        ("names", "labels", "message"),
         [
-            ({"0.jpg": np.ones(3, bool)}, r"no attributes of 1\.jpg"),
-            (dict.fromkeys(named(2), np.ones(2, bool)), r"of 0\.jpg.*bool \[2\]"),
-            (dict.fromkeys(named(2), -np.ones(3, int)), r"of 0\.jpg.*int64 \[3\]"),
+            (COLORS, {"0.jpg": np.ones(3, bool)}, r"no attributes of 1\.jpg"),
+            (COLORS, dict.fromkeys(named(2), np.ones(2, bool)), r"of 0\.jpg.*bool \[2"),
+            (COLORS, dict.fromkeys(named(2), -np.ones(3, int)), r"of 0\.jpg.*int64"),
+            ((), {}, "needs attributes"),
         ],
     )
-    def test_an_image_without_its_labels_is_named(self, labels, message):
-        judge = attributes.Judge(tell, COLORS, labels)
+    def test_every_image_must_have_labels(self, names, labels, message):
         with pytest.raises(ValueError, match=message):
-            judge(None, faces(self.rows), named(2))
-
-    def test_there_must_be_attributes(self):
-        with pytest.raises(ValueError, match="needs attributes"):
-            attributes.Judge(tell, (), {})
+            attributes.Judge(predict, names, labels)(None, faces(self.rows), named(2))
 
     def test_it_is_a_metric_of_the_evaluation(self):
         rows = np.array([[True, False, True]] * 3)
+        key = "composite/attribute_accuracy"
         result = evaluate(
             {"green": green, "true": lambda inputs: faces(rows[: len(inputs["mask"])])},
             batched(faces(rows)),
             named(3),
-            extra={"composite/attribute_accuracy": judge_of(rows)},
+            extra={key: judge_of(rows)},
             progress=None,
         )
-        key = "composite/attribute_accuracy"
         np.testing.assert_allclose(result.values["true"][key], 100)
         np.testing.assert_allclose(result.values["green"][key], 0)
+
+
+def true(inputs):
+    """Restores nothing."""
+    return pixels.signed_to_unit(inputs["image"])
 
 
 class TestByAttribute:
@@ -141,69 +132,61 @@ class TestByAttribute:
         assert [row[0] for row in table.rows] == [row[0] for row in expected]
         for row, wanted in zip(table.rows, expected):
             assert row[1:] == [w if w is None else pytest.approx(w) for w in wanted[1:]]
-        assert len(table.columns) == 6 and "5 faces" in table.caption
+        assert "5 faces" in table.caption and table.key == attributes.KEY
+        shown = tables.markdown_table(table.columns, table.rows, digits=table.digits)
+        assert "| all attributes | – | 93.3 | 73.3 | −20.0 | 73.3 |" in shown
+        assert "| Blue | 20.0 | 80.0 | 80.0 | 0.0 | 80.0 |" in shown
+        assert attributes._percent(-0.04) == 0 and attributes._percent(-0.06) == -0.06
+        assert attributes.sentence(table) == (
+            "The judge is right about 93.3% of attributes on the originals and 73.3% "
+            "on completed faces; the majority answer is right about 73.3%."
+        )
 
     def test_several_restorers_stand_in_one_table(self):
         # Blue is no better told than by always saying no.
-        perfect = self.table(lambda inputs: pixels.signed_to_unit(inputs["image"]))
-        both = attributes.table({"green": self.table(), "perfect": perfect})
+        both = attributes.table({"green": self.table(), "perfect": self.table(true)})
         assert both.columns[2:5] == ["Originals (%)", "green", "perfect"]
         assert [row[0] for row in both.rows] == [
             "all attributes",
-            "the 2 that the judge can tell",
+            "the 2 that the judge recognizes",
             "Green Cheeks",
             "Red",
             "Blue",
         ]
+        assert both.rows[0][2:] == pytest.approx([280 / 3, 220 / 3, 280 / 3, 220 / 3])
         assert both.rows[1][2:] == [100, 70, 100, 70]
         assert both.rows[2][1:] == [60, 100, 60, 100, 60]
-        assert attributes.is_by_attribute(both.caption)
+        assert both.key == attributes.KEY
 
     def test_known_pixels_are_pasted_before_the_judge_looks(self):
-        rows = np.ones([2, 3], bool)
-        seen = []
+        rows, seen = np.ones([2, 3], bool), []
 
-        def predict(images):
+        def watched(images):
             seen.append(images)
-            return tell(images)
+            return predict(images)
 
         batches = batched(faces(rows))
-        attributes.by_attribute(judge_of(rows, predict), green, batches, named(2))
+        attributes.by_attribute(judge_of(rows, watched), green, batches, named(2))
         original, completed = seen
         np.testing.assert_allclose(original, 0.9, atol=1e-6)
-        known = np.ones([SIZE, SIZE], bool)
-        known[HOLE] = False
-        np.testing.assert_allclose(completed[:, known], 0.9, atol=1e-6)
-        np.testing.assert_allclose(completed[:, ~known][..., 1], 0.9, atol=1e-6)
-        np.testing.assert_allclose(completed[:, ~known][..., 0], 0.1, atol=1e-6)
+        expected = original.copy()
+        expected[(slice(None), *HOLE)] = [0.1, 0.9, 0.1]
+        np.testing.assert_allclose(completed, expected, atol=1e-6)
 
     def test_a_perfect_restorer_loses_nothing(self):
-        def true(inputs):
-            return pixels.signed_to_unit(inputs["image"])
-
         table = self.table(true)
         assert [row[4] for row in table.rows] == [0, 0, 0, 0]
         # Ties stay in the attributes' order.
         assert [row[0] for row in table.rows[1:]] == ["Red", "Green Cheeks", "Blue"]
 
-    def test_it_shows_one_digit_and_no_negative_zero(self):
-        table = self.table()
-        shown = tables.markdown_table(table.columns, table.rows, digits=table.digits)
-        assert "| all attributes | – | 93.3 | 73.3 | −20.0 | 73.3 |" in shown
-        assert "| Blue | 20.0 | 80.0 | 80.0 | 0.0 | 80.0 |" in shown
-        assert attributes._percent(-0.04) == 0 and attributes._percent(-0.06) == -0.06
-
-    def test_it_is_said_in_a_sentence(self):
-        assert attributes.sentence(self.table()) == (
-            "The judge tells 93.3% of attributes rightly on the originals and 73.3% on "
-            "completed faces; always giving the commoner answer is right for 73.3%."
-        )
-
-    def test_a_restorer_and_batches_keep_their_promises(self):
-        judge, batches = judge_of(self.rows), batched(faces(self.rows))
-        with pytest.raises(ValueError, match=r"\[0, 1\]"):
-            attributes.by_attribute(
-                judge, lambda inputs: inputs["image"], batches, named(5)
-            )
-        with pytest.raises(ValueError, match="4 images but there are 5 names"):
-            attributes.by_attribute(judge, green, batches[:2], named(5))
+    @pytest.mark.parametrize(
+        ("restore", "batches", "message"),
+        [
+            (lambda inputs: inputs["image"], 3, r"\[0, 1\]"),
+            (green, 2, "4 images but there are 5 names"),
+        ],
+    )
+    def test_promises_are_checked(self, restore, batches, message):
+        given = batched(faces(self.rows))[:batches]
+        with pytest.raises(ValueError, match=message):
+            attributes.by_attribute(judge_of(self.rows), restore, given, named(5))

@@ -1,7 +1,10 @@
+"""Restorers without a network: known pixels stay, the hole's content is not read."""
+
 import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from evaluation import baselines
 
@@ -20,12 +23,11 @@ def inputs():
     rng = np.random.default_rng(0)
     small = rng.uniform(10, 245, [3, 4, 4, 3])
     levels = tf.image.resize(small, [SIZE, SIZE]).numpy().round()
-    image = levels / np.float32(127.5) - 1
     mask = np.zeros([3, SIZE, SIZE, 1], "f")
     mask[0, 8:16, 6:18] = 1
     mask[1, :10, :10] = 1
     mask[2, 4:20, 9] = mask[2, 12:14, 3:20] = 1
-    return {"image": image, "mask": mask}
+    return {"image": levels / np.float32(127.5) - 1, "mask": mask}
 
 
 def filled(inputs, value):
@@ -33,45 +35,43 @@ def filled(inputs, value):
     return {"image": image.astype("f"), "mask": inputs["mask"]}
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_restores_the_hole_and_returns_known_pixels_as_given(name, inputs, mean_image):
-    restored = baselines.inpainting(mean_image)[name](filled(inputs, 1.0))
-    assert restored.dtype == np.float32 and restored.shape == (3, SIZE, SIZE, 3)
-    known = np.broadcast_to(inputs["mask"] == 0, restored.shape)
-    given = ((inputs["image"] + 1) * np.float32(0.5))[known]
-    np.testing.assert_array_equal(restored[known], given)
-    assert restored.min() >= 0 and restored.max() <= 1
-    # Each hole differs from the filling: something was restored.
-    assert (restored[~known] < 1).mean() > 0.99
+def test_there_are_four_and_other_images_are_not_called_faces(mean_image):
+    assert tuple(baselines.inpainting(mean_image)) == NAMES
+    assert "mean image" in baselines.inpainting(mean_image, faces=False)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_content_of_the_hole_moves_nothing(name, inputs, mean_image):
-    restore = baselines.inpainting(mean_image)[name]
-    expected = restore(inputs)  # the true content left inside
-    noise = np.random.default_rng(1).uniform(-1, 1, inputs["image"].shape)
-    for content in (1.0, -1.0, noise, np.nan):
-        np.testing.assert_array_equal(restore(filled(inputs, content)), expected)
+class TestEveryBaseline:
+    def test_known_pixels_are_returned_unchanged(self, name, inputs, mean_image):
+        restored = baselines.inpainting(mean_image)[name](filled(inputs, 1.0))
+        assert restored.dtype == np.float32 and restored.shape == (3, SIZE, SIZE, 3)
+        known = np.broadcast_to(inputs["mask"] == 0, restored.shape)
+        given = ((inputs["image"] + 1) * np.float32(0.5))[known]
+        np.testing.assert_array_equal(restored[known], given)
+        assert restored.min() >= 0 and restored.max() <= 1
+        # Each hole differs from the filling: something was restored.
+        assert (restored[~known] < 1).mean() > 0.99
 
+    def test_the_content_of_the_hole_changes_nothing(self, name, inputs, mean_image):
+        restore = baselines.inpainting(mean_image)[name]
+        expected = restore(inputs)  # the true content left inside
+        noise = np.random.default_rng(1).uniform(-1, 1, inputs["image"].shape)
+        for content in (1.0, -1.0, noise, np.nan):
+            np.testing.assert_array_equal(restore(filled(inputs, content)), expected)
 
-@pytest.mark.parametrize("name", NAMES)
-def test_images_of_a_batch_are_independent_and_tensors_are_welcome(
-    name, inputs, mean_image
-):
-    restore = baselines.inpainting(mean_image)[name]
-    together = restore({k: tf.constant(v) for k, v in inputs.items()})
-    for i in range(3):
-        alone = restore({k: v[i : i + 1] for k, v in inputs.items()})
-        np.testing.assert_array_equal(together[i : i + 1], alone)
+    def test_images_of_a_batch_are_independent(self, name, inputs, mean_image):
+        restore = baselines.inpainting(mean_image)[name]
+        together = restore({k: tf.constant(v) for k, v in inputs.items()})
+        for i in range(3):
+            alone = restore({k: v[i : i + 1] for k, v in inputs.items()})
+            np.testing.assert_array_equal(together[i : i + 1], alone)
 
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_mask_of_everything_or_nothing_is_no_special_case(name, inputs, mean_image):
-    restore = baselines.inpainting(mean_image)[name]
-    nothing = restore({**inputs, "mask": np.zeros_like(inputs["mask"])})
-    np.testing.assert_allclose(nothing, (inputs["image"] + 1) / 2, atol=1e-6)
-    everything = restore({**inputs, "mask": np.ones_like(inputs["mask"])})
-    assert np.isfinite(everything).all()
+    def test_a_mask_may_be_of_everything_or_nothing(self, name, inputs, mean_image):
+        restore = baselines.inpainting(mean_image)[name]
+        nothing = restore({**inputs, "mask": np.zeros_like(inputs["mask"])})
+        np.testing.assert_allclose(nothing, (inputs["image"] + 1) / 2, atol=1e-6)
+        everything = restore({**inputs, "mask": np.ones_like(inputs["mask"])})
+        assert np.isfinite(everything).all()
 
 
 def test_mean_color_is_the_mean_of_the_known_pixels(inputs):
@@ -83,17 +83,13 @@ def test_mean_color_is_the_mean_of_the_known_pixels(inputs):
 
 
 def test_mean_face_takes_the_offset_at_the_edge_of_the_hole(mean_image):
-    offset = np.float32([0.1, -0.1, 0.05])
-    picture = mean_image + offset
-    picture[0] = 0  # a background that is none of the face's business
+    picture = mean_image + np.float32([0.1, -0.1, 0.05])
+    picture[0] = 0  # a background that must not count
     mask = np.zeros([1, SIZE, SIZE, 1], "f")
     mask[:, 8:16, 6:18] = 1
     inputs = {"image": picture[None] * 2 - 1, "mask": mask}
     restored = baselines.mean_face(mean_image)(inputs)
     np.testing.assert_allclose(restored[0], picture, atol=1e-6)
-
-
-def test_mean_face_of_another_size_is_an_error(inputs, mean_image):
     with pytest.raises(ValueError, match="mean face is 12×24 and the image 24×24"):
         baselines.mean_face(mean_image[:12])(inputs)
 
@@ -115,5 +111,43 @@ def test_opencv_restorers_are_opencv_on_bytes(build, method, inputs):
         np.testing.assert_allclose(result[hole] * 255, expected[hole], atol=1e-3)
 
 
-def test_restorers_are_the_four_named_ones(mean_image):
-    assert tuple(baselines.inpainting(mean_image)) == NAMES
+class TestBicubic:
+    def images(self, size):
+        """Smooth random images on 8-bit levels."""
+        coarse = np.random.default_rng(0).uniform(20, 235, [2, 5, 5, 3])
+        resized = tf.image.resize(coarse, [size, size], "bicubic")
+        return np.rint(resized).clip(0, 255) / 255
+
+    def test_three_factors_each_worse_than_the_one_before(self):
+        restorers = baselines.rescaling()
+        assert list(restorers) == ["bicubic 2×", "bicubic 4×", "bicubic 8×"]
+        target = self.images(64)
+        errors = [
+            np.square(target - restore({"image": target})).mean(axis=(1, 2, 3))
+            for restore in restorers.values()
+        ]
+        assert (errors[0] > 0).all() and (np.diff(errors, axis=0) > 0).all()
+
+    # A side that does not divide is rounded, halves up, to 1 at least.
+    @pytest.mark.parametrize(
+        ("factor", "size", "kept"),
+        [(2, 32, 16), (4, 30, 8), (4, 29, 7), (4, 3, 1), (4, 1, 1)],
+    )
+    def test_it_is_pillows_antialiased_bicubic_on_bytes(self, factor, size, kept):
+        target = self.images(size)
+        restored = baselines.bicubic(factor)({"image": target})
+        assert restored.dtype == np.float32
+        for image, result in zip(target, restored):
+            levels = Image.fromarray(np.rint(255 * image).astype(np.uint8))
+            small = levels.resize((kept, kept), Image.Resampling.BICUBIC)
+            back = small.resize((size, size), Image.Resampling.BICUBIC)
+            np.testing.assert_array_equal(np.rint(255 * result), np.asarray(back))
+
+    def test_a_flat_image_is_returned_and_nothing_leaves_the_range(self):
+        flat = np.full([1, 20, 20, 3], 77 / 255, np.float32)
+        np.testing.assert_array_equal(baselines.bicubic(4)({"image": flat}), flat)
+        edge = np.zeros([1, 32, 16, 3], np.float32)
+        edge[:, :, 7:] = 1
+        restored = baselines.bicubic(2)({"image": tf.constant(edge)})
+        assert restored.shape == edge.shape
+        assert restored.min() >= 0 and restored.max() <= 1

@@ -1,11 +1,13 @@
 import os
 import pathlib
+import sys
+import types
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from evaluation.metrics import lpips, torch_checkpoint
+from evaluation.metrics import lpips
 
 PUBLISHED = os.environ.get("FACEMEND_DATA") and (
     pathlib.Path(os.environ["FACEMEND_DATA"]) / "lpips"
@@ -97,17 +99,6 @@ def test_the_published_examples_have_the_published_distances():
     assert metric.sha256_prefix == "79eaf26c0cbb68e7"
 
 
-@needs_published
-def test_the_published_heads_are_read_and_are_the_pinned_file():
-    path = PUBLISHED / "lpips_v0.1_alex_heads.pth"
-    assert lpips._sha256(path) == lpips.HEADS[1]
-    heads = torch_checkpoint.read(path)
-    with np.load(PUBLISHED / "lpips_alex_hwio.npz") as expected:
-        for layer in range(1, 6):
-            head = heads[f"lin{layer - 1}.model.1.weight"]
-            np.testing.assert_array_equal(head.ravel(), expected[f"lin{layer}"])
-
-
 @pytest.mark.parametrize("height, width", [(31, 31), (50, 39)])
 def test_equals_a_float64_implementation(metric, weights, height, width):
     target, restored = images(2, height, width, 3), images(2, height, width, 3, seed=1)
@@ -116,7 +107,7 @@ def test_equals_a_float64_implementation(metric, weights, height, width):
     np.testing.assert_allclose(metric(target, restored), expected, rtol=1e-4)
 
 
-def test_is_zero_for_equal_images_symmetric_and_clips(metric):
+def test_is_zero_for_equal_images_symmetric_and_clips(metric, weights):
     target, restored = images(2, 40, 40, 3), images(2, 40, 40, 3, seed=1)
     np.testing.assert_array_equal(metric(target, target), [0, 0])
     np.testing.assert_allclose(
@@ -127,13 +118,9 @@ def test_is_zero_for_equal_images_symmetric_and_clips(metric):
         metric(target, bright), metric(target, bright.clip(0, 1))
     )
 
-
-def test_images_without_any_activation_are_finite(weights):
+    # Without any activation it is finite.
     silent = {k: np.minimum(v, 0) if "conv" in k else v for k, v in weights.items()}
-    metric = lpips.LPIPS(silent, "")
-    np.testing.assert_array_equal(
-        metric(np.ones([1, 31, 31, 3]), images(1, 31, 31, 3)) >= 0, [True]
-    )
+    assert np.isfinite(lpips.LPIPS(silent, "")(target, restored)).all()
 
 
 def test_images_too_small_or_of_two_shapes_are_an_error(metric):
@@ -146,30 +133,109 @@ def test_images_too_small_or_of_two_shapes_are_an_error(metric):
 
 def test_other_weights_are_an_error(weights, tmp_path):
     path = tmp_path / "weights.npz"
-    np.savez(path, **{k: v for k, v in weights.items() if k != "lin3"})
-    with pytest.raises(
-        ValueError, match=r"weights\.npz: lin3 .* \(384,\); got nothing"
+    for changed, message in (
+        ({"lin3": None}, r"weights\.npz: lin3 .* \(384,\); got nothing"),
+        ({"conv1_w": np.zeros([64, 3, 11, 11])}, r"conv1_w .* got \(64, 3, 11, 11\)"),
     ):
-        lpips.load(path)
-    np.savez(path, **{**weights, "conv1_w": weights["conv1_w"].transpose(3, 2, 0, 1)})
-    with pytest.raises(ValueError, match=r"conv1_w .* got \(64, 3, 11, 11\)"):
-        lpips.load(path)
+        given = {**weights, **changed}
+        np.savez(path, **{k: v for k, v in given.items() if v is not None})
+        with pytest.raises(ValueError, match=message):
+            lpips.load(path)
 
 
-def test_convert_makes_the_weights_again(weights, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        torch_checkpoint, "read", lambda path: state_dicts(weights)[path.name]
-    )
-    paths = [tmp_path / name for name in ("alexnet.pth", "alex.pth")]
-    out = lpips.convert(*paths, tmp_path / "new" / "lpips.npz")
-    assert [p.name for p in out.parent.iterdir()] == ["lpips.npz"]
-    with np.load(out) as made:
-        assert set(made) == set(weights)
-        for key, value in weights.items():
-            np.testing.assert_array_equal(made[key], value)
-    with pytest.raises(ValueError, match=r"alex\.pth has no features\.0\.weight"):
-        lpips.convert(paths[1], paths[0], tmp_path / "swapped.npz")
-    assert not (tmp_path / "swapped.npz").exists()
+class TestConvert:
+    @pytest.fixture
+    def torch(self, weights, monkeypatch):
+        """Stands in for PyTorch, whose `load` reads the weights by the file's name."""
+
+        class Tensor(types.SimpleNamespace):
+            def detach(self):
+                return types.SimpleNamespace(numpy=lambda: self.array)
+
+        def load(path, *, map_location, weights_only):
+            assert map_location == "cpu" and weights_only is True
+            found = state_dicts(weights)[path.name]
+            return {name: Tensor(array=array) for name, array in found.items()}
+
+        monkeypatch.setitem(sys.modules, "torch", types.SimpleNamespace(load=load))
+
+    def test_it_makes_the_weights_again(self, weights, tmp_path, torch):
+        paths = [tmp_path / name for name in ("alexnet.pth", "alex.pth")]
+        out = lpips.convert(*paths, tmp_path / "new" / "lpips.npz")
+        assert [p.name for p in out.parent.iterdir()] == ["lpips.npz"]
+        with np.load(out) as made:
+            assert set(made) == set(weights)
+            for key, value in weights.items():
+                np.testing.assert_array_equal(made[key], value)
+        with pytest.raises(ValueError, match=r"alex\.pth has no features\.0\.weight"):
+            lpips.convert(paths[1], paths[0], tmp_path / "swapped.npz")
+        assert not (tmp_path / "swapped.npz").exists()
+
+    def test_download_fills_the_cache_with_checked_files_only(
+        self, weights, tmp_path, monkeypatch, torch
+    ):
+        monkeypatch.setenv("HOME", str(tmp_path / "home"))
+        sources = {}
+        for name in state_dicts(weights):
+            (tmp_path / name).write_text(name)
+            checksum = lpips._sha256(tmp_path / name)
+            sources[name] = ((tmp_path / name).as_uri(), checksum)
+        monkeypatch.setattr(lpips, "ALEXNET", sources["alexnet.pth"])
+        for address, error, message in (
+            (sources["alex.pth"][0], ValueError, "damaged or not the published one"),
+            (
+                (tmp_path / "absent").as_uri(),
+                OSError,
+                r"could not be fetched .* --alexnet=FILE",
+            ),
+        ):
+            monkeypatch.setattr(lpips, "HEADS", (address, "0" * 64))
+            with pytest.raises(error, match=message):
+                lpips.download()
+        assert lpips.resolve("") is None
+
+        monkeypatch.setattr(lpips, "HEADS", sources["alex.pth"])
+        cached = lpips.download()
+        assert lpips.resolve("") == cached
+        assert [p.name for p in cached.parent.iterdir()] == ["lpips_alex.npz"]
+        lpips.load(cached)
+
+    def test_without_pytorch_the_extra_is_named(self, tmp_path, monkeypatch):
+        monkeypatch.setitem(sys.modules, "torch", None)
+        monkeypatch.setenv("HOME", str(tmp_path))
+        for make in (lpips.download, lambda: lpips.convert("a.pth", "b.pth", "c.npz")):
+            with pytest.raises(ImportError, match=r"extra 'torch': pip install"):
+                make()
+        assert not list(tmp_path.iterdir())
+
+    @needs_published
+    def test_the_published_heads_are_the_pinned_file(self):
+        pytest.importorskip("torch")
+        path = PUBLISHED / "lpips_v0.1_alex_heads.pth"
+        assert lpips._sha256(path) == lpips.HEADS[1]
+        heads = lpips._read_checkpoint(path)
+        with np.load(PUBLISHED / "lpips_alex_hwio.npz") as expected:
+            for layer in range(1, 6):
+                head = heads[f"lin{layer - 1}.model.1.weight"]
+                np.testing.assert_array_equal(head.ravel(), expected[f"lin{layer}"])
+
+    @pytest.mark.parametrize("zipped", [True, False])
+    def test_code_in_a_file_is_refused_and_not_run(self, tmp_path, zipped):
+        torch = pytest.importorskip("torch")
+
+        class Harmful:
+            def __reduce__(self):
+                return os.mkdir, (str(tmp_path / "harm"),)
+
+        path = tmp_path / "x.pth"
+        torch.save({"a": Harmful()}, path, _use_new_zipfile_serialization=zipped)
+        with pytest.raises(ValueError, match=r"x\.pth cannot be read as a Py"):
+            lpips._read_checkpoint(path)
+        assert not (tmp_path / "harm").exists()
+        weight = torch.nn.Parameter(torch.arange(6.0).reshape(2, 3))
+        torch.save({"a": weight}, path, _use_new_zipfile_serialization=zipped)
+        (array,) = lpips._read_checkpoint(path).values()
+        np.testing.assert_array_equal(array, np.arange(6).reshape(2, 3))
 
 
 def test_resolve_takes_the_given_file_then_the_cache_then_none(tmp_path, monkeypatch):
@@ -183,32 +249,3 @@ def test_resolve_takes_the_given_file_then_the_cache_then_none(tmp_path, monkeyp
         path.write_bytes(b"")
     assert lpips.resolve("") == cached
     assert lpips.resolve(str(given)) == given
-
-
-def test_download_fills_the_cache_with_checked_files_only(
-    weights, tmp_path, monkeypatch
-):
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    contents = state_dicts(weights)
-    monkeypatch.setattr(torch_checkpoint, "read", lambda path: contents[path.name])
-    sources = {}
-    for name in contents:
-        (tmp_path / name).write_text(name)
-        checksum = lpips._sha256(tmp_path / name)
-        sources[name] = ((tmp_path / name).as_uri(), checksum)
-    monkeypatch.setattr(lpips, "ALEXNET", sources["alexnet.pth"])
-
-    monkeypatch.setattr(lpips, "HEADS", (sources["alex.pth"][0], "0" * 64))
-    with pytest.raises(ValueError, match="damaged or replaced"):
-        lpips.download()
-    absent = (tmp_path / "absent").as_uri()
-    monkeypatch.setattr(lpips, "HEADS", (absent, "0" * 64))
-    with pytest.raises(OSError, match=r"could not be fetched .* --alexnet=FILE"):
-        lpips.download()
-    assert lpips.resolve("") is None
-
-    monkeypatch.setattr(lpips, "HEADS", sources["alex.pth"])
-    cached = lpips.download()
-    assert lpips.resolve("") == cached
-    assert [p.name for p in cached.parent.iterdir()] == ["lpips_alex.npz"]
-    lpips.load(cached)

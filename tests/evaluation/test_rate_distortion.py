@@ -1,4 +1,4 @@
-"""BD-rates by hand, their intervals, and coders measured on the same images."""
+"""BD-rates by hand, their intervals, and codecs measured on the same images."""
 
 import math
 
@@ -7,8 +7,8 @@ import pytest
 
 from evaluation import bootstrap
 from evaluation.codecs import measure, rate_distortion
-from evaluation.codecs.measure import BITS, PSNR, Coder
-from evaluation.codecs.rate_distortion import RateCurve
+from evaluation.codecs.measure import BITS, BYTES, PSNR, codec_round_trip
+from evaluation.codecs.rate_distortion import OURS, Comparison, RateCurve
 from evaluation.record import Evaluation, fingerprint
 
 RATES, QUALITIES = np.array([0.1, 0.3, 0.8, 2.0]), np.array([25.0, 30.0, 34.0, 41.0])
@@ -16,10 +16,7 @@ REFERENCE = RateCurve(RATES, QUALITIES)
 
 
 class TestBdRate:
-    def test_equal_curves_differ_by_nothing(self):
-        assert REFERENCE.bd_rate(REFERENCE) == 0
-
-    @pytest.mark.parametrize(("times", "percent"), [(0.5, -50), (2, 100), (1.1, 10)])
+    @pytest.mark.parametrize(("times", "percent"), [(1, 0), (0.5, -50), (2, 100)])
     def test_so_many_times_the_rate(self, times, percent):
         curve = RateCurve(times * RATES, QUALITIES)
         assert curve.bd_rate(REFERENCE) == pytest.approx(percent)
@@ -87,40 +84,30 @@ class TestBdRate:
 
 
 class TestRateAt:
-    def test_settings_give_their_own_rates(self):
-        np.testing.assert_allclose(REFERENCE.rate_at(QUALITIES), RATES)
+    @pytest.mark.parametrize(
+        ("curve", "qualities", "rates"),
+        [
+            (REFERENCE, QUALITIES, RATES),
+            (REFERENCE, [24.9, 41.1], [np.nan] * 2),  # outside nothing is said
+            (RateCurve([1, 4], [30, 34]), [32, 33], [2, 2**1.5]),  # an exponential
+            (RateCurve([3.0], [30.0]), [30, 31], [3, np.nan]),
+            # Of equal qualities the lower rate counts.
+            (RateCurve([5, 1, 4, 9], [34, 30, 34, 36]), [30, 34, 36], [1, 4, 9]),
+            # A setting that another one beats stays.
+            (RateCurve([1, 5, 4], [30, 32, 34]), [30, 32, 34], [1, 5, 4]),
+        ],
+    )
+    def test_by_hand(self, curve, qualities, rates):
+        np.testing.assert_allclose(curve.rate_at(qualities), rates)
 
     def test_between_settings_it_increases(self):
         between = REFERENCE.rate_at(np.linspace(25, 41, 50))
         assert np.all(np.diff(between) > 0)
 
-    def test_two_settings_make_an_exponential(self):
-        curve = RateCurve([1, 4], [30, 34])
-        np.testing.assert_allclose(curve.rate_at([32, 33]), [2, 2**1.5])
 
-    def test_outside_nothing_is_said(self):
-        found = REFERENCE.rate_at([24.9, 25.0, 41.0, 41.1])
-        np.testing.assert_array_equal(np.isnan(found), [True, False, False, True])
-
-    def test_a_single_setting_gives_its_own_quality(self):
-        curve = RateCurve([3.0], [30.0])
-        np.testing.assert_array_equal(curve.rate_at([30, 31]), [3, np.nan])
-
-    def test_of_equal_qualities_the_smaller_counts(self):
-        curve = RateCurve([5, 1, 4, 9], [34, 30, 34, 36])
-        np.testing.assert_allclose(curve.rate_at([30, 34, 36]), [1, 4, 9])
-
-    def test_a_setting_that_another_beats_stays(self):
-        curve = RateCurve([1, 5, 4], [30, 32, 34])
-        np.testing.assert_allclose(curve.rate_at([30, 32, 34]), [1, 5, 4])
-
-
-class TestScaled:
-    def test_psnr_stays(self):
-        np.testing.assert_array_equal(rate_distortion.scaled("file/psnr_db", [31]), 31)
-
-    @pytest.mark.parametrize("key", ["file/ms_ssim", "file/ms_ssim_5w"])
-    def test_ms_ssim_is_put_into_decibels(self, key):
+def test_ms_ssim_is_put_into_decibels_and_psnr_stays():
+    np.testing.assert_array_equal(rate_distortion.scaled(PSNR, [31]), 31)
+    for key in ("file/ms_ssim", "file/ms_ssim_5w"):
         found = rate_distortion.scaled(key, [0, 0.9, 0.99, 1])
         np.testing.assert_allclose(found, [0, 10, 20, 100])
 
@@ -135,162 +122,136 @@ def codec_values(rates, qualities, images=40, seed=0):
     ]
 
 
-def evaluation_of(codecs):
-    """{codec: its settings' values} -> evaluation and {codec: restorers}."""
+def bd_rates(ours, others, *, resamples=100, **options):
+    """BD-rates of codecs, given the values of their settings, and the comparison."""
     values, settings = {}, {}
-    for codec, given in codecs.items():
+    for codec, given in {OURS: ours, **others}.items():
         settings[codec] = [f"{codec} {i}" for i in range(len(given))]
         values.update(zip(settings[codec], given))
-    count = len(given[0][BITS])
+    count = len(ours[0][BITS])
     names = [str(i) for i in range(count)]
-    return Evaluation(names, values, np.ones(count), "0" * 16), settings
-
-
-def bd_rate_of(evaluation, settings, *, resamples=100, **options):
-    """What is said of the codec "ours" against "a"."""
-    others = {"a": settings["a"]}
-    return rate_distortion.bd_rates(
-        evaluation, settings["ours"], others, PSNR, resamples=resamples, **options
-    )["a"]
+    evaluation = Evaluation(names, values, np.ones(count), "0" * 16)
+    found = rate_distortion.bd_rates(
+        evaluation,
+        settings[OURS],
+        {codec: settings[codec] for codec in others},
+        PSNR,
+        resamples=resamples,
+        **options,
+    )
+    return found, Comparison(evaluation, settings, 64)
 
 
 class TestBdRates:
     def test_a_saving_on_every_image_has_no_spread(self):
-        evaluation, settings = evaluation_of(
+        found, _ = bd_rates(
+            codec_values(RATES / 2, QUALITIES),
             {
-                "ours": codec_values(RATES / 2, QUALITIES),
                 "a": codec_values(RATES, QUALITIES),
                 "b": codec_values(RATES / 4, QUALITIES),
-            }
-        )
-        ours = settings.pop("ours")
-        found = rate_distortion.bd_rates(
-            evaluation, ours, settings, PSNR, resamples=100
+            },
         )
         for codec, percent in (("a", -50), ("b", 100)):
-            entry = found[codec]
-            for end in ("mean", "low", "high"):
-                assert entry[end] == pytest.approx(percent)
-            assert entry["count"] == 40
-            assert entry["to"] - entry["from"] == pytest.approx(16)
+            ends = [found[codec][end] for end in ("mean", "low", "high")]
+            assert ends == pytest.approx([percent] * 3)
+            assert found[codec]["count"] == 40
+            assert found[codec]["to"] - found[codec]["from"] == pytest.approx(16)
 
     def test_the_interval_is_that_of_resampled_means(self):
-        evaluation, settings = evaluation_of(
-            {
-                "ours": codec_values(RATES, QUALITIES, seed=1),
-                "a": codec_values(RATES, QUALITIES, seed=2),
-            }
-        )
+        ours, theirs = (codec_values(RATES, QUALITIES, seed=seed) for seed in (1, 2))
         options = {"resamples": 50, "seed": 3, "confidence": 0.8}
-        entry = rate_distortion.bd_rates(
-            evaluation,
-            settings["ours"],
-            {"a": settings["a"]},
-            "file/psnr_db",
-            **options,
-        )["a"]
+        found, comparison = bd_rates(ours, {"a": theirs}, **options)
         drawn = []
-        for weights in np.concatenate(list(bootstrap._weights(40, 50, 3))) / 40:
-            curves = [
-                RateCurve(
-                    [weights @ evaluation.values[s][BITS] for s in settings[c]],
-                    [
-                        weights @ evaluation.values[s]["file/psnr_db"]
-                        for s in settings[c]
-                    ],
-                )
-                for c in ("ours", "a")
-            ]
-            drawn.append(curves[0].bd_rate(curves[1]))
-        expected = np.quantile(drawn, [0.1, 0.9])
+        for weights in np.concatenate(list(bootstrap.draw(40, 50, 3))) / 40:
+            mine, other = (
+                RateCurve(*([weights @ v[key] for v in values] for key in (BITS, PSNR)))
+                for values in (ours, theirs)
+            )
+            drawn.append(mine.bd_rate(other))
+        entry, expected = found["a"], np.quantile(drawn, [0.1, 0.9])
         np.testing.assert_allclose([entry["low"], entry["high"]], expected)
         assert entry["low"] < entry["mean"] < entry["high"]
-        whole = [
-            rate_distortion.curve(evaluation, settings[codec], PSNR)
-            for codec in ("ours", "a")
-        ]
-        assert entry["mean"] == pytest.approx(whole[0].bd_rate(whole[1]))
+        mine, other = (comparison.curve(codec, PSNR) for codec in (OURS, "a"))
+        assert entry["mean"] == pytest.approx(mine.bd_rate(other))
 
     def test_draws_without_a_common_range_are_left_out(self):
         # Without the first image they do not overlap.
-        codecs = {"ours": ([29, 20], [40, 30]), "a": ([20, 31], [32, 41])}
-        evaluation, settings = evaluation_of(
-            {
-                codec: [{BITS: np.ones(2), PSNR: np.array(q)} for q in qualities]
-                for codec, qualities in codecs.items()
-            }
+        ours, theirs = (
+            [{BITS: np.ones(2), PSNR: np.array(quality)} for quality in qualities]
+            for qualities in (([29, 20], [40, 30]), ([20, 31], [32, 41]))
         )
-        entry = bd_rate_of(evaluation, settings)
+        entry = bd_rates(ours, {"a": theirs})[0]["a"]
         assert (entry["mean"], entry["low"], entry["high"]) == (0, 0, 0)
 
     @pytest.mark.parametrize(("shift", "images"), [(100, 40), (0, 1)])
     def test_what_cannot_be_said_is_nan(self, shift, images):
-        evaluation, settings = evaluation_of(
-            {
-                "ours": codec_values(RATES, QUALITIES + shift, images),
-                "a": codec_values(RATES, QUALITIES, images),
-            }
-        )
-        entry = bd_rate_of(evaluation, settings)
+        ours = codec_values(RATES, QUALITIES + shift, images)
+        found, _ = bd_rates(ours, {"a": codec_values(RATES, QUALITIES, images)})
+        entry = found["a"]
         assert math.isnan(entry["low"]) and math.isnan(entry["high"])
         assert math.isnan(entry["mean"]) == math.isnan(entry["from"]) == bool(shift)
 
 
-def raw(image):
-    return image.tobytes()
+class Raw:
+    """Keeps every byte."""
+
+    def compress(self, image):
+        return image.tobytes()
+
+    def decompress(self, data):
+        return np.frombuffer(data, np.uint8).reshape(20, 20, 3)
 
 
-def unraw(size):
-    return lambda data: np.frombuffer(data, np.uint8).reshape(size, size, 3)
-
-
-def flat(image):
+class Flat:
     """One color instead of the picture, in three bytes."""
-    return image.mean(axis=(0, 1)).round().astype(np.uint8).tobytes()
+
+    def __init__(self, size=20):
+        self.size = size
+
+    def compress(self, image):
+        if not image.any():
+            raise ValueError("too black")
+        return image.mean(axis=(0, 1)).round().astype(np.uint8).tobytes()
+
+    def decompress(self, data):
+        return np.full((self.size, self.size, 3), np.frombuffer(data, np.uint8))
 
 
-def unflat(size):
-    return lambda data: np.full((size, size, 3), np.frombuffer(data, np.uint8))
+class TestEvaluateCodecs:
+    images = np.random.default_rng(0).integers(0, 256, (70, 20, 20, 3), np.uint8)
+    names = tuple(f"image {i}" for i in range(70))
 
-
-class TestCoders:
-    @pytest.fixture(scope="class")
-    def images(self):
-        return np.random.default_rng(0).integers(0, 256, (70, 20, 20, 3), np.uint8)
-
-    @pytest.fixture(scope="class")
-    def measured(self, images):
-        every = {
-            "raw": Coder(raw, unraw(20)),
-            "flat": Coder(flat, unflat(20)),
-            "threads": Coder(flat, unflat(20), parallel=True),
+    def evaluate(self, images=images, names=names, **codecs):
+        trips = {
+            name: codec_round_trip(codec, images, names, parallel=name == "threads")
+            for name, codec in codecs.items()
         }
-        names = [f"image {i}" for i in range(70)]
-        return measure.measure(every, images, names, progress=None)
+        return measure.evaluate_codecs(trips, images, names, progress=None)
 
-    def test_bits_are_those_of_the_whole_file(self, measured):
-        np.testing.assert_array_equal(measured.values["raw"][BITS], 24)
-        np.testing.assert_array_equal(measured.values["flat"][BITS], 24 / 400)
-
-    def test_quality_is_that_of_the_decoded_picture(self, measured, images):
-        values = measured.values
-        np.testing.assert_allclose(values["raw"][PSNR], 100, rtol=1e-6)
-        np.testing.assert_allclose(values["raw"]["file/ms_ssim_5w"], 1, atol=1e-5)
+    def test_bits_are_of_whole_files_and_quality_of_decoded_images(self):
+        found = self.evaluate(raw=Raw(), flat=Flat(), threads=Flat())
+        raw, flat, threads = found.values.values()
+        assert list(raw) == [BITS, PSNR, "file/ms_ssim_5w"]
+        np.testing.assert_array_equal(raw[BITS], 24)
+        np.testing.assert_array_equal(flat[BITS], 24 / 400)
+        np.testing.assert_allclose(raw[PSNR], 100, rtol=1e-6)
+        np.testing.assert_allclose(raw["file/ms_ssim_5w"], 1, atol=1e-5)
         for index in (0, 69):
-            image = images[index].astype(float)
+            image = self.images[index].astype(float)
             error = np.mean((image - image.mean(axis=(0, 1)).round()) ** 2) / 255**2
             expected = pytest.approx(-10 * np.log10(error), abs=1e-3)
-            assert values["flat"][PSNR][index] == expected
-        assert values["flat"]["file/ms_ssim_5w"].max() < 0.5
-
-    def test_threads_change_nothing(self, measured):
-        for key, value in measured.values["flat"].items():
-            np.testing.assert_array_equal(measured.values["threads"][key], value)
-
-    def test_it_names_the_set_as_every_evaluation_does(self, measured):
+            assert flat[PSNR][index] == expected
+        assert flat["file/ms_ssim_5w"].max() < 0.5
+        for key, value in flat.items():
+            np.testing.assert_array_equal(threads[key], value)
         whole = (np.ones([20, 20, 1]) for _ in range(70))
-        assert measured.fingerprint == fingerprint(measured.names, whole)
-        np.testing.assert_array_equal(measured.hole_ratio, 1)
+        assert found.fingerprint == fingerprint(self.names, whole)
+        np.testing.assert_array_equal(found.hole_ratio, 1)
+
+    def test_one_round_trip_has_bytes_too(self):
+        trip = codec_round_trip(Flat(), self.images, self.names)
+        found = measure.measure_round_trip(self.images, trip)
+        assert list(found) == [BYTES, BITS] and set(found[BYTES]) == {3}
 
     @pytest.mark.parametrize(
         ("size", "key"), [(192, "file/ms_ssim"), (160, "file/ms_ssim_5w")]
@@ -298,20 +259,22 @@ class TestCoders:
     def test_ms_ssim_is_the_published_one_where_it_fits(self, size, key):
         assert measure.similarity_key(size) == key
 
-    def test_a_coder_that_fails_is_named(self, images):
-        def fail(image):
-            raise ValueError("too blue")
-
-        bad = {"bad": Coder(fail, unraw(20))}
-        with pytest.raises(ValueError, match="bad fails on b: too blue"):
-            measure.measure(bad, images[:1], ["b"], progress=None)
-
-    def test_another_shape_is_refused(self, images):
-        bad = {"bad": Coder(flat, unflat(10), parallel=True)}
-        with pytest.raises(ValueError, match=r"bad made uint8 \[10, 10, 3\] of b"):
-            measure.measure(bad, images[:1], ["b"], progress=None)
+    @pytest.mark.parametrize(
+        ("codec", "image", "message"),
+        [
+            (Flat(), 0 * images[0], "threads: b cannot be coded: too black"),
+            (
+                Flat(10),
+                images[0],
+                r"threads: a came back as uint8 \[10, 10, 3\]; it is",
+            ),
+        ],
+    )
+    def test_a_codec_that_fails_is_named(self, codec, image, message):
+        with pytest.raises(ValueError, match=message):
+            self.evaluate(np.stack([self.images[1], image]), ["a", "b"], threads=codec)
 
     @pytest.mark.parametrize(("count", "names"), [(0, []), (2, ["a"])])
-    def test_each_image_must_have_a_name(self, images, count, names):
+    def test_each_image_must_have_a_name(self, count, names):
         with pytest.raises(ValueError, match=f"got {count} and {len(names)}"):
-            measure.measure({}, images[:count], names)
+            self.evaluate(self.images[:count], names)

@@ -1,4 +1,4 @@
-"""The judge of attributes: what it is taught, how it is kept, whom it refuses."""
+"""The judge of attributes: its training, its folder, and what it refuses."""
 
 import dataclasses
 import json
@@ -28,51 +28,54 @@ def folder_of(config):
     return pathlib.Path(config.workdir) / "judge"
 
 
-def facts_of(config):
-    path = folder_of(config) / "assets.extra" / "judge.json"
-    return json.loads(path.read_text())
-
-
 def weights(config):
     return tf.keras.models.load_model(folder_of(config), compile=False).get_weights()
 
 
 class TestFolder:
-    def test_it_says_what_it_is_and_what_made_it(self, judge_config, split):
-        facts = facts_of(judge_config)
-        assert tuple(facts["attributes"]) == split.source.info.attribute_names
-        assert facts["config"] == json.loads(
+    def test_it_says_what_it_is_and_is_as_accurate_as_it_says(
+        self, judge_config, split
+    ):
+        folder = folder_of(judge_config)
+        said = json.loads((folder / "assets.extra" / "judge.json").read_text())
+        assert said["config"] == json.loads(
             json.dumps(dataclasses.asdict(judge_config))
         )
         numbers = ("image_size", "test_images", "training_images")
-        assert [facts[key] for key in numbers] == [32, 60, 60]
-        assert facts["data"] == "Drawn faces"
-        assert {"commit", "versions", "hardware"} <= facts["environment"].keys()
+        assert [said[key] for key in numbers] == [32, 60, 60]
+        assert said["data"] == "Drawn faces"
+        assert {"commit", "versions", "hardware"} <= said["environment"].keys()
 
-    def test_the_loaded_judge_is_as_right_as_it_was_said_to_be(
-        self, judge_config, split
-    ):
-        judge, described = attributes.load(str(folder_of(judge_config)), split)
+        classifier = attributes.load(str(folder))
+        judge, described = attributes.load(str(folder), split)
+        names = split.source.info.attribute_names
+        assert classifier.names == judge.names == tuple(said["attributes"]) == names
         images = pixels.bytes_to_unit(split.images).numpy()
         # As an evaluation has them, in parts, and whatever the completed face shows.
         parts = [
             judge(None, images[here], split.names[here])
             for here in (slice(0, 25), slice(25, None))
         ]
-        accuracy = facts_of(judge_config)["accuracy_percent"]
+        accuracy = said["accuracy_percent"]
         assert np.concatenate(parts).mean() == pytest.approx(accuracy, abs=0.006)
         assert f"{accuracy}% right on 60 original test images" in described
         assert "trained on 60, seed 0, commit " in described
+        assert classifier.description == described
+        # Probabilities that depend on the face.
+        probability = np.asarray(classifier.predict(images[:8]))
+        assert probability.shape == (8, len(names))
+        assert 0 < probability.min() < probability.max() < 1
+        assert np.ptp(probability, axis=0).max() > 0
 
-    def test_the_saved_model_answers_images_in_the_unit_range(
-        self, judge_config, split
-    ):
-        model = tf.keras.models.load_model(folder_of(judge_config), compile=False)
-        images = pixels.bytes_to_unit(split.images[:8]).numpy()
-        said = model(images).numpy()
-        assert said.shape == (8, len(split.source.info.attribute_names))
-        assert said.dtype == np.float32 and 0 < said.min() < said.max() < 1
-        assert np.ptp(said, axis=0).max() > 0  # it looks at the faces
+    def test_one_classifier_judges_several_splits(self, judge_config, split):
+        classifier = attributes.load(str(folder_of(judge_config)))
+        part = split.part(40)
+        images = pixels.bytes_to_unit(part.images).numpy()
+        whole, few = classifier.judge(split), classifier.judge(part)
+        right = few.right(images, part.names)
+        np.testing.assert_array_equal(right, whole.right(images, part.names))
+        with pytest.raises(ValueError, match="labels has no attributes of"):
+            few.truth(split.names[:1])
 
 
 class TestTraining:
@@ -124,37 +127,32 @@ class TestTraining:
 
 
 class TestErrors:
-    def refused(self, folder, split, *texts):
-        with pytest.raises(ValueError) as caught:
-            attributes.load(str(folder), split)
-        for text in (f"--judge={folder}", *texts):
-            assert text in str(caught.value)
+    def test_a_folder_must_be_that_of_a_judge(self, judge_config, split, tmp_path):
+        text = (
+            "must be a folder that `python -m experiments.attribute_classifier` has "
+            "written; it has no assets.extra/judge.json"
+        )
+        for folder in (tmp_path / "none", judge_config.workdir):
+            message = re.escape(f"--judge={folder} {text}")
+            with pytest.raises(ValueError, match=message):
+                attributes.load(str(folder), split)
 
-    def test_no_such_folder(self, tmp_path, split):
-        text = "must be a folder that `python -m experiments.attribute_classifier` has"
-        self.refused(tmp_path / "none", split, text)
-
-    def test_the_run_folder_is_not_the_judge(self, judge_config, split):
-        self.refused(judge_config.workdir, split, "has no assets.extra/judge.json")
-
-    def test_other_attributes(self, judge_config, split):
+    def test_other_attributes_and_sizes_are_refused(self, judge_config, split):
+        classifier = attributes.load(str(folder_of(judge_config)))
         names = split.source.info.attribute_names
-        other = tiny.renamed(split, names[:-1])
-        self.refused(
-            folder_of(judge_config),
-            other,
-            f"judges {len(names)} attributes of Drawn faces at 32 px; these images",
-            f"{len(names) - 1} of Drawn faces at 32 px",
-            "Train a judge with this --dataset and --image_size.",
-        )
-        # Their order is that of the answers.
-        self.refused(folder_of(judge_config), tiny.renamed(split, names[::-1]))
-
-    def test_another_size(self, judge_config, split):
-        other = dataclasses.replace(split, images=split.images[:, :16, :16])
-        self.refused(
-            folder_of(judge_config), other, "at 32 px; these images", "at 16 px"
-        )
+        smaller = dataclasses.replace(split, images=split.images[:, :16, :16])
+        for other, text in (
+            (tiny.renamed(split, names[:-1]), f"have {len(names) - 1} of Drawn faces"),
+            # Their order is that of the answers.
+            (tiny.renamed(split, names[::-1]), f"have {len(names)} of Drawn faces"),
+            (smaller, f"have {len(names)} of Drawn faces at 16 px"),
+        ):
+            message = (
+                rf"--judge=.* judges {len(names)} attributes of Drawn faces at 32 px; "
+                rf"these images {text}.* Train a judge with this --dataset"
+            )
+            with pytest.raises(ValueError, match=message):
+                classifier.judge(other)
 
     def test_a_data_set_without_attributes(self, judge_config, tmp_path):
         bare = tiny.split_of(tiny.noise(2))

@@ -150,6 +150,6 @@ def test_help_is_all_that_help_prints():
         capture_output=True,
         text=True,
     )
-    assert done.stdout.startswith("LPIPS with AlexNet")
+    assert done.stdout.startswith("Makes the weights file of LPIPS")
     assert "--[no]download" in done.stdout
     assert done.stderr == ""

@@ -17,7 +17,6 @@ from experiments import rate_distortion as command
 from experiments.core import command_line
 from experiments.core.data import RunData
 from experiments.portrait_autoencoder.config import PRESETS, Config
-from serving.export import codec as codec_export
 
 IMAGES, SIZE = 5, 32
 FORMATS = image_formats.available()
@@ -27,23 +26,14 @@ def write_run(path, **options):
     """A run folder as training leaves it, but for what the export holds."""
     (path / "export" / "1").mkdir(parents=True)
     config = command_line.make(Config, PRESETS, "smoke", **{"limit": IMAGES, **options})
-    made = {
+    record = {
         "paper": "portrait_autoencoder",
         "preset": "smoke",
         "config": {**dataclasses.asdict(config), "workdir": str(path)},
         "environment": {"commit": "abc", "hardware": "a machine", "versions": {}},
     }
-    (path / "config.json").write_text(json.dumps(made))
+    (path / "config.json").write_text(json.dumps(record))
     return path
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick():
-    """Few bootstrap draws."""
-    with pytest.MonkeyPatch.context() as patch:
-        few = functools.partial(rate_distortion.bd_rates, resamples=50)
-        patch.setattr(rate_distortion, "bd_rates", few)
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -53,28 +43,24 @@ def exported():
     return {"fine": fine, "rough": rough, "copy": fine}
 
 
-@pytest.fixture
-def opened(monkeypatch, exported):
-    """Exports are looked up instead of loaded."""
-    monkeypatch.setattr(
-        codec_export,
-        "load_image_codec",
-        lambda folder: exported[folder.parents[1].name],
-    )
+@pytest.fixture(scope="module", autouse=True)
+def quick(exported):
+    """Few bootstrap draws, and exports that are looked up instead of loaded."""
+    with pytest.MonkeyPatch.context() as patch:
+        few = functools.partial(rate_distortion.bd_rates, resamples=50)
+        patch.setattr(rate_distortion, "bd_rates", few)
+        patch.setattr(
+            command, "load_image_codec", lambda folder: exported[folder.parts[-3]]
+        )
+        yield
 
 
 @pytest.fixture(scope="module")
-def compared(tmp_path_factory, exported):
+def compared(tmp_path_factory):
     """The output of a comparison of two runs, and the images it is about."""
     root = tmp_path_factory.mktemp("compared")
     runs = [write_run(root / "fine", lmbda=0.1), write_run(root / "rough", lmbda=0.01)]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            codec_export,
-            "load_image_codec",
-            lambda folder: exported[folder.parents[1].name],
-        )
-        page = command.compare(runs, str(root / "output"))
+    page = command.compare(runs, str(root / "output"))
     assert page == root / "output" / "report" / "report.html"
     config = command_line.make(Config, PRESETS, "smoke", limit=IMAGES)
     return root / "output", RunData(config).test
@@ -83,41 +69,31 @@ def compared(tmp_path_factory, exported):
 LABELS = {"fine": "λ = 0.1, N = 8", "rough": "λ = 0.01, N = 8"}
 
 
-class TestMeasured:
-    def test_every_codec_at_every_setting(self, compared):
-        evaluation = Evaluation.load(compared[0] / "report" / "evaluation.npz")
-        swept = [f"{n}, quality {q}" for n in FORMATS for q in FORMATS[n].qualities]
-        assert list(evaluation.values) == [*LABELS.values(), *swept]
-        keys = {BITS, "file/psnr_db", "file/ms_ssim_5w"}
-        assert all(set(values) == keys for values in evaluation.values.values())
-
-    def test_values_are_those_of_real_files(self, compared, exported):
-        output, split = compared
-        values = Evaluation.load(output / "report" / "evaluation.npz").values
-        image, form = split.images[3], FORMATS["JPEG"]
-        for name, encode, decode in (
-            (LABELS["fine"], exported["fine"].compress, exported["fine"].reconstruct),
-            ("JPEG, quality 30", lambda x: form.encode(x, 30), None),
-        ):
-            data = encode(image)
-            assert values[name][BITS][3] == 8 * len(data) / SIZE**2
-            decoded = decode(image) if decode else form.decode(data)
-            error = np.mean((image / 255.0 - decoded / 255.0) ** 2)
-            expected = pytest.approx(-10 * np.log10(error), abs=1e-3)
-            assert values[name]["file/psnr_db"][3] == expected
-
-    def test_the_set_is_named_as_the_runs_name_it(self, compared):
+class TestWritten:
+    def test_every_codec_is_measured_at_every_setting(self, compared, exported):
         output, split = compared
         evaluation = Evaluation.load(output / "report" / "evaluation.npz")
+        values = evaluation.values
+        swept = [f"{n}, quality {q}" for n in FORMATS for q in FORMATS[n].qualities]
+        assert list(values) == [*LABELS.values(), *swept]
+        keys = {BITS, "file/psnr_db", "file/ms_ssim_5w"}
+        assert all(set(found) == keys for found in values.values())
+        codecs = {LABELS["fine"]: exported["fine"]}
+        codecs["JPEG, quality 30"] = FORMATS["JPEG"].at(30)
+        for name, codec in codecs.items():
+            data = codec.compress(split.images[3])
+            assert values[name][BITS][3] == 8 * len(data) / SIZE**2
+            error = (split.images[3] / 255.0 - codec.decompress(data) / 255.0) ** 2
+            expected = pytest.approx(-10 * np.log10(np.mean(error)), abs=1e-3)
+            assert values[name]["file/psnr_db"][3] == expected
         whole = (np.ones([SIZE, SIZE, 1]) for _ in split.names)
         assert evaluation.names == split.names
         assert evaluation.fingerprint == fingerprint(split.names, whole)
 
-
-class TestWritten:
     def test_the_data_has_all_that_the_report_shows(self, compared):
         text = (compared[0] / "rate_distortion.json").read_text()
-        found = json.loads(text, parse_constant=lambda name: pytest.fail(name))
+        found = json.loads(text, parse_constant=pytest.fail)
+        assert found["paper"] == "portrait_autoencoder"
         assert found["test_images"] == IMAGES and found["image_size"] == SIZE
         assert set(found["points"]) == {OURS, *FORMATS}
         for name, form in FORMATS.items():
@@ -133,26 +109,21 @@ class TestWritten:
         assert found["runs"][0]["flags"].startswith("--preset=smoke")
         assert str(compared[0].parent) not in text  # where somebody keeps files
 
-    def test_the_report_has_curves_of_every_codec(self, compared):
-        results = json.loads((compared[0] / "report" / "results.json").read_text())
-        assert [curve["slug"] for curve in results["curves"]] == [
-            "rate-psnr_db",
-            "rate-ms_ssim_5w",
-        ]
+    def test_the_report_has_curves_tables_and_faces(self, compared):
+        output, split = compared
+        results = json.loads((output / "report" / "results.json").read_text())
+        slugs = [curve["slug"] for curve in results["curves"]]
+        assert slugs == ["rate-psnr_db", "rate-ms_ssim_5w"]
         for curve in results["curves"]:
             assert [line["label"] for line in curve["series"]] == [OURS, *FORMATS]
             assert [line["ours"] for line in curve["series"]].count(True) == 1
             assert curve["series"][0]["ours"] and curve["markers"]
         assert set(results["summary"]) == set(LABELS.values())
-        captions = [table["caption"] for table in results["tables"]]
-        assert captions[0] == "BD-rate of ours" and captions[-1] == "Every point"
-        assert len(results["tables"][-1]["rows"]) == 2 + sum(
-            len(form.qualities) for form in FORMATS.values()
-        )
-
-    def test_faces_are_shown_at_about_equal_bytes(self, compared):
-        output, split = compared
-        results = json.loads((output / "report" / "results.json").read_text())
+        keys = [table["key"] for table in results["tables"]]
+        equal = ["bytes_at_equal_quality"] * 2
+        assert keys == ["bd_rate", *equal, "codec_settings"]
+        settings = sum(len(form.qualities) for form in FORMATS.values())
+        assert len(results["tables"][-1]["rows"]) == 2 + settings
         ((_, rows),) = results["pictures"].items()
         for row in rows:
             labels = list(row["files"])
@@ -165,29 +136,29 @@ class TestWritten:
 
 
 class TestRuns:
-    def test_equal_settings_are_told_apart_by_their_folders(self, tmp_path, opened):
+    def test_equal_settings_are_told_apart_by_their_folders(self, tmp_path):
         runs = [write_run(tmp_path / name) for name in ("fine", "copy")]
         labels = [run.label for run in command.read(runs)]
         assert labels == [f"λ = 0.01, N = 8 ({name})" for name in ("fine", "copy")]
+        with pytest.raises(ValueError, match="--runs names 2 folders that are both"):
+            command.read([runs[0], runs[0]])
 
-    def test_a_limit_is_the_smaller_one(self, tmp_path, opened):
+    def test_a_limit_is_the_smaller_one(self, tmp_path):
         run = write_run(tmp_path / "fine", limit=4)
         for limit, images in ((0, 4), (3, 3), (9, 4)):
             found = command.read([run], limit=limit)
             assert len(command.test_split(found)) == images
 
-    def test_the_data_may_have_moved(self, tmp_path, opened):
-        run = write_run(tmp_path / "fine", data_dir="/gone")
-        assert command.read([run], data_dir="here")[0].config.data_dir == "here"
-
-    def test_the_same_images_may_come_from_two_places(self, tmp_path, opened):
+    def test_the_same_images_may_come_from_two_places(self, tmp_path):
         runs = [
             write_run(tmp_path / name, lmbda=lmbda, data_dir=str(lmbda))
             for name, lmbda in (("fine", 0.1), ("rough", 0.01))
         ]
         assert len(command.test_split(command.read(runs))) == IMAGES
+        moved = command.read(runs, data_dir="here")
+        assert [run.config.data_dir for run in moved] == ["here"] * 2
 
-    def test_other_test_images_are_refused(self, tmp_path, opened):
+    def test_other_test_images_are_refused(self, tmp_path):
         runs = [
             write_run(tmp_path / name, lmbda=0.1 + seed, seed=seed)
             for seed, name in enumerate(("fine", "rough"))
@@ -196,21 +167,17 @@ class TestRuns:
         with pytest.raises(ValueError, match=said):
             command.test_split(command.read(runs))
 
-    def test_a_folder_that_is_named_twice_is_refused(self, tmp_path, opened):
-        run = write_run(tmp_path / "fine")
-        with pytest.raises(ValueError, match="--runs names 2 folders that are both"):
-            command.read([run, run])
-
-    def test_no_run_is_no_run(self, tmp_path):
+    def test_no_run_and_no_export_are_named(self, tmp_path):
         with pytest.raises(FileNotFoundError, match="is not a run folder: it has no"):
             command.read([tmp_path / "none"])
         assert not (tmp_path / "none").exists()
-
-    def test_a_run_without_an_export_is_named(self, tmp_path):
         run = write_run(tmp_path / "fine")
         (run / "export" / "1").rmdir()
         with pytest.raises(FileNotFoundError, match="fine has no export; run it with"):
             command.read([run])
+        (tmp_path / "file").touch()
+        with pytest.raises(ValueError, match="--output=.* must be a folder"):
+            command.compare([tmp_path / "none"], str(tmp_path / "file"))
 
     @pytest.mark.parametrize(
         ("text", "said"),
@@ -220,23 +187,23 @@ class TestRuns:
             ('{"paper": "portrait_autoencoder"}', "config.json is damaged"),
             (
                 '{"paper": "other", "preset": "", "config": {}, "environment": {}}',
-                "is a run of other; only portrait_autoencoder makes codecs",
+                "is a run of other; papers are skip_inpainting",
+            ),
+            (
+                '{"paper": "cvae_dcgan", "preset": "", "config": {}, "environment": 0}',
+                "fine is a run of portrait_autoencoder and .* one of cvae_dcgan",
             ),
         ],
     )
-    def test_what_is_no_run_of_a_codec_is_refused(self, tmp_path, text, said):
-        run = write_run(tmp_path / "fine")
-        (run / "config.json").write_text(text)
+    def test_what_is_no_run_of_the_paper_is_refused(self, tmp_path, text, said):
+        runs = [write_run(tmp_path / name) for name in ("fine", "rough")]
+        (runs[1] / "config.json").write_text(text)
         with pytest.raises(ValueError, match=said):
-            command.read([run])
-
-    def test_a_file_in_the_way_is_said_before_anything_is_done(self, tmp_path):
-        (tmp_path / "file").touch()
-        with pytest.raises(ValueError, match="--output=.* must be a folder"):
-            command.compare([tmp_path / "none"], str(tmp_path / "file"))
+            command.read(runs)
 
 
 RATES, QUALITIES = np.array([0.2, 0.4, 0.8, 1.6]), np.array([25.0, 29.0, 33.0, 37.0])
+CURVE, TWICE = (RATES, QUALITIES), (2 * RATES, QUALITIES)
 
 
 def comparison(ours, images=40, **formats):
@@ -246,16 +213,12 @@ def comparison(ours, images=40, **formats):
     size /= size.mean()
     ease -= ease.mean()
     values, settings = {}, {}
-    for codec, (rates, qualities) in {OURS: ours, **formats}.items():
-        settings[codec] = [f"{codec} {i}" for i in range(len(rates))]
-        for name, rate, quality in zip(settings[codec], rates, qualities):
+    for codec, points in {OURS: ours, **formats}.items():
+        settings[codec] = [f"{codec} {i}" for i in range(len(points[0]))]
+        for name, rate, quality in zip(settings[codec], *points):
             psnr = quality + ease
-            alike = 1 - 10 ** (-psnr / 20)
-            values[name] = {
-                BITS: rate * size,
-                measure.PSNR: psnr,
-                "file/ms_ssim": alike,
-            }
+            values[name] = {BITS: rate * size, measure.PSNR: psnr}
+            values[name]["file/ms_ssim"] = 1 - 10 ** (-psnr / 20)
     names = [f"image {i}" for i in range(images)]
     evaluation = Evaluation(names, values, np.ones(images), "0" * 16)
     return Comparison(evaluation, settings, 192)
@@ -266,7 +229,7 @@ class TestSaid:
         ("theirs", "said"),
         [
             (
-                (2 * RATES, QUALITIES),
+                TWICE,
                 "At equal PSNR ours takes 50.0 [50.0, 50.0]% fewer bytes than JPEG, "
                 "over 25.0 to 37.0 dB. JPEG takes fewer bytes at none of our 4 points.",
             ),
@@ -276,7 +239,7 @@ class TestSaid:
                 "over 25.0 to 37.0 dB. JPEG takes fewer bytes at all of our 4 points.",
             ),
             (
-                (RATES, QUALITIES),
+                CURVE,
                 "At equal PSNR ours takes about as many bytes as JPEG: BD-rate "
                 "+0.0 [+0.0, +0.0]%, over 25.0 to 37.0 dB. JPEG takes fewer bytes at "
                 "none of our 4 points.",
@@ -284,52 +247,48 @@ class TestSaid:
             (
                 ([9, 10], [50, 51]),
                 "PSNR: ours and JPEG share no range, so there is no BD-rate. "
-                "JPEG gives the quality of none of our 4 points.",
+                "JPEG has the quality of none of our 4 points.",
             ),
             (
                 ([0.6, 0.7, 0.8], [29, 33, 37]),
                 " JPEG takes fewer bytes at 2 of the 3 of our 4 points whose quality "
-                "it gives: ours 2; ours 3.",
+                "it has: ours 2; ours 3.",
             ),
         ],
     )
     def test_who_takes_fewer_bytes(self, theirs, said):
-        found = comparison((RATES, QUALITIES), JPEG=theirs)
+        found = comparison(CURVE, JPEG=theirs)
         assert report.statements(found)[0].endswith(said)
 
     def test_few_images_are_too_few_to_say(self):
-        found = comparison((RATES, QUALITIES), 8, JPEG=(2 * RATES, QUALITIES))
+        found = comparison(CURVE, 8, JPEG=TWICE)
         for statement in report.statements(found)[:-1]:
             assert "8 images are too few to say" in statement
             assert "fewer bytes than" not in statement
 
-    def test_the_span_of_rates_is_a_factor(self):
-        found = comparison((RATES, QUALITIES), JPEG=(2 * RATES, QUALITIES))
-        assert report.span(found) == (
-            "Our 4 points take 0.200 to 1.600 bits per pixel, a factor of 8.0."
-        )
-        found = comparison((RATES[1:2], QUALITIES[1:2]), JPEG=(2 * RATES, QUALITIES))
-        said = "Ours is one point, at 0.400 bits per pixel."
-        assert report.span(found) == said
-
     def test_one_run_makes_no_curve(self):
-        found = comparison((RATES[1:2], QUALITIES[1:2]), JPEG=(2 * RATES, QUALITIES))
+        found = comparison((RATES[1:2], QUALITIES[1:2]), JPEG=TWICE)
+        assert report.span(found) == "Ours is one point, at 0.400 bits per pixel."
         assert report.statements(found)[0] == (
-            "PSNR: one run makes no curve, so there is no BD-rate. JPEG takes fewer "
+            "PSNR: one run is no curve, so there is no BD-rate. JPEG takes fewer "
             "bytes at none of our 1 point."
         )
 
     def test_there_is_a_sentence_for_each_quality_and_format(self):
-        curve = (RATES, QUALITIES)
-        found = comparison(curve, JPEG=curve, WebP=curve)
+        found = comparison(CURVE, JPEG=CURVE, WebP=CURVE)
+        assert report.span(found) == (
+            "Our 4 points take 0.200 to 1.600 bits per pixel, a factor of 8.0."
+        )
         *said, last = report.statements(found)
-        assert last.endswith("whatever quality: ours 922, JPEG 922, WebP 922.")
-        assert ["PSNR" in sentence for sentence in said] == [True] * 2 + [False] * 2
-        assert ["MS-SSIM" in sentence for sentence in said] == [False] * 2 + [True] * 2
+        assert last.endswith("at any quality: ours 922, JPEG 922, WebP 922.")
+        assert ["equal PSNR" in sentence for sentence in said] == [True] * 2 + [
+            False
+        ] * 2
+        assert ["equal MS-SSIM" in s for s in said] == [False] * 2 + [True] * 2
         assert all("JPEG" in said[i] and "WebP" in said[i + 1] for i in (0, 2))
 
-    def test_bytes_at_equal_quality(self):
-        found = comparison((RATES, QUALITIES), JPEG=([0.8, 3.2], [27, 35]))
+    def test_tables_by_hand(self):
+        found = comparison(CURVE, JPEG=([0.8, 3.2], [27, 35]))
         rows = found.at_our_quality(measure.PSNR)
         assert [row["setting"] for row in rows] == [f"{OURS} {i}" for i in range(4)]
         np.testing.assert_allclose([r[OURS] for r in rows], RATES * 192**2 / 8)
@@ -337,42 +296,36 @@ class TestSaid:
         np.testing.assert_allclose([r["JPEG"] for r in rows], jpeg)
         table = report.equal_quality_table(found, measure.PSNR)
         assert [row[-1] for row in table.rows] == ["–", "5,213", "10,427", "–"]
-
-    def test_the_table_has_both_bd_rates_and_their_ranges(self):
-        found = comparison(
-            (RATES, QUALITIES), JPEG=(2 * RATES, QUALITIES), AVIF=([9, 10], [50, 51])
-        )
-        table = report.bd_table(found)
+        found = comparison(CURVE, JPEG=TWICE, AVIF=([9, 10], [50, 51]))
         saved = "−50.0 [−50.0, −50.0]"
-        assert table.rows[0] == ["JPEG", saved, "25.0 to 37.0", saved, "12.5 to 18.5"]
-        assert table.rows[1] == ["AVIF", "–", "–", "–", "–"]
+        assert report.bd_table(found).rows == [
+            ["JPEG", saved, "25.0 to 37.0", saved, "12.5 to 18.5"],
+            ["AVIF", "–", "–", "–", "–"],
+        ]
 
     def test_curves_are_in_decibels_with_intervals(self):
-        found = comparison((RATES[::-1], QUALITIES[::-1]), JPEG=(2 * RATES, QUALITIES))
+        found = comparison((RATES[::-1], QUALITIES[::-1]), JPEG=TWICE)
         for key in found.keys:
-            curve = report.chart(found, key)
-            ours, jpeg = curve.series
+            ours, jpeg = report.chart(found, key).series
             np.testing.assert_allclose(ours.x, RATES)
             np.testing.assert_allclose(jpeg.x, 2 * RATES)
             expected = found.curve(OURS, key)
             np.testing.assert_allclose(ours.y, expected.qualities)
             assert np.all(np.less(ours.low, ours.y) & np.less(ours.y, ours.high))
 
-
-class TestShown:
     @pytest.mark.parametrize(
         ("smallest", "setting"), [(0.1, 0), (0.2, 0), (0.5, 2), (9.0, 3)]
     )
-    def test_the_point_is_the_smallest_that_formats_reach(self, smallest, setting):
+    def test_the_point_shown_is_the_smallest_that_formats_reach(
+        self, smallest, setting
+    ):
         rates = smallest * np.array([1, 2, 4, 8])
-        found = comparison(
-            (RATES, QUALITIES), WebP=(RATES / 9, QUALITIES), JPEG=(rates, QUALITIES)
-        )
+        found = comparison(CURVE, WebP=(RATES / 9, QUALITIES), JPEG=(rates, QUALITIES))
         assert report.low_rate_setting(found) == f"{OURS} {setting}"
 
     @pytest.mark.parametrize("images", [1, 3, 41])
-    def test_faces_are_those_in_the_middle(self, images):
-        found = comparison((RATES, QUALITIES), images, JPEG=(RATES, QUALITIES))
+    def test_faces_shown_are_those_in_the_middle(self, images):
+        found = comparison(CURVE, images, JPEG=CURVE)
         chosen = report.typical(found, f"{OURS} 0")
         assert len(set(chosen)) == len(chosen) == min(images, 4)
         values = found.evaluation.values[f"{OURS} 0"]["file/ms_ssim"]

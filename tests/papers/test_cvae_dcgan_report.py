@@ -125,7 +125,7 @@ class TestMeasures:
         whole = coded_measures.whole([*"abcd"])
         masked = coded_measures.masked(faces(4, absent=(2,)), whole)
         coded = [(unit(pictures(4, seed=1)), np.full(4, 10.0))]
-        values = coded_measures.measure_faces(images, coded, [whole, masked])
+        values = coded_measures.measure_round_trip(images, coded, [whole, masked])
         for key, column in values.items():
             expected = [True, True, not key.startswith(("masked/", "face/")), True]
             if np.isfinite(column).any():
@@ -137,7 +137,7 @@ class TestMeasures:
         parts = [(restored[a:b], lengths[a:b]) for a, b in ((0, 2), (2, 5))]
         extra = {"raw/first": lambda x, y, names: [ord(name) for name in names]}
         whole = coded_measures.whole("abcde", extra=extra)
-        values = coded_measures.measure_faces(images, parts, [whole])
+        values = coded_measures.measure_round_trip(images, parts, [whole])
         np.testing.assert_array_equal(values[BITS], 8 * lengths / SIZE**2)
         np.testing.assert_array_equal(values["raw/first"], [97, 98, 99, 100, 101])
         error = np.abs(unit(images) - restored).mean(axis=(1, 2, 3))
@@ -147,39 +147,46 @@ class TestMeasures:
     def test_fewer_and_more_images_than_there_are_is_an_error(self, count):
         coded = [(unit(pictures(count)), np.zeros(count))]
         with pytest.raises(ValueError, match="Of 2 images .* came back"):
-            coded_measures.measure_faces(pictures(2), coded)
+            coded_measures.measure_round_trip(pictures(2), coded)
 
 
 class TestCodedImages:
     def jpeg(self):
-        return image_formats.available()["JPEG"]
+        return image_formats.available()["JPEG"].at(85)
 
     def test_a_format_is_what_pillow_makes(self):
         images = pictures(70)  # more than go at once
-        parts = list(coded_measures.of_format(self.jpeg(), 85, images))
+        parts = list(
+            coded_measures.codec_round_trip(
+                self.jpeg(), images, [*map(str, range(70))], parallel=True
+            )
+        )
         assert [len(restored) for restored, _ in parts] == [64, 6]
-        data = self.jpeg().encode(images[65], 85)
+        data = self.jpeg().compress(images[65])
         assert parts[1][1][1] == len(data)
-        np.testing.assert_array_equal(parts[1][0][1], unit(self.jpeg().decode(data)))
+        decoded = self.jpeg().decompress(data)
+        np.testing.assert_array_equal(parts[1][0][1], unit(decoded))
 
     @pytest.mark.parametrize("crop", ["none", "center"])
     def test_at_full_size_a_file_is_written_before_anything_is_cut(self, crop):
         large = np.stack([tiny_codec.picture(90, 70, seed) for seed in range(3)])
         split = split_of_files(large, crop=crop)
         split = split.part(1)  # as limits and validation take a part
-        ((restored, lengths),) = coded_measures.of_format_at_full_size(
-            self.jpeg(), 85, split, crop=crop
+        ((restored, lengths),) = coded_measures.full_size_round_trip(
+            self.jpeg(), split, crop=crop
         )
-        assert lengths.tolist() == [len(self.jpeg().encode(x, 85)) for x in large[1:]]
+        assert lengths.tolist() == [len(self.jpeg().compress(x)) for x in large[1:]]
         errors = np.abs(restored - unit(split.images)).mean(axis=(1, 2, 3))
-        small = next(iter(coded_measures.of_format(self.jpeg(), 85, split.images)))
+        (small,) = coded_measures.codec_round_trip(
+            self.jpeg(), split.images, split.names
+        )
         rough = np.abs(small[0] - unit(split.images)).mean(axis=(1, 2, 3))
         # Shrinking averages what the format did to single pixels.
         assert np.all(errors < rough) and np.all(lengths > small[1])
 
     def test_a_constant_takes_nothing(self):
         image = np.random.default_rng(0).uniform(0, 1, (4, 4, 3)).astype("f")
-        parts = list(coded_measures.of_constant(image, 65))
+        parts = list(coded_measures.constant_round_trip(image, 65))
         assert sum(len(restored) for restored, _ in parts) == 65
         assert all((lengths == 0).all() for _, lengths in parts)
         np.testing.assert_array_equal(parts[1][0][0], image)
@@ -209,7 +216,8 @@ class TestCodedLatents:
     def measured(self, codecs):
         images = pictures(6, seed=1)
         whole = coded_measures.whole([*"abcdef"])
-        return images, coded_latents.measure("CVAE", codecs, images, [whole])
+        split = tiny.split_of(images)
+        return images, coded_latents.measure("CVAE", codecs, split, [whole])
 
     def test_bytes_are_those_of_whole_files(self, codecs, measured):
         images, values = measured
