@@ -47,7 +47,7 @@ class TestFolder:
         assert {"commit", "versions", "hardware"} <= said["environment"].keys()
 
         classifier = attributes.load(str(folder))
-        judge, described = attributes.load(str(folder), split)
+        judge, described = classifier.judge(split), classifier.description
         names = split.source.info.attribute_names
         assert classifier.names == judge.names == tuple(said["attributes"]) == names
         images = pixels.bytes_to_unit(split.images).numpy()
@@ -60,7 +60,6 @@ class TestFolder:
         assert np.concatenate(parts).mean() == pytest.approx(accuracy, abs=0.006)
         assert f"{accuracy}% right on 60 original test images" in described
         assert "trained on 60, seed 0, commit " in described
-        assert classifier.description == described
         # Probabilities that depend on the face.
         probability = np.asarray(classifier.predict(images[:8]))
         assert probability.shape == (8, len(names))
@@ -135,7 +134,7 @@ class TestErrors:
         for folder in (tmp_path / "none", judge_config.workdir):
             message = re.escape(f"--judge={folder} {text}")
             with pytest.raises(ValueError, match=message):
-                attributes.load(str(folder), split)
+                attributes.load(str(folder))
 
     def test_other_attributes_and_sizes_are_refused(self, judge_config, split):
         classifier = attributes.load(str(folder_of(judge_config)))
@@ -158,7 +157,7 @@ class TestErrors:
         bare = tiny.split_of(tiny.noise(2))
         text = "Tiny has no attributes to judge by. faces and celeb_a have some; leave"
         with pytest.raises(ValueError, match=re.escape(text)):
-            attributes.load(str(folder_of(judge_config)), bare)
+            attributes.load(str(folder_of(judge_config))).judge(bare)
         for index, image in enumerate(tiny.noise(20)):
             tf.io.write_file(f"{tmp_path}/{index}.png", tf.io.encode_png(image))
         config = dataclasses.replace(
