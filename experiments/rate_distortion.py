@@ -47,7 +47,7 @@ from experiments.core.data import RunData
 from experiments.core.environment import environment, without_places
 from experiments.core.folder import FINGERPRINT, RunFolder
 from experiments.core.system import configuration, settings
-from serving.codec.image_codec import Codec
+from serving.codec.base import Codec
 from serving.export.codec import load_image_codec
 
 

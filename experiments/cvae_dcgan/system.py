@@ -64,12 +64,12 @@ def export(
     halves = [network.get_layer(name) for name in ("encoder", "decoder")]
     facts = {**facts, "latents": halves[1].input_shape[1]}
     run = folder.parent.parent
-    latents.save_halves(*halves, run, facts=facts, card=card)
+    latents.save_halves(*halves, run, config=facts, card=card)
     fitted = len(quantizer.fitted_images(data.train))
     return latents.save(
         *halves,
         folder,
         quantizers=quantizer.fit(halves[0], data.train),
-        facts={**facts, "quantizers_fitted_to_images": fitted},
+        config={**facts, "quantizers_fitted_to_images": fitted},
         card=card,
     )

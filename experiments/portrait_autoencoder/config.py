@@ -264,6 +264,6 @@ class Config(ReconstructionConfig):
             *training.for_any_size(self, network),
             folder,
             tables=training.entropy_tables(network) if priced else None,
-            facts=facts,
+            config=facts,
             card=card,
         )
