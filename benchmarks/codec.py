@@ -27,7 +27,7 @@ from benchmarks import record
 from data_pipeline.drawn_faces import draw
 from evaluation.codecs import image_formats
 from serving.codec import container
-from serving.codec.image_codec import Codec
+from serving.codec.base import Codec
 from serving.export.codec import load_image_codec
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -30,7 +30,7 @@ from experiments.core.command_line import hp
 from serving.page import models as page_models
 from serving.page import uploads
 from serving.page.actions import Fill, Restorer, Tools
-from serving.page.models import PAPERS, Models
+from serving.page.models import Models
 from serving.photo.finder import FaceFinder
 from serving.zoo import zoo
 
@@ -98,7 +98,7 @@ def serve(options: Options) -> None:
 
 def load(names: Sequence[str]) -> Models:
     """Opens models, given their folders or names; without any, the repository's."""
-    names = names or zoo.names(*PAPERS)
+    names = names or zoo.names()
     for name in names:
         print(f"loading {name}", flush=True)
     return page_models.load([zoo.resolve(name) for name in names])

@@ -1,18 +1,18 @@
-r"""Compresses pictures with an exported codec, and decompresses what it made.
+r"""Compresses pictures with an exported codec, and decompresses its files.
 
   python -m experiments.compress compress --model=runs/NAME/export/1 \
       --input=photos --output=small
   python -m experiments.compress decompress --model=runs/NAME/export/1 \
       --input=small --output=photos_again
 
---input is a file or a folder (searched recursively). Pictures of any size become files
-that end in .fmc, which only the model that wrote them can read, and these become PNGs.
-They are 8-bit pictures, gray or color, as they would be looked at: turned as the camera
-says, transparency laid over white, without metadata. What cannot be read is named and
-skipped; the command then ends with an error after the last file.
+--input is a file or a folder (searched recursively). Pictures of any size become .fmc
+files, which only the model that wrote them can read, and these become 8-bit PNGs, gray
+or color. EXIF orientation is applied, transparency is laid over white, and metadata is
+dropped. Files that cannot be read are named and skipped; the command then ends with an
+error after the last file.
 
-A model that makes some hundred numbers of a face (cvae_dcgan) writes --bits=4, 6 or 8
-of each; it resizes pictures to the faces it was trained on, and its results back.
+Codecs of faces (--model=cvae) encode a picture as some hundred numbers of --bits=4, 6
+or 8 each. They resize pictures to the size they were trained on, and results back.
 """
 
 from __future__ import annotations
@@ -21,39 +21,35 @@ import dataclasses
 import pathlib
 import statistics
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tqdm
 
-from data_pipeline import pixels as data_pipeline_pixels
-from data_pipeline.pixels import IMAGE_SUFFIXES, write_bytes
+from data_pipeline import pixels
 from evaluation.metrics.measure import psnr_db_uint8
 from evaluation.tables import counted
 from experiments.core import command_line, file_jobs
 from experiments.core.command_line import hp
 from experiments.core.file_jobs import Job
 from serving import png
-from serving.codec import container
-from serving.codec.container import SUFFIX
-from serving.export import codec as export_codec
-from serving.export import latents
-from serving.export.codec import AnyCodec
+from serving.codec.base import Codec
+from serving.codec.container import HEADER_BYTES, SUFFIX, claimed_id
+from serving.export import codec, latents
+from serving.export.kinds import CODEC, LATENTS
 from serving.zoo import zoo
-
-_PAPERS = ("portrait_autoencoder", "cvae_dcgan")  # whose models are codecs
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
     """What to compress or decompress."""
 
-    model: str = hp("", zoo.flag_help("Folder of an exported codec", *_PAPERS))
+    model: str = hp("", zoo.flag_help("Folder of an exported codec", CODEC, LATENTS))
     input: str = hp("", "A file, or a folder of files.")
     output: str = hp("", "Folder for the results.")
     bits: int = hp(
         0,
-        "What a latent takes in files of a model that has a choice, such as 4, 6 or "
+        "Bits of a latent in the files that a codec of faces writes, such as 4, 6 or "
         f"8; 0 takes {latents.BITS}. Decompressing needs none.",
     )
     overwrite: bool = hp(
@@ -67,13 +63,13 @@ class Options:
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """What became of a picture.
+    """Measurements of a compressed picture.
 
     Attributes:
       size: Of the compressed file, bytes.
       original_size: Of the picture's own file, bytes.
-      pixels: How many the picture has.
-      psnr_db: Of what the file is decompressed to, as an 8-bit picture.
+      pixels: Of the picture.
+      psnr_db: Of the decompressed picture, 8-bit.
     """
 
     size: int
@@ -108,21 +104,26 @@ def compress(options: Options) -> None:
         were skipped.
     """
 
-    def convert(codec: AnyCodec, path: pathlib.Path) -> tuple[bytes, Measured]:
-        image = data_pipeline_pixels.read(path)
+    def convert(codec: Codec, path: pathlib.Path) -> tuple[bytes, Measured]:
+        image = pixels.read(path)
         data = codec.compress(image)
         return data, Measured(
             size=len(data),
             original_size=path.stat().st_size,
             pixels=image.shape[0] * image.shape[1],
-            # Of the bytes themselves: what is written can be read.
+            # Of the bytes themselves, so that every written file can be read.
             psnr_db=psnr_db_uint8(image, codec.decompress(data)),
         )
 
-    found = _find(options, "picture", IMAGE_SUFFIXES, SUFFIX)
-    jobs = file_jobs.pending(found, overwrite=options.overwrite)
+    found, jobs = _jobs(options, "picture", pixels.IMAGE_SUFFIXES, SUFFIX)
     codec = _load(options)
-    _tell_of_others(codec, {job[1] for job in found} - {job[1] for job in jobs})
+    kept = {target for _, target in found} - {target for _, target in jobs}
+    others = sum(_writer(path) != codec.model_id for path in kept)
+    if others:
+        print(
+            f"Of these, {others:,} by another model, or with other --bits.",
+            file=sys.stderr,
+        )
     measured = _convert(codec, jobs, convert, verb="compress")
     if measured:
         print(_total(measured))
@@ -134,86 +135,76 @@ def decompress(options: Options) -> None:
 
     Raises:
       FileNotFoundError: If there is no file, or no model.
-      ValueError: If a result would replace an input, the model is no codec, or files
-        were skipped.
+      ValueError: As `compress`.
     """
 
-    def convert(codec: AnyCodec, path: pathlib.Path) -> tuple[bytes, str]:
+    def convert(codec: Codec, path: pathlib.Path) -> tuple[bytes, str]:
         image = codec.decompress(path.read_bytes())
         height, width = image.shape[:2]
         return png.encode_png(image, png.DECODED), f"{width}x{height} pixels"
 
-    found = _find(options, "compressed picture", (SUFFIX,), ".png")
-    jobs = file_jobs.pending(found, overwrite=options.overwrite)
-    done = len(_convert(_load(options), jobs, convert, verb="decompress"))
-    file_jobs.conclude(jobs, done, verb="decompressed", output=options.output)
+    _, jobs = _jobs(options, "compressed picture", (SUFFIX,), ".png")
+    done = _convert(_load(options), jobs, convert, verb="decompress")
+    file_jobs.conclude(jobs, len(done), verb="decompressed", output=options.output)
 
 
-def _find(
+def _jobs(
     options: Options, kind: str, suffixes: tuple[str, ...], result: str
-) -> list[Job]:
-    return file_jobs.find(
+) -> tuple[list[Job], list[Job]]:
+    """All jobs, and those that are to be done; see `file_jobs`."""
+    found = file_jobs.find(
         pathlib.Path(options.input),
         pathlib.Path(options.output),
         kind=kind,
         suffixes=suffixes,
         result=result,
     )
+    return found, file_jobs.pending(found, overwrite=options.overwrite)
 
 
-def _load(options: Options) -> AnyCodec:
-    return export_codec.load(zoo.resolve(options.model), bits=options.bits)
-
-
-def _tell_of_others(codec: AnyCodec, left: Collection[pathlib.Path]) -> None:
-    """Says how many results that are left alone are not what this codec would write."""
-    others = sum(_writer(path) != codec.model_id for path in left)
-    if others:
-        print(
-            f"Of these, {others:,} by another model, or with other --bits.",
-            file=sys.stderr,
-        )
+def _load(options: Options) -> Codec:
+    return codec.load(zoo.resolve(options.model), bits=options.bits)
 
 
 def _writer(path: pathlib.Path) -> bytes:
     """The model that a file names."""
     with path.open("rb") as file:
-        return container.claimed_id(file.read(container.HEADER_BYTES))
+        return claimed_id(file.read(HEADER_BYTES))
 
 
 def _convert(
-    codec: AnyCodec,
+    codec: Codec,
     jobs: Sequence[Job],
-    convert: Callable[[AnyCodec, pathlib.Path], tuple[bytes, Any]],
+    convert: Callable[[Codec, pathlib.Path], tuple[bytes, Any]],
     *,
     verb: str,
 ) -> list:
-    """Writes what becomes of each file and prints what is said of it.
+    """Writes the result of each file and prints a note on it.
 
     Args:
-      codec: Which does it.
+      codec: Passed to `convert`.
       jobs: To be done.
-      convert: Codec, path -> a result's bytes and what to say of it.
-      verb: Of the progress bar.
+      convert: Codec, path -> a result's bytes and a note.
+      verb: For the progress bar.
 
     Returns:
-      What was said, of all but skipped files.
+      The notes on all files but skipped ones.
     """
-    told = []
+    notes = []
     for path, target in tqdm.tqdm(jobs, unit="img", desc=verb):
         try:
-            data, of_it = convert(codec, path)
+            data, note = convert(codec, path)
         except (ValueError, OSError) as error:
-            file_jobs.skip(path, str(error))
+            file_jobs.skip(path, zoo.named(str(error)))
             continue
-        write_bytes(target, data)
-        tqdm.tqdm.write(f"{path}: {of_it}")
-        told.append(of_it)
-    return told
+        pixels.write_bytes(target, data)
+        tqdm.tqdm.write(f"{path}: {note}")
+        notes.append(note)
+    return notes
 
 
 def _total(measured: Sequence[Measured]) -> str:
-    """The rate is that of all pixels, the PSNR the mean of pictures."""
+    """The rate over all pixels, and the mean of the pictures' PSNR."""
     size = sum(one.size for one in measured)
     share = size / sum(one.original_size for one in measured)
     rate = 8 * size / sum(one.pixels for one in measured)

@@ -1,4 +1,4 @@
-r"""Looks at the latents of an exported auto-encoder, and makes faces of them.
+r"""Encodes faces as latents with an exported autoencoder, and decodes latents.
 
   python -m experiments.latents interpolate --model=runs/NAME/export/1 \
       --input=a.png,b.png --output=between.png
@@ -9,16 +9,15 @@ r"""Looks at the latents of an exported auto-encoder, and makes faces of them.
   python -m experiments.latents decode --model=runs/NAME/export/1 \
       --input=latents.npz --output=drawn
 
-interpolate draws what lies between two faces, with the originals at both ends. traverse
-draws a face with one latent moved by -3 to +3 standard deviations, a row for each of
-those that vary most in the training set. encode writes the latents of pictures of any
-size, float32 [N, L], and their names; decode draws latents, with or without names.
+interpolate draws faces between two, with the originals at both ends. traverse draws a
+face with one latent moved by -3 to +3 standard deviations, a row for each of those that
+vary most in the training set. encode writes the latents of pictures of any size,
+float32 [N, L], and their names; decode draws latents, with or without names.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import io
 import pathlib
 from collections.abc import Mapping
 
@@ -31,19 +30,18 @@ from experiments.core import command_line, file_jobs
 from experiments.core.command_line import check_at_least, hp
 from serving import png
 from serving.codec import latent_codec
+from serving.codec.entropy import npz
 from serving.codec.latent_codec import LatentCodec
-from serving.export import latents as export_latents
+from serving.export import latents
+from serving.export.kinds import LATENTS
 from serving.zoo import zoo
-from serving.zoo.zoo import named
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
     """What to draw or encode."""
 
-    model: str = hp(
-        "", zoo.flag_help("Folder of an exported auto-encoder", "cvae_dcgan")
-    )
+    model: str = hp("", zoo.flag_help("Folder of an exported autoencoder", LATENTS))
     input: str = hp(
         "",
         "Two pictures A,B (interpolate), a picture (traverse), a picture or a folder "
@@ -78,7 +76,7 @@ def main() -> None:
 
 
 def interpolate(options: Options) -> None:
-    """Draws what lies between the two pictures of --input.
+    """Draws faces between the two pictures of --input.
 
     Raises:
       FileNotFoundError: If there is no model.
@@ -90,14 +88,13 @@ def interpolate(options: Options) -> None:
             f"--input takes two pictures, such as a.png,b.png; got {options.input!r}."
         )
     target = _target(options, ".png", *paths)
-    codec = export_latents.load(zoo.resolve(options.model))
+    codec = _load(options)
     images = [pixels.read(path) for path in paths]
-    first, second = (codec.encode(image) for image in images)
-    walk = latent_codec.interpolate(_decoder(codec), first, second, options.steps)
-    ends = [codec.seen(image) for image in images]
-    row = [ends[0], *(image for _, image in walk), ends[1]]
-    strip = png.encode_png(pixels.tile([np.stack(row)]), png.STRIP)
-    pixels.write_bytes(target, strip)
+    ends = [codec.encode(image) for image in images]
+    walk = latent_codec.interpolate(_decoder(codec), *ends, options.steps)
+    first, last = (codec.seen(image) for image in images)
+    row = np.stack([first, *(image for _, image in walk), last])
+    pixels.write_bytes(target, png.encode_png(pixels.tile([row]), png.STRIP))
     print(f"{target}: original, {counted(options.steps, 'picture')}, original")
 
 
@@ -109,7 +106,7 @@ def traverse(options: Options) -> None:
       ValueError: If --input is no picture, or --output may not be written.
     """
     target = _target(options, ".png", options.input)
-    codec = export_latents.load(zoo.resolve(options.model))
+    codec = _load(options)
     latents = codec.encode(pixels.read(options.input))
     deviations, rows = codec.deviations(), []
     for number in latent_codec.most_used(deviations, options.count):
@@ -118,8 +115,7 @@ def traverse(options: Options) -> None:
         )
         rows.append(np.stack([image for _, image in walk]))
         print(f"row {len(rows)}: latent {number}, σ = {deviations[number]:.3g}")
-    drawn = png.encode_png(pixels.tile(rows), png.DRAWN)
-    pixels.write_bytes(target, drawn)
+    pixels.write_bytes(target, png.encode_png(pixels.tile(rows), png.DRAWN))
     print(f"{target}: from {walk[0][0]} to {walk[-1][0]}")
 
 
@@ -138,7 +134,7 @@ def encode(options: Options) -> None:
         suffixes=pixels.IMAGE_SUFFIXES,
         result="",  # names as those of files that `decode` writes, without .png
     )
-    codec = export_latents.load(zoo.resolve(options.model))
+    codec = _load(options)
     found = {}
     for path, relative in tqdm.tqdm(jobs, unit="img", desc="encode"):
         try:
@@ -160,7 +156,7 @@ def decode(options: Options) -> None:
       ValueError: If the file holds no latents of this model, or some were skipped.
     """
     command_line.check_folder("output", options.output)
-    codec = export_latents.load(zoo.resolve(options.model))
+    codec = _load(options)
     found = read(pathlib.Path(options.input), codec.model_id)
     folder = pathlib.Path(options.output)
     jobs = [(pathlib.Path(name), folder / f"{name}.png") for name in found]
@@ -176,12 +172,16 @@ def decode(options: Options) -> None:
     file_jobs.conclude(jobs, done, verb="decoded", output=options.output)
 
 
+def _load(options: Options) -> LatentCodec:
+    return latents.load(zoo.resolve(options.model))
+
+
 def _decoder(codec: LatentCodec) -> latent_codec.Decode:
     return lambda latents: np.stack([codec.decode(each) for each in latents])
 
 
 def _target(options: Options, suffix: str, *inputs: str) -> pathlib.Path:
-    """The path of --output, if it may be written."""
+    """Checks and returns the path of --output."""
     target = pathlib.Path(options.output)
     if target.suffix.lower() != suffix or target.is_dir():
         raise ValueError(
@@ -204,16 +204,14 @@ def write(
     Args:
       path: Of the file.
       latents: {name of a picture, without its suffix: [L]}, at least one.
-      model_id: Of the codec whose encoder made them.
+      model_id: Of the codec that encoded them.
     """
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
-        names=list(latents),
-        latents=np.stack(list(latents.values())),
-        model=model_id.hex(),
-    )
-    pixels.write_bytes(path, buffer.getvalue())
+    arrays = {
+        "names": list(latents),
+        "latents": np.stack(list(latents.values())),
+        "model": model_id.hex(),
+    }
+    pixels.write_bytes(path, npz(arrays))
 
 
 def read(path: pathlib.Path, model_id: bytes) -> dict[str, np.ndarray]:
@@ -221,10 +219,10 @@ def read(path: pathlib.Path, model_id: bytes) -> dict[str, np.ndarray]:
 
     Args:
       path: Of the file.
-      model_id: Of the codec whose decoder is to draw them.
+      model_id: Of the codec that is to decode them.
 
     Returns:
-      {name: float32 [L]}; what has no names is numbered. A name is a relative path.
+      {name: float32 [L]}; a name is a relative path. Without names they are numbered.
 
     Raises:
       FileNotFoundError: If there is no file.
@@ -246,13 +244,13 @@ def read(path: pathlib.Path, model_id: bytes) -> dict[str, np.ndarray]:
         ) from error
     if latents.ndim != 2:
         raise ValueError(
-            f"{path} must hold latents [N, L]; its are {list(latents.shape)}. Of a "
-            "single picture too N is there, 1."
+            f"{path} must hold latents [N, L]; it has {list(latents.shape)}. For a "
+            "single picture N is 1."
         )
     if said != model_id.hex():
         raise ValueError(
-            f"{path} holds latents of the model {named(said)}; this one is "
-            f"{named(model_id.hex())}. Pass the model that encoded them."
+            f"{path} holds latents of the model {zoo.named(said)}; this one is "
+            f"{zoo.named(model_id.hex())}. Pass the model that encoded them."
         )
     paths = [pathlib.PurePosixPath(name) for name in names]
     outside = any(path.is_absolute() or ".." in path.parts for path in paths)

@@ -1,12 +1,12 @@
-r"""Packs an exported model, to be shipped with the repository and called by a name.
+r"""Packs an exported model for the repository's zoo, where commands find it by name.
 
   python -m experiments.pack_model --model=runs/model3/export/1 \
       --name=skip_inpainting_model3
 
-writes NAME.zip, the export with its weights in float16, and NAME.md, its card, into
---output, and its entry into models.json there. What was packed is opened and compared
-with the original on drawn faces. A package that differs much, or that makes all of them
-larger than 30 MB, is refused, and then nothing is written.
+writes NAME.zip, the export with its weights in float16, its card NAME.md, and its entry
+in models.json to --output. The package is opened and compared with the original on
+drawn faces. If it differs much, or makes all packages larger than 30 MB, nothing is
+written.
 """
 
 from __future__ import annotations
@@ -29,21 +29,19 @@ from evaluation.metrics.measure import psnr_db_uint8
 from experiments.core import command_line, environment
 from experiments.core.command_line import hp
 from experiments.core.system import load
-from serving.export import codec as export_codec
-from serving.export import latents, saved_model
+from serving.export import codec, saved_model
+from serving.export.kinds import INPAINTING, kind_of
 from serving.photo.restorer import PhotoRestorer
-from serving.zoo import package as zoo_package
-from serving.zoo import zoo
-from serving.zoo.package import unpack
+from serving.zoo import package, zoo
 
-MAX_BYTES = 30_000_000  # of all packages: everybody who clones has them
+MAX_BYTES = 30_000_000  # of all packages, which every clone contains
 _FACES = 8  # drawn, to compare on
-# Rounding weights moves pixels by hundredths of a level. What moves them more than this
-# is a network that float16 does not suit.
+# Rounding weights moves pixels by hundredths of a level. A network whose pixels move
+# more than this does not suit float16.
 _MAX_MEAN, _MAX_LARGEST = 0.25, 4.0  # of restored pixels, in 1/255
 _MAX_LOSS_DB, _MAX_GROWTH = 0.05, 0.01  # of a codec's pictures, and of its files
 
-# What `data_pipeline` says of each set: its title and its terms.
+# The title and the terms of each data set, as `data_pipeline` has them.
 _DATA = {
     "lfw": (
         "Labeled Faces in the Wild",
@@ -61,13 +59,13 @@ class Options:
     """What to pack, and where to."""
 
     model: str = hp("", "Folder of an exported model.")
-    name: str = hp("", "What users call it, such as skip_inpainting_model3.")
+    name: str = hp("", "The name for users, such as skip_inpainting_model3.")
     output: str = hp("pretrained", "Folder of the packages and of models.json.")
 
     def __post_init__(self):
         command_line.require(model=self.model, name=self.name, output=self.output)
         command_line.check_folder("output", self.output)
-        # It is part of files' names and of a server's addresses.
+        # Names of files and addresses of servers contain it.
         if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", self.name):
             raise ValueError(
                 "--name takes a to z, digits, '_', '.' and '-', and does not begin "
@@ -86,21 +84,21 @@ def pack(options: Options) -> None:
 
     Raises:
       FileNotFoundError: If --model is no export.
-      ValueError: If it holds local paths or was trained on data whose terms are not
-        known here, or the package differs too much or is too large.
+      ValueError: If it contains local paths or was trained on data of unknown terms, or
+        the package differs too much or is too large.
     """
     folder, output = pathlib.Path(options.model), pathlib.Path(options.output)
-    facts = saved_model.read_config(folder)
-    title, terms = _data(folder, facts)
+    config = saved_model.read_config(folder)
+    title, terms = _data(folder, config)
     entries = zoo.read_index(output)
     entries.pop(options.name, None)
     with tempfile.TemporaryDirectory() as place:
-        package, packed = pathlib.Path(place, "package.zip"), pathlib.Path(place, "1")
-        exact = zoo_package.pack(folder, package)
-        unpack(package, packed)
+        path, packed = pathlib.Path(place, "package.zip"), pathlib.Path(place, "1")
+        exact = package.pack(folder, path)
+        package.unpack(path, packed)
         found = compare(folder, packed)
-        ids = _codec_ids(saved_model.read_config(packed))
-        data = package.read_bytes()
+        ids = codec.model_ids(saved_model.read_config(packed))
+        data = path.read_bytes()
     total = len(data) + sum(entry.bytes for entry in entries.values())
     kept = f"{len(exact)} of its tensors stay float32" if exact else "all of it float16"
     print(f"{options.name}: {len(data):,} bytes, {kept}. {found}")
@@ -115,43 +113,37 @@ def pack(options: Options) -> None:
         file=f"{options.name}.zip",
         sha256=hashlib.sha256(data).hexdigest(),
         bytes=len(data),
-        paper=facts["paper"],
+        paper=config["paper"],
         card=f"{options.name}.md",
-        results=f"results/{facts['paper']}.json",
-        trained_on=f"{title}{_length(facts['config'])}",
+        results=f"results/{config['paper']}.json",
+        trained_on=f"{title}{_length(config['config'])}",
         license=f"The weights carry the terms of their data: {terms}.",
+        kind=kind_of(config),
         codec_ids=ids,
     )
     card = (folder / "assets.extra" / "model_card.md").read_text(encoding="utf-8")
-    card = of(card, entries[options.name], found)
+    card = package_card(card, entries[options.name], found)
     pixels.write_bytes(output / f"{options.name}.zip", data)
     pixels.write_bytes(output / f"{options.name}.md", card.encode())
-    listed = [_listed(entries[name]) for name in sorted(entries)]
+    listed = [
+        # Without empty fields: only codecs have `codec_ids`.
+        {key: value for key, value in dataclasses.asdict(entry).items() if value}
+        for _, entry in sorted(entries.items())
+    ]
     index = json.dumps({zoo.LIST: listed}, indent=2, ensure_ascii=False) + "\n"
     pixels.write_bytes(output / zoo.INDEX, index.encode())
 
 
 def compare(folder: pathlib.Path, packed: pathlib.Path) -> str:
-    """What a model does otherwise than the original in `folder`, in a sentence.
+    """Describes, in a sentence, how a package differs from the original in `folder`.
 
     Raises:
-      ValueError: If it is too much.
+      ValueError: If it differs too much.
     """
-    facts = saved_model.read_config(folder)
-    if _codec_ids(facts):
-        return _compare_codecs(folder, packed, facts["image_size"])
-    return _compare_restorers(folder, packed)
-
-
-def _listed(entry: zoo.Entry) -> dict:
-    """What the index says of a model: nothing of files where it makes none."""
-    return {key: value for key, value in dataclasses.asdict(entry).items() if value}
-
-
-def _codec_ids(facts: Mapping) -> tuple[str, ...]:
-    """What a codec's files say wrote them; of a restorer, nothing."""
-    one = facts.get("model_id")
-    return (one,) if one else tuple(facts.get(latents.QUANTIZERS, {}).values())
+    config = saved_model.read_config(folder)
+    if kind_of(config) == INPAINTING:
+        return _compare_restorers(folder, packed)
+    return _compare_codecs(folder, packed, config["image_size"])
 
 
 def _compare_restorers(folder: pathlib.Path, packed: pathlib.Path) -> str:
@@ -170,17 +162,17 @@ def _compare_restorers(folder: pathlib.Path, packed: pathlib.Path) -> str:
         f"On {_FACES} drawn faces, restored pixels differ from those of the float32 "
         f"model by {mean:.3f} of 255 levels in the mean and {largest:.2f} at most."
     )
-    # Not the other way round: NaN is over any limit.
+    # In this direction NaN exceeds any limit.
     return _checked(found, mean <= _MAX_MEAN and largest <= _MAX_LARGEST)
 
 
 def _compare_codecs(folder: pathlib.Path, packed: pathlib.Path, size: int) -> str:
     sizes, psnrs = [], []
-    for codec in (export_codec.load(folder), export_codec.load(packed)):
+    for model in (codec.load(folder), codec.load(packed)):
         images = _faces(size)
-        files = [codec.compress(image) for image in images]
+        files = [model.compress(image) for image in images]
         sizes.append(sum(map(len, files)))
-        pairs = zip(images, map(codec.decompress, files))
+        pairs = zip(images, map(model.decompress, files))
         psnrs.append(statistics.fmean(psnr_db_uint8(*pair) for pair in pairs))
     found = (
         f"{_FACES} drawn faces take {sizes[1]:,} bytes at {psnrs[1]:.3f} dB, and "
@@ -200,26 +192,25 @@ def _checked(found: str, good: bool) -> str:
 
 
 def _faces(size: int) -> list[np.ndarray]:
-    """Drawn faces, uint8 [S, S, 3], of about that size."""
+    """Drawn faces, uint8 [S, S, 3], as near to that size as they can be."""
     size = min(max(size, draw.MIN_SIZE), draw.MAX_SIZE)
     faces = (draw.draw(index, size=size) for index in range(_FACES))
     return [face["image"] for face in faces]
 
 
-def _data(folder: pathlib.Path, facts: Mapping) -> tuple[str, str]:
-    """The title and the terms of what a model was trained on.
+def _data(folder: pathlib.Path, config: Mapping) -> tuple[str, str]:
+    """The title and the terms of the data a model was trained on.
 
     Raises:
-      ValueError: If they are not known, or the export tells where files of its maker
-        are.
+      ValueError: If they are not known, or config.json contains local paths.
     """
-    config_class = load(facts["paper"]).config_class
-    if environment.shareable(config_class, facts["config"]) != facts["config"]:
+    config_class = load(config["paper"]).config_class
+    if environment.shareable(config_class, config["config"]) != config["config"]:
         raise ValueError(
-            f"{folder} says in its config.json where its maker keeps files. Export it "
-            "again with --stages=export, which leaves that out."
+            f"The config.json of {folder} contains local paths. Export it again with "
+            "--stages=export, which leaves them out."
         )
-    dataset = facts["config"]["dataset"]
+    dataset = config["config"]["dataset"]
     if dataset not in _DATA:
         raise ValueError(
             f"{folder} was trained on --dataset={dataset}, whose terms are not known "
@@ -229,7 +220,7 @@ def _data(folder: pathlib.Path, facts: Mapping) -> tuple[str, str]:
 
 
 def _length(config: Mapping) -> str:
-    """How long it was trained, such as ", 8 epochs", and what it began as."""
+    """The length of the training, such as ", 8 epochs", and the run it began from."""
     unit = "epochs" if "epochs" in config else "steps"
     length = f", {config[unit]:,} {unit}" if unit in config else ""
     begun = f", begun as {config['initial']}" if config.get("initial") else ""
@@ -240,19 +231,19 @@ _USE = "## How to use it\n"
 _WIDTH = 88  # characters
 
 
-def of(card: str, entry: zoo.Entry, found: str) -> str:
-    """The card of a package, Markdown.
+def package_card(card: str, entry: zoo.Entry, found: str) -> str:
+    """Makes the card of a package of the card of its export, Markdown.
 
     Args:
-      card: Of its export. Whoever has the package alone has no folder `export/1`.
-      entry: What the index says of it.
-      found: What it does otherwise than the export, sentences.
+      card: Of the export, whose commands name the folder `export/1`.
+      entry: In the index.
+      found: How the package differs from the export, sentences.
     """
     section = _section(entry, found)
     start, use, rest = card.partition(_USE)
     if not use:
         return f"{card.rstrip()}\n\n{section}"
-    rest = rest.replace('"export/1"', "folder")  # which the section has defined
+    rest = rest.replace('"export/1"', "folder")  # which the section defines
     rest = rest.replace("--model=export/1", f"--model={entry.name}")
     return f"{start}{section}\n{use}{rest.rstrip()}\n"
 

@@ -33,7 +33,7 @@ from experiments.core.command_line import check_at_least
 from experiments.core.config import RunConfig
 from experiments.core.environment import environment, shareable, without_folders
 from experiments.core.folder import FINGERPRINT, RunFolder
-from serving.codec.image_codec import Codec
+from serving.codec.base import Codec
 from serving.export.codec import load_image_codec
 
 

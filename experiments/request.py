@@ -27,6 +27,7 @@ from serving import png
 from serving.client.client import Client
 from serving.client.errors import LASTING
 from serving.codec.container import SUFFIX
+from serving.export.kinds import CODEC
 from serving.photo import masks
 from serving.zoo import zoo
 
@@ -43,7 +44,7 @@ class Options:
         "",
         zoo.flag_help(
             "For compress and decompress, folder of the codec's export",
-            "portrait_autoencoder",
+            CODEC,
         ),
     )
     input: str = hp("", "A file, or a folder of files.")
@@ -175,7 +176,7 @@ def _convert(
         except LASTING:
             raise
         except (ValueError, OSError) as error:
-            file_jobs.skip(path, str(error))
+            file_jobs.skip(path, zoo.named(str(error)))
             continue
         pixels.write_bytes(target, data)
         done += 1

@@ -37,6 +37,7 @@ from evaluation.tables import counted
 from experiments.core import command_line, file_jobs
 from experiments.core.command_line import hp
 from serving import png
+from serving.export.kinds import INPAINTING
 from serving.photo import masks
 from serving.photo.blending import seamless
 from serving.photo.faces import BeyondFacesError, FaceRestorer
@@ -45,8 +46,6 @@ from serving.photo.framing import NoFaceError
 from serving.photo.restorer import PhotoRestorer, UnfillableHoleError
 from serving.zoo import zoo
 
-# The systems that fill holes.
-_PAPERS = ("skip_inpainting", "multiscale_context_encoder", "pyramid_cgan")
 # What is wrong with one picture and not with the next.
 _SKIPPED = (
     pixels.UnreadableImageError,
@@ -61,7 +60,7 @@ _SKIPPED = (
 class Options:
     """What to restore, and how."""
 
-    model: str = hp("", zoo.flag_help("Folder of an exported model", *_PAPERS))
+    model: str = hp("", zoo.flag_help("Folder of an exported model", INPAINTING))
     input: str = hp("", "A picture, or a folder of pictures.")
     output: str = hp("", "Folder for the restored pictures.")
     mask: str = hp(

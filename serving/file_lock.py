@@ -1,4 +1,4 @@
-"""A lock that one process holds, and that goes with the process, whatever ends it."""
+"""A file lock that one process holds until it ends, however it ends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def held(path: str | os.PathLike) -> Iterator[None]:
     """Holds the lock of a file while the block runs.
 
     Args:
-      path: A file, made if it is not there, and left there.
+      path: A file; it is made if it is missing, and not deleted.
 
     Raises:
       BlockingIOError: If another process holds it.

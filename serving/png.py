@@ -1,4 +1,4 @@
-"""PNGs that say of themselves that their content is invented."""
+"""PNGs whose text chunk says that their content is invented."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ DRAWN = "drawn by facemend; invented content, nobody's picture"
 STRIP = "drawn by facemend between the pictures at its ends; invented content"
 
 
-def encode_png(image: np.ndarray, said: str) -> bytes:
-    """A picture as a PNG that says what it is, a gray one as a gray PNG.
+def encode_png(image: np.ndarray, description: str) -> bytes:
+    """Encodes a picture, a gray one as a grayscale PNG.
 
     Args:
       image: uint8 [H, W, 3].
-      said: In its text chunk "Description", which viewers and editors keep and show.
+      description: For the text chunk "Description", which viewers and editors show.
     """
     text = PngImagePlugin.PngInfo()
-    text.add_text("Description", said)
+    text.add_text("Description", description)
     text.add_text("Software", "facemend")
     buffer = io.BytesIO()
     gray = (image == image[..., :1]).all()

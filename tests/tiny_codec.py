@@ -1,15 +1,20 @@
-"""A codec made in a moment, the same one in every process; what happens to files."""
+"""Codecs made in a moment, the same ones in every process; what happens to files."""
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_compression as tfc
 
+from data_pipeline import pixels
 from models import portrait_autoencoder
+from serving.codec.base import identify
 from serving.codec.entropy import EntropyTables
-from serving.codec.image_codec import Codec, identify
+from serving.codec.image_codec import ImageCodec
+from serving.codec.latent_codec import LatentCodec
+from serving.codec.quantizer import Quantizer
 from serving.export import codec
 
 CHANNELS = 5
+FACE_SIZE, LATENTS = 16, 40  # of the latent codec
 
 
 def laplace_tables(spreads, *, reach=12, precision=12):
@@ -53,7 +58,32 @@ def build(seed=0, spreads=(1.0, 2.0, 3.0, 4.0, 5.0), **options):
     analysis, synthesis = networks(seed)
     tables = laplace_tables(spreads)
     weights = analysis.get_weights() + synthesis.get_weights()
-    return Codec(analysis, synthesis, tables, identify(weights, tables), **options)
+    return ImageCodec(analysis, synthesis, tables, identify(weights, tables), **options)
+
+
+def linear_networks(seed=0):
+    """A projection of the pixels of a face, its transpose, and the matrix of both."""
+    rng = np.random.default_rng(seed)
+    basis, _ = np.linalg.qr(rng.normal(size=(FACE_SIZE**2 * 3, LATENTS)))
+    basis = basis.astype("f")
+
+    def encoder(image):
+        return tf.reshape(image - 0.5, [1, -1]) @ basis
+
+    def decoder(latents):
+        return tf.reshape(latents @ basis.T, [1, FACE_SIZE, FACE_SIZE, 3]) + 0.5
+
+    return encoder, decoder, basis
+
+
+def build_latents(bits=6, seed=0, **options):
+    encoder, decoder, basis = linear_networks(seed)
+    faces = (picture(FACE_SIZE, FACE_SIZE, number) for number in range(150))
+    latents = [encoder(pixels.bytes_to_unit(face)[None]) for face in faces]
+    quantizer = Quantizer.fit(np.concatenate(latents), bits)
+    model_id = identify([basis], quantizer)
+    options = {"image_size": FACE_SIZE, **options}
+    return LatentCodec(encoder, decoder, quantizer, model_id, **options)
 
 
 def halves(activation="relu", *, seed=0, channels=8):
@@ -79,7 +109,7 @@ def export(folder, activation="relu", *, priced=True):
         synthesis,
         folder / "export" / "1",
         tables=tables,
-        facts={"name": activation},
+        config={"name": activation},
         card="# Ça\n",
     )
     return folder, analysis, synthesis

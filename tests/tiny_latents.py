@@ -9,7 +9,7 @@ from serving.codec import quantizer
 from serving.export import latents
 
 SIZE, LATENTS = 32, 12
-FACTS = {"name": "tiny", "image_size": SIZE}
+CONFIG = {"name": "tiny", "image_size": SIZE}
 
 
 def halves(seed=0, **options):
@@ -49,7 +49,7 @@ def export(run, seed=0):
         decoder,
         run / "export" / "1",
         quantizers=quantizers,
-        facts=FACTS,
+        config=CONFIG,
         card="# Ça\n",
     )
     return folder, encoder, decoder, quantizers

@@ -298,7 +298,7 @@ def export_codec(folder):
         *tiny_codec.halves(),
         folder / "export" / "1",
         tables=tiny_codec.laplace_tables([4.0] * 8),
-        facts={"image_size": 40},
+        config={"image_size": 40},
         card="",
     )
 

@@ -70,7 +70,7 @@ def _exported(system: Any, name: str) -> tuple[SystemConfig, list[np.ndarray]]:
     """Configuration and weights of an export, or of a model that is shipped."""
     path = zoo.resolve(name)
     try:
-        facts = saved_model.config(path)
+        facts = saved_model.read_config(path)
     except FileNotFoundError as error:
         raise ValueError(
             f"--initial={name} is not a run folder, and not an export either. Pass the "

@@ -28,7 +28,7 @@ from evaluation.metrics import registry
 from evaluation.metrics.measure import minimum_size
 from evaluation.tables import Table, counted, number
 from serving.codec import quantizer as codec_quantizer
-from serving.codec.image_codec import identify
+from serving.codec.base import identify
 from serving.codec.latent_codec import LatentCodec
 
 FORMATS = ("JPEG", "WebP")

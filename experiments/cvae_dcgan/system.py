@@ -90,14 +90,14 @@ class CVAEDCGAN(ReconstructionSystem):
         """
         halves = [network.get_layer(name) for name in ("encoder", "decoder")]
         facts = {**facts, "latents": halves[1].input_shape[1]}
-        latents.save_halves(*halves, run.folder.path, facts=facts, card=card)
+        latents.save_halves(*halves, run.folder.path, config=facts, card=card)
         train = run.data.train
         fitted = len(quantizer.fitted_images(train))
         return latents.save(
             *halves,
             run.folder.export,
             quantizers=quantizer.fit(halves[0], train),
-            facts={**facts, "quantizers_fitted_to_images": fitted},
+            config={**facts, "quantizers_fitted_to_images": fitted},
             card=card,
         )
 

@@ -94,7 +94,7 @@ class PortraitAutoencoder(ReconstructionSystem):
             *training.for_any_size(run.config, network),
             run.folder.export,
             tables=training.entropy_tables(network) if priced else None,
-            facts=facts,
+            config=facts,
             card=card,
         )
 

@@ -9,8 +9,9 @@ import tensorflow as tf
 from experiments.portrait_autoencoder.config import Config
 from models import portrait_autoencoder
 from models.compression import FactorizedPrior, Quantization
+from serving.codec.base import identify
 from serving.codec.entropy import EntropyTables
-from serving.codec.image_codec import Codec, identify
+from serving.codec.image_codec import ImageCodec
 from training import losses
 from training.reconstruction import ReconstructionTrainer
 from training.trainer import average_of
@@ -108,12 +109,12 @@ def entropy_tables(network: tf.keras.Model) -> EntropyTables:
     return EntropyTables.from_model(network.get_layer(PRIOR).entropy_model())
 
 
-def codec(network: tf.keras.Model) -> Codec:
+def codec(network: tf.keras.Model) -> ImageCodec:
     """A trained codec, for images of its own size."""
     analysis, synthesis = (network.get_layer(name) for name in (ANALYSIS, SYNTHESIS))
     tables = entropy_tables(network)
     weights = analysis.get_weights() + synthesis.get_weights()
-    return Codec(analysis, synthesis, tables, identify(weights, tables))
+    return ImageCodec(analysis, synthesis, tables, identify(weights, tables))
 
 
 def for_any_size(

@@ -34,7 +34,7 @@ from serving.client.grpc import Grpc
 from serving.client.rest import Rest
 
 if typing.TYPE_CHECKING:
-    from serving.codec.image_codec import Codec
+    from serving.codec.base import Codec
 
 # Seconds before a server that does not answer is asked again. A model only computes, so
 # that asking it twice does no harm; what took too long once is not tried again.

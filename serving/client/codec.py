@@ -13,7 +13,7 @@ import numpy as np
 from serving.client.errors import ServerError
 
 if typing.TYPE_CHECKING:
-    from serving.codec.image_codec import Codec
+    from serving.codec.base import Codec
 
 _TABLES, _FACTS = "entropy_tables.npz", "config.json"
 
@@ -47,7 +47,7 @@ def build(predict: Callable, folder: str | os.PathLike) -> Codec:
     try:
         from serving.codec.container import CELL
         from serving.codec.entropy import EntropyTables
-        from serving.codec.image_codec import Codec
+        from serving.codec.image_codec import ImageCodec
     except ImportError as error:
         raise ImportError(
             "Compressing needs tensorflow 2.14 and tensorflow-compression 2.14 "
@@ -68,7 +68,7 @@ def build(predict: Callable, folder: str | os.PathLike) -> Codec:
         drawn = predict("synthesis", {"latents": np.asarray(latents).astype(np.int32)})
         return _checked(drawn, shape).astype(np.float32)
 
-    return Codec(analyze, synthesize, tables, _model_id(place / _FACTS))
+    return ImageCodec(analyze, synthesize, tables, _model_id(place / _FACTS))
 
 
 def _checked(answer: np.ndarray | list[bytes], shape: tuple[int, ...]) -> np.ndarray:

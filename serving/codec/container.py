@@ -1,4 +1,4 @@
-"""The compressed file: a header, a payload, and a checksum over both.
+"""The format of compressed files: a header, a payload, and a checksum over both.
 
   bytes
   0-3     magic
@@ -7,8 +7,8 @@
   6-7     width in pixels
   8-9     height
   10-13   length of the payload
-  14-21   identifier of the model: half of a file's meaning is in its weights
-  22-29   the first 8 bytes of the SHA-256 of all that comes before and of the payload
+  14-21   identifier of the model, without whose weights the payload means nothing
+  22-29   the first 8 bytes of the SHA-256 of bytes 0-21 and the payload
   30-     payload
 
 Numbers are little-endian.
@@ -20,14 +20,13 @@ import dataclasses
 import hashlib
 import struct
 
-from data_pipeline import pixels
-from serving.zoo.zoo import named
-
-MAGIC = b"\xf0fmc"  # not ASCII: no text begins so
+SUFFIX = ".fmc"
+MAGIC = b"\xf0fmc"  # not ASCII, so that no text file begins with it
 VERSION = 1
 ID_BYTES = 8
 MAX_SIDE = 65535
-# Sides are padded to whole cells, each of which has its latents.
+MAX_PIXELS = 120_000_000  # of a picture, unless the caller says otherwise
+# Sides are padded to whole cells; each cell has its own latents.
 CELL = 16
 
 _FIELDS = struct.Struct("<4sBBHHI8s")
@@ -36,7 +35,7 @@ HEADER_BYTES = _FIELDS.size + _CHECKSUM_BYTES
 
 
 class CorruptFileError(ValueError):
-    """A compressed file that has lost or changed bytes; the message says which."""
+    """A compressed file with missing or changed bytes; the message says which."""
 
 
 class ForeignFileError(ValueError):
@@ -45,13 +44,7 @@ class ForeignFileError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Header:
-    """What a file says of its picture.
-
-    Attributes:
-      width: In pixels, 1 to `MAX_SIDE`.
-      height: In pixels.
-      gray: All three channels are equal.
-    """
+    """The size of a picture in pixels, and whether all three channels are equal."""
 
     width: int
     height: int
@@ -59,12 +52,12 @@ class Header:
 
 
 def pack(header: Header, payload: bytes, model_id: bytes) -> bytes:
-    """Makes a file's bytes.
+    """Builds the bytes of a file.
 
     Args:
-      header: Of a picture that `check_size` lets pass.
-      payload: What the latents are coded in.
-      model_id: `ID_BYTES` that no other model has.
+      header: Of a picture that passes `check_size`.
+      payload: The coded latents.
+      model_id: `ID_BYTES` that identify the model.
 
     Raises:
       ValueError: If the identifier has another length.
@@ -83,29 +76,26 @@ def pack(header: Header, payload: bytes, model_id: bytes) -> bytes:
 
 
 def unpack(
-    data: bytes, model_id: bytes, *, max_pixels: int = pixels.MAX_PIXELS
+    data: bytes, model_id: bytes, *, max_pixels: int = MAX_PIXELS
 ) -> tuple[Header, bytes]:
-    """Takes a file apart, or says why it cannot be this model's.
+    """Splits a file into its header and its payload.
 
     Args:
-      data: The file's bytes, whatever they are.
-      model_id: Of the model that is to decode it.
+      data: Any bytes.
+      model_id: Of the model that decodes them.
       max_pixels: See `check_size`.
 
-    Returns:
-      The header and the payload.
-
     Raises:
-      CorruptFileError: If it is cut off, too long or changed, or claims a size that is
-        not allowed.
-      ForeignFileError: If it is not a compressed picture, or not this version's or
-        this model's.
+      CorruptFileError: If the file is cut off, too long or changed, or claims a size
+        that is not allowed.
+      ForeignFileError: If it is not a compressed picture, or of another version or
+        another model.
     """
     if not data.startswith(MAGIC[: len(data)]):
         raise ForeignFileError(
             "This is not a compressed picture: it does not begin with the bytes "
             f"{MAGIC.hex()} but with {data[: len(MAGIC)].hex()}. Pass a file that "
-            "a codec of facemend made."
+            "facemend compressed."
         )
     if len(data) < HEADER_BYTES:
         raise CorruptFileError(
@@ -132,10 +122,10 @@ def unpack(
         )
     if found_id != model_id:
         raise ForeignFileError(
-            f"The file was compressed by the model {named(found_id.hex())}; this one "
-            f"is {named(model_id.hex())}. Pass the model that compressed it."
+            f"The file was compressed by the model {found_id.hex()}; this one is "
+            f"{model_id.hex()}. Pass the model that compressed it."
         )
-    # From here on the bytes are as they were written, though not by a friend for sure.
+    # The bytes are as they were written, but whoever wrote them may mean harm.
     if mode not in (0, 1):
         raise CorruptFileError(
             f"The file's mode is {mode}, neither 0, color, nor 1, gray. Compress the "
@@ -149,7 +139,7 @@ def unpack(
 
 
 def claimed_id(data: bytes) -> bytes:
-    """The model that a file's bytes name, whatever else they are; `unpack` checks."""
+    """Reads the identifier of the model that wrote a file, without any check."""
     return data[_FIELDS.size - ID_BYTES : _FIELDS.size]
 
 
@@ -157,10 +147,10 @@ def check_size(width: int, height: int, *, max_pixels: int) -> None:
     """Raises a ValueError unless a picture's size is within the limits.
 
     Args:
-      width: In pixels, as height.
-      height: At most `MAX_SIDE` either.
-      max_pixels: Counted after both sides are padded to multiples of `CELL`, because
-        it is a limit of the memory it takes: a line of 1 x 65535 pixels is one of 16.
+      width: In pixels, at most `MAX_SIDE`.
+      height: The same.
+      max_pixels: After both sides are padded to multiples of `CELL`: it limits memory,
+        and a line of 1 x 65535 pixels takes as much as 16 of them.
     """
     if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
         raise ValueError(
@@ -175,7 +165,7 @@ def check_size(width: int, height: int, *, max_pixels: int) -> None:
 
 
 def cells(side: int) -> int:
-    """How many cells hold so many pixels."""
+    """The number of cells that a side of so many pixels takes."""
     return -(-side // CELL)
 
 
@@ -184,12 +174,9 @@ def check_id(model_id: bytes) -> None:
     if len(model_id) != ID_BYTES:
         raise ValueError(
             f"A model's identifier has {ID_BYTES} bytes; got {len(model_id)}: "
-            f"{model_id.hex()}. Take it from codec.identify."
+            f"{model_id.hex()}. Make it with serving.codec.base.identify."
         )
 
 
 def _checksum(fields: bytes, payload: bytes) -> bytes:
     return hashlib.sha256(fields + payload).digest()[:_CHECKSUM_BYTES]
-
-
-SUFFIX = ".fmc"

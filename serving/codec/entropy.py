@@ -1,7 +1,9 @@
-"""Whole numbers to bytes and back: the tables of a range coder, apart from any network.
+"""Entropy coding of whole numbers by the tables of a range coder.
 
-Each channel has a table of the values that it takes often. Any other value is coded as
-the escape, the table's last entry, and how far it is outside; see `escapes`.
+Each channel has a table of its frequent values. Any other value is coded as the escape,
+the table's last symbol, followed by its distance from the table. The code of a distance
+has three parts: its sign and number of binary digits, as one symbol, and the digits
+after the first in pieces of 8 bits.
 """
 
 from __future__ import annotations
@@ -20,10 +22,18 @@ from serving.codec.container import CorruptFileError
 
 # float32 holds every whole number up to here, and latents are rounded float32.
 LARGEST = 2**24
+MAX_PRECISION = 16
 # Memory is bounded by coding so many values at a time, each time followed by their
 # escapes: another number is another file format.
 _VALUES_AT_ONCE = 2**20
+_FARTHEST = 2**20  # of a table's values, so that sums with them are int32
 _FIELDS = ("cdf", "length", "offset", "precision")
+
+_MOST_DIGITS = 24  # of a distance, after the first
+_PIECE = 8  # bits
+_SHIFTS = np.array([0, 8, 16])  # of the pieces
+_KINDS_TABLE = 0  # sign and number of digits
+_FIRST_PIECE_TABLE = 1  # of no digits; that of one digit follows, and so on
 
 
 class EntropyTables:
@@ -37,23 +47,23 @@ class EntropyTables:
       precision: In bits, 1 to 16.
 
     Raises:
-      ValueError: If these are no tables; see `coder_tables.check`.
+      ValueError: If these are no tables.
     """
 
     def __init__(self, cdfs: Sequence[np.ndarray], offsets: np.ndarray, precision: int):
-        check(cdfs, offsets, precision)
+        _check(cdfs, offsets, precision)
         self._cdfs = [np.asarray(cdf, np.int32) for cdf in cdfs]
         self._offsets = np.asarray(offsets, np.int32)
         self._precision = int(precision)
         lengths = np.array([len(cdf) for cdf in cdfs], np.int32)
         self._escapes = lengths - 2  # the escape follows the values 0 ... length - 3
         self._starts = np.cumsum(lengths - 1) - (lengths - 1)
-        self._bits = np.concatenate([symbol_bits(cdf) for cdf in self._cdfs])
+        self._bits = np.concatenate([_symbol_bits(cdf) for cdf in self._cdfs])
         # What one position takes, all channels together.
         self._least_bits = np.minimum.reduceat(self._bits, self._starts).sum()
         # The coder takes a precision that equals the 2 ** precision at the end of the
         # table before for a part of that. In this order none does.
-        tables = escape_tables()
+        tables = _escape_tables()
         self._places = np.arange(len(cdfs), dtype=np.int32) + len(tables)
         tables += [(self._precision, cdf) for cdf in self._cdfs]
         flat = np.concatenate([[number, *cdf] for number, cdf in tables])
@@ -87,7 +97,7 @@ class EntropyTables:
         return cls(cdfs, model.cdf_offset.numpy(), -flat[0])
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """What `save` writes; tables with the same arrays are the same."""
+        """Everything that defines the tables, as `save` writes it."""
         return {
             "cdf": np.concatenate(self._cdfs),
             "length": np.array([len(cdf) for cdf in self._cdfs], np.int32),
@@ -97,9 +107,7 @@ class EntropyTables:
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes an .npz file."""
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, **self.arrays())
-        pixels.write_bytes(path, buffer.getvalue())
+        pixels.write_bytes(path, npz(self.arrays()))
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> EntropyTables:
@@ -137,14 +145,14 @@ class EntropyTables:
             index = np.broadcast_to(self._places, chunk.shape)
             handle = tfc.entropy_encode_index(handle, index, symbols)
             if distances.size:
-                handle = encode(handle, distances)
+                handle = _encode_distances(handle, distances)
         return tfc.entropy_encode_finalize(handle).numpy()
 
     def decode(self, data: bytes, height: int, width: int) -> np.ndarray:
         """The inverse of `encode`: -> int32 [height, width, N].
 
         Raises:
-          CorruptFileError: If `encode` makes these bytes of no latents of this size.
+          CorruptFileError: If no latents of this size are encoded as these bytes.
         """
         positions = height * width
         if len(data) + 8 < 0.9 * positions * self._least_bits / 8:
@@ -162,14 +170,14 @@ class EntropyTables:
             symbols = symbols.numpy()
             outside = symbols == self._escapes
             if outside.any():
-                handle, distances = decode(handle, int(outside.sum()))
+                handle, distances = _decode_distances(handle, int(outside.sum()))
                 # From the last value, before the escape, or from the first, 0.
                 nearest = np.where(distances > 0, symbols[outside] - 1, 0)
                 symbols[outside] = nearest + distances
             chunk[:] = symbols + self._offsets
         latents = latents.reshape(height, width, self.channels)
-        # The coder knows no end: after the last byte it reads zeros, and it reads
-        # something from any bytes. What makes the same bytes again was written so.
+        # The range decoder reads any bytes, and zeros after the last one. Bytes are
+        # valid if their latents are encoded as the same bytes again.
         if not _codable(latents) or self.encode(latents) != data:
             raise CorruptFileError(
                 "The file's latents are damaged: the bytes are not what they would be "
@@ -178,16 +186,13 @@ class EntropyTables:
         return latents
 
     def estimated_bits(self, latents: np.ndarray) -> float:
-        """What the tables say that `encode` takes: -log2 of the probability.
-
-        Args:
-          latents: As for `encode`.
-        """
+        """The bits that `encode` takes by the tables: -log2 of the probability."""
         total = 0.0
         for chunk in self._chunks(self._checked(latents)):
             symbols, distances = self._symbols(chunk)
             total += self._bits[self._starts + symbols].sum()
-            total += estimated_bits(distances)
+            kinds, _ = _split(distances)
+            total += (_symbol_bits(_kinds_cdf())[kinds] + kinds // 2).sum()
         return float(total)
 
     def _checked(self, latents: np.ndarray) -> np.ndarray:
@@ -211,7 +216,11 @@ class EntropyTables:
             yield latents[start : start + step]
 
     def _symbols(self, chunk: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """-> places in the tables, int32 [P, N], and distances of what is outside."""
+        """-> places in the tables, int32 [P, N], and the distances of escaped values.
+
+        A distance counts from 1 above the table's last value and from -1 below its
+        first.
+        """
         symbols = chunk - self._offsets
         outside = (symbols < 0) | (symbols >= self._escapes)
         last = np.broadcast_to(self._escapes - 1, chunk.shape)[outside]
@@ -220,116 +229,24 @@ class EntropyTables:
         return np.where(outside, self._escapes, symbols), distances
 
 
+def npz(arrays: dict[str, np.ndarray]) -> bytes:
+    """The bytes of an .npz file."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
 def _codable(latents: np.ndarray) -> bool:
     return bool(latents.min() >= -LARGEST and latents.max() <= LARGEST)
 
 
-MOST_DIGITS = 24  # after the first
-FARTHEST = 2 ** (MOST_DIGITS + 1) - 1
-_SHIFTS = np.array([0, 8, 16])  # of the pieces that digits are coded in
-_PIECE = 8
-
-
-MAX_PRECISION = 16
-
-
-_KINDS_PRECISION = MAX_PRECISION
-_KINDS_PLACE = 0
-_PIECES_PLACE = 1  # of the table of no digits; that of one digit follows, and so on
-
-
-def escape_tables() -> list[tuple[int, np.ndarray]]:
-    """What `encode` and `decode` expect at the beginning of the coder's tables.
-
-    Returns:
-      A precision in bits and a cumulative distribution for each table.
-    """
-    pieces = [
-        (_PIECE, np.arange(0, 2**_PIECE + 1, 2 ** (_PIECE - digits)))
-        for digits in range(_PIECE + 1)
-    ]
-    return [(_KINDS_PRECISION, _kinds_cdf()), *pieces]
-
-
-def _kinds_cdf() -> np.ndarray:
-    """Each digit more is half as likely, as in an Elias gamma code; sides are alike."""
-    side = 2 ** (_KINDS_PRECISION - 1)
-    counts = np.maximum(side // 2 ** np.arange(1, MOST_DIGITS + 2), 1)
-    counts[0] += side - counts.sum()
-    return np.concatenate([[0], np.cumsum(np.repeat(counts, 2))])
-
-
-def encode(handle: tf.Tensor, distances: np.ndarray) -> tf.Tensor:
-    """Codes distances.
-
-    Args:
-      handle: Of a range encoder.
-      distances: Integers [K]: from 1 above a table's last value, from -1 below its
-        first, -FARTHEST to FARTHEST.
-
-    Returns:
-      The handle.
-    """
-    kinds, pieces = _split(distances)
-    index = np.full(kinds.shape, _KINDS_PLACE, np.int32)
-    handle = tfc.entropy_encode_index(handle, index, kinds)
-    return tfc.entropy_encode_index(handle, _places(kinds), pieces)
-
-
-def decode(handle: tf.Tensor, count: int) -> tuple[tf.Tensor, np.ndarray]:
-    """The inverse of `encode`: a range decoder's handle -> handle, int64 [count]."""
-    index = np.full([count], _KINDS_PLACE, np.int32)
-    handle, kinds = tfc.entropy_decode_index(handle, index, [count], tf.int32)
-    places = _places(kinds.numpy())
-    handle, pieces = tfc.entropy_decode_index(handle, places, places.shape, tf.int32)
-    return handle, _join(kinds.numpy(), pieces.numpy())
-
-
-def estimated_bits(distances: np.ndarray) -> float:
-    """What `encode` takes."""
-    kinds, _ = _split(distances)
-    return float((symbol_bits(_kinds_cdf())[kinds] + kinds // 2).sum())
-
-
-def _split(distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """-> kinds int32 [K] and pieces int32 [K, 3]."""
-    far = np.abs(distances.astype(np.int64))
-    # The exponent of a float is exact, a logarithm is not.
-    digits = np.frexp(far.astype(np.float64))[1] - 1
-    kinds = 2 * digits + (distances < 0)
-    pieces = ((far - 2 ** digits.astype(np.int64))[:, None] >> _SHIFTS) % 2**_PIECE
-    return kinds.astype(np.int32), pieces.astype(np.int32)
-
-
-def _join(kinds: np.ndarray, pieces: np.ndarray) -> np.ndarray:
-    """-> int64 [K]."""
-    far = 2 ** (kinds // 2).astype(np.int64)
-    far += np.sum(pieces.astype(np.int64) << _SHIFTS, axis=1)
-    return np.where(kinds % 2 == 1, -far, far)
-
-
-def _places(kinds: np.ndarray) -> np.ndarray:
-    """Of the tables that code the pieces: int32 [K, 3]."""
-    digits = np.clip((kinds // 2)[:, None] - _SHIFTS, 0, _PIECE)
-    return (_PIECES_PLACE + digits).astype(np.int32)
-
-
-FARTHEST_VALUE = 2**20  # of a table's values, so that sums with them are int32
-
-
-def symbol_bits(cdf: np.ndarray) -> np.ndarray:
+def _symbol_bits(cdf: np.ndarray) -> np.ndarray:
     """Bits of each symbol of a table."""
     return np.log2(cdf[-1]) - np.log2(np.diff(cdf))
 
 
-def check(cdfs: Sequence[np.ndarray], offsets: np.ndarray, precision: int) -> None:
-    """Raises a ValueError that says what is wrong.
-
-    Args:
-      cdfs: Of each channel, with the escape as its last symbol.
-      offsets: The value of each table's first symbol.
-      precision: In bits.
-    """
+def _check(cdfs: Sequence[np.ndarray], offsets: np.ndarray, precision: int) -> None:
+    """Raises a ValueError unless these are tables; see `EntropyTables`."""
     if not 1 <= precision <= MAX_PRECISION:
         raise ValueError(f"precision must be 1 to {MAX_PRECISION}; got {precision}.")
     if not len(cdfs) or np.shape(offsets) != (len(cdfs),):
@@ -346,5 +263,58 @@ def check(cdfs: Sequence[np.ndarray], offsets: np.ndarray, precision: int) -> No
                 f"{2**precision} and hold a value and the escape."
             )
     farthest = max(abs(int(x)) + len(cdf) for x, cdf in zip(offsets, cdfs))
-    if farthest > FARTHEST_VALUE:
-        raise ValueError(f"Tables must stay within {FARTHEST_VALUE}; got {farthest}.")
+    if farthest > _FARTHEST:
+        raise ValueError(f"Tables must stay within {_FARTHEST}; got {farthest}.")
+
+
+def _escape_tables() -> list[tuple[int, np.ndarray]]:
+    """Tables of distances, which precede the channels': (precision in bits, CDF)."""
+    pieces = [
+        (_PIECE, np.arange(0, 2**_PIECE + 1, 2 ** (_PIECE - digits)))
+        for digits in range(_PIECE + 1)
+    ]
+    return [(MAX_PRECISION, _kinds_cdf()), *pieces]
+
+
+def _kinds_cdf() -> np.ndarray:
+    """Each digit more is half as likely, as in an Elias gamma code; signs are alike."""
+    side = 2 ** (MAX_PRECISION - 1)
+    counts = np.maximum(side // 2 ** np.arange(1, _MOST_DIGITS + 2), 1)
+    counts[0] += side - counts.sum()
+    return np.concatenate([[0], np.cumsum(np.repeat(counts, 2))])
+
+
+def _encode_distances(handle: tf.Tensor, distances: np.ndarray) -> tf.Tensor:
+    """Codes distances [K]; takes and returns the handle of a range encoder."""
+    kinds, pieces = _split(distances)
+    index = np.full(kinds.shape, _KINDS_TABLE, np.int32)
+    handle = tfc.entropy_encode_index(handle, index, kinds)
+    return tfc.entropy_encode_index(handle, _piece_tables(kinds), pieces)
+
+
+def _decode_distances(handle: tf.Tensor, count: int) -> tuple[tf.Tensor, np.ndarray]:
+    """The inverse: a range decoder's handle -> handle, int64 [count]."""
+    index = np.full([count], _KINDS_TABLE, np.int32)
+    handle, kinds = tfc.entropy_decode_index(handle, index, [count], tf.int32)
+    kinds = kinds.numpy()
+    places = _piece_tables(kinds)
+    handle, pieces = tfc.entropy_decode_index(handle, places, places.shape, tf.int32)
+    far = 2 ** (kinds // 2).astype(np.int64)
+    far += np.sum(pieces.numpy().astype(np.int64) << _SHIFTS, axis=1)
+    return handle, np.where(kinds % 2 == 1, -far, far)
+
+
+def _split(distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """-> kinds int32 [K], twice the digits plus the sign, and pieces int32 [K, 3]."""
+    far = np.abs(distances.astype(np.int64))
+    # The exponent of a float is exact, a logarithm is not.
+    digits = np.frexp(far.astype(np.float64))[1] - 1
+    kinds = 2 * digits + (distances < 0)
+    pieces = ((far - 2 ** digits.astype(np.int64))[:, None] >> _SHIFTS) % 2**_PIECE
+    return kinds.astype(np.int32), pieces.astype(np.int32)
+
+
+def _piece_tables(kinds: np.ndarray) -> np.ndarray:
+    """The tables that code the pieces: int32 [K, 3]."""
+    digits = np.clip((kinds // 2)[:, None] - _SHIFTS, 0, _PIECE)
+    return (_FIRST_PIECE_TABLE + digits).astype(np.int32)

@@ -1,8 +1,7 @@
-"""Pictures to compressed files and back by an encoder of one image size.
+"""The codec of an autoencoder that encodes an image of one size as a vector of latents.
 
-A face becomes L numbers, whatever the picture's size: resized to S x S, encoded,
-quantized to k bits each, coded with tables of the training set. A file is a `container`
-whose header has the picture's own size.
+A picture is resized to S x S pixels and encoded as L numbers of k bits each, whatever
+its size. The file's header has the size of the original.
 """
 
 from __future__ import annotations
@@ -15,41 +14,37 @@ from PIL import Image
 
 from data_pipeline import pixels
 from serving.codec import container
+from serving.codec.base import Codec, apply
 from serving.codec.container import CorruptFileError, Header
 from serving.codec.quantizer import Quantizer
 
+DEVIATIONS = (-3, -2, -1, 0, 1, 2, 3)
 
-class LatentCodec:
-    """An auto-encoder with a vector of latents as an image format.
+Walk = list[tuple[str, np.ndarray]]  # labels and pictures
+Decode = Callable[[np.ndarray], np.ndarray]  # [N, L] -> uint8 [N, S, S, 3]
+
+
+class LatentCodec(Codec):
+    """An autoencoder with a vector of latents as an image format.
 
     A decoded picture has the size of the original, as users of an image format expect;
-    the detail is that of S x S pixels. It is resized bilinearly to S x S, averaging
-    over what becomes one pixel and not keeping the aspect, and back bicubically, which
-    restores the aspect. Pictures of S x S pixels are not resized.
-
-    What is decoded equals `reconstruct` exactly, in any process on the same kind of
-    machine, as `codec.Codec` explains.
+    its detail is that of S x S pixels. Pictures are resized bilinearly to S x S, which
+    averages and does not keep the aspect, and back bicubically, which restores it.
+    Pictures of S x S pixels are not resized.
 
     Args:
       encoder: image [1, S, S, 3] in [0, 1] -> latents [1, L], float32: the means of a
-        variational auto-encoder.
+        variational autoencoder.
       decoder: latents -> image, float32, clipped to [0, 1] here.
-      quantizer: Of the L latents; `compress` takes it.
-      model_id: From `codec.identify(weights, quantizer)`; files of other models are
-        refused.
+      quantizer: Of the L latents.
+      model_id: From `identify(weights, quantizer)`; see `Codec`.
       image_size: S, in pixels.
       others: {model_id: quantizer} of the same networks with other quantizers, whose
-        files `decompress` reads too: a file says which one wrote it.
-      max_pixels: Of a picture; see `container.check_size`. A small file may claim so
-        many, and takes the memory.
+        files `decompress` reads too.
+      max_pixels: As `Codec` takes it. A small file may claim so many.
 
     Attributes:
-      tables: Those of the quantizer.
-      model_id: As given.
       image_size: As given.
-
-    Raises:
-      ValueError: If an identifier has the wrong length.
     """
 
     def __init__(
@@ -61,104 +56,39 @@ class LatentCodec:
         *,
         image_size: int,
         others: Mapping[bytes, Quantizer] | None = None,
-        max_pixels: int = pixels.MAX_PIXELS,
+        max_pixels: int = container.MAX_PIXELS,
     ):
-        self._quantizers = {**(others or {}), model_id: quantizer}
-        for each in self._quantizers:
-            container.check_id(each)
+        super().__init__(quantizer.tables, model_id, max_pixels=max_pixels)
         self._encoder, self._decoder = encoder, decoder
         self._quantizer = quantizer
-        self.tables = quantizer.tables
-        self.model_id = model_id
         self.image_size = image_size
-        self._max_pixels = max_pixels
-
-    def compress(self, image: np.ndarray) -> bytes:
-        """A picture -> a file's bytes.
-
-        Args:
-          image: uint8 [H, W, 3] of any size. One with three equal channels stays gray.
-
-        Raises:
-          ValueError: If it is no such picture or too large, or the network's latents
-            are infinite or no numbers.
-        """
-        payload = self.tables.encode(self.quantize(image))
-        return container.pack(_header(image), payload, self.model_id)
+        options = {"image_size": image_size, "max_pixels": max_pixels}
+        self._others = {
+            other_id: LatentCodec(encoder, decoder, other, other_id, **options)
+            for other_id, other in (others or {}).items()
+        }
 
     def decompress(self, data: bytes) -> np.ndarray:
-        """A file's bytes -> uint8 [H, W, 3].
-
-        Raises:
-          CorruptFileError: If the file is not as `compress` made it.
-          ForeignFileError: If it is no such file, or another model's.
-        """
-        model_id = container.claimed_id(data)
-        if model_id not in self._quantizers:
-            model_id = self.model_id  # which `unpack` names
-        header, payload = container.unpack(data, model_id, max_pixels=self._max_pixels)
-        quantizer = self._quantizers[model_id]
-        levels = quantizer.tables.decode(payload, 1, 1)
-        if (levels < 0).any() or (levels >= quantizer.levels).any():
-            raise CorruptFileError(
-                "The file's latents are beyond the levels of its model. Compress the "
-                "picture again."
-            )
-        return self._draw(quantizer.dequantize(levels[0, 0]), header)
-
-    def reconstruct(self, image: np.ndarray) -> np.ndarray:
-        """The network's own picture of its quantized latents.
-
-        Args:
-          image: As `compress` takes it.
-
-        Returns:
-          uint8 [H, W, 3].
-
-        Raises:
-          ValueError: As `compress`.
-        """
-        levels = self.quantize(image)[0, 0]
-        return self._draw(self._quantizer.dequantize(levels), _header(image))
+        """Decodes a file of this quantizer or one of the others; see `Codec`."""
+        other = self._others.get(container.claimed_id(data))
+        return other.decompress(data) if other else super().decompress(data)
 
     def quantize(self, image: np.ndarray) -> np.ndarray:
-        """Levels of the latents; `tables.estimated_bits` says what they take.
-
-        Args:
-          image: As `compress` takes it.
-
-        Returns:
-          int32 [1, 1, L], as the tables code it.
-
-        Raises:
-          ValueError: As `compress`.
-        """
+        """Levels of the latents of a picture: int32 [1, 1, L]."""
         return self._quantizer.quantize(self.encode(image))[None, None]
 
     def encode(self, image: np.ndarray) -> np.ndarray:
-        """The network's latents of a picture, as they are before they are quantized.
+        """Encodes a picture as float32 [L], not quantized.
 
         Args:
           image: As `compress` takes it.
-
-        Returns:
-          float32 [L].
-
-        Raises:
-          ValueError: As `compress`.
         """
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise ValueError(
-                f"A picture must be uint8 [H, W, 3]; got {image.dtype} "
-                f"{list(image.shape)}. Convert it to RGB."
-            )
-        height, width = image.shape[:2]
-        container.check_size(width, height, max_pixels=self._max_pixels)
+        self._check(image)
         seen = pixels.bytes_to_unit(self.seen(image))
-        return _run(self._encoder, seen, (self.tables.channels,))
+        return apply(self._encoder, seen, (self.tables.channels,)).numpy()
 
     def seen(self, image: np.ndarray) -> np.ndarray:
-        """What the encoder is given of a picture: uint8 [H, W, 3] -> [S, S, 3]."""
+        """Resizes a picture to what the encoder takes: uint8 [S, S, 3]."""
         size = (self.image_size, self.image_size)
         resized = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)
         return np.asarray(resized)
@@ -168,10 +98,10 @@ class LatentCodec:
         return self._quantizer.deviations()
 
     def decode(self, latents: np.ndarray) -> np.ndarray:
-        """The network's picture of latents: float32 [L] -> uint8 [S, S, 3].
+        """Decodes float32 [L] to uint8 [S, S, 3].
 
         Raises:
-          ValueError: If there are not L finite ones, or a drawn value is not finite.
+          ValueError: If there are not L finite numbers, or the image is not finite.
         """
         expected = (self.tables.channels,)
         if latents.shape != expected:
@@ -181,7 +111,7 @@ class LatentCodec:
             )
         if not np.isfinite(latents).all():
             raise ValueError(
-                "Latents must be finite; some are infinite or no numbers. Encode the "
+                "Latents must be finite; some are infinite or not a number. Encode the "
                 "picture again."
             )
         return pixels.unit_to_bytes(self._decode(latents)).numpy()
@@ -189,56 +119,35 @@ class LatentCodec:
     def _decode(self, latents: np.ndarray) -> np.ndarray:
         """float32 [L] -> float32 [S, S, 3], not clipped."""
         shape = (self.image_size, self.image_size, 3)
-        return _run(self._decoder, tf.constant(latents, tf.float32), shape)
+        return apply(self._decoder, tf.constant(latents, tf.float32), shape).numpy()
 
-    def _draw(self, latents: np.ndarray, header: Header) -> np.ndarray:
-        """float32 [L] -> uint8 [H, W, 3]."""
-        drawn = self._decode(latents)
+    def _read(self, payload: bytes, header: Header) -> np.ndarray:
+        levels = self.tables.decode(payload, 1, 1)
+        if (levels < 0).any() or (levels >= self._quantizer.levels).any():
+            raise CorruptFileError(
+                "The file's latents are beyond the levels of its model. Compress the "
+                "picture again."
+            )
+        return levels
+
+    def _draw(self, quantized: np.ndarray, header: Header) -> np.ndarray:
+        drawn = self._decode(self._quantizer.dequantize(quantized[0, 0]))
         if header.gray:
             drawn = np.repeat(drawn.mean(axis=-1, keepdims=True), 3, axis=-1)
         drawn = pixels.unit_to_bytes(drawn).numpy()
         return pixels.resize(drawn, header.height, header.width)
 
 
-def _run(network: Callable, given: tf.Tensor, shape: tuple) -> np.ndarray:
-    """A network's result for one image, which must have that shape."""
-    result = tf.convert_to_tensor(network(given[None]))
-    if result.dtype != tf.float32 or tuple(result.shape) != (1, *shape):
-        raise ValueError(
-            f"The network made {result.dtype.name} {list(result.shape)} of "
-            f"{[1, *given.shape]}; it must be float32 {[1, *shape]}, for the image "
-            "size and the quantizer. Are they of one model?"
-        )
-    if not np.isfinite(result).all():
-        raise ValueError(
-            "The network gives values that are infinite or no numbers. Its weights are "
-            "damaged: train it again with a smaller --learning_rate."
-        )
-    return result[0].numpy()
-
-
-def _header(image: np.ndarray) -> Header:
-    """Of a picture, uint8 [H, W, 3]."""
-    gray = bool((image[..., 1:] == image[..., :1]).all())
-    return Header(width=image.shape[1], height=image.shape[0], gray=gray)
-
-
-Walk = list[tuple[str, np.ndarray]]
-Decode = Callable[[np.ndarray], np.ndarray]  # [N, L] -> uint8 [N, S, S, 3]
-
-DEVIATIONS = (-3, -2, -1, 0, 1, 2, 3)
-
-
 def interpolate(
     decode: Decode, first: np.ndarray, second: np.ndarray, steps: int
 ) -> Walk:
-    """What lies between two faces, linear in their means.
+    """Decodes a straight line between the latents [L] of two faces.
 
     Args:
       decode: Of the network.
-      first: Latents [L].
-      second: Others.
-      steps: Pictures, of which the first and the last are of the latents themselves.
+      first: Latents of the face at 0%.
+      second: Latents of the face at 100%.
+      steps: Pictures, including both ends.
     """
     shares = np.linspace(0, 1, steps, dtype=np.float32)
     latents = first + shares[:, None] * (second - first)
@@ -247,7 +156,7 @@ def interpolate(
 
 
 def traverse(decode: Decode, latents: np.ndarray, which: int, deviation: float) -> Walk:
-    """A face with one latent moved by `DEVIATIONS`, the others as they are.
+    """Decodes a face with one latent moved by `DEVIATIONS`.
 
     Args:
       decode: Of the network.
@@ -262,6 +171,6 @@ def traverse(decode: Decode, latents: np.ndarray, which: int, deviation: float) 
 
 
 def most_used(use: Sequence[float], count: int) -> list[int]:
-    """The numbers of the latents with the largest values, largest first."""
+    """The indices of the `count` largest values, largest first."""
     order = np.argsort(-np.asarray(use), kind="stable")
     return [int(number) for number in order[:count]]

@@ -1,12 +1,11 @@
-"""Real numbers to levels of a few bits, and what coding each level costs.
+"""Quantization of latents to levels of a few bits, fitted to a training set.
 
-Every latent has a range of its own, with as many evenly spaced levels, and a table of
-how often it took each in the training set.
+Every latent has its own range, divided into evenly spaced levels, and a table of how
+often each level occurred.
 """
 
 from __future__ import annotations
 
-import io
 import os
 import statistics
 
@@ -16,17 +15,20 @@ import tensorflow_compression as tfc
 
 from data_pipeline import pixels
 from data_pipeline.decoded import DecodedSplit
-from serving.codec.entropy import MAX_PRECISION, EntropyTables
+from serving.codec.entropy import MAX_PRECISION, EntropyTables, npz
 
 MAX_BITS = 8
+BITS = (4, 6, 8)  # that `fit` fits quantizers of
+MOST_IMAGES = 10_000  # that `fit` takes; a range leaves out ten of them at each end
+_AT_ONCE = 256
 
-# A latent's range, in percent of the training set. The most extreme of thousands of
+# A latent's range, in percentiles of the training set. The extremes of thousands of
 # faces would widen every step, and the few values beyond are close to the last level.
 _RANGE = (0.1, 99.9)
-# How long it is if a latent is normally distributed.
+# The length of the range of a normal distribution, in standard deviations.
 _DEVIATIONS = 2 * statistics.NormalDist().inv_cdf(_RANGE[1] / 100)
-# A range below this part of the widest one is no range: a collapsed latent varies by
-# next to nothing, and levels within that would cost as much as those of any other.
+# A latent whose range is below this part of the widest one has collapsed: it hardly
+# varies, but its levels would cost as much as those of any other.
 _COLLAPSED = 0.01
 
 
@@ -35,11 +37,11 @@ class Quantizer:
 
     Args:
       low: The value of each latent's first level, float32 [L].
-      high: Of its last; the same as low where there is one level.
+      high: Of its last level; equal to low where there is one level.
       tables: Of L channels, which code the levels.
 
     Attributes:
-      levels: How many each latent has, int32 [L].
+      levels: The number of levels of each latent, int32 [L].
       tables: As given.
 
     Raises:
@@ -71,18 +73,17 @@ class Quantizer:
     def fit(cls, latents: np.ndarray, bits: int) -> Quantizer:
         """Takes ranges and tables from the latents of a training set.
 
-        A range holds all values but the lowest and the highest 0.1%. One that is below
-        1% of the widest has a single level, the median, and costs nothing. Half an
-        occurrence is added to each level's (Krichevsky and Trofimov), so that those
-        that never occurred can be coded too.
+        A range holds all values but the lowest and the highest 0.1%. One below 1% of
+        the widest has a single level, the median, and costs nothing. Half an occurrence
+        is added to each level (Krichevsky and Trofimov), so that levels that never
+        occurred can be coded too.
 
         Args:
-          latents: [N, L], without noise: the means of a variational auto-encoder.
+          latents: [N, L], without noise: the means of a variational autoencoder.
           bits: k, 1 to `MAX_BITS`, for 2 ** k levels.
 
         Raises:
-          ValueError: If there are none, or a value is NaN or infinite, or for other
-            bits.
+          ValueError: If there are no latents or other bits, or a value is not finite.
         """
         if not 1 <= bits <= MAX_BITS:
             raise ValueError(f"bits must be 1 to {MAX_BITS}; got {bits}. Try 6.")
@@ -105,7 +106,7 @@ class Quantizer:
         return cls(low, high, EntropyTables(cdfs, offsets, MAX_PRECISION))
 
     def quantize(self, latents: np.ndarray) -> np.ndarray:
-        """Finite numbers [..., L] -> int32 [..., L], the nearest levels."""
+        """Finite numbers [..., L] -> the nearest levels, int32 [..., L]."""
         return _nearest(latents, self._low, self._step, self.levels)
 
     def dequantize(self, levels: np.ndarray) -> np.ndarray:
@@ -113,21 +114,19 @@ class Quantizer:
         return (self._low + levels * self._step).astype(np.float32)
 
     def deviations(self) -> np.ndarray:
-        """About each latent's standard deviation in the training set, float32 [L].
+        """Estimates each latent's standard deviation in the training set, float32 [L].
 
-        Taken from the ranges, as if all were normally distributed; 0 of one level.
+        It takes them for normally distributed; 0 where there is one level.
         """
         return (self._high - self._low) / np.float32(_DEVIATIONS)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """What `save` writes; `codec.identify` takes it in place of tables."""
+        """Everything that defines the quantizer, as `save` writes it."""
         return {"low": self._low, "high": self._high, **self.tables.arrays()}
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes an .npz file."""
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, **self.arrays())
-        pixels.write_bytes(path, buffer.getvalue())
+        pixels.write_bytes(path, npz(self.arrays()))
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Quantizer:
@@ -150,37 +149,29 @@ class Quantizer:
 
 
 def _steps(low: np.ndarray, high: np.ndarray, levels: np.ndarray) -> np.ndarray:
-    """From level to level, float64 [L]; 1 where there is one level."""
+    """The distance of neighboring levels, float64 [L]; 1 where there is one level."""
     length = high.astype(np.float64) - low
     return np.where(levels > 1, length / np.maximum(levels - 1, 1), 1.0)
 
 
 def _nearest(latents, low, step, levels) -> np.ndarray:
-    """Numbers -> levels, int32; what is outside the range takes its end."""
+    """Numbers -> levels, int32; those outside the range take its ends."""
     return np.clip(np.rint((latents - low) / step), 0, levels - 1).astype(np.int32)
 
 
 def _cdf(counts: np.ndarray) -> np.ndarray:
-    """How often each level occurs, never 0 -> the table with its escape, int32."""
-    # No level is escaped: the escape takes the least that a symbol can.
+    """Occurrences of each level, never 0 -> the table with its escape, int32."""
+    # No level is escaped, so the escape takes the least that a symbol can.
     shares = np.append(counts / counts.sum(), 0.0).astype(np.float32)
     return tfc.pmf_to_quantized_cdf(shares, precision=MAX_PRECISION).numpy()
 
 
-BITS = (4, 6, 8)
-MOST_IMAGES = 10_000  # a range leaves out 0.1% at each end, which is ten of these
-_AT_ONCE = 256
-
-
 def fit(encoder: tf.keras.Model, split: DecodedSplit) -> dict[int, Quantizer]:
-    """Fits quantizers to the means of `fitted_images`.
+    """Fits a quantizer of each of `BITS` to the means of `fitted_images`.
 
     Args:
       encoder: Image [B, S, S, 3] in [0, 1] -> {"mean": [B, L], ...}.
       split: The training images.
-
-    Returns:
-      {bits: quantizer}, for each of `BITS`.
     """
     means = encode(encoder, fitted_images(split))["mean"]
     return {bits: Quantizer.fit(means, bits) for bits in BITS}
@@ -193,7 +184,7 @@ def fitted_images(split: DecodedSplit) -> np.ndarray:
 
 
 def encode(encoder: tf.keras.Model, images: np.ndarray) -> dict[str, np.ndarray]:
-    """What an encoder says of images.
+    """Applies an encoder to images, batch by batch.
 
     Args:
       encoder: Image [B, S, S, 3] in [0, 1] -> {name: [B, L]}.

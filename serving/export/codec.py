@@ -1,7 +1,7 @@
-"""A trained codec as a SavedModel: what TF Serving, Keras and `Codec` read of it.
+"""Image codecs as SavedModels, and the door to codecs of either kind.
 
-The network's halves are in the SavedModel, of stock TensorFlow operations alone; the
-tables that make bytes of latents lie beside it and are the client's:
+The network's halves are in the SavedModel, of stock TensorFlow operations alone. The
+entropy tables, which turn latents into bytes, lie beside it for the client:
 
   latents = signatures["analysis"](image=image)["latents"]    [1, H, W, 3] in [0, 1]
   tables = EntropyTables.load(folder / "assets.extra" / "entropy_tables.npz")
@@ -13,23 +13,20 @@ tables that make bytes of latents lie beside it and are the client's:
 
 from __future__ import annotations
 
-import json
 import os
 import pathlib
-import tempfile
 from collections.abc import Callable, Mapping
-from typing import Union
+from typing import Any
 
 import tensorflow as tf
 
-from data_pipeline import pixels
+from serving.codec import container
+from serving.codec.base import Codec, identify
 from serving.codec.container import CELL
-from serving.codec.entropy import LARGEST, EntropyTables
-from serving.codec.image_codec import Codec, identify
-from serving.codec.latent_codec import LatentCodec
-from serving.export import latents as export_latents
-from serving.export import saved_model
-from serving.export.latents import QUANTIZERS
+from serving.codec.entropy import LARGEST, EntropyTables, npz
+from serving.codec.image_codec import ImageCodec
+from serving.export import latents, saved_model
+from serving.export.kinds import CODEC, LATENTS, kind_of
 
 TABLES = "entropy_tables.npz"  # in assets.extra/
 
@@ -40,10 +37,10 @@ def save(
     folder: str | os.PathLike,
     *,
     tables: EntropyTables | None,
-    facts: Mapping,
+    config: Mapping[str, Any],
     card: str,
 ) -> pathlib.Path:
-    """Writes a SavedModel folder, as `export.write` does; see `codec_signatures`.
+    """Writes a SavedModel folder, as `saved_model.write` does; see `signatures`.
 
     As a Keras model it is image -> restored, and the halves are its layers:
 
@@ -61,8 +58,8 @@ def save(
       synthesis: The Keras model "synthesis", latents -> image, not clipped.
       folder: Such as `<run>/export/1`; TF Serving takes its parent.
       tables: Of the N channels, or None for a network that was not trained to be
-        rounded: its code is real numbers, of which no file is made.
-      facts: What config.json says; with tables the model's identifier is added.
+        rounded: its latents are real numbers, and it makes no files.
+      config: For config.json; the kind and the model's identifier are added.
       card: The model card.
 
     Returns:
@@ -72,73 +69,95 @@ def save(
       ValueError: If the halves are for one size, or halves and tables do not fit.
     """
     _check_halves(analysis, synthesis, tables)
-    extras: dict[str, str | bytes] = {"model_card.md": card}
-    facts = dict(facts)
+    config, extras = {**config, "kind": CODEC}, {"model_card.md": card}
     if tables is not None:
         weights = analysis.get_weights() + synthesis.get_weights()
-        facts["model_id"] = identify(weights, tables).hex()
-        with tempfile.TemporaryDirectory() as place:
-            tables.save(pathlib.Path(place, TABLES))
-            extras[TABLES] = pathlib.Path(place, TABLES).read_bytes()
-    extras["config.json"] = json.dumps(facts, indent=2) + "\n"
+        config["model_id"] = identify(weights, tables).hex()
+        extras[TABLES] = npz(tables.arrays())
     rounded = tables is not None
     network = build_network(analysis, synthesis, rounded=rounded)
-    named = signatures(network, rounded=rounded)
-    return saved_model.write(network, folder, named, extras=extras)
+    functions = signatures(network, rounded=rounded)
+    return saved_model.write(network, folder, functions, config=config, extras=extras)
 
 
-def load_image_codec(
-    folder: str | os.PathLike, *, max_pixels: int = pixels.MAX_PIXELS
+def load(
+    folder: str | os.PathLike,
+    *,
+    bits: int = 0,
+    max_pixels: int = container.MAX_PIXELS,
 ) -> Codec:
-    """Opens what `save` wrote with tables; needs no code of the network's layers.
-
-    The numbers are those of TF Serving, because they come from the same signatures.
+    """Opens a codec of either kind: what `save` or `latents.save` wrote.
 
     Args:
       folder: As `save` returned it.
-      max_pixels: As `Codec` takes it.
+      bits: Of a latent in files that are written, for codecs with quantizers; 0 takes
+        `latents.BITS`. Files of any number of bits are read.
+      max_pixels: As the codecs take it.
 
     Raises:
       FileNotFoundError: If the folder is not one of our exports.
-      ValueError: If it is an export without signatures or tables of a codec, or is
-        damaged.
+      ValueError: If it holds no codec, or one that has no such bits, or is damaged.
+    """
+    if kind_of(saved_model.read_config(folder)) == LATENTS:
+        return latents.load(folder, bits=bits or latents.BITS, max_pixels=max_pixels)
+    codec = load_image_codec(folder, max_pixels=max_pixels)
+    if bits:
+        raise ValueError(
+            f"--bits is for codecs of faces with quantizers. {folder} has none: it was "
+            "trained for one size of files. Leave the flag out."
+        )
+    return codec
+
+
+def load_image_codec(
+    folder: str | os.PathLike, *, max_pixels: int = container.MAX_PIXELS
+) -> ImageCodec:
+    """Opens what `save` wrote with tables; needs no code of the network's layers.
+
+    It calls the signatures that TF Serving serves, so the numbers are the same.
+
+    Args:
+      folder: As `save` returned it.
+      max_pixels: As `ImageCodec` takes it.
+
+    Raises:
+      FileNotFoundError: If the folder is not one of our exports.
+      ValueError: If it has no signatures or tables of a codec, or is damaged.
     """
     folder = pathlib.Path(folder)
-    said = saved_model.config(folder).get("model_id")
-    model = saved_model.model(
-        folder,
-        "analysis",
-        "synthesis",
-        kind="codec",
-        of="portrait_autoencoder or cvae_dcgan",
-    )
-    if not said:
+    model = saved_model.load(folder, "analysis", "synthesis", kind=CODEC)
+    config = saved_model.read_config(folder)
+    if not config.get("model_id"):
         raise ValueError(
             f"{folder} has no entropy tables, which make files of latents, because it "
             "was trained with --entropy=none. Train one with --entropy=factorized, "
             "such as a lambda_* preset."
         )
-    try:
+    with saved_model.opening(folder):
         tables = EntropyTables.load(folder / "assets.extra" / TABLES)
-    except (ValueError, OSError) as error:
-        raise saved_model.damaged(folder, error) from error
-    # In the order of the layers, as get_weights() has them.
-    model_id = identify([weight.numpy() for weight in model.variables], tables)
-    saved_model.check_id(folder, said, model_id.hex())
+    model_id = identify(saved_model.weights_of(model), tables)
+    saved_model.check_id(folder, config["model_id"], model_id)
 
+    # As closures, because a signature borrows the variables of the model.
     def analyze(image: tf.Tensor) -> tf.Tensor:
-        latents = call(model.signatures["analysis"], image=image)
+        latents = _call(model.signatures["analysis"], image=image)
         return tf.cast(latents, tf.float32)
 
     def synthesize(latents: tf.Tensor) -> tf.Tensor:
         latents = tf.cast(latents, tf.int32)
-        return call(model.signatures["synthesis"], latents=latents)
+        return _call(model.signatures["synthesis"], latents=latents)
 
-    return Codec(analyze, synthesize, tables, model_id, max_pixels=max_pixels)
+    return ImageCodec(analyze, synthesize, tables, model_id, max_pixels=max_pixels)
+
+
+def model_ids(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """The identifiers that an export's files can name, by its config.json."""
+    ids = (config.get("model_id"), *config.get(latents.QUANTIZERS, {}).values())
+    return tuple(filter(None, ids))
 
 
 def _check_halves(analysis, synthesis, tables) -> None:
-    """Raises a ValueError unless they take any size and the tables are theirs."""
+    """Raises a ValueError unless they take any size and fit the tables."""
     channels = analysis.output_shape[-1]
     if analysis.input_shape[1:3] != (None, None):
         raise ValueError(
@@ -156,6 +175,7 @@ _SIZE = (
     f"Height and width must be multiples of {CELL}, the side of what a latent stands "
     "for. Repeat the last row and the last column, and crop what comes back."
 )
+# Exports contain these texts, by which `_call` knows the errors: they cannot change.
 _DIVERGED = "The weights have diverged: train again with a smaller --learning_rate."
 _UNCODABLE = f"A latent is no number or beyond {LARGEST}. {_DIVERGED}"
 _UNDRAWABLE = f"A drawn value is infinite or no number. {_DIVERGED}"
@@ -164,7 +184,7 @@ _UNDRAWABLE = f"A drawn value is infinite or no number. {_DIVERGED}"
 def build_network(
     analysis: tf.keras.Model, synthesis: tf.keras.Model, *, rounded: bool
 ) -> tf.keras.Model:
-    """Both halves, with latents rounded in between as in files, if they are.
+    """Joins the halves; if `rounded`, latents are rounded in between, as in files.
 
     Returns:
       image [B, H, W, 3] in [0, 1] -> restored, float32, clipped to [0, 1].
@@ -178,14 +198,14 @@ def build_network(
 
 
 def signatures(network: tf.keras.Model, *, rounded: bool) -> dict[str, Callable]:
-    """The named, typed entry points, float32 where nothing else is said.
+    """The named, typed entry points; float32 unless stated otherwise.
 
       serving_default  image [B, H, W, 3] in [0, 1] -> restored, the same
       analysis         image -> latents [B, H / 16, W / 16, N]
       synthesis        latents -> image in [0, 1]
 
-    Rounded latents are int32. What no file could hold is never cast: as a size that
-    is no multiple of 16, it is an InvalidArgumentError.
+    Rounded latents are int32. A latent that no file can hold is an
+    InvalidArgumentError and not a cast, as is a size that is no multiple of 16.
 
     Args:
       network: From `build_network`.
@@ -225,7 +245,7 @@ def signatures(network: tf.keras.Model, *, rounded: bool) -> dict[str, Callable]
     }
 
 
-def call(signature: Callable, **inputs: tf.Tensor) -> tf.Tensor:
+def _call(signature: Callable, **inputs: tf.Tensor) -> tf.Tensor:
     """The one output of a signature; numbers that it refuses are a ValueError."""
     try:
         (output,) = signature(**inputs).values()
@@ -245,40 +265,9 @@ def _whole_cells(image: tf.Tensor) -> tf.Tensor:
 
 
 def _codes(latents: tf.Tensor) -> tf.Tensor:
-    """float32 -> int32, rounded as files have them."""
+    """float32 -> int32, rounded as in files."""
     rounded = tf.round(latents)
-    # Not true of what is no number either. A cast would make it some whole number.
+    # False for NaN as well, which a cast would turn into some whole number.
     codable = tf.reduce_all(tf.abs(rounded) <= LARGEST)
     with tf.control_dependencies([tf.debugging.Assert(codable, [_UNCODABLE])]):
         return tf.cast(rounded, tf.int32)
-
-
-AnyCodec = Union[Codec, LatentCodec]
-
-
-def load(
-    folder: str | os.PathLike, *, bits: int = 0, max_pixels: int = pixels.MAX_PIXELS
-) -> AnyCodec:
-    """Opens what `codec_export.save` or `latent_export.save` wrote.
-
-    Args:
-      folder: As they returned it.
-      bits: Of a latent, in files that are written: of a codec with quantizers alone;
-        0 takes `latent_export.BITS`. Files of any are read.
-      max_pixels: As the codecs take it.
-
-    Raises:
-      FileNotFoundError: If the folder is not one of our exports.
-      ValueError: If it holds no codec, or one that has no such bits, or is damaged.
-    """
-    folder = pathlib.Path(folder)
-    if QUANTIZERS in saved_model.config(folder):
-        bits = bits or export_latents.BITS
-        return export_latents.load(folder, bits=bits, max_pixels=max_pixels)
-    codec = load_image_codec(folder, max_pixels=max_pixels)
-    if bits:
-        raise ValueError(
-            f"--bits is for models with quantizers, such as exports of cvae_dcgan; "
-            f"{folder} learned how large its files are. Leave it out."
-        )
-    return codec

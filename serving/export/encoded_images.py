@@ -1,4 +1,4 @@
-"""Encoded pictures in and out of an exported model, in TensorFlow operations alone."""
+"""Decoding, resizing and encoding of pictures within an exported model's graph."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from data_pipeline import pixels
 
-# Where things stand in a bitmap whose header is Windows' (40 bytes or more); numbers
-# are little-endian.
+# Offsets in a bitmap with a Windows header (40 bytes or more); numbers are
+# little-endian.
 _HEADER_SIZE, _BITS, _COMPRESSION, _TABLE, _PIXELS = 14, 28, 30, 54, 1078
 _BLUE_FIRST = [0, 0, 255, 0, 0, 255, 0, 0, 255, 0, 0, 0]  # masks of red, green, blue
 _GRAY = np.repeat(np.arange(256), 4).reshape(256, 4) * [1, 1, 1, 0]  # a palette
@@ -18,9 +18,9 @@ def decode(data: tf.Tensor) -> tf.Tensor:
     """Bytes of a picture -> uint8 [H, W, 3].
 
     Takes JPEG, PNG, GIF (its first frame) and BMP (24 or 32 bits a pixel, or 8 with a
-    gray palette, uncompressed); others are an error. There is no Pillow in a served
-    model: the EXIF orientation and WebP are unknown to it, and transparency is dropped.
-    The accurate DCT equals Pillow's bit for bit; TensorFlow's default does not.
+    gray palette, uncompressed); others are an error. TensorFlow ignores the EXIF
+    orientation, drops transparency and reads no WebP. The accurate DCT equals Pillow's
+    bit for bit; TensorFlow's default does not.
     """
     with tf.control_dependencies([_assert_bitmap_is_plain(data)]):
         data = tf.identity(data)
@@ -34,7 +34,7 @@ def decode(data: tf.Tensor) -> tf.Tensor:
 
 
 def _assert_bitmap_is_plain(data: tf.Tensor) -> tf.Operation:
-    """TensorFlow takes the numbers of a palette for gray levels, whatever they mean."""
+    """Refuses palettes, whose indices TensorFlow would take for gray levels."""
     head = tf.io.decode_raw(data, tf.uint8, fixed_length=_PIXELS)
     bits, compression = head[_BITS], head[_COMPRESSION]
     table = head[_TABLE:_PIXELS]
@@ -65,11 +65,11 @@ def decode_pair(image_bytes: tf.Tensor, mask_bytes: tf.Tensor) -> tuple:
 
 
 def shrink(image: tf.Tensor, missing: tf.Tensor, size: int) -> tuple:
-    """-> image [S, S, 3] in [0, 1] and mask [S, S, 1], what the network takes."""
+    """-> image [S, S, 3] in [0, 1] and mask [S, S, 1], as the network takes them."""
     known = 1.0 - tf.cast(missing, tf.float32)
     image = pixels.bytes_to_unit(image) * known
-    # A small pixel is the mean of the known ones below it: nothing of the missing ones,
-    # nor of whatever stands in for them, is mixed into the hole's rim.
+    # A small pixel is the mean of the known ones below it, so that nothing of the
+    # missing ones is mixed into the hole's rim.
     weight = _resize(known, size, size)
     mean = _resize(image, size, size) / tf.maximum(weight, 0.5)
     mask = tf.cast(weight < 0.5, tf.float32)
@@ -77,14 +77,14 @@ def shrink(image: tf.Tensor, missing: tf.Tensor, size: int) -> tuple:
 
 
 def paste(restored: tf.Tensor, image: tf.Tensor, missing: tf.Tensor) -> tf.Tensor:
-    """Restored [S, S, 3] into the original's missing pixels -> PNG."""
+    """Pastes restored [S, S, 3] into the original's missing pixels; returns a PNG."""
     shape = tf.shape(image)
     enlarged = pixels.unit_to_bytes(_resize(restored, shape[0], shape[1]))
     return tf.io.encode_png(tf.where(missing, enlarged, image))
 
 
 def _resize(image: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-    """Antialiased bicubic, clipped; the very same image where the size is the same."""
+    """Antialiased bicubic, clipped; images of the right size are not changed."""
     resized = tf.cond(
         tf.reduce_all(tf.shape(image)[:2] == tf.stack([height, width])),
         lambda: image,

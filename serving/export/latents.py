@@ -1,7 +1,7 @@
-"""A trained auto-encoder with a vector of latents as SavedModels, and as a codec.
+"""Autoencoders with a vector of latents as SavedModels, and as codecs.
 
-The network's halves are in the SavedModel, of stock TensorFlow operations alone; the
-quantizers that make bytes of latents lie beside it and are the client's:
+The network's halves are in the SavedModel, of stock TensorFlow operations alone. The
+quantizers, which turn latents into bytes, lie beside it for the client:
 
   latents = signatures["encode"](image=image)["latents"]    [1, S, S, 3] in [0, 1]
   quantizer = Quantizer.load(folder / "assets.extra" / "quantizer_6.npz")
@@ -15,21 +15,22 @@ quantizers that make bytes of latents lie beside it and are the client's:
 
 from __future__ import annotations
 
-import json
 import os
 import pathlib
-import tempfile
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import tensorflow as tf
 
-from data_pipeline import pixels
-from serving.codec.image_codec import identify
+from serving.codec import container
+from serving.codec.base import identify
+from serving.codec.entropy import npz
 from serving.codec.latent_codec import LatentCodec
 from serving.codec.quantizer import Quantizer
 from serving.export import saved_model
+from serving.export.kinds import LATENTS
 
-BITS = 6  # of a latent, where nothing else is said
+BITS = 6  # of a latent, by default
 QUANTIZERS = "quantizers"  # in config.json: {bits: the model's identifier}
 
 
@@ -39,10 +40,10 @@ def save(
     folder: str | os.PathLike,
     *,
     quantizers: Mapping[int, Quantizer],
-    facts: Mapping,
+    config: Mapping[str, Any],
     card: str,
 ) -> pathlib.Path:
-    """Writes a SavedModel folder, as `export.write` does; see `signatures`.
+    """Writes a SavedModel folder, as `saved_model.write` does; see `signatures`.
 
     As a Keras model it is image -> restored, and the halves are its layers:
 
@@ -51,8 +52,8 @@ def save(
       code = model.get_layer("encoder")(image)   {"mean", "log_variance"}: [B, L]
       image = model.get_layer("decoder")(code["mean"])
 
-    In assets.extra/ are config.json, model_card.md and the quantizers, each of which
-    makes another model of the network: a file names the one that wrote it.
+    In assets.extra/ are config.json, model_card.md and the quantizers. The network with
+    each quantizer is another model: a file names the one that wrote it.
 
     Args:
       encoder: The Keras model "encoder" in float32, image [B, S, S, 3] in [0, 1] ->
@@ -60,7 +61,7 @@ def save(
       decoder: The Keras model "decoder", latents [B, L] -> image in [0, 1].
       folder: Such as `<run>/export/1`; TF Serving takes its parent.
       quantizers: {bits: of the L latents}.
-      facts: What config.json says; the models' identifiers are added.
+      config: For config.json; the kind and the models' identifiers are added.
       card: The model card.
 
     Returns:
@@ -72,15 +73,15 @@ def save(
     _check_fit(encoder, decoder, quantizers)
     network = _build_network(encoder, decoder)
     weights = network.get_weights()
-    extras: dict[str, str | bytes] = {"model_card.md": card}
-    with tempfile.TemporaryDirectory() as place:
-        for bits, quantizer in quantizers.items():
-            path = pathlib.Path(place, quantizer_file(bits))
-            quantizer.save(path)
-            extras[path.name] = path.read_bytes()
     ids = {str(bits): identify(weights, q).hex() for bits, q in quantizers.items()}
-    extras["config.json"] = _json({**facts, QUANTIZERS: ids})
-    return saved_model.write(network, folder, signatures(network), extras=extras)
+    arrays = {quantizer_file(bits): npz(q.arrays()) for bits, q in quantizers.items()}
+    return saved_model.write(
+        network,
+        folder,
+        signatures(network),
+        config={**config, "kind": LATENTS, QUANTIZERS: ids},
+        extras={"model_card.md": card, **arrays},
+    )
 
 
 def save_halves(
@@ -88,34 +89,41 @@ def save_halves(
     decoder: tf.keras.Model,
     run: str | os.PathLike,
     *,
-    facts: Mapping,
+    config: Mapping[str, Any],
     card: str,
 ) -> None:
     """Writes each half by itself: SavedModels `<run>/encoder/1` and `<run>/decoder/1`.
 
     Both have one signature, serving_default: the encoder's is "encode" of `signatures`,
-    the decoder's "decode". Keras loads them as what they are here.
+    the decoder's "decode". Keras loads them as they are passed here.
 
     Args:
       encoder: As `save` takes it.
       decoder: As `save` takes it.
       run: A folder.
-      facts: What config.json says.
+      config: For config.json. Halves have no kind.
       card: The model card.
     """
-    named = signatures(_build_network(encoder, decoder))
-    extras = {"config.json": _json(facts), "model_card.md": card}
+    functions = signatures(_build_network(encoder, decoder))
     for half, name in ((encoder, "encode"), (decoder, "decode")):
-        folder = pathlib.Path(run, half.name, "1")
-        saved_model.write(half, folder, {"serving_default": named[name]}, extras=extras)
+        saved_model.write(
+            half,
+            pathlib.Path(run, half.name, "1"),
+            {"serving_default": functions[name]},
+            config=config,
+            extras={"model_card.md": card},
+        )
 
 
 def load(
-    folder: str | os.PathLike, *, bits: int = BITS, max_pixels: int = pixels.MAX_PIXELS
+    folder: str | os.PathLike,
+    *,
+    bits: int = BITS,
+    max_pixels: int = container.MAX_PIXELS,
 ) -> LatentCodec:
     """Opens what `save` wrote; needs no code of the network's layers.
 
-    The numbers are those of TF Serving, because they come from the same signatures.
+    It calls the signatures that TF Serving serves, so the numbers are the same.
 
     Args:
       folder: As `save` returned it.
@@ -124,29 +132,23 @@ def load(
 
     Raises:
       FileNotFoundError: If the folder is not one of our exports.
-      ValueError: If it is an export without signatures or quantizers of a codec, or
-        has no quantizer of so many bits, or is damaged.
+      ValueError: If it has no signatures of this kind, or no quantizer of so many bits,
+        or is damaged.
     """
     folder = pathlib.Path(folder)
-    said = saved_model.config(folder).get(QUANTIZERS, {})
-    model = saved_model.model(
-        folder, "encode", "decode", kind="latents of faces", of="cvae_dcgan"
-    )
-    if str(bits) not in said:
+    model = saved_model.load(folder, "encode", "decode", kind=LATENTS)
+    ids = saved_model.read_config(folder).get(QUANTIZERS, {})
+    if str(bits) not in ids:
         raise ValueError(
-            f"{folder} has quantizers of {', '.join(said) or 'no'} bits a latent, not "
+            f"{folder} has quantizers of {', '.join(ids) or 'no'} bits a latent, not "
             f"of {bits}. Choose one of these."
         )
-    # In the order of the layers, as get_weights() has them.
-    weights = [weight.numpy() for weight in model.variables]
-    found = {}
-    for each, expected in said.items():
-        try:
+    weights, found = saved_model.weights_of(model), {}
+    for each, stated in ids.items():
+        with saved_model.opening(folder):
             quantizer = Quantizer.load(folder / "assets.extra" / quantizer_file(each))
-        except (ValueError, OSError) as error:
-            raise saved_model.damaged(folder, error) from error
         model_id = identify(weights, quantizer)
-        saved_model.check_id(folder, expected, model_id.hex())
+        saved_model.check_id(folder, stated, model_id)
         found[each] = model_id, quantizer
 
     # As closures, because a signature borrows the variables of the model.
@@ -156,14 +158,14 @@ def load(
     def decode(latents: tf.Tensor) -> tf.Tensor:
         return model.signatures["decode"](latents=latents)["image"]
 
-    given = model.signatures["encode"].structured_input_signature[1]["image"]
-    model_id, quantizer = found[str(bits)]
+    image = model.signatures["encode"].structured_input_signature[1]["image"]
+    model_id, quantizer = found.pop(str(bits))
     return LatentCodec(
         encode,
         decode,
         quantizer,
         model_id,
-        image_size=given.shape[1],
+        image_size=image.shape[1],
         others=dict(found.values()),
         max_pixels=max_pixels,
     )
@@ -208,7 +210,7 @@ def signatures(network: tf.keras.Model) -> dict[str, Callable]:
 
 
 def _build_network(encoder: tf.keras.Model, decoder: tf.keras.Model) -> tf.keras.Model:
-    """Image [B, S, S, 3] in [0, 1] -> what the decoder makes of its means."""
+    """Image [B, S, S, 3] in [0, 1] -> the decoder's image of the encoder's means."""
     image = tf.keras.Input(encoder.input_shape[1:], name="image")
     restored = decoder(encoder(image)["mean"])
     return tf.keras.Model(image, restored, name="latent_codec")
@@ -229,7 +231,3 @@ def _check_fit(encoder, decoder, quantizers) -> None:
                 f"The quantizer of {bits} bits is for {quantizer.tables.channels} "
                 f"latents and the encoder makes {latents}. Fit it to this encoder's."
             )
-
-
-def _json(facts: Mapping) -> str:
-    return json.dumps(facts, indent=2) + "\n"

@@ -1,12 +1,13 @@
-"""SavedModels that `tf.keras.models.load_model` opens and TF Serving serves.
+"""Restorers as SavedModels that Keras opens and TF Serving serves.
 
-Every signature takes pictures in [0, 1] or as encoded bytes, fills what the mask marks
-(1, or white, = missing) and returns every known pixel bit for bit.
+Every signature takes pictures in [0, 1] or as encoded bytes, fills the pixels that the
+mask marks (1, or white, = missing) and returns every known pixel bit for bit.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ import tensorflow as tf
 from data_pipeline import pixels
 from models import holes
 from serving.export import encoded_images
+from serving.export.kinds import INPAINTING
 from serving.export.saved_model import write
 
 
@@ -25,15 +27,15 @@ class Fillable:
     """The holes that a network fills.
 
     Attributes:
-      side: Of the largest one, a square, in the network's pixels; 0 = any hole at all.
-      centered: Nothing but the square of that side in the image's center.
+      side: Of the largest one, a square, in the network's pixels; 0 = any hole.
+      centered: Only the square of that side in the image's center.
     """
 
     side: int = 0
     centered: bool = False
 
     def settle(self, mask: tf.Tensor) -> tf.Tensor:
-        """Makes the center's mask of one that a resize has moved by up to a pixel.
+        """Replaces a mask that a resize has moved by up to a pixel by the center's.
 
         Args:
           mask: [B, S, S, 1] of 0 and 1.
@@ -48,11 +50,7 @@ class Fillable:
         return tf.where(near, center, mask)
 
     def assertions(self, mask: tf.Tensor) -> list[tf.Operation]:
-        """Operations that fail where the network cannot fill a hole.
-
-        Args:
-          mask: [B, S, S, 1] of 0 and 1.
-        """
+        """Operations that fail for a mask, as above, that the network cannot fill."""
         if not self.side:
             return []
         size = mask.shape[1]
@@ -81,19 +79,18 @@ def build_restorer(
     fill: float | Sequence[float],
     fillable: Fillable = ANY_HOLE,
 ) -> tf.keras.Model:
-    """Wraps a network in [-1, 1] into what users call.
+    """Wraps a network that works in [-1, 1] as a model in [0, 1].
 
     Args:
       network: {"image": [B, S, S, 3] in [-1, 1] with the hole filled, "mask":
         [B, S, S, 1]} -> image in [-1, 1], in float32.
-      fill: What stands in the hole, in [-1, 1]: one number, or one a channel.
-      fillable: Which holes the network fills; the others are refused, wherever the
-        model is called from.
+      fill: The value of the hole's pixels, in [-1, 1]: one number, or one a channel.
+      fillable: Which holes the network fills; the model refuses the others.
 
     Returns:
       {"image": [B, S, S, 3] in [0, 1], "mask": [B, S, S, 1], 1 = missing} ->
-      restored [B, S, S, 3] in [0, 1]. What the image holds under the mask has no
-      influence; known pixels are the image's own.
+      restored [B, S, S, 3] in [0, 1]. The image under the mask has no influence; known
+      pixels are the image's own.
     """
     size = network.output_shape[1]
     image = tf.keras.Input((size, size, 3), name="image")
@@ -114,7 +111,7 @@ def signatures(restorer: tf.keras.Model) -> dict:
       serving_bytes    image_bytes, mask_bytes (encoded)  -> restored_bytes (PNG)
 
     Encoded pictures have any size and are JPEG, PNG, GIF or BMP without a colored
-    palette; see `encoded.decode`.
+    palette; see `encoded_images.decode`.
 
     Args:
       restorer: From `build_restorer`.
@@ -188,32 +185,35 @@ def save(
     *,
     extras: Mapping[str, str | bytes] | None = None,
 ) -> pathlib.Path:
-    """Writes a SavedModel folder, whole or not at all; one that is there is replaced.
+    """Writes a SavedModel folder, as `saved_model.write` does.
 
     Args:
       restorer: From `build_restorer`.
       folder: Such as `<run>/export/1`; TF Serving takes its parent.
-      extras: File name -> text or bytes, put into `assets.extra/`.
+      extras: File name -> text or bytes, put into `assets.extra/`. The kind is added to
+        config.json.
 
     Returns:
       The folder.
     """
-    return write(restorer, folder, signatures(restorer), extras=extras)
+    extras = dict(extras or {})
+    config = {**json.loads(extras.pop("config.json", "{}")), "kind": INPAINTING}
+    return write(restorer, folder, signatures(restorer), config=config, extras=extras)
 
 
 @tf.keras.utils.register_keras_serializable("facemend")
 class HoleCheck(tf.keras.layers.Layer):
     """Passes on masks of holes that a network fills; others are errors.
 
-    [B, S, S, 1] of 0 and 1 -> the same. It holds wherever the model is called from,
-    and needs no code of this package to be loaded.
+    [B, S, S, 1] of 0 and 1 -> the same. It is part of the exported graph, and loading
+    it needs no code of this package.
 
     Args:
       fillable: A `Fillable`, or its attributes by name.
       **options: Of `tf.keras.layers.Layer`; dtype is set.
 
     Raises:
-      tf.errors.InvalidArgumentError: When called; it says what the network fills.
+      tf.errors.InvalidArgumentError: When called; it says which holes are filled.
     """
 
     def __init__(self, fillable: Fillable | Mapping[str, Any], **options):
@@ -228,7 +228,7 @@ class HoleCheck(tf.keras.layers.Layer):
             return tf.identity(mask)
 
     def get_config(self):
-        """What makes this layer again."""
+        """The arguments of this layer."""
         return {
             **super().get_config(),
             "fillable": dataclasses.asdict(self.fillable),

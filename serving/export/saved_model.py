@@ -10,71 +10,85 @@ import pathlib
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from absl import logging as absl_logging
 
+from serving.export.kinds import COMMANDS, kind_of
 
-def config(folder: pathlib.Path) -> dict:
-    """What an export says of itself; see `export.read_config`.
+_CONFIG = "config.json"
+
+
+def read_config(folder: str | os.PathLike) -> dict[str, Any]:
+    """Reads assets.extra/config.json: what a model is and how it was trained.
 
     Raises:
       FileNotFoundError: If the folder is not one of our exports.
       ValueError: If it is damaged.
     """
-    try:
-        return read_config(folder)
-    except ValueError as error:
-        raise damaged(folder, error) from error
+    path = pathlib.Path(folder) / "assets.extra" / _CONFIG
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{folder} is not an exported model: it has no assets.extra/config.json. "
+            "Pass the folder a run exported to, such as runs/NAME/export/1."
+        )
+    with opening(folder):
+        return json.loads(path.read_text())
 
 
-def model(folder: pathlib.Path, *signatures: str, kind: str, of: str):
+def load(folder: str | os.PathLike, *signatures: str, kind: str):
     """Loads a SavedModel, without any code of its network's layers.
 
     Args:
       folder: Of an export.
       *signatures: Which it must have.
-      kind: What one with these is called.
-      of: The system whose exports have them.
+      kind: Of the exports that have them.
 
     Raises:
-      ValueError: If it has not, or is damaged.
+      FileNotFoundError: If the folder is not one of our exports.
+      ValueError: If a signature is missing, or the export is damaged.
     """
-    try:
+    found = kind_of(read_config(folder))
+    with opening(folder):
         loaded = tf.saved_model.load(str(folder))
-    except (ValueError, OSError, tf.errors.OpError) as error:
-        raise damaged(folder, error) from error
     if not set(signatures) <= set(loaded.signatures):
+        other = found and found != kind
         raise ValueError(
-            f"{folder} holds no {kind}: its signatures are "
+            f"{folder} is not of the kind {kind}: its signatures are "
             f"{', '.join(sorted(loaded.signatures))}, and not "
-            f"{' and '.join(signatures)}. Pass an export of {of}; experiments.restore "
-            "takes those that fill holes."
+            f"{' and '.join(signatures)}. "
+            + (f"{COMMANDS[found]} takes it." if other else "Pass another export.")
         )
     return loaded
 
 
-def check_id(folder: pathlib.Path, said: str, found: str) -> None:
-    """Raises a ValueError unless weights and tables are those that were exported.
+def weights_of(model) -> list[np.ndarray]:
+    """The weights of a loaded SavedModel, in the order of Keras's get_weights()."""
+    return [weight.numpy() for weight in model.variables]
 
-    Args:
-      folder: Of the export.
-      said: The model's identifier in its config.json.
-      found: That of what is there, in hexadecimal digits too.
-    """
-    if said != found:
+
+@contextlib.contextmanager
+def opening(folder: str | os.PathLike) -> Iterator[None]:
+    """Turns errors of reading an export's files into a ValueError that names it."""
+    try:
+        yield
+    except (ValueError, OSError, tf.errors.OpError) as error:
+        why = str(error).partition("\n")[0]
         raise ValueError(
-            f"{folder} is not as it was exported: its config.json says model {said}, "
-            f"its weights and tables are those of {found}. Export it again."
+            f"{folder} cannot be opened ({type(error).__name__}: {why}). Export it "
+            "again."
+        ) from error
+
+
+def check_id(folder: pathlib.Path, stated: str, found: bytes) -> None:
+    """Raises a ValueError unless a model's identifier is that of its config.json."""
+    if stated != found.hex():
+        raise ValueError(
+            f"{folder} is not as it was exported: its config.json says model {stated}, "
+            f"its weights and tables are those of {found.hex()}. Export it again."
         )
-
-
-def damaged(folder: pathlib.Path, error: Exception) -> ValueError:
-    """What to raise of a folder that cannot be opened."""
-    why = str(error).partition("\n")[0]
-    return ValueError(
-        f"{folder} cannot be opened ({type(error).__name__}: {why}). Export it again."
-    )
 
 
 def write(
@@ -82,10 +96,25 @@ def write(
     folder: str | os.PathLike,
     signatures: Mapping[str, Callable] | None = None,
     *,
+    config: Mapping[str, Any] | None = None,
     extras: Mapping[str, str | bytes] | None = None,
 ) -> pathlib.Path:
-    """Writes any model as `save` does; without signatures Keras makes the default."""
+    """Writes a SavedModel folder, whole or not at all; an existing one is replaced.
+
+    Args:
+      model: Any Keras model.
+      folder: Such as `<run>/export/1`; TF Serving takes its parent.
+      signatures: Name -> tf.function; without any, Keras makes the default.
+      config: Written to assets.extra/config.json.
+      extras: File name -> text or bytes, for other files in assets.extra/.
+
+    Returns:
+      The folder.
+    """
     folder = pathlib.Path(folder)
+    extras = dict(extras or {})
+    if config is not None:
+        extras[_CONFIG] = json.dumps(config, indent=2) + "\n"
     recover(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh, old = _aside(folder) / "new", _aside(folder) / "old"
@@ -97,7 +126,7 @@ def write(
                 include_optimizer=False,
                 signatures=signatures,
             )
-        for name, extra in (extras or {}).items():
+        for name, extra in extras.items():
             path = fresh / "assets.extra" / name
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(extra.encode() if isinstance(extra, str) else extra)
@@ -110,13 +139,10 @@ def write(
 
 
 def recover(folder: str | os.PathLike) -> None:
-    """Undoes what a `save` that was killed has left undone.
+    """Undoes what a `write` that was killed has left undone.
 
     Replacing a folder takes two renames. An export that was moved aside by the first
-    and is not replaced by the second is moved back; what else was left is deleted.
-
-    Args:
-      folder: As `save` takes it.
+    and not replaced by the second is moved back; everything else is deleted.
     """
     folder = pathlib.Path(folder)
     old = _aside(folder) / "old"
@@ -130,13 +156,13 @@ def recover(folder: str | os.PathLike) -> None:
 
 
 def _aside(folder: pathlib.Path) -> pathlib.Path:
-    """Where `save` works. Not in the parent, where TF Serving looks for versions."""
+    """Where `write` works: not in the parent, where TF Serving looks for versions."""
     return folder.parent.parent / f".{folder.parent.name}-{folder.name}"
 
 
 @contextlib.contextmanager
 def _errors_only() -> Iterator[None]:
-    """Silences what TensorFlow says about every SavedModel; errors still show."""
+    """Silences TensorFlow's warnings about every SavedModel; errors still show."""
     # absl's verbosity and not its logger's level, which saving itself sets anew.
     verbosity = absl_logging.get_verbosity()
     level = tf.get_logger().level
@@ -147,18 +173,3 @@ def _errors_only() -> Iterator[None]:
     finally:
         absl_logging.set_verbosity(verbosity)
         tf.get_logger().setLevel(level)
-
-
-def read_config(folder: str | os.PathLike) -> dict:
-    """The configuration an exported model was trained with.
-
-    Raises:
-      FileNotFoundError: If the folder is not one of our exports.
-    """
-    path = pathlib.Path(folder) / "assets.extra" / "config.json"
-    if not path.exists():
-        raise FileNotFoundError(
-            f"{folder} is not an exported model: it has no assets.extra/config.json. "
-            "Pass the folder a run exported to, such as runs/NAME/export/1."
-        )
-    return json.loads(path.read_text())

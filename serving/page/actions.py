@@ -11,7 +11,7 @@ import numpy as np
 
 from data_pipeline import pixels
 from serving.codec import container
-from serving.codec.image_codec import Codec
+from serving.codec.base import Codec
 from serving.codec.latent_codec import LatentCodec
 from serving.page import uploads
 from serving.photo import masks

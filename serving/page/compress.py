@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import gradio as gr
 
-from serving.codec.image_codec import Codec
+from serving.codec.base import Codec
 from serving.page import actions, uploads, widgets
 from serving.page.actions import Row, Tools
 from serving.png import DECODED, encode_png

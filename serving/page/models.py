@@ -11,21 +11,17 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from serving.codec.image_codec import Codec
+from serving.codec.base import Codec
 from serving.codec.latent_codec import LatentCodec
 from serving.export import codec, saved_model
 from serving.export import latents as export_latents
+from serving.export.kinds import CODEC, INPAINTING, KINDS, kind_of
 from serving.page import uploads
 from serving.page.actions import Restorer
 from serving.photo import masks
 from serving.photo.blending import seamless
 from serving.photo.faces import FaceRestorer
 from serving.photo.restorer import PhotoRestorer
-
-RESTORERS = ("skip_inpainting", "multiscale_context_encoder", "pyramid_cgan")
-CODECS = ("portrait_autoencoder",)
-LATENTS = ("cvae_dcgan",)
-PAPERS = RESTORERS + CODECS + LATENTS
 
 _SHARES = {1 / 4: "a quarter", 1 / 3: "a third", 1 / 2: "half"}
 # What an upload of the most pixels has at most when codecs have padded its sides.
@@ -62,17 +58,17 @@ def load(folders: Sequence[str | os.PathLike]) -> Models:
         (pathlib.Path(folder), saved_model.read_config(folder)) for folder in folders
     ]
     for folder, config in found:
-        if config.get("paper") not in PAPERS:
+        if kind_of(config) not in KINDS:
             raise ValueError(
                 f"{folder} was exported by {config.get('paper')!r}, which this page "
-                f"has no use for. It shows {', '.join(PAPERS)}."
+                f"has no use for. It shows models of the kinds {', '.join(KINDS)}."
             )
     found.sort(key=lambda pair: pair[1].get("config", {}).get("lmbda") or 0)
     restorers, codecs, latents = {}, {}, {}
     for label, folder, config in _named(found):
-        if config["paper"] in RESTORERS:
+        if kind_of(config) == INPAINTING:
             restorers[label] = _open_restorer(folder)
-        elif config["paper"] in CODECS:
+        elif kind_of(config) == CODEC:
             codecs[label] = codec.load_image_codec(folder, max_pixels=_PADDED)
         else:
             latents[label] = export_latents.load(folder, max_pixels=_PADDED)

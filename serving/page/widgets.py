@@ -13,7 +13,7 @@ import gradio as gr
 import numpy as np
 
 from data_pipeline.pixels import IMAGE_SUFFIXES, encode_png, write_bytes
-from serving.page import canvas, models, uploads
+from serving.page import canvas, uploads
 from serving.page.actions import Metric, Row, best
 from serving.page.canvas import Faces
 from serving.zoo import zoo
@@ -224,7 +224,7 @@ def missing(what: str, command: str, export: str) -> None:
       export: Where it is then; the page is started with it and with those that come
         with the repository.
     """
-    start = f"make app MODELS={','.join((*zoo.names(*models.PAPERS), export))}"
+    start = f"make app MODELS={','.join((*zoo.names(), export))}"
     lines = html.escape(f"{command}\n{start}")
     gr.HTML(
         f'<div class="missing"><h3>No model yet</h3>{html.escape(what)}'

@@ -1,17 +1,17 @@
-"""The file of a shipped model: an export in one zip, its weights in float16.
+"""Packages of shipped models: an export in one zip, its weights in float16.
 
-It holds the exported folder's files as they are, but for these:
+A package holds the files of the exported folder, with these changes:
 
   variables_float16/       instead of variables/, the same checkpoint with float32
-                           tensors as float16, if they stand that; see `rounded`
+                           tensors as float16 where that loses little; see `rounded`
   assets.extra/config.json with the identifiers of the rounded model, if it is a codec
-  fingerprint.pb           without the hash of the weights, which are others
+  fingerprint.pb           without the hash of the original weights
 
 Rounding makes another model. A codec's entropy tables are whole numbers and stay, but
-its latents and its pictures may not, so files of one are refused by the other.
+its latents and its pictures may change, so neither reads files of the other.
 
-The folder has a name of its own because TensorFlow's loader, to which a float16 tensor
-is none of the float32 variables, would not open a zip that was unpacked by hand.
+The checkpoint's folder has another name because TensorFlow's loader could not restore
+float32 variables from it if the zip was unpacked by hand.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import fingerprint_pb2
 
+from serving.codec.base import identify
 from serving.codec.entropy import EntropyTables
-from serving.codec.image_codec import identify
 from serving.codec.quantizer import Quantizer
 from serving.export import codec, latents, saved_model
 
 _SINGLE = pathlib.PurePath("variables", "variables")
 _HALF = pathlib.PurePath("variables_float16", "variables")
-# float16 rounds by half of this, but for the tiniest numbers.
+# float16 rounds by half of this, except for the tiniest numbers.
 _LOSS = 2.0**-10
-_EARLIEST = (1980, 1, 1, 0, 0, 0)  # of what a zip can say
+_EARLIEST = (1980, 1, 1, 0, 0, 0)  # date of a file in a zip
 
 
 def pack(folder: str | os.PathLike, path: str | os.PathLike) -> list[str]:
@@ -49,22 +49,25 @@ def pack(folder: str | os.PathLike, path: str | os.PathLike) -> list[str]:
       path: Of the package.
 
     Returns:
-      The names of the tensors that stay float32, as the checkpoint has them.
+      The names, in the checkpoint, of the tensors that stay float32.
 
     Raises:
       FileNotFoundError: If the folder is not one of our exports.
       ValueError: If it is damaged, or has float16 variables already.
     """
     folder = pathlib.Path(folder)
-    saved_model.config(folder)
-    exact: list[str] = []
-
-    def to_half(name: str, values: np.ndarray) -> np.ndarray:
-        if values.dtype == np.float16:
+    saved_model.read_config(folder)
+    with saved_model.opening(folder):
+        reader = tf.train.load_checkpoint(str(folder / _SINGLE))
+    for name, dtype in reader.get_variable_to_dtype_map().items():
+        if dtype == tf.float16:
             raise ValueError(
                 f"{folder} has the float16 variable {name}, which would come back as "
                 "float32. Export the network in float32."
             )
+    exact: list[str] = []
+
+    def to_half(name: str, values: np.ndarray) -> np.ndarray:
         half = rounded(values)
         if half.dtype == np.float32:
             exact.append(name)
@@ -74,13 +77,11 @@ def pack(folder: str | os.PathLike, path: str | os.PathLike) -> list[str]:
         half, model = pathlib.Path(place, "half"), pathlib.Path(place, "model")
         leave = shutil.ignore_patterns(_SINGLE.parent.name)
         shutil.copytree(folder, model, ignore=leave)
-        try:
+        with saved_model.opening(folder):
             _rewrite(folder / _SINGLE, half / _HALF, to_half)
             _rewrite(half / _HALF, model / _SINGLE, _to_single)
             _identify_anew(model)
             _forget_hash(model / "fingerprint.pb")
-        except (tf.errors.OpError, OSError) as error:
-            raise saved_model.damaged(folder, error) from error
         shutil.rmtree(model / _SINGLE.parent)
         shutil.move(half / _HALF.parent, model / _HALF.parent)
         _zip(model, pathlib.Path(path))
@@ -88,11 +89,11 @@ def pack(folder: str | os.PathLike, path: str | os.PathLike) -> list[str]:
 
 
 def unpack(package: BinaryIO | str | os.PathLike, folder: str | os.PathLike) -> None:
-    """Writes a SavedModel of what `pack` wrote, in float32.
+    """Unpacks what `pack` wrote to a SavedModel in float32.
 
     Args:
-      package: A path or an open file; its checksum is the caller's care.
-      folder: Which is made; not there, or empty.
+      package: A path or an open file; checksums are up to the caller.
+      folder: A new or empty one.
     """
     folder = pathlib.Path(folder)
     with zipfile.ZipFile(package) as archive:
@@ -102,10 +103,10 @@ def unpack(package: BinaryIO | str | os.PathLike, folder: str | os.PathLike) -> 
 
 
 def rounded(values: np.ndarray) -> np.ndarray:
-    """A tensor as float16, or as it is if that would lose too much or it is no float32.
+    """A float32 tensor as float16, unless that would lose too much; others as they are.
 
-    That is more than 2 ** -10 of a value, in vectors: a variance of 1e-7 stands for
-    itself. In kernels, where many values make a sum, it is of the largest one.
+    Too much is more than 2 ** -10 of a value in vectors, such as variances of 1e-7, and
+    of the largest value in kernels, whose values are added up.
     """
     if values.dtype != np.float32:
         return values
@@ -117,7 +118,7 @@ def rounded(values: np.ndarray) -> np.ndarray:
 
 
 def _to_single(name: str, values: np.ndarray) -> np.ndarray:
-    """What `rounded` made float16, as float32."""
+    """Undoes the cast of `rounded`."""
     return values.astype(np.float32) if values.dtype == np.float16 else values
 
 
@@ -150,26 +151,23 @@ def _rewrite(
 
 
 def _identify_anew(folder: pathlib.Path) -> None:
-    """Gives a codec the identifiers of the weights that it has now."""
-    facts = saved_model.read_config(folder)
-    extra = folder / "assets.extra"
-    of_quantizers = facts.get(latents.QUANTIZERS, {})
-    if not (facts.get("model_id") or of_quantizers):
+    """Writes the identifiers of a codec's present weights into its config.json."""
+    config, extra = saved_model.read_config(folder), folder / "assets.extra"
+    if not codec.model_ids(config):
         return
-    # In the order in which the exporters identify them.
-    weights = [weight.numpy() for weight in tf.saved_model.load(str(folder)).variables]
-    if facts.get("model_id"):
+    weights = saved_model.weights_of(tf.saved_model.load(str(folder)))
+    if "model_id" in config:
         tables = EntropyTables.load(extra / codec.TABLES)
-        facts["model_id"] = identify(weights, tables).hex()
-    for bits in of_quantizers:
+        config["model_id"] = identify(weights, tables).hex()
+    for bits in config.get(latents.QUANTIZERS, {}):
         quantizer = Quantizer.load(extra / latents.quantizer_file(bits))
-        of_quantizers[bits] = identify(weights, quantizer).hex()
-    (extra / "config.json").write_text(json.dumps(facts, indent=2) + "\n")
+        config[latents.QUANTIZERS][bits] = identify(weights, quantizer).hex()
+    (extra / "config.json").write_text(json.dumps(config, indent=2) + "\n")
 
 
 def _forget_hash(path: pathlib.Path) -> None:
-    """Takes the hash of the weights from a model's fingerprint, if it has one."""
-    # Not the file: without one TensorFlow remarks on it at every loading.
+    """Removes the hash of the weights from a model's fingerprint, if it has one."""
+    # The file stays: without it TensorFlow warns whenever it loads the model.
     if path.exists():
         found = fingerprint_pb2.FingerprintDef.FromString(path.read_bytes())
         found.ClearField("checkpoint_hash")
@@ -177,11 +175,11 @@ def _forget_hash(path: pathlib.Path) -> None:
 
 
 def _zip(folder: pathlib.Path, path: pathlib.Path) -> None:
-    """Zips a folder's files; when and by whom they were written does not matter."""
+    """Zips a folder's files, without their dates and owners."""
     with zipfile.ZipFile(path, "w") as archive:
         for file in sorted(file for file in folder.rglob("*") if file.is_file()):
             info = zipfile.ZipInfo(file.relative_to(folder).as_posix(), _EARLIEST)
             info.compress_type = zipfile.ZIP_DEFLATED
-            info.create_system = 3  # Unix, wherever it is made
+            info.create_system = 3  # Unix, on every system
             info.external_attr = 0o644 << 16
             archive.writestr(info, file.read_bytes(), compresslevel=9)

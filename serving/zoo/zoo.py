@@ -1,9 +1,9 @@
 """Trained models that come with the repository, by name.
 
-  folder = zoo.resolve("skip_inpainting_model3")   an export, as runs/NAME/export/1 is
+  folder = zoo.resolve("skip_inpainting_model3")  # an export, as runs/NAME/export/1 is
 
-pretrained/models.json lists them; `zoo_package` says what their files are. A file is
-unpacked once, into a cache, and what was unpacked is checked before each use:
+pretrained/models.json lists them; `package` describes their files. A file is unpacked
+once, into a cache, and checked before each use:
 
   CACHE/models/NAME-<first digits of the file's SHA-256>/
     NAME/1/       the export; TF Serving takes NAME
@@ -25,9 +25,11 @@ import pathlib
 import tempfile
 from collections.abc import Sequence
 
+from serving.export.kinds import KINDS, kind_of
+
 PRETRAINED = pathlib.Path(__file__).resolve().parents[2] / "pretrained"
 INDEX = "models.json"
-LIST = "facemend-models"  # of the index, its only key
+LIST = "facemend-models"  # the only key of the index
 
 _CACHE = "FACEMEND_CACHE"
 _FILES = "files.json"
@@ -38,19 +40,20 @@ _TRIES = 3
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """What the index says of a model.
+    """A model's entry in the index.
 
     Attributes:
-      name: What users call it.
+      name: As users call it.
       file: Of the package, beside the index, as the card.
       sha256: Of the package, in hexadecimal digits.
       bytes: Of the package.
-      paper: The system it is of, such as "skip_inpainting".
+      paper: Its system, such as "skip_inpainting".
       card: The model card, Markdown.
       results: The measurements, a path in the repository.
       trained_on: The data, and for how long.
       license: The terms of the weights.
-      codec_ids: What files of a codec say wrote them, in hexadecimal digits.
+      kind: One of `KINDS`; the index may leave it out for the papers of old.
+      codec_ids: The models that a codec's files name, in hexadecimal digits.
     """
 
     name: str
@@ -62,55 +65,62 @@ class Entry:
     results: str
     trained_on: str
     license: str
+    kind: str = ""
     codec_ids: Sequence[str] = ()
 
 
-_KEYS = tuple(field.name for field in dataclasses.fields(Entry))[:-1]
+_KEYS = tuple(field.name for field in dataclasses.fields(Entry))[:-2]
 
 
-def names(*papers: str) -> tuple[str, ...]:
-    """The models that come with the repository.
+def names(*kinds: str) -> tuple[str, ...]:
+    """The names of the models that come with the repository.
 
     Args:
-      *papers: The systems whose models are wanted; without any, all.
-
-    Returns:
-      Their names; none where they are not installed.
+      *kinds: Of `KINDS`, those that are wanted; without any, all.
 
     Raises:
-      ValueError: If the index is damaged.
+      ValueError: If the index is damaged, or there is no such kind.
     """
+    if not set(kinds) <= set(KINDS):
+        raise ValueError(f"A kind is one of {', '.join(KINDS)}; got {kinds}.")
     entries = read_index(PRETRAINED).values()
-    return tuple(e.name for e in entries if not papers or e.paper in papers)
+    return tuple(e.name for e in entries if not kinds or e.kind in kinds)
 
 
-def flag_help(meaning: str, *papers: str) -> str:
-    """What a flag says that takes a folder or a name.
-
-    Args:
-      meaning: Of the flag, such as "Folder of an exported model".
-      *papers: As `names` takes them.
-    """
+def flag_help(meaning: str, *kinds: str) -> str:
+    """The help of a flag that takes a folder or the name of a model of some kinds."""
     known: tuple[str, ...] = ()
-    with contextlib.suppress(ValueError):  # which `resolve` raises, in its time
-        known = names(*papers)
+    with contextlib.suppress(ValueError):  # which `resolve` raises later
+        known = names(*kinds)
     return f"{meaning}, or one of {', '.join(known)}." if known else f"{meaning}."
+
+
+def named(text: str) -> str:
+    """Adds the names of shipped codecs to their identifiers in a text.
+
+    For example "portrait_lambda_0.01 (74545fb7f8c0df95)" for "74545fb7f8c0df95".
+    """
+    with contextlib.suppress(ValueError):  # a damaged index; the digits are enough
+        for entry in read_index(PRETRAINED).values():
+            for digits in entry.codec_ids:
+                text = text.replace(digits, f"{entry.name} ({digits})")
+    return text
 
 
 def resolve(name_or_folder: str | os.PathLike) -> pathlib.Path:
     """The folder of an export.
 
     Args:
-      name_or_folder: A folder, which is returned as it is, or one of `names`, whose
-        model is unpacked if it is not in the cache.
+      name_or_folder: A folder, which is returned as it is, or one of `names`. Its model
+        is unpacked if it is not in the cache.
 
     Raises:
-      FileNotFoundError: If it is neither, or the model's file is not there.
+      FileNotFoundError: If it is neither, or the model's file is missing.
       ValueError: If the model's file or the index is damaged.
       OSError: If the cache cannot be written.
     """
     name, folder = str(name_or_folder), pathlib.Path(name_or_folder)
-    if name and folder.is_dir():  # an empty name would be this folder's
+    if name and folder.is_dir():  # an empty name would be the current folder
         return folder
     entries = read_index(PRETRAINED)
     if name not in entries:
@@ -123,12 +133,12 @@ def resolve(name_or_folder: str | os.PathLike) -> pathlib.Path:
 
 
 def cache() -> pathlib.Path:
-    """The folder for what is made of files that are here already."""
+    """The folder of unpacked models."""
     return pathlib.Path(os.environ.get(_CACHE) or "~/.cache/facemend").expanduser()
 
 
 def read_index(folder: pathlib.Path) -> dict[str, Entry]:
-    """Name -> entry, of a folder with packages; empty where there is no index.
+    """Reads name -> entry of a folder with packages; empty if it has no index.
 
     Raises:
       ValueError: If the index is damaged.
@@ -136,8 +146,11 @@ def read_index(folder: pathlib.Path) -> dict[str, Entry]:
     path = folder / INDEX
     try:
         found = json.loads(path.read_text(encoding="utf-8"))[LIST]
-        # A later version's index may say more of a model.
-        entries = [Entry(*(e[k] for k in _KEYS), e.get("codec_ids", ())) for e in found]
+        # The index of a later version may have more keys.
+        entries = [
+            Entry(*(e[k] for k in _KEYS), kind_of(e), e.get("codec_ids", ()))
+            for e in found
+        ]
         return {entry.name: entry for entry in entries}
     except FileNotFoundError:
         return {}
@@ -149,7 +162,7 @@ def read_index(folder: pathlib.Path) -> dict[str, Entry]:
 
 
 def _unknown(name: str, known: list[str]) -> str:
-    """What is wrong with a name."""
+    """The error message for a name."""
     if not known:
         return (
             f"{name} is not a folder, and there are no models by name: these come with "
@@ -167,20 +180,20 @@ def _unknown(name: str, known: list[str]) -> str:
 
 
 def _read(entry: Entry) -> bytes:
-    """The bytes of a package, which are those that the index means."""
+    """Reads a package and checks it against the index."""
     path = PRETRAINED / entry.file
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
         raise FileNotFoundError(
-            f"{path}, the model {entry.name}, is not there. In a sparse checkout, `git "
-            f"sparse-checkout add {path.parent.name}` brings it; otherwise `git "
+            f"{path}, the model {entry.name}, is missing. In a sparse checkout, `git "
+            f"sparse-checkout add {path.parent.name}` gets it; otherwise `git "
             f"checkout -- {path}`."
         ) from error
     if data.startswith(_LFS):
         raise ValueError(
-            f"{path} stands for the model {entry.name}, whose bytes are in Git LFS. "
-            "`git lfs pull` brings them."
+            f"{path} is a pointer to the model {entry.name} in Git LFS. `git lfs pull` "
+            "gets it."
         )
     found = hashlib.sha256(data).hexdigest()
     if found != entry.sha256:
@@ -193,7 +206,7 @@ def _read(entry: Entry) -> bytes:
 
 
 def _unpack(entry: Entry, kept: pathlib.Path) -> None:
-    """Puts a model into the cache, whole or not at all."""
+    """Unpacks a model into the cache, whole or not at all."""
     data = _read(entry)
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
@@ -215,13 +228,12 @@ def _unpack(entry: Entry, kept: pathlib.Path) -> None:
 
 
 def _put(fresh: pathlib.Path, kept: pathlib.Path, place: pathlib.Path) -> None:
-    """Moves what was unpacked to where it is kept, unless it is there by now.
+    """Moves an unpacked model to where it is kept.
 
     Args:
-      fresh: What was unpacked.
-      kept: Where it goes. What is there is whole, another process having been faster,
-        or damaged.
-      place: For what is damaged.
+      fresh: The unpacked model.
+      kept: Where it goes. If there is a whole one, another process was faster.
+      place: A folder for damaged ones.
     """
     for number in range(_TRIES):
         try:
@@ -237,7 +249,7 @@ def _put(fresh: pathlib.Path, kept: pathlib.Path, place: pathlib.Path) -> None:
 
 
 def _is_whole(kept: pathlib.Path) -> bool:
-    """Whether a model in the cache is as it was unpacked."""
+    """Whether a model in the cache is unchanged since it was unpacked."""
     try:
         files = json.loads((kept / _FILES).read_text())
         return bool(files) and all(_sha256(kept / k) == v for k, v in files.items())
@@ -247,19 +259,3 @@ def _is_whole(kept: pathlib.Path) -> bool:
 
 def _sha256(path: pathlib.Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def named(digits: str) -> str:
-    """A codec's identifier, behind the name of the shipped model that has it.
-
-    Args:
-      digits: The identifier, hexadecimal.
-
-    Returns:
-      Such as "portrait_lambda_0.01 (74545fb7f8c0df95)".
-    """
-    with contextlib.suppress(ValueError):  # a damaged index; the digits are enough
-        for entry in read_index(PRETRAINED).values():
-            if digits in entry.codec_ids:
-                return f"{entry.name} ({digits})"
-    return digits

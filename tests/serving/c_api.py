@@ -80,14 +80,10 @@ class Library:
             size = self("TF_TensorByteSize", _size, tensor)
             data = ctypes.string_at(place, size)
             return np.frombuffer(data, _TYPES[kind]).reshape(sides)
-        found = []
-        for number in range(int(np.prod(sides))):
-            string = _pointer(place + number * _STRING_BYTES)
-            start = self("TF_StringGetDataPointer", _pointer, string)
-            size = self("TF_StringGetSize", _size, string)
-            found.append(np.frombuffer(ctypes.string_at(start, size), np.uint8))
-        (data,) = found  # pictures of one file have no common length
-        return data
+        assert sides == [1]  # encoded pictures have no common length
+        start = self("TF_StringGetDataPointer", _pointer, _pointer(place))
+        size = self("TF_StringGetSize", _size, _pointer(place))
+        return np.frombuffer(ctypes.string_at(start, size), np.uint8)
 
     def outputs(self, graph, names):
         """Names such as "call:0" -> an array of TF_Output."""

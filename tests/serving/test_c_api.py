@@ -24,57 +24,44 @@ from serving.export import latents as latent_export
 SCRIPT = pathlib.Path(__file__).with_name("c_api.py")
 LIBRARIES = pathlib.Path(tf.__file__).parent
 
-pytestmark = pytest.mark.skipif(
+pytestmark = only_linux = pytest.mark.skipif(
     not (LIBRARIES / "libtensorflow_cc.so.2").exists(),
     reason="This TensorFlow has no libtensorflow_cc.so.2 (only Linux has).",
 )
 
 
-@pytest.fixture(scope="module")
-def codec(tmp_path_factory):
-    return tiny_serving.export_codec(tmp_path_factory.mktemp("codec"))
-
-
-def named(folder, signature):
-    """Inputs and outputs of a signature: name -> tensor in the graph."""
+def tensors(folder, signature):
+    """Inputs and outputs of a signature, each {name: tensor in the graph} as JSON."""
     model = saved_model_pb2.SavedModel()
     model.ParseFromString((folder / "saved_model.pb").read_bytes())
     found = model.meta_graphs[0].signature_def[signature]
     return [
-        {name: info.name for name, info in infos.items()}
+        json.dumps({name: info.name for name, info in infos.items()})
         for infos in (found.inputs, found.outputs)
     ]
 
 
-def run_there(folder, signature, tmp_path, **inputs):
-    """In another process, without TensorFlow's Python."""
-    (outputs,) = run_all_there([(folder, signature, inputs)], tmp_path)
-    return outputs
-
-
-def run_all_there(requests, tmp_path):
+def run_there(requests, tmp_path):
     """Folder, signature and inputs of each -> outputs of each; in one process."""
     command = [sys.executable, str(SCRIPT), str(LIBRARIES)]
     for number, (folder, signature, inputs) in enumerate(requests):
         given, made = f"given{number}.npz", f"made{number}.npz"
         np.savez(tmp_path / given, **inputs)
-        names = map(json.dumps, named(folder, signature))
-        command += [str(folder), given, made, *names]
+        command += [str(folder), given, made, *tensors(folder, signature)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     numbers = range(len(requests))
     return [dict(np.load(tmp_path / f"made{number}.npz")) for number in numbers]
 
 
-def load(folder):
-    return tf.saved_model.load(str(folder)).signatures
-
-
-def run_all_here(requests, signatures):
+def run_here(requests, signatures=None):
     """What the functions {folder: {signature: function}} make of the same requests.
 
-    They must not leave a signature out.
+    Requests must not leave a signature out.
     """
+    if signatures is None:
+        folders = {folder for folder, _, _ in requests}
+        signatures = {f: tf.saved_model.load(str(f)).signatures for f in folders}
     every = {(folder, name) for folder, names in signatures.items() for name in names}
     assert every == {(folder, name) for folder, name, _ in requests}
     found = []
@@ -116,8 +103,8 @@ def test_a_restorer(tmp_path, paper):
         (folder, "serving_single", {"image_and_mask": np.append(image, mask, -1)}),
         (folder, "serving_bytes", encoded),
     ]
-    *found, found_png = run_all_there(requests, tmp_path)
-    *expected, expected_png = run_all_here(requests, {folder: signatures})
+    *found, found_png = run_there(requests, tmp_path)
+    *expected, expected_png = run_here(requests, {folder: signatures})
     known = np.broadcast_to(mask == 0, image.shape)
     for outputs, those in zip(found, expected):
         assert_same(outputs, those)
@@ -132,7 +119,8 @@ def test_a_restorer(tmp_path, paper):
 
 def test_latents_and_each_half_by_itself(tmp_path):
     whole, *halves, _ = tiny_latents.export(tmp_path)
-    latent_export.save_halves(*halves, tmp_path, facts=tiny_latents.FACTS, card="")
+    options = {"config": tiny_latents.CONFIG, "card": ""}
+    latent_export.save_halves(*halves, tmp_path, **options)
     encoder, decoder = (tmp_path / half / "1" for half in ("encoder", "decoder"))
     image = {"image": unit(*tiny_latents.pictures(2))}
     rng = np.random.default_rng(0)
@@ -144,25 +132,24 @@ def test_latents_and_each_half_by_itself(tmp_path):
         (encoder, "serving_default", image),
         (decoder, "serving_default", {"latents": latents}),
     ]
-    found = run_all_there(requests, tmp_path)
-    signatures = {folder: load(folder) for folder in (whole, encoder, decoder)}
-    for outputs, those in zip(found, run_all_here(requests, signatures)):
+    found = run_there(requests, tmp_path)
+    for outputs, those in zip(found, run_here(requests)):
         assert_same(outputs, those)
     code = {"latents", "log_variance"}
     names = [set(outputs) for outputs in found]
     assert names == [{"restored"}, code, {"image"}, code, {"image"}]
 
 
-def test_a_codec(codec, tmp_path):
+def test_a_codec(tmp_path):
+    folder = tiny_serving.export_codec(tmp_path)
     image = unit(tiny_codec.picture(48, 64))
     given = np.random.default_rng(0).integers(-5, 6, (1, 3, 4, 8), np.int32)
     requests = [
-        (codec, "serving_default", {"image": image}),
-        (codec, "analysis", {"image": image}),
-        (codec, "synthesis", {"latents": given}),
+        (folder, "serving_default", {"image": image}),
+        (folder, "analysis", {"image": image}),
+        (folder, "synthesis", {"latents": given}),
     ]
-    found = run_all_there(requests, tmp_path)
-    expected = run_all_here(requests, {codec: load(codec)})
+    found, expected = run_there(requests, tmp_path), run_here(requests)
     latents, those = found[1]["latents"], expected[1]["latents"]
     assert latents.dtype == np.int32 and latents.shape == given.shape
     # Another order of sums may round one otherwise.
@@ -175,9 +162,7 @@ def test_a_codec(codec, tmp_path):
     drawn = found[2]["image"]
     np.testing.assert_allclose(drawn, expected[2]["image"], atol=1e-6)
     assert drawn.shape == image.shape and drawn.std() > 0.02
-
-
-def test_a_request_that_the_model_refuses(codec, tmp_path):
-    image = np.zeros((1, 17, 16, 3), np.float32)
+    # A request that the model refuses is an error there too.
+    uneven = [(folder, "analysis", {"image": np.zeros((1, 17, 16, 3), np.float32)})]
     with pytest.raises(AssertionError, match="must be multiples of 16"):
-        run_there(codec, "analysis", tmp_path, image=image)
+        run_there(uneven, tmp_path)

@@ -1,4 +1,4 @@
-"""A codec as a SavedModel: the same numbers and bytes in any process, or an error."""
+"""Codecs as SavedModels: the same numbers and bytes in any process, or an error."""
 
 import functools
 import json
@@ -7,128 +7,218 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny
 import tiny_codec
+import tiny_latents
 from tiny_codec import picture
+from tiny_latents import LATENTS, SIZE
 
 from data_pipeline import pixels
+from experiments.core import command_line
+from experiments.cvae_dcgan.config import PRESETS, Config
+from models import cvae_dcgan
 from serving.codec import container
+from serving.codec.base import identify
 from serving.codec.entropy import LARGEST, EntropyTables
-from serving.codec.image_codec import identify
+from serving.codec.quantizer import Quantizer
 from serving.export import codec as codec_export
+from serving.export import latents, saved_model
+from serving.export.kinds import CODEC, INPAINTING, kind_of
+from serving.export.kinds import LATENTS as LATENTS_KIND
 
 N = 8
-# Rounded latents and real ones, one with each activation.
-PRICED = {"gdn": True, "relu": False}
-KINDS = pytest.mark.parametrize("kind", PRICED)
+# Image codecs with rounded latents and with real ones, and the latent codec.
+EXPORTS = {
+    "rounded": lambda run: tiny_codec.export(run, "gdn"),
+    "real": lambda run: tiny_codec.export(run, "relu", priced=False),
+    "latents": tiny_latents.export,
+}
+CODECS = ("rounded", "latents")  # which make files
+IMAGE = ([None, None, None, 3], tf.float32)
+FACE, CODE = ([None, SIZE, SIZE, 3], tf.float32), ([None, LATENTS], tf.float32)
+ENCODE = ({"image": FACE}, {"latents": CODE, "log_variance": CODE})
+DECODE = ({"latents": CODE}, {"image": FACE})
 
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    """Kind -> folder, analysis, synthesis; each made when it is first asked for."""
-
-    @functools.cache
-    def make(kind):
-        run = tmp_path_factory.mktemp(kind)
-        return tiny_codec.export(run, kind, priced=PRICED[kind])
-
-    return make
+    """Name -> folder, encoder, decoder, quantizers; each made when first asked for."""
+    return functools.cache(lambda name: EXPORTS[name](tmp_path_factory.mktemp(name)))
 
 
 @pytest.fixture(scope="module")
-def codec(exported):
-    return codec_export.load_image_codec(exported("gdn")[0])
+def opened(exported):
+    """Name, bits -> a codec; each opened when first asked for."""
+    return functools.cache(
+        lambda name, bits=0: codec_export.load(exported(name)[0], bits=bits)
+    )
 
 
 def unit(*images):
     return tf.constant(np.stack(images) / np.float32(255))
 
 
-def opened(folder):
-    model = tf.saved_model.load(str(folder))
+def signatures(folder):
+    """Name -> inputs, outputs, each {name: (shape, type)}."""
+    return {
+        name: tuple(
+            {key: (spec.shape.as_list(), spec.dtype) for key, spec in specs.items()}
+            for specs in (f.structured_input_signature[1], f.structured_outputs)
+        )
+        for name, f in tf.saved_model.load(str(folder)).signatures.items()
+    }
 
-    def run(name, given):
-        (key,) = model.signatures[name].structured_input_signature[1]
-        (result,) = model.signatures[name](**{key: given}).values()
-        return result.numpy()
 
-    return model.signatures, run
+def assert_near(found, expected):
+    """Arrays, or dictionaries of them."""
+    tf.nest.map_structure(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4),
+        found,
+        expected,
+    )
+
+
+def extras(folder):
+    """The names of the files beside a model, and what its config.json says."""
+    names = sorted(path.name for path in (folder / "assets.extra").iterdir())
+    return names, json.loads((folder / "assets.extra" / "config.json").read_text())
 
 
 class TestSavedModel:
-    @KINDS
-    def test_signatures_are_named_and_typed(self, exported, kind):
-        signatures, _ = opened(exported(kind)[0])
-        codes = ([None, None, None, N], tf.int32 if PRICED[kind] else tf.float32)
-        image = ([None, None, None, 3], tf.float32)
-        expected = {
-            "serving_default": ({"image": image}, {"restored": image}),
-            "analysis": ({"image": image}, {"latents": codes}),
-            "synthesis": ({"latents": codes}, {"image": image}),
+    @pytest.mark.parametrize("name", ["rounded", "real"])
+    def test_signatures_of_an_image_codec(self, exported, name):
+        dtype = {"rounded": tf.int32, "real": tf.float32}[name]
+        codes = ([None, None, None, N], dtype)
+        assert signatures(exported(name)[0]) == {
+            "serving_default": ({"image": IMAGE}, {"restored": IMAGE}),
+            "analysis": ({"image": IMAGE}, {"latents": codes}),
+            "synthesis": ({"latents": codes}, {"image": IMAGE}),
         }
-        found = {
-            name: tuple(
-                {key: (spec.shape.as_list(), spec.dtype) for key, spec in specs.items()}
-                for specs in (f.structured_input_signature[1], f.structured_outputs)
-            )
-            for name, f in signatures.items()
-        }
-        assert found == expected
 
-    @KINDS
-    def test_numbers_are_the_networks(self, exported, kind):
-        folder, analysis, synthesis = exported(kind)
-        _, run = opened(folder)
+    def test_signatures_of_a_latent_codec(self, exported):
+        assert signatures(exported("latents")[0]) == {
+            "serving_default": ({"image": FACE}, {"restored": FACE}),
+            "encode": ENCODE,
+            "decode": DECODE,
+        }
+
+    @pytest.mark.parametrize("name", ["rounded", "real"])
+    def test_numbers_are_those_of_the_image_codecs_networks(self, exported, name):
+        folder, analysis, synthesis = exported(name)
+        run = tf.saved_model.load(str(folder)).signatures
         image = unit(picture(48, 64), picture(48, 64, seed=1))
-        latents, plain = run("analysis", image), analysis(image).numpy()
+        latents = run["analysis"](image=image)["latents"].numpy()
+        plain = analysis(image).numpy()
         assert latents.shape == (2, 3, 4, N) and np.ptp(latents) > 4
-        if PRICED[kind]:
+        if name == "rounded":
             assert np.abs(latents - plain).max() <= 0.5 + 1e-4
             assert np.abs(plain - np.rint(plain)).max() > 0.4
         else:
             np.testing.assert_allclose(latents, plain, atol=1e-4)
-        drawn = run("synthesis", tf.constant(latents))
-        linear = synthesis(latents.astype(np.float32)).numpy()
+        drawn = run["synthesis"](latents=tf.constant(latents))["image"]
+        linear = synthesis(tf.cast(latents, tf.float32)).numpy()
         assert linear.min() < 0 and linear.max() > 1
         np.testing.assert_allclose(drawn, linear.clip(0, 1), atol=1e-5)
-        np.testing.assert_array_equal(run("serving_default", image), drawn)
+        restored = run["serving_default"](image=image)["restored"]
+        np.testing.assert_array_equal(restored, drawn)
 
-    @KINDS
-    def test_keras_loads_it_with_both_halves(self, exported, kind):
-        folder, *halves = exported(kind)
-        model, (_, run) = tf.keras.models.load_model(folder), opened(folder)
-        image = unit(picture(32, 16))
-        restored = run("serving_default", image)
+    def test_numbers_are_those_of_the_latent_codecs_networks(self, exported):
+        folder, encoder, decoder, _ = exported("latents")
+        run = tf.saved_model.load(str(folder)).signatures
+        image = unit(*tiny_latents.pictures(2))
+        code, found = encoder(image), run["encode"](image=image)
+        for name, key in (("mean", "latents"), ("log_variance", "log_variance")):
+            np.testing.assert_allclose(found[key], code[name], atol=1e-5)
+        assert np.abs(code["mean"] - code["log_variance"]).max() > 0.1
+        drawn = run["decode"](latents=found["latents"])["image"]
+        np.testing.assert_allclose(drawn, decoder(code["mean"]), atol=1e-5)
+        assert np.std(drawn) > 0.05
+        restored = run["serving_default"](image=image)["restored"]
+        np.testing.assert_allclose(restored, drawn, atol=1e-6)
+
+    @pytest.mark.parametrize("name", EXPORTS)
+    def test_keras_loads_it_with_both_halves(self, exported, name):
+        folder, *halves = exported(name)[:3]
+        model, image = tf.keras.models.load_model(folder), unit(picture(SIZE, SIZE))
+        run = tf.saved_model.load(str(folder)).signatures["serving_default"]
+        restored = run(image=image)["restored"]
         np.testing.assert_allclose(model(image), restored, atol=1e-5)
         given = image
         for half in halves:
-            again = model.get_layer(half.name)
+            again, expected = model.get_layer(half.name), half(given)
             assert again.count_params() == half.count_params()
-            np.testing.assert_allclose(again(given), half(given), rtol=1e-4, atol=1e-4)
-            given = half(given)
+            assert_near(again(given), expected)
+            given = expected["mean"] if isinstance(expected, dict) else expected
 
-    def test_what_lies_beside_it(self, exported):
-        folder, analysis, synthesis = exported("gdn")
-        extra = folder / "assets.extra"
-        names = ["config.json", "entropy_tables.npz", "model_card.md"]
-        assert sorted(path.name for path in extra.iterdir()) == names
-        tables = EntropyTables.load(extra / "entropy_tables.npz")
+    def test_what_lies_beside_an_image_codec(self, exported):
+        folder, analysis, synthesis = exported("rounded")
+        names, config = extras(folder)
+        assert names == ["config.json", "entropy_tables.npz", "model_card.md"]
+        tables = EntropyTables.load(folder / "assets.extra" / "entropy_tables.npz")
         weights = analysis.get_weights() + synthesis.get_weights()
-        facts = {"name": "gdn", "model_id": identify(weights, tables).hex()}
-        assert json.loads((extra / "config.json").read_text()) == facts
-        assert (extra / "model_card.md").read_bytes().decode() == "# Ça\n"
+        model_id = identify(weights, tables).hex()
+        assert config == {"name": "gdn", "kind": CODEC, "model_id": model_id}
+        assert codec_export.model_ids(config) == (model_id,)
+        card = folder / "assets.extra" / "model_card.md"
+        assert card.read_bytes().decode() == "# Ça\n"
+        # Without tables it makes no files.
+        names, config = extras(exported("real")[0])
+        assert names == ["config.json", "model_card.md"]
+        assert config == {"name": "relu", "kind": CODEC}
+        assert codec_export.model_ids(config) == ()
 
-    def test_without_tables_it_has_neither_them_nor_an_identifier(self, exported):
-        extra = exported("relu")[0] / "assets.extra"
-        assert not (extra / "entropy_tables.npz").exists()
-        assert json.loads((extra / "config.json").read_text()) == {"name": "relu"}
+    def test_what_lies_beside_a_latent_codec(self, exported):
+        folder, encoder, decoder, quantizers = exported("latents")
+        names, config = extras(folder)
+        files = [f"quantizer_{bits}.npz" for bits in (4, 6, 8)]
+        assert names == ["config.json", "model_card.md", *files]
+        weights = encoder.get_weights() + decoder.get_weights()
+        ids = {str(bits): identify(weights, q).hex() for bits, q in quantizers.items()}
+        assert len(set(ids.values())) == 3
+        others = {"kind": LATENTS_KIND, "quantizers": ids}
+        assert config == {**tiny_latents.CONFIG, **others}
+        assert codec_export.model_ids(config) == tuple(ids.values())
 
 
-class TestRefusals:
-    """Of signatures as they are saved, so that a client's numbers are honest."""
+class TestKinds:
+    @pytest.mark.parametrize(
+        "config, kind",
+        [
+            ({"paper": "skip_inpainting"}, INPAINTING),
+            ({"paper": "multiscale_context_encoder"}, INPAINTING),
+            ({"paper": "pyramid_cgan"}, INPAINTING),
+            ({"paper": "portrait_autoencoder"}, CODEC),
+            ({"paper": "cvae_dcgan"}, LATENTS_KIND),
+            ({"paper": "a sixth", "kind": CODEC}, CODEC),
+            ({"paper": "cvae_dcgan", "kind": INPAINTING}, INPAINTING),
+            ({"paper": "a sixth"}, ""),
+            ({}, ""),
+        ],
+    )
+    def test_an_export_has_its_kind_or_that_of_its_paper(self, config, kind):
+        assert kind_of(config) == kind
+
+    def test_an_export_from_before_there_were_kinds_is_opened(self, exported, tmp_path):
+        papers = {"rounded": "portrait_autoencoder", "latents": "cvae_dcgan"}
+        for name, paper in papers.items():
+            folder = shutil.copytree(exported(name)[0], tmp_path / name)
+            path = folder / "assets.extra" / "config.json"
+            config = {**json.loads(path.read_text()), "paper": paper}
+            del config["kind"]
+            path.write_text(json.dumps(config))
+            codec = codec_export.load(folder)
+            image = picture(20, 30)
+            expected = codec_export.load(exported(name)[0]).compress(image)
+            assert codec.compress(image) == expected
+
+
+class TestRefusedBySignatures:
+    """Which are part of the model, so that every client's numbers are valid."""
 
     @pytest.fixture
     def network(self):
@@ -147,9 +237,7 @@ class TestRefusals:
         assert latents.dtype == tf.int32
         np.testing.assert_array_equal(latents, np.full((1, 2, 2, N), np.rint(value)))
 
-    @pytest.mark.parametrize(
-        "value", [np.nan, np.inf, -np.inf, LARGEST + 2, -(2.0**31), 2.0**32]
-    )
+    @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, LARGEST + 2, 2.0**32])
     def test_what_cannot_is_an_error(self, network, value):
         with pytest.raises(tf.errors.InvalidArgumentError, match=f"beyond {LARGEST}"):
             self.latents(network, value)
@@ -170,27 +258,41 @@ class TestRefusals:
         with pytest.raises(tf.errors.InvalidArgumentError, match=text):
             run(unit(picture(*size)))
 
-    def test_halves_for_one_size(self, tmp_path):
-        layers = tf.keras.layers
-        analysis = tf.keras.Sequential(
-            [layers.Input((32, 32, 3)), layers.Conv2D(N, 16, strides=16)]
-        )
-        with pytest.raises(
-            ValueError, match=r"any height.*\(32, 32\).*image_size=None"
-        ):
-            codec_export.save(
-                analysis, analysis, tmp_path / "1", tables=None, facts={}, card=""
-            )
+
+class TestRefusedToSave:
+    @pytest.fixture(autouse=True)
+    def nothing_is_written(self, tmp_path):
+        yield
         assert not list(tmp_path.iterdir())
 
-    def test_tables_of_other_channels(self, tmp_path):
-        tables = tiny_codec.laplace_tables([1.0] * 5)
-        with pytest.raises(
-            ValueError, match="tables have 5 channels and the latents 8"
+    def test_an_image_codec_of_parts_that_do_not_fit(self, tmp_path):
+        one_size = tf.keras.Sequential(
+            [tf.keras.layers.Input((32, 32, 3)), tf.keras.layers.Conv2D(N, 16)]
+        )
+        five = tiny_codec.laplace_tables([1.0] * 5)
+        for halves, tables, text in (
+            ([one_size] * 2, None, r"any height.*\(32, 32\).*image_size=None"),
+            (tiny_codec.halves(), five, "5 channels and the latents 8"),
         ):
-            codec_export.save(
-                *tiny_codec.halves(), tmp_path / "1", tables=tables, facts={}, card=""
-            )
+            options = {"tables": tables, "config": {}, "card": ""}
+            with pytest.raises(ValueError, match=text):
+                codec_export.save(*halves, tmp_path / "1", **options)
+
+    def test_a_latent_codec_of_parts_that_do_not_fit(self, tmp_path):
+        encoder, decoder = tiny_latents.halves()
+        few, large = (
+            tiny_latents.halves(**options)[1]
+            for options in ({"latents": 5}, {"image_size": 64})
+        )
+        five = {4: Quantizer.fit(np.eye(5, dtype="f"), 4)}
+        for other, quantizers, text in (
+            (few, {}, "12 latents of 32 px and the decoder"),
+            (large, {}, "12 latents of 32 px and the decoder"),
+            (decoder, five, "of 4 bits is for 5 latents.*makes 12"),
+        ):
+            options = {"quantizers": quantizers, "config": {}, "card": ""}
+            with pytest.raises(ValueError, match=text):
+                latents.save(encoder, other, tmp_path / "a" / "1", **options)
 
 
 # A client of TF Serving, then a command line. A module that is None in sys.modules
@@ -198,63 +300,71 @@ class TestRefusals:
 ELSEWHERE = """
 import sys
 sys.modules.update(dict.fromkeys(["tensorflow_compression", "tensorflow_addons"]))
-networks = ["blocks", "compression", "convolutions", "portrait_autoencoder"]
+networks = ["blocks", "compression", "convolutions", "cvae_dcgan", "stochastic"]
+networks.append("portrait_autoencoder")
 sys.modules.update({f"models.{name}": None for name in networks})
 import numpy as np
 import tensorflow as tf
 
-folder, given, made = sys.argv[1:]
-even, odd = np.load(given).values()
-image = tf.constant(even[None] / np.float32(255))
-model = tf.saved_model.load(folder)
-latents = model.signatures["analysis"](image=image)["latents"]
-drawn = model.signatures["synthesis"](latents=latents)["image"]
-keras = tf.keras.models.load_model(folder)
-features = keras.get_layer("analysis")(image)
+even, odd = np.load("given.npz").values()
+image, made = tf.constant(even[None] / np.float32(255)), {}
+for number in (0, 1):
+    folder, encode, decode = sys.argv[1 + 3 * number :][:3]
+    model = tf.saved_model.load(folder)
+    latents = model.signatures[encode](image=image)["latents"]
+    made[f"latents{number}"] = latents
+    made[f"drawn{number}"] = model.signatures[decode](latents=latents)["image"]
+    made[f"keras{number}"] = tf.keras.models.load_model(folder)(image)
 
 del sys.modules["tensorflow_compression"]
 from serving.export import codec as exports
 
-codec = exports.load(folder)
-data = [codec.compress(picture) for picture in (even, odd)]
-np.savez(
-    made,
-    latents=latents, drawn=drawn, features=features, keras=keras(image),
-    bytes0=np.frombuffer(data[0], np.uint8), bytes1=np.frombuffer(data[1], np.uint8),
-    decoded0=codec.decompress(data[0]), decoded1=codec.decompress(data[1]),
-)
+for number, bits in enumerate((0, 8)):
+    folder = sys.argv[1 + 3 * number]
+    codec = exports.load(folder, bits=bits)
+    for which, picture in enumerate((even, odd)):
+        data = codec.compress(picture)
+        made[f"bytes{number}{which}"] = np.frombuffer(data, np.uint8)
+        made[f"decoded{number}{which}"] = exports.load(folder).decompress(data)
+np.savez("made.npz", **made)
 """
 
 
-def test_another_process_has_the_same_numbers_and_bytes(exported, codec, tmp_path):
-    folder, analysis, _ = exported("gdn")
-    pictures = [picture(48, 64), picture(45, 61, seed=1)]
+def test_another_process_has_the_same_numbers_and_bytes(exported, opened, tmp_path):
+    pictures = [picture(SIZE, SIZE), picture(45, 61, seed=1)]
     np.savez(tmp_path / "given.npz", *pictures)
-    subprocess.run(
-        [sys.executable, "-c", ELSEWHERE, str(folder), "given.npz", "made.npz"],
-        check=True,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parents[2])},
-    )
+    command = [sys.executable, "-c", ELSEWHERE]
+    for name, halves in zip(CODECS, (("analysis", "synthesis"), ("encode", "decode"))):
+        command += [exported(name)[0], *halves]
+    environment = {**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parents[2])}
+    subprocess.run(command, check=True, cwd=tmp_path, env=environment)
     made = np.load(tmp_path / "made.npz")
-    for number, image in enumerate(pictures):
-        data = made[f"bytes{number}"].tobytes()
-        assert data == codec.compress(image)
-        decoded = made[f"decoded{number}"]
-        np.testing.assert_array_equal(decoded, codec.reconstruct(image))
-        np.testing.assert_array_equal(decoded, codec.decompress(data))
-        assert decoded.std() > 5
-    # What the client has, who knows the signatures, the tables and the file.
-    tables = EntropyTables.load(folder / "assets.extra" / "entropy_tables.npz")
-    payload = tables.encode(made["latents"][0])
-    header = container.Header(64, 48, gray=False)
-    packed = container.pack(header, payload, codec.model_id)
-    assert packed == made["bytes0"].tobytes()
-    drawn = pixels.unit_to_bytes(made["drawn"][0])
-    np.testing.assert_array_equal(drawn, made["decoded0"])
-    np.testing.assert_allclose(made["keras"], made["drawn"], atol=1e-5)
-    image = unit(pictures[0])
-    np.testing.assert_allclose(made["features"], analysis(image), rtol=1e-4, atol=1e-4)
+    for number, codec in enumerate((opened("rounded"), opened("latents", 8))):
+        files = [made[f"bytes{number}{which}"].tobytes() for which in (0, 1)]
+        for which, image in enumerate(pictures):
+            assert files[which] == codec.compress(image)
+            decoded = made[f"decoded{number}{which}"]
+            np.testing.assert_array_equal(decoded, codec.reconstruct(image))
+            assert decoded.std() > 5
+        # What a client has, who knows the signatures, the tables and the file.
+        code, drawn = made[f"latents{number}"][0], made[f"drawn{number}"]
+        if number:
+            mean = exported("latents")[1](unit(pictures[0]))["mean"][0]
+            np.testing.assert_allclose(code, mean, atol=1e-5)
+            code = codec._quantizer.quantize(code)[None, None]
+        else:
+            decoded = pixels.unit_to_bytes(drawn[0])
+            np.testing.assert_array_equal(decoded, made["decoded00"])
+        header = container.Header(SIZE, SIZE, gray=False)
+        payload = codec.tables.encode(code)
+        assert container.pack(header, payload, codec.model_id) == files[0]
+        np.testing.assert_allclose(made[f"keras{number}"], drawn, atol=1e-5)
+
+
+def flip(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
 
 
 def json_with(**changes):
@@ -264,62 +374,89 @@ def json_with(**changes):
     return change
 
 
-def flip(path):
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
+def other_quantizer(path):
+    values = np.random.default_rng(0).normal(size=[99, LATENTS]).astype("f")
+    Quantizer.fit(values, 4).save(path)
 
 
-DAMAGES = {
-    "no network": ("saved_model.pb", pathlib.Path.unlink, "cannot be opened"),
-    "half a network": ("saved_model.pb", lambda p: p.write_bytes(b"x"), "be opened"),
-    "no weights": ("variables/variables.index", pathlib.Path.unlink, "be opened"),
-    "a changed weight": ("variables/variables.data-00000-of-00001", flip, ""),
-    "no tables": ("assets.extra/entropy_tables.npz", pathlib.Path.unlink, "be opened"),
-    "damaged tables": ("assets.extra/entropy_tables.npz", flip, "cannot be opened"),
-    "other tables": (
-        "assets.extra/entropy_tables.npz",
-        tiny_codec.laplace_tables([4.5] * N).save,
-        "config.json says model .* are those of",
-    ),
-    "another model": (
-        "assets.extra/config.json",
-        json_with(model_id="0" * 16),
-        "config.json says model 0000000000000000, its weights and tables are those of",
-    ),
-    "no facts": ("assets.extra/config.json", lambda p: p.write_text("{"), "be opened"),
-}
+WEIGHTS = "variables/variables.data-00000-of-00001"
+CONFIG_JSON = "assets.extra/config.json"
+TABLES = "assets.extra/entropy_tables.npz"
+OTHERS = "config.json says model .*, its weights and tables are those of"
+DAMAGES = [
+    ("rounded", "saved_model.pb", pathlib.Path.unlink, "cannot be opened"),
+    ("rounded", "saved_model.pb", lambda p: p.write_bytes(b"x"), "cannot be opened"),
+    ("rounded", "variables/variables.index", pathlib.Path.unlink, "be opened"),
+    ("rounded", WEIGHTS, flip, ""),
+    ("rounded", TABLES, pathlib.Path.unlink, "cannot be opened"),
+    ("rounded", TABLES, flip, "cannot be opened"),
+    ("rounded", TABLES, tiny_codec.laplace_tables([4.5] * N).save, OTHERS),
+    ("rounded", CONFIG_JSON, json_with(model_id="0" * 16), OTHERS),
+    ("rounded", CONFIG_JSON, lambda p: p.write_text("{"), "cannot be opened"),
+    ("latents", WEIGHTS, flip, ""),
+    ("latents", "assets.extra/quantizer_4.npz", pathlib.Path.unlink, "be opened"),
+    ("latents", "assets.extra/quantizer_8.npz", flip, "cannot be opened"),
+    ("latents", "assets.extra/quantizer_4.npz", other_quantizer, OTHERS),
+]
 
 
 class TestLoad:
-    @pytest.mark.parametrize("damage", DAMAGES)
-    def test_a_damaged_export_is_named(self, exported, tmp_path, damage):
-        name, change, text = DAMAGES[damage]
+    @pytest.mark.parametrize("name, file, damage, text", DAMAGES)
+    def test_a_damaged_export_is_named(
+        self, exported, tmp_path, name, file, damage, text
+    ):
         folder = tmp_path / "export" / "1"
-        shutil.copytree(exported("gdn")[0], folder)
-        change(folder / name)
+        shutil.copytree(exported(name)[0], folder)
+        damage(folder / file)
         with pytest.raises(ValueError, match=f"^{folder} .*{text}.* Export it again.$"):
-            codec_export.load_image_codec(folder)
+            codec_export.load(folder)
 
     def test_another_folder_is_no_export(self, tmp_path):
         with pytest.raises(FileNotFoundError, match=f"{tmp_path} is not an exported"):
-            codec_export.load_image_codec(tmp_path)
+            codec_export.load(tmp_path)
 
-    def test_what_fills_holes_is_no_codec(self, tmp_path):
+    @pytest.mark.parametrize(
+        "load", [codec_export.load, codec_export.load_image_codec, latents.load]
+    )
+    @pytest.mark.parametrize(
+        "config, hint",
+        [
+            ({"kind": INPAINTING}, "experiments.restore takes it"),
+            ({"paper": "pyramid_cgan"}, "experiments.restore takes"),
+            ({}, "Pass another"),
+        ],
+    )
+    def test_what_fills_holes_is_no_codec(self, tmp_path, load, config, hint):
         module = tf.Module()
         module.fill = tf.function(lambda x: x, input_signature=[tf.TensorSpec([])])
         tf.saved_model.save(module, str(tmp_path), {"serving_default": module.fill})
         (tmp_path / "assets.extra").mkdir()
-        (tmp_path / "assets.extra" / "config.json").write_text('{"hole_size": 64}')
-        text = f"{tmp_path} holds no codec: .*serving_default.*portrait_autoencoder"
+        (tmp_path / CONFIG_JSON).write_text(json.dumps(config))
+        text = f"is not of the kind .*serving_default, .*{hint}"
         with pytest.raises(ValueError, match=text):
-            codec_export.load_image_codec(tmp_path)
+            load(tmp_path)
+
+    def test_each_kind_has_a_loader_of_its_own(self, exported):
+        for load, name, text in (
+            (latents.load, "rounded", r"not encode and decode\. .*\.compress takes"),
+            (codec_export.load_image_codec, "latents", r"not analysis .*\.latents ta"),
+        ):
+            with pytest.raises(ValueError, match=text):
+                load(exported(name)[0])
 
     def test_without_tables_there_are_no_files(self, exported):
-        folder = exported("relu")[0]
+        folder = exported("real")[0]
         text = f"{folder} has no entropy tables.*--entropy=factorized.*lambda_"
         with pytest.raises(ValueError, match=text):
-            codec_export.load_image_codec(folder)
+            codec_export.load(folder)
+
+    def test_bits_that_a_codec_does_not_have(self, exported):
+        faces, images = exported("latents")[0], exported("rounded")[0]
+        text = f"{faces} has quantizers of 4, 6, 8 bits a latent, not of 5"
+        with pytest.raises(ValueError, match=text):
+            codec_export.load(faces, bits=5)
+        with pytest.raises(ValueError, match=f"--bits is for .*{images} has none"):
+            codec_export.load(images, bits=6)
 
     def test_weights_that_have_diverged(self, exported, monkeypatch):
         models, load = [], tf.saved_model.load
@@ -329,7 +466,7 @@ class TestLoad:
             return models[-1]
 
         monkeypatch.setattr(tf.saved_model, "load", keep)
-        codec = codec_export.load_image_codec(exported("gdn")[0])
+        codec = codec_export.load(exported("rounded")[0])
         data = codec.compress(picture(20, 20))
         biases = {v.name: v for v in models[0].variables if "bias" in v.name}
         biases["down3/bias:0"].assign([1e9] * N)
@@ -339,7 +476,79 @@ class TestLoad:
         with pytest.raises(ValueError, match="drawn value is infinite.*learning_rate"):
             codec.decompress(data)
 
-    def test_large_pictures_may_be_allowed(self, exported):
-        codec = codec_export.load_image_codec(exported("gdn")[0], max_pixels=1000)
+    @pytest.mark.parametrize("name", CODECS)
+    def test_the_limit_of_pixels_may_be_another(self, exported, name):
+        codec = codec_export.load(exported(name)[0], max_pixels=1000)
         with pytest.raises(ValueError, match="over the limit of 1000"):
             codec.compress(picture(32, 32))
+
+
+class TestBits:
+    def test_a_file_says_how_many_bits_it_has(self, opened):
+        codecs = {bits: opened("latents", bits) for bits in (4, 6, 8)}
+        images, sizes, errors = tiny_latents.training_images()[:5], [], []
+        exact = np.stack([codecs[8].decode(codecs[8].encode(x)) for x in images])
+        for codec in codecs.values():
+            files = [codec.compress(image) for image in images]
+            made = np.stack([codec.reconstruct(image) for image in images])
+            for reader in codecs.values():
+                read = np.stack([reader.decompress(data) for data in files])
+                np.testing.assert_array_equal(read, made)
+            sizes.append(sum(map(len, files)))
+            errors.append(np.abs(made - exact.astype(int)).mean())
+        assert np.all(np.diff(sizes) > 0) and np.all(np.diff(errors) < 0)
+        other = tiny_codec.build().compress(picture(20, 20))
+        with pytest.raises(container.ForeignFileError, match=codecs[4].model_id.hex()):
+            codecs[4].decompress(other)
+
+    def test_six_are_the_default(self, opened):
+        image = picture(30, 20)
+        data = opened("latents", 6).compress(image)
+        assert opened("latents").compress(image) == data
+        assert opened("latents", 4).compress(image) != data
+
+
+class TestRunOfTheCvae:
+    @pytest.fixture(scope="class")
+    def run(self, tmp_path_factory):
+        """A run's folder after its export stage, its network and training images."""
+        config = command_line.make(Config, PRESETS, "smoke", latents=LATENTS)
+        network = cvae_dcgan.build_autoencoder(*tiny_latents.halves())
+        split = tiny.split_of(tiny_latents.pictures(30))
+        folder = tmp_path_factory.mktemp("whole") / "run"
+        data = types.SimpleNamespace(train=split)
+        options = {"data": data, "facts": {"name": "x"}, "card": "# Card\n"}
+        made = config.export(network, folder / "export" / "1", **options)
+        assert made == folder / "export" / "1"
+        return folder, network, split
+
+    @pytest.mark.parametrize("name", ["encoder", "decoder"])
+    def test_each_half_has_a_folder(self, run, name):
+        folder, network, split = run
+        expected = {"encoder": ENCODE, "decoder": DECODE}[name]
+        folders = ["decoder", "encoder", "export"]
+        assert sorted(path.name for path in folder.iterdir()) == folders
+        assert signatures(folder / name / "1") == {"serving_default": expected}
+        half = tf.keras.models.load_model(folder / name / "1")
+        given = unit(*split.images[:2])
+        if name == "decoder":
+            given = network.get_layer("encoder")(given)["mean"]
+        assert_near(half(given), network.get_layer(name)(given))
+        assert half.count_params() == network.get_layer(name).count_params()
+        assert "Sampling" not in {type(layer).__name__ for layer in half.layers}
+        # A half is no codec.
+        assert extras(folder / name / "1")[1].keys() == {"name", "latents"}
+        with pytest.raises(ValueError, match="its signatures are serving_default"):
+            codec_export.load(folder / name / "1")
+
+    def test_quantizers_are_of_the_training_images(self, run):
+        folder, network, split = run
+        config = saved_model.read_config(folder / "export" / "1")
+        assert config["name"] == "x" and config["latents"] == LATENTS
+        assert config["quantizers_fitted_to_images"] == len(split)
+        means = network.get_layer("encoder")(unit(*split.images))["mean"]
+        for bits in (4, 6, 8):
+            path = folder / f"export/1/assets.extra/quantizer_{bits}.npz"
+            levels = Quantizer.load(path).quantize(means)
+            expected = Quantizer.fit(means, bits).quantize(means)
+            np.testing.assert_allclose(levels, expected, atol=1)  # at an edge

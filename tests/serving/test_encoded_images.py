@@ -31,30 +31,33 @@ def assert_refused(data, why="A BMP must have 24 or 32 bits a pixel.*Save .* as 
         decode(data)
 
 
-@pytest.mark.parametrize("options", [{"quality": 30}, {"quality": 90}])
-@pytest.mark.parametrize("subsampling", [0, 2])
-def test_jpeg_is_decoded_bit_for_bit(options, subsampling):
-    data = encode(SMOOTH, "JPEG", subsampling=subsampling, **options)
-    np.testing.assert_array_equal(decode(data), pixels.decode(data, "x"))
+OTHER = Image.fromarray(255 - NOISE).convert("P")
+ENCODED = {
+    **{
+        f"JPEG {quality} {subsampling}": encode(
+            SMOOTH, "JPEG", quality=quality, subsampling=subsampling
+        )
+        for quality in (30, 90)
+        for subsampling in (0, 2)
+    },
+    **{f"PNG {mode}": encode(NOISE, "PNG", mode) for mode in ("RGB", "L", "1", "P")},
+    "the first frame of a GIF": encode(
+        NOISE, "GIF", "P", save_all=True, append_images=[OTHER]
+    ),
+    **{f"BMP {mode}": encode(NOISE, "BMP", mode) for mode in ("RGB", "L", "RGBA")},
+}
 
 
-@pytest.mark.parametrize("mode", ["RGB", "L", "1", "P", "RGBA"])
-def test_png_is_decoded_whatever_its_colors(mode):
-    data = encode(NOISE, "PNG", mode)
-    np.testing.assert_array_equal(decode(data), pixels.decode(data, "x"))
+@pytest.mark.parametrize("name", ENCODED)
+def test_it_is_decoded_bit_for_bit(name):
+    np.testing.assert_array_equal(
+        decode(ENCODED[name]), pixels.decode(ENCODED[name], "x")
+    )
 
 
 def test_transparency_is_dropped():
     image = np.concatenate([NOISE, NOISE[..., :1]], axis=-1)
-    data = io.BytesIO()
-    Image.fromarray(image).save(data, "PNG")
-    np.testing.assert_array_equal(decode(data.getvalue()), NOISE)
-
-
-def test_the_first_frame_of_a_gif_is_decoded():
-    other = Image.fromarray(255 - NOISE).convert("P")
-    data = encode(NOISE, "GIF", "P", save_all=True, append_images=[other])
-    np.testing.assert_array_equal(decode(data), pixels.decode(data, "x"))
+    np.testing.assert_array_equal(decode(encode(image, "PNG", "RGBA")), NOISE)
 
 
 @pytest.mark.parametrize("data", [b"", b"BM", b"hello", b"RIFF" + bytes(40)])
@@ -65,24 +68,23 @@ def test_what_is_no_picture_is_an_error(data):
 class TestBitmaps:
     """TensorFlow misreads palettes: it takes their numbers for gray levels."""
 
-    @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
-    def test_without_colors_in_a_palette_they_are_decoded(self, mode):
-        data = encode(NOISE, "BMP", mode)
-        np.testing.assert_array_equal(decode(data), pixels.decode(data, "x"))
-
     @pytest.mark.parametrize("mode", ["1", "P"])
     def test_with_a_palette_they_are_refused(self, mode):
         assert_refused(encode(NOISE, "BMP", mode))
 
-    def test_a_gray_palette_must_be_whole_and_in_order(self):
-        data = bytearray(encode(NOISE, "BMP", "L"))
-        data[54 + 4 * 255] = 254
-        assert_refused(bytes(data))
-
-    @pytest.mark.parametrize("place, value", [(28, 4), (28, 16), (30, 1), (14, 12)])
+    @pytest.mark.parametrize(
+        "place, value",
+        [
+            (54 + 4 * 255, 254),  # the last color of a gray palette
+            (28, 4),  # bits a pixel
+            (28, 16),
+            (30, 1),  # compression
+            (14, 12),  # size of the header
+        ],
+    )
     def test_other_layouts_are_refused(self, place, value):
         data = bytearray(encode(NOISE, "BMP", "L"))
-        data[place] = value  # bits a pixel, compression, size of the header
+        data[place] = value
         assert_refused(bytes(data))
 
     @pytest.mark.parametrize("shifts, known", [((16, 8, 0), True), ((0, 8, 16), False)])

@@ -26,6 +26,12 @@ def laplace(spread, shape=(24, 20, 4), seed=0):
     return np.rint(rng.laplace(0, spread, shape)).astype(np.int32)
 
 
+def column(values):
+    """Every channel has these values, position after position."""
+    values = np.asarray(values, np.int32)
+    return np.tile(values[:, None, None], (1, 1, len(SPREADS)))
+
+
 def assert_coded(tables, latents):
     """It comes back, and costs what it should. Returns the bytes."""
     data = tables.encode(latents)
@@ -42,13 +48,11 @@ class TestRoundTrip:
     def test_latents_of_any_spread(self, tables, spread):
         assert_coded(tables, laplace(spread))
 
-    def test_what_the_tables_were_made_for_takes_its_entropy(self, tables):
-        latents = laplace(np.array([0.2, 1.0, 3.0, 30.0]))
-        _, counts = np.unique(latents[..., 1], return_counts=True)
-        share = counts / counts.sum()
-        entropy_bits = -(share * np.log2(share)).sum() * counts.sum()
-        one = laplace_tables([1.0], reach=REACH)
-        bits = one.estimated_bits(np.ascontiguousarray(latents[..., 1:2]))
+    def test_what_the_tables_were_made_for_takes_its_entropy(self):
+        latents = laplace(1.0, (24, 20, 1))
+        _, counts = np.unique(latents, return_counts=True)
+        entropy_bits = -(counts * np.log2(counts / counts.sum())).sum()
+        bits = laplace_tables([1.0], reach=REACH).estimated_bits(latents)
         assert entropy_bits < bits < 1.05 * entropy_bits
 
     @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1)])
@@ -56,16 +60,15 @@ class TestRoundTrip:
         assert_coded(tables, laplace(4, (*shape, len(SPREADS))))
 
     def test_every_value_around_the_edges_of_the_tables(self, tables):
-        values = np.arange(-REACH - 600, REACH + 600, dtype=np.int32)
-        assert_coded(tables, np.tile(values[:, None, None], (1, 1, len(SPREADS))))
+        assert_coded(tables, column(np.arange(-REACH - 600, REACH + 600)))
 
     def test_the_farthest_values_and_all_powers_of_two(self, tables):
         powers = 2 ** np.arange(25)
         values = np.concatenate([powers, powers[1:] - 1, powers[:-1] + 1])
         values = np.concatenate([values, -values, values - REACH, REACH - values])
-        values = values[np.abs(values) <= LARGEST].astype(np.int32)
+        values = values[np.abs(values) <= LARGEST]
         assert values.max() == LARGEST and values.min() == -LARGEST
-        assert_coded(tables, np.tile(values[:, None, None], (1, 1, len(SPREADS))))
+        assert_coded(tables, column(values))
 
     def test_values_are_coded_in_parts(self, tables, monkeypatch):
         monkeypatch.setattr(entropy, "_VALUES_AT_ONCE", 50)
@@ -79,12 +82,11 @@ class TestRoundTrip:
         tables = EntropyTables([cdf, other, cdf], np.int32([-1, 0, 0]), precision)
         assert_coded(tables, laplace(1, (40, 30, 3)))
 
-    def test_the_bytes_are_always_the_same(self, tables):
-        latents = laplace(10)
-        again = EntropyTables(
-            tables._cdfs, tables.arrays()["offset"], tables.arrays()["precision"]
-        )
-        assert tables.encode(latents) == again.encode(latents)
+    def test_many_likely_latents_fit_into_few_bytes(self):
+        cdf = np.array([0, 65534, 65535, 65536], np.int32)
+        tables = EntropyTables([cdf] * 3, np.int32([0, 0, 0]), 16)
+        data = assert_coded(tables, np.zeros((900, 900, 3), np.int32))
+        assert len(data) < 20
 
 
 def test_the_format_does_not_move():
@@ -110,19 +112,23 @@ class TestRefusals:
     def test_latents_over_the_limit(self, tables, value):
         latents = laplace(1)
         latents[3, 4, 2] = value
-        with pytest.raises(ValueError, match=f"-{LARGEST} to {LARGEST}; got int32"):
-            tables.encode(latents)
-        with pytest.raises(ValueError, match=f"-{LARGEST} to {LARGEST}; got int32"):
-            tables.estimated_bits(latents)
+        for take in (tables.encode, tables.estimated_bits):
+            with pytest.raises(ValueError, match=f"-{LARGEST} to {LARGEST}; got int32"):
+                take(latents)
 
-    @pytest.mark.parametrize("shape", [(4, 5, 3), (4, 5), (0, 5, 4), (1, 4, 5, 4)])
-    def test_other_shapes(self, tables, shape):
-        with pytest.raises(ValueError, match=r"must be \[H, W, 4\], .* got \["):
-            tables.encode(np.zeros(shape, np.int32))
-
-    def test_other_types(self, tables):
-        with pytest.raises(ValueError, match="must be int32.*got float32"):
-            tables.encode(np.zeros((2, 3, 4), np.float32))
+    @pytest.mark.parametrize(
+        "shape, dtype, text",
+        [
+            ((4, 5, 3), np.int32, r"must be \[H, W, 4\], .* got \[4, 5, 3\]"),
+            ((4, 5), np.int32, r"got \[4, 5\]"),
+            ((0, 5, 4), np.int32, r"got \[0, 5, 4\]"),
+            ((1, 4, 5, 4), np.int32, r"got \[1, 4, 5, 4\]"),
+            ((2, 3, 4), np.float32, "must be int32.*got float32"),
+        ],
+    )
+    def test_other_shapes_and_types(self, tables, shape, dtype, text):
+        with pytest.raises(ValueError, match=text):
+            tables.encode(np.zeros(shape, dtype))
 
     @pytest.mark.parametrize(
         "cdfs, offsets, precision, why",
@@ -161,9 +167,9 @@ class TestHostileBytes:
         return True
 
     @pytest.mark.parametrize("byte", [0, 1, 127, 128, 254, 255])
-    @pytest.mark.parametrize("length", [0, 1, 2, 3, 4, 60, 5000])
-    def test_the_same_byte_again_and_again(self, tables, byte, length):
-        self.assert_refused_or_meant(tables, bytes([byte]) * length, 7, 9)
+    def test_the_same_byte_again_and_again(self, tables, byte):
+        for length in (0, 1, 2, 3, 4, 60, 5000):
+            self.assert_refused_or_meant(tables, bytes([byte]) * length, 7, 9)
 
     def test_escapes_at_the_end_of_the_bytes(self):
         # With tables that hold next to nothing everything is an escape, whose digits
@@ -178,16 +184,13 @@ class TestHostileBytes:
 
     def test_mutations_are_refused(self, tables):
         rng = np.random.default_rng(0)
-        latents = laplace(np.array([0.2, 1, 9, 30]))
-        data = tables.encode(latents)
+        data = tables.encode(laplace(np.array([0.2, 1, 9, 30])))
         meant = 0
-        for _ in range(300):
-            changed = bytearray(data)
-            place = rng.integers(len(data))
-            kind = rng.integers(3)
-            if kind == 0:
+        for number in range(300):
+            changed, place = bytearray(data), rng.integers(len(data))
+            if number % 3 == 0:
                 changed[place] ^= 1 << rng.integers(8)
-            elif kind == 1:
+            elif number % 3 == 1:
                 del changed[place:]
             else:
                 changed += rng.bytes(rng.integers(1, 9))
@@ -203,12 +206,6 @@ class TestHostileBytes:
         assert tracemalloc.get_traced_memory()[1] < 100_000
         tracemalloc.stop()
 
-    def test_many_likely_latents_fit_into_few_bytes(self):
-        cdf = np.array([0, 65534, 65535, 65536], np.int32)
-        tables = EntropyTables([cdf] * 3, np.int32([0, 0, 0]), 16)
-        data = assert_coded(tables, np.zeros((900, 900, 3), np.int32))
-        assert len(data) < 20
-
 
 class TestFiles:
     def test_tables_come_back(self, tables, tmp_path):
@@ -218,15 +215,6 @@ class TestFiles:
         for name, array in tables.arrays().items():
             np.testing.assert_array_equal(again.arrays()[name], array, strict=True)
         assert again.encode(laplace(9)) == tables.encode(laplace(9))
-
-    def test_damaged_files_are_errors(self, tables, tmp_path):
-        path = tmp_path / "tables.npz"
-        tables.save(path)
-        data = path.read_bytes()
-        for length in range(0, len(data), 7):
-            path.write_bytes(data[:length])
-            with pytest.raises(ValueError, match=r"tables\.npz holds no .*Export the"):
-                EntropyTables.load(path)
 
     @pytest.mark.parametrize(
         "changes, why",
@@ -248,10 +236,6 @@ class TestFiles:
         (tmp_path / "x.npz").write_bytes(buffer.getvalue())
         with pytest.raises(ValueError, match=f"x.npz holds no entropy tables.*{why}"):
             EntropyTables.load(tmp_path / "x.npz")
-
-    def test_a_missing_file_is_an_error(self, tmp_path):
-        with pytest.raises(FileNotFoundError, match=r"tables\.npz"):
-            EntropyTables.load(tmp_path / "tables.npz")
 
 
 class TestFromModel:

@@ -12,15 +12,13 @@ import tiny_browser
 import tiny_codec
 import tiny_page
 from PIL import Image
-from test_latent_codec import build as build_latents
-from tiny_codec import picture
+from tiny_codec import build_latents, picture
 
 pytest.importorskip("gradio", reason="needs the extra app")
 
 from data_pipeline import pixels
 from experiments import app as command
 from serving import png
-from serving.page import models as app_models
 from serving.page import page as app
 from serving.page import uploads
 from serving.page.actions import Restorer
@@ -264,7 +262,7 @@ class TestBrowser:
             browser.show(url, tab, faces=False)
             browser.says("No model yet")
             browser.says("make app MODELS=")
-            shipped = ",".join(zoo.names(*app_models.PAPERS))
+            shipped = ",".join(zoo.names())
             assert f"MODELS={shipped},runs/" in browser.text()
         browser.show(url, "Compare")
         assert "make app" not in browser.text()

@@ -5,8 +5,7 @@ import math
 import numpy as np
 import pytest
 import tiny_codec
-from test_latent_codec import build as build_latents
-from tiny_codec import picture
+from tiny_codec import build_latents, picture
 
 from experiments import app
 from serving.codec.container import CorruptFileError, ForeignFileError

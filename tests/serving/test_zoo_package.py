@@ -1,9 +1,10 @@
 """Packages: an export in float16 is another model, and an ordinary SavedModel again."""
 
-import json
+import functools
 import os
 import pathlib
 import shutil
+import types
 import zipfile
 
 import numpy as np
@@ -16,45 +17,46 @@ import tiny_latents
 
 from serving.codec import container
 from serving.export import codec as codec_export
-from serving.export import latents as latent_export
-from serving.export import restorer as export
+from serving.export import restorer, saved_model
 from serving.zoo import package
 from serving.zoo.package import rounded
 
 TINY = 1e-7  # a variance that float16 does not hold
 
 
-@pytest.fixture(scope="module")
-def restorer(tmp_path_factory):
+def export_restorer(run):
     """An export with a channel that hardly varies."""
     tf.keras.utils.set_random_seed(0)
     generator = tiny.plain_generator(normalized=True)
     (normalization,) = (x for x in generator.layers if "normalization" in x.name)
     normalization.moving_variance.assign([TINY, 1, 1, 1, 1, 1])
-    return export.save(
-        export.build_restorer(generator, fill=1.0),
-        tmp_path_factory.mktemp("run") / "export" / "1",
-        extras={"config.json": "{}\n", "model_card.md": "# Ça\n"},
-    )
+    model = restorer.build_restorer(generator, fill=1.0)
+    extras = {"model_card.md": "# Ça\n"}
+    return restorer.save(model, run / "export" / "1", extras=extras)
+
+
+EXPORTS = {
+    "restorer": export_restorer,
+    "codec": lambda run: tiny_codec.export(run, "gdn")[0],
+    "latents": lambda run: tiny_latents.export(run)[0],
+}
 
 
 @pytest.fixture(scope="module")
-def codec(tmp_path_factory):
-    return tiny_codec.export(tmp_path_factory.mktemp("run"), "gdn")[0]
+def packed(tmp_path_factory):
+    """Name -> the folder of the original, the package, and the folder it unpacks to."""
 
+    @functools.cache
+    def make(name):
+        place = tmp_path_factory.mktemp(name)
+        folder, zipped, model = EXPORTS[name](place), place / "a.zip", place / "model"
+        exact = package.pack(folder, zipped)
+        package.unpack(zipped, model)
+        return types.SimpleNamespace(
+            original=folder, zipped=zipped, model=model, exact=exact
+        )
 
-@pytest.fixture(scope="module")
-def latents(tmp_path_factory):
-    return tiny_latents.export(tmp_path_factory.mktemp("run"))[0]
-
-
-def packed(folder):
-    """Packs and unpacks, once."""
-    place = folder.parents[1] / "packed"
-    if not place.exists():
-        package.pack(folder, folder.parents[1] / "package.zip")
-        package.unpack(folder.parents[1] / "package.zip", place)
-    return place
+    return make
 
 
 def checkpoint(folder):
@@ -72,13 +74,6 @@ def files(folder):
     }
 
 
-def inputs():
-    image = (tiny.smooth(2) + 1) / 2
-    mask = np.zeros([2, tiny.SIZE, tiny.SIZE, 1], np.float32)
-    mask[:, 8:-8, 8:-8] = 1
-    return {"image": image, "mask": mask}
-
-
 class TestRounded:
     @pytest.mark.parametrize(
         "values",
@@ -94,104 +89,97 @@ class TestRounded:
     )
     def test_what_would_suffer_stays(self, values):
         values = np.array(values, np.float32)
-        np.testing.assert_array_equal(rounded(values), values)
-        assert rounded(values).dtype == np.float32
+        np.testing.assert_array_equal(rounded(values), values, strict=True)
 
     @pytest.mark.parametrize(
         "values",
-        [
-            [0.1, -3.3e-5],
-            [0.0, 6e4],
-            [[1.0, TINY]],
-            [[0.0, 0.0]],
-            0.3,
-            np.zeros([0, 2]),
-        ],
+        [[0.1, -3.3e-5], [0.0, 6e4], [[1.0, TINY]], [[0.0, 0.0]], 0.3, [[], []]],
     )
     def test_the_others_are_the_nearest_float16(self, values):
         values = np.array(values, np.float32)
-        assert rounded(values).dtype == np.float16
-        np.testing.assert_array_equal(rounded(values), values.astype(np.float16))
+        expected = values.astype(np.float16)
+        np.testing.assert_array_equal(rounded(values), expected, strict=True)
 
     @pytest.mark.parametrize("dtype", [np.float64, np.int64, np.int32, np.bool_])
     def test_other_types_stay(self, dtype):
         values = np.array([0, 1, 100000]).astype(dtype)
-        assert rounded(values).dtype == dtype
+        assert rounded(values) is values
 
 
 class TestPackage:
-    @pytest.mark.parametrize("kind", ["restorer", "codec", "latents"])
-    def test_the_weights_are_rounded_and_nothing_else_is(self, kind, request):
-        folder = request.getfixturevalue(kind)
-        before, after = checkpoint(folder), checkpoint(packed(folder))
+    @pytest.mark.parametrize("name", EXPORTS)
+    def test_the_weights_are_rounded_and_nothing_else_is(self, packed, name):
+        pack = packed(name)
+        before, after = checkpoint(pack.original), checkpoint(pack.model)
         assert list(before) == list(after)
-        assert any(isinstance(value, bytes) for value in before.values())
+        objects = {k: v for k, v in before.items() if isinstance(v, bytes)}
+        assert objects and objects == {name: after[name] for name in objects}
         changed = 0
         for name, value in before.items():
-            if isinstance(value, bytes):
-                assert after[name] == value
-                continue
-            assert after[name].dtype == value.dtype
-            np.testing.assert_array_equal(after[name], rounded(value))
-            changed += not np.array_equal(after[name], value)
+            if name not in objects:
+                assert after[name].dtype == value.dtype
+                np.testing.assert_array_equal(after[name], rounded(value))
+                changed += not np.array_equal(after[name], value)
         assert changed
-        same = ["saved_model.pb", "keras_metadata.pb", "assets.extra/model_card.md"]
-        before, after = files(folder), files(packed(folder))
+        before, after = files(pack.original), files(pack.model)
         assert before.keys() == after.keys()
-        for name in before:
-            if name in same or name.endswith(".npz"):
-                assert after[name] == before[name], name
+        others = {name for name in before if before[name] != after[name]}
+        weights = "variables/variables.data-00000-of-00001"
+        assert (
+            {weights}
+            <= others
+            <= {
+                *(weights, "variables/variables.index", "fingerprint.pb"),
+                "assets.extra/config.json",
+            }
+        )
 
-    def test_weights_that_float16_does_not_hold_are_exact(self, restorer, tmp_path):
-        (kept,) = package.pack(restorer, tmp_path / "package.zip")
-        assert checkpoint(packed(restorer))[kept][0] == np.float32(TINY)
+    def test_weights_that_float16_does_not_hold_are_exact(self, packed):
+        (kept,) = packed("restorer").exact
+        assert checkpoint(packed("restorer").model)[kept][0] == np.float32(TINY)
 
-    def test_it_takes_half_the_room(self, codec):
-        packed(codec)
-        data = codec / "variables" / "variables.data-00000-of-00001"
-        with zipfile.ZipFile(codec.parents[1] / "package.zip") as archive:
-            info = archive.getinfo("variables_float16/variables.data-00000-of-00001")
-        objects = next(v for v in checkpoint(codec).values() if isinstance(v, bytes))
-        whole = data.stat().st_size - len(objects)
-        assert info.file_size - len(objects) < 0.51 * whole
+    def test_it_takes_half_the_room(self, packed):
+        data = "variables{}/variables.data-00000-of-00001"
+        with zipfile.ZipFile(packed("codec").zipped) as archive:
+            half = archive.getinfo(data.format("_float16")).file_size
+        folder = packed("codec").original
+        objects = next(v for v in checkpoint(folder).values() if isinstance(v, bytes))
+        whole = (folder / data.format("")).stat().st_size
+        assert half - len(objects) < 0.51 * (whole - len(objects))
 
-    def test_the_same_export_gives_the_same_bytes(self, codec, tmp_path):
-        packed(codec)
-        copy = shutil.copytree(codec, tmp_path / "elsewhere" / "1")
+    def test_the_same_export_gives_the_same_bytes(self, packed, tmp_path):
+        copy = shutil.copytree(packed("codec").original, tmp_path / "elsewhere" / "1")
         for path in copy.rglob("*"):
             os.utime(path, (0, 1e9))
             path.chmod(0o700)
-        package.pack(copy, tmp_path / "package.zip")
-        first = (codec.parents[1] / "package.zip").read_bytes()
-        assert (tmp_path / "package.zip").read_bytes() == first
+        package.pack(copy, tmp_path / "a.zip")
+        assert (tmp_path / "a.zip").read_bytes() == packed("codec").zipped.read_bytes()
 
-    def test_its_fingerprint_is_not_the_originals(self, restorer):
+    def test_its_fingerprint_is_not_the_originals(self, packed):
         read = tf.saved_model.experimental.Fingerprint.from_proto
         proto = package.fingerprint_pb2.FingerprintDef.FromString
         found = [
             read(proto((folder / "fingerprint.pb").read_bytes()))
-            for folder in (restorer, packed(restorer))
+            for folder in (packed("restorer").original, packed("restorer").model)
         ]
         assert found[0].checkpoint_hash and not found[1].checkpoint_hash
         assert found[0].signature_def_hash == found[1].signature_def_hash
 
-    def test_float16_variables_are_refused(self, tmp_path):
+    def test_what_cannot_be_packed_is_refused(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match="is not an exported model"):
+            package.pack(tmp_path, tmp_path / "package.zip")
         module = tf.Module()
         module.weight = tf.Variable(tf.ones([3], tf.float16))
         tf.saved_model.save(module, str(tmp_path / "1"))
         (tmp_path / "1" / "assets.extra").mkdir()
         (tmp_path / "1" / "assets.extra" / "config.json").write_text("{}")
-        with pytest.raises(ValueError, match=r"float16 variable weight.*in float32\."):
+        with pytest.raises(ValueError, match=r"float16 variable weight.*in float32\.$"):
             package.pack(tmp_path / "1", tmp_path / "package.zip")
         assert not (tmp_path / "package.zip").exists()
 
-    def test_a_folder_that_is_no_export_is_refused(self, tmp_path):
-        with pytest.raises(FileNotFoundError, match="is not an exported model"):
-            package.pack(tmp_path, tmp_path / "package.zip")
-
     @pytest.mark.parametrize("name", ["index", "data-00000-of-00001"])
-    def test_a_damaged_export_is_refused(self, restorer, tmp_path, name):
-        copy = pathlib.Path(shutil.copytree(restorer, tmp_path / "1"))
+    def test_a_damaged_export_is_refused(self, packed, tmp_path, name):
+        copy = pathlib.Path(shutil.copytree(packed("codec").original, tmp_path / "1"))
         path = copy / "variables" / f"variables.{name}"
         data = bytearray(path.read_bytes())
         data[len(data) // 2] ^= 1
@@ -200,75 +188,45 @@ class TestPackage:
             package.pack(copy, tmp_path / "package.zip")
 
 
-class TestRestorer:
-    def test_signatures_are_the_same_and_numbers_are_near(self, restorer):
-        models = [tf.saved_model.load(str(f)) for f in (restorer, packed(restorer))]
-        specs = [
-            {
-                name: (s.structured_input_signature, s.structured_outputs)
-                for name, s in model.signatures.items()
-            }
-            for model in models
-        ]
-        assert specs[0] == specs[1]
-        given = {name: tf.constant(value) for name, value in inputs().items()}
-        made = [m.signatures["serving_default"](**given)["restored"] for m in models]
-        np.testing.assert_allclose(made[0], made[1], atol=2e-3)
-        assert not np.array_equal(made[0], made[1])
-
-    def test_keras_opens_it(self, restorer):
-        given = inputs()
-        model = tf.keras.models.load_model(packed(restorer))
-        restored = model(given).numpy()
-        known = np.broadcast_to(given["mask"] == 0, restored.shape)
-        np.testing.assert_array_equal(restored[known], given["image"][known])
-        loaded = tf.saved_model.load(str(packed(restorer)))
-        given = {name: tf.constant(value) for name, value in given.items()}
-        served = loaded.signatures["serving_default"](**given)["restored"]
-        np.testing.assert_allclose(restored, served, atol=1e-6)
-
-    @pytest.mark.skipif(
-        not (test_c_api.LIBRARIES / "libtensorflow_cc.so.2").exists(),
-        reason="This TensorFlow has no libtensorflow_cc.so.2 (only Linux has).",
-    )
-    def test_the_loader_of_tf_serving_opens_it(self, restorer, tmp_path):
-        made = test_c_api.run_there(
-            packed(restorer), "serving_default", tmp_path, **inputs()
-        )
-        model = tf.saved_model.load(str(packed(restorer)))
-        given = {name: tf.constant(value) for name, value in inputs().items()}
-        expected = model.signatures["serving_default"](**given)["restored"]
-        np.testing.assert_allclose(made["restored"], expected, atol=1e-6)
+@test_c_api.only_linux
+def test_a_restorer_is_opened_by_keras_and_by_the_loader_of_tf_serving(
+    packed, tmp_path
+):
+    original, model = packed("restorer").original, packed("restorer").model
+    mask = np.zeros([2, tiny.SIZE, tiny.SIZE, 1], np.float32)
+    mask[:, 8:-8, 8:-8] = 1
+    inputs = {"image": (tiny.smooth(2) + 1) / 2, "mask": mask}
+    given = {name: tf.constant(value) for name, value in inputs.items()}
+    before, after = (tf.saved_model.load(str(f)).signatures for f in (original, model))
+    specs = [
+        {k: (s.structured_input_signature, s.structured_outputs) for k, s in f.items()}
+        for f in (before, after)
+    ]
+    assert specs[0] == specs[1]
+    exact, near = (f["serving_default"](**given)["restored"] for f in (before, after))
+    np.testing.assert_allclose(exact, near, atol=2e-3)
+    assert not np.array_equal(exact, near)
+    by_keras = tf.keras.models.load_model(model)(inputs).numpy()
+    np.testing.assert_allclose(by_keras, near, atol=1e-6)
+    known = np.broadcast_to(mask == 0, by_keras.shape)
+    np.testing.assert_array_equal(by_keras[known], inputs["image"][known])
+    (by_c,) = test_c_api.run_there([(model, "serving_default", inputs)], tmp_path)
+    np.testing.assert_allclose(by_c["restored"], near, atol=1e-6)
 
 
-class TestCodecs:
-    @pytest.mark.parametrize(
-        "kind, load",
-        [("codec", codec_export.load_image_codec), ("latents", latent_export.load)],
-    )
-    def test_files_are_read_by_the_model_that_wrote_them_alone(
-        self, kind, load, request
-    ):
-        folder = request.getfixturevalue(kind)
-        models = [load(place) for place in (folder, packed(folder))]
-        assert models[0].model_id != models[1].model_id
-        image = tiny_codec.picture(40, 50)
-        data = [model.compress(image) for model in models]
-        for model, own, other in zip(models, data, data[::-1]):
-            decoded = model.decompress(own)
-            np.testing.assert_array_equal(decoded, model.reconstruct(image))
-            with pytest.raises(container.ForeignFileError):
-                model.decompress(other)
-        near = [model.reconstruct(image).astype(float) for model in models]
-        assert np.abs(near[0] - near[1]).mean() < 2  # of 255; a latent may flip
-
-    def test_every_quantizer_has_an_identifier_of_its_own(self, latents):
-        ids = [
-            json.loads((f / "assets.extra" / "config.json").read_text())["quantizers"]
-            for f in (latents, packed(latents))
-        ]
-        assert ids[0].keys() == ids[1].keys()
-        found = [*ids[0].values(), *ids[1].values()]
-        assert len(set(found)) == len(found) == 6
-        for bits in ids[1]:
-            latent_export.load(packed(latents), bits=int(bits))
+@pytest.mark.parametrize("name, bits", [("codec", 0), ("latents", 4), ("latents", 8)])
+def test_files_are_read_by_the_model_that_wrote_them_alone(packed, name, bits):
+    folders = packed(name).original, packed(name).model
+    models = [codec_export.load(folder, bits=bits) for folder in folders]
+    image = tiny_codec.picture(40, 50)
+    data = [model.compress(image) for model in models]
+    for model, own, other in zip(models, data, data[::-1]):
+        decoded = model.decompress(own)
+        np.testing.assert_array_equal(decoded, model.reconstruct(image))
+        with pytest.raises(container.ForeignFileError):
+            model.decompress(other)
+    near = [model.reconstruct(image).astype(float) for model in models]
+    assert np.abs(near[0] - near[1]).mean() < 2  # of 255; a latent may flip
+    configs = [saved_model.read_config(folder) for folder in folders]
+    ids = [id for config in configs for id in codec_export.model_ids(config)]
+    assert len(set(ids)) == len(ids) == (2 if name == "codec" else 6)

@@ -1,0 +1,379 @@
+"""Pictures through networks into files and back: exactly, or with an error."""
+
+import dataclasses
+import hashlib
+import os
+import pathlib
+import subprocess
+import sys
+import tracemalloc
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny_codec
+from PIL import Image
+from tiny_codec import FACE_SIZE, LATENTS, mutate, picture
+
+from data_pipeline import pixels
+from models import portrait_autoencoder
+from serving.codec import container, image_codec
+from serving.codec.base import identify
+from serving.codec.container import CorruptFileError, ForeignFileError, Header
+from serving.codec.entropy import LARGEST, EntropyTables
+from serving.codec.image_codec import ImageCodec
+from serving.codec.latent_codec import LatentCodec
+from serving.codec.quantizer import Quantizer
+
+BUILD = {"image": tiny_codec.build, "latent": tiny_codec.build_latents}
+SIZES = [(1, 1), (1, 500), (500, 1), (16, 16), (17, 33), (45, 61), (250, 190)]
+
+
+@pytest.fixture(scope="module", params=BUILD)
+def kind(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def codecs():
+    return {kind: build() for kind, build in BUILD.items()}
+
+
+@pytest.fixture
+def codec(codecs, kind):
+    return codecs[kind]
+
+
+@pytest.fixture
+def images(codecs):
+    return codecs["image"]
+
+
+@pytest.fixture
+def faces(codecs):
+    return codecs["latent"]
+
+
+def gray(image):
+    return image[..., :1].repeat(3, axis=-1)
+
+
+both_looks = pytest.mark.parametrize(
+    "look", [lambda image: image, gray], ids=["color", "gray"]
+)
+
+
+class TestRoundTrip:
+    @both_looks
+    @pytest.mark.parametrize("size", SIZES)
+    def test_what_is_decoded_is_the_networks_own_picture(self, codec, size, look):
+        image = look(picture(*size))
+        decoded = codec.decompress(codec.compress(image))
+        assert decoded.shape == image.shape and decoded.dtype == np.uint8
+        np.testing.assert_array_equal(decoded, codec.reconstruct(image))
+        if look is gray:
+            np.testing.assert_array_equal(decoded, gray(decoded))
+
+    def test_pictures_are_told_apart(self, codec):
+        image = picture(64, 64)
+        first, second = (codec.reconstruct(each) for each in (image, 255 - image))
+        assert np.abs(first.astype(int) - second).mean() > 1
+
+    def test_the_header_says_size_and_whether_it_is_gray(self, codec):
+        image = gray(picture(40, 50))
+        header, _ = container.unpack(codec.compress(image), codec.model_id)
+        assert header == Header(width=50, height=40, gray=True)
+        image[7, 9, 2] += 1
+        assert not container.unpack(codec.compress(image), codec.model_id)[0].gray
+
+    def test_bytes_are_close_to_the_estimate(self, codec):
+        image = picture(250, 190)
+        bits = codec.tables.estimated_bits(codec.quantize(image))
+        size = len(codec.compress(image))
+        assert abs(size - bits / 8) <= 0.02 * bits / 8 + 64
+
+    def test_another_process_decodes_the_same(self, images, tmp_path):
+        sums = []
+        for number, size in enumerate(SIZES):
+            data = images.compress(picture(*size))
+            (tmp_path / f"{number}.fmc").write_bytes(data)
+            sums.append(hashlib.sha256(images.decompress(data)).hexdigest())
+        program = (
+            "import hashlib, pathlib, sys, tiny_codec\n"
+            "codec = tiny_codec.build()\n"
+            "for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):\n"
+            "    image = codec.decompress(path.read_bytes())\n"
+            "    print(hashlib.sha256(image).hexdigest())\n"
+        )
+        tests = pathlib.Path(__file__).parents[1]
+        path = os.pathsep.join([str(tests), str(tests.parent)])
+        result = subprocess.run(
+            [sys.executable, "-c", program, str(tmp_path)],
+            env={**os.environ, "PYTHONPATH": path},
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        assert result.stdout.split() == sums
+
+
+class TestImages:
+    @both_looks
+    def test_it_is_what_the_network_says_of_rounded_latents(self, images, look):
+        image = look(picture(48, 80))
+        analysis, synthesis = tiny_codec.networks()
+        latents = tf.round(analysis(pixels.bytes_to_unit(image)[None]))
+        np.testing.assert_array_equal(images.quantize(image), latents[0])
+        expected = synthesis(latents)[0]
+        if look is gray:
+            expected = tf.repeat(tf.reduce_mean(expected, -1, keepdims=True), 3, -1)
+        expected = pixels.unit_to_bytes(expected)
+        np.testing.assert_array_equal(images.reconstruct(image), expected)
+
+    def test_edges_are_repeated_around_the_picture(self, images):
+        image = picture(17, 33)
+        padded = np.pad(image, ((7, 8), (7, 8), (0, 0)), mode="edge")
+        np.testing.assert_array_equal(images.quantize(image), images.quantize(padded))
+        restored = images.reconstruct(padded)[7:24, 7:40]
+        np.testing.assert_array_equal(images.reconstruct(image), restored)
+
+    def test_tiles_leave_no_seam(self, images, monkeypatch):
+        image = picture(200, 333)
+        latents, whole = images.quantize(image), images.reconstruct(image)
+        monkeypatch.setattr(image_codec, "_TILE", 3)
+        monkeypatch.setattr(image_codec, "_MARGIN", 2)
+        np.testing.assert_array_equal(images.quantize(image), latents)
+        tiled = images.reconstruct(image)
+        # Convolutions of another size may round differently.
+        assert np.abs(tiled.astype(int) - whole).max() <= 1
+        assert np.mean(tiled != whole) < 1e-3
+        np.testing.assert_array_equal(images.decompress(images.compress(image)), tiled)
+
+    @pytest.mark.parametrize("depth, kernels", [(2, (5, 3, 3)), (0, (9, 5, 5))])
+    def test_the_margin_is_wide_enough_for_the_paper(self, monkeypatch, depth, kernels):
+        options = {"channels": 5, "depth": depth, "kernels": kernels}
+        tf.keras.utils.set_random_seed(1)
+        analysis = portrait_autoencoder.build_analysis(None, **options)
+        synthesis = portrait_autoencoder.build_synthesis(None, **options)
+        codec = ImageCodec(
+            lambda image: 50 * analysis(image),
+            lambda latents: synthesis(latents / 50),
+            tiny_codec.laplace_tables([9.0] * 5),
+            bytes(8),
+        )
+        image = picture(16 * 22, 16 * 3)
+        latents, whole = codec.quantize(image), codec.reconstruct(image)
+        monkeypatch.setattr(image_codec, "_TILE", 2)
+        np.testing.assert_array_equal(codec.quantize(image), latents)
+        assert np.abs(codec.reconstruct(image).astype(int) - whole).max() <= 1
+
+    @pytest.mark.parametrize("cells", [1, 63, 64, 65, 128, 313])
+    def test_every_cell_is_kept_once_and_seen_with_its_margin(self, cells):
+        side, kept = np.arange(cells), []
+        for cut in image_codec._cuts(cells):
+            seen = side[cut.seen]
+            assert len(seen) == cut.size <= 64 + 2 * 8
+            np.testing.assert_array_equal(seen[cut.inner], side[cut.kept])
+            assert seen[0] == max(0, cut.kept.start - 8)
+            assert seen[-1] == min(cells, cut.kept.stop + 8) - 1
+            kept.extend(side[cut.kept])
+        np.testing.assert_array_equal(kept, side)
+
+
+class TestLatents:
+    def test_it_is_what_the_network_says_of_quantized_latents(self, faces):
+        image = picture(FACE_SIZE, FACE_SIZE, 900)
+        encoder, decoder, _ = tiny_codec.linear_networks()
+        latents = encoder(pixels.bytes_to_unit(image)[None]).numpy()
+        np.testing.assert_array_equal(faces.encode(image), latents[0])
+        found = faces._quantizer.dequantize(faces.quantize(image)[0])
+        assert 0 < np.abs(found - latents).max() < 0.2
+        expected = pixels.unit_to_bytes(decoder(found))[0]
+        np.testing.assert_array_equal(faces.reconstruct(image), expected)
+
+    def test_other_sizes_are_resized_there_and_back(self, faces):
+        image, size = picture(90, 50), (FACE_SIZE, FACE_SIZE)
+        small = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)
+        small = np.asarray(small)
+        np.testing.assert_array_equal(faces.quantize(image), faces.quantize(small))
+        large = pixels.resize(faces.reconstruct(small), 90, 50)
+        np.testing.assert_array_equal(faces.reconstruct(image), large)
+
+    def test_more_bits_are_more_bytes_and_nearer_to_the_network(self):
+        encoder, decoder, _ = tiny_codec.linear_networks()
+        image = picture(FACE_SIZE, FACE_SIZE, 900)
+        drawn = decoder(encoder(pixels.bytes_to_unit(image)[None]))
+        exact = pixels.unit_to_bytes(drawn)[0].numpy().astype(int)
+        codecs = [tiny_codec.build_latents(bits) for bits in (2, 4, 6, 8)]
+        sizes = [len(codec.compress(image)) for codec in codecs]
+        errors = [np.abs(codec.reconstruct(image) - exact).mean() for codec in codecs]
+        assert np.all(np.diff(sizes) > 0) and np.all(np.diff(errors) < 0)
+
+    def test_the_format_does_not_move(self):
+        cdf = np.int32([0, 3, 8, 13, 15, 16])
+        tables = EntropyTables([cdf] * 6, np.zeros(6, np.int32), 4)
+        codec = LatentCodec(
+            lambda image: tf.reshape(image, [1, -1])[:, :6],
+            lambda latents: tf.reshape(tf.tile(latents, [1, 2]), [1, 2, 2, 3]),
+            Quantizer(np.zeros(6, "f"), np.ones(6, "f"), tables),
+            bytes(8),
+            image_size=2,
+        )
+        image = np.arange(0, 240, 20, dtype=np.uint8).reshape(2, 2, 3)
+        np.testing.assert_array_equal(codec.quantize(image), [[[0, 0, 0, 1, 1, 1]]])
+        header, payload = container.unpack(codec.compress(image), bytes(8))
+        assert header == Header(2, 2, False) and payload.hex() == "0073"
+        decoded = codec.decompress(codec.compress(image))
+        np.testing.assert_array_equal(decoded[0], [[0, 0, 0], [85, 85, 85]])
+
+    @pytest.mark.parametrize("level", [-1, 2**6, 2**20])
+    def test_levels_that_the_model_does_not_have(self, faces, level):
+        levels = faces.quantize(picture(FACE_SIZE, FACE_SIZE))
+        levels[0, 0, 7] = level
+        payload = faces.tables.encode(levels)
+        data = container.pack(Header(16, 16, False), payload, faces.model_id)
+        with pytest.raises(CorruptFileError, match="beyond the levels of its model"):
+            faces.decompress(data)
+
+    @pytest.mark.parametrize(
+        "latents, text",
+        [
+            (np.zeros(LATENTS + 1), rf"must be \[{LATENTS}\] numbers"),
+            (np.zeros([1, LATENTS]), rf"got \[1, {LATENTS}\]"),
+            (np.full(LATENTS, np.nan), "must be finite"),
+        ],
+    )
+    def test_other_numbers_are_no_latents(self, faces, latents, text):
+        with pytest.raises(ValueError, match=text):
+            faces.decode(latents)
+
+
+class TestDamagedFiles:
+    def test_mutations_are_errors(self, codec):
+        rng = np.random.default_rng(0)
+        data, other = codec.compress(picture(45, 61)), codec.compress(picture(30, 20))
+        for _ in range(400):
+            changed = mutate(data, other, rng)
+            if changed not in (data, other):
+                with pytest.raises((CorruptFileError, ForeignFileError)):
+                    codec.decompress(changed)
+
+    def test_with_the_right_checksum_they_are_errors_or_pictures(self, codec):
+        rng = np.random.default_rng(0)
+        data = codec.compress(picture(45, 61))
+        header, payload = container.unpack(data, codec.model_id)
+        pictures = 0
+        for _ in range(200):
+            changes = {
+                name: int(rng.integers(1, 200))
+                for name in ("width", "height")
+                if rng.random() < 0.3
+            }
+            claimed, changed = (
+                dataclasses.replace(header, **changes),
+                bytearray(payload),
+            )
+            changed[rng.integers(len(payload))] ^= rng.integers(1, 256, dtype=np.uint8)
+            if rng.random() < 0.3:
+                changed = changed[: rng.integers(len(payload))]
+            data = container.pack(claimed, bytes(changed), codec.model_id)
+            try:
+                decoded = codec.decompress(data)
+            except CorruptFileError:
+                continue
+            assert decoded.shape == (claimed.height, claimed.width, 3)
+            pictures += 1
+        assert 0 < pictures < 200
+
+    def test_other_models_refuse_them(self, codecs, codec, kind):
+        data = codec.compress(picture(20, 20))
+        others = [BUILD[kind](seed=1), *(c for c in codecs.values() if c is not codec)]
+        for other in others:
+            text = (
+                f"the model {codec.model_id.hex()}; this one is {other.model_id.hex()}"
+            )
+            with pytest.raises(ForeignFileError, match=text):
+                other.decompress(data)
+
+    def test_claims_that_the_bytes_cannot_hold_are_not_allocated(self):
+        codec = tiny_codec.build(max_pixels=2**31)
+        data = container.pack(Header(32000, 32000, False), bytes(99), codec.model_id)
+        tracemalloc.start()
+        with pytest.raises(CorruptFileError, match="2000x2000 .* 99 bytes cannot hold"):
+            codec.decompress(data)
+        assert tracemalloc.get_traced_memory()[1] < 200_000
+        tracemalloc.stop()
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        "image, text",
+        [
+            (np.zeros((9, 9), "u1"), r"must be uint8 \[H, W, 3\]; got .*RGB"),
+            (np.zeros((9, 9, 4), "u1"), r"got uint8 \[9, 9, 4\]"),
+            (np.zeros((9, 9, 3), "f4"), "got float32"),
+            (np.zeros((0, 5, 3), "u1"), "1 to 65535 pixels; got 5x0"),
+        ],
+    )
+    def test_what_is_no_picture(self, codec, image, text):
+        with pytest.raises(ValueError, match=text):
+            codec.compress(image)
+
+    def test_pictures_of_too_many_pixels(self, codec, kind):
+        small = BUILD[kind](max_pixels=40 * 48)
+        small.decompress(small.compress(picture(40, 30)))
+        with pytest.raises(ValueError, match="30x50, padded to 2048.*limit of 1920"):
+            small.compress(picture(50, 30))
+        with pytest.raises(CorruptFileError, match="over the limit of 1920"):
+            small.decompress(codec.compress(picture(50, 30)))
+
+    @pytest.mark.parametrize("half", [0, 1], ids=["encoder", "decoder"])
+    @pytest.mark.parametrize(
+        "spoil, why",
+        [
+            (lambda x: x * np.float32(np.nan), "infinite or not a number. Its weights"),
+            (lambda x: x + np.float32(np.inf), "infinite or not a number. Its weights"),
+            (lambda x: x[..., :-1], r"it must be float32 \[1, .*Are they of one model"),
+            (lambda x: tf.cast(x, tf.float16), "made float16"),
+        ],
+    )
+    def test_networks_that_give_something_else(self, codec, kind, half, spoil, why):
+        networks = {"image": tiny_codec.networks, "latent": tiny_codec.linear_networks}
+        halves = list(networks[kind]()[:2])
+        good = halves[half]
+        halves[half] = lambda given: spoil(good(given))
+        if kind == "image":
+            other = ImageCodec(*halves, codec.tables, bytes(8))
+        else:
+            options = {"image_size": FACE_SIZE}
+            other = LatentCodec(*halves, codec._quantizer, bytes(8), **options)
+        with pytest.raises(ValueError, match=why):
+            other.reconstruct(picture(20, 20))
+
+    def test_latents_that_are_too_large(self):
+        analysis, synthesis = tiny_codec.networks()
+        tables = tiny_codec.laplace_tables([1.0] * 5)
+        codec = ImageCodec(lambda x: analysis(x) * 1e7, synthesis, tables, bytes(8))
+        with pytest.raises(ValueError, match=f"cannot be coded: .*{LARGEST}. The"):
+            codec.compress(picture(20, 20))
+
+    def test_an_identifier_of_another_length(self, images):
+        with pytest.raises(ValueError, match=r"8 bytes; got 3.*identify"):
+            ImageCodec(*tiny_codec.networks(), images.tables, b"abc")
+
+
+def test_identifiers_tell_models_apart(images, faces):
+    weights = [np.arange(6, dtype=np.float32).reshape(2, 3), np.ones(3, np.float32)]
+    tables, others = images.tables, tiny_codec.laplace_tables([2.0] * 5)
+    found = {
+        identify(weights, tables),
+        identify(weights, others),
+        identify(weights, faces._quantizer),
+        identify(weights[::-1], tables),
+        identify([weights[0].T, weights[1]], tables),
+        identify([weights[0].reshape(3, 2), weights[1]], tables),
+        identify([weights[0], weights[1] * np.float32(1 + 1e-7)], tables),
+    }
+    assert len(found) == 7
+    assert identify([w.copy() for w in weights], tables) in found
+    assert all(len(model_id) == container.ID_BYTES for model_id in found)
