@@ -42,6 +42,7 @@ setuptools.setup(
         "opencv-python-headless>=4.7,<4.12",
         "pillow>=9.1",
         "protobuf>=4.21,<5",
+        "requests>=2.28",
         "scipy>=1.10",
         "tensorboard>=2.14,<2.15",
         "tensorflow>=2.14,<2.15",

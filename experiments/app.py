@@ -3,11 +3,11 @@ r"""A web page for exported models: restore, compress, compare, explore.
   python -m experiments.app
   python -m experiments.app --models=runs/model3/export/1,runs/lambda_0.01/export/1
 
---models are exports of any of the systems, or names of those that come with the
-repository, all of which are shown without it. Each finds its tab; a tab without a model
-says how to get one. Listens on this computer alone: the page knows no users and
-no passwords, and --host=0.0.0.0 lets everybody in the network use it. Needs Gradio:
-pip install '.[app]', with Python 3.10 or 3.11; and MediaPipe ('.[face]') to find faces.
+--models are exports of any paper, or names of models that come with the repository; the
+default is all of these. A tab without a model says how to train one. The page has no
+authentication and listens on 127.0.0.1 only; --host=0.0.0.0 lets everybody in the
+network use it. Needs Gradio: pip install '.[app]', with Python 3.10 or 3.11; and
+MediaPipe ('.[face]') to find faces.
 """
 
 from __future__ import annotations
@@ -27,20 +27,18 @@ from evaluation.codecs.measure import similarity_key
 from evaluation.metrics import measure, registry
 from experiments.core import command_line
 from experiments.core.command_line import hp
-from serving.page import models as page_models
-from serving.page import uploads
+from serving.page import models, uploads
 from serving.page.actions import Fill, Restorer, Tools
-from serving.page.models import Models
 from serving.photo.finder import FaceFinder
 from serving.zoo import zoo
 
-# Pixels of the largest picture whose MS-SSIM is measured: it needs much memory.
+# Pixels of the largest picture whose MS-SSIM is measured, which needs much memory.
 _MEASURED = 4_000_000
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What the page shows, and where."""
+    """Which models to serve, and where."""
 
     models: tuple[str, ...] = hp(
         (), zoo.flag_help("Folders of exported models, with commas between")
@@ -64,27 +62,28 @@ def serve(options: Options) -> None:
 
     Raises:
       FileNotFoundError: If a model is not there.
-      ValueError: If a model is damaged or of no use here, or Gradio is not installed.
+      ValueError: If a model is damaged or of an unknown kind, or Gradio is not
+        installed.
       OSError: If the port is taken.
     """
     try:
-        # Here, because it takes seconds and an extra.
-        from serving.page import page as page_page
+        # Here, because it needs an optional extra, and seconds.
+        from serving.page.page import start
     except ImportError as error:
         raise ValueError(
             f"The page needs Gradio ({error}): pip install '.[app]', with Python 3.10 "
             "or 3.11."
         ) from error
-    # Gradio's calls to its own server are nobody's concern.
+    # Gradio logs each call to its own server.
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    # Otherwise a process that is told to stop leaves everything where it is.
+    # Without this, a process that is terminated deletes nothing.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-    models = load(options.models)
-    with uploads.place() as place:
-        page = page_page.start(
-            models,
+    loaded = load(options.models)
+    with uploads.folder() as folder:
+        page = start(
+            loaded,
             tools(),
-            place,
+            folder,
             host=options.host,
             port=options.port,
             find=_face_finder(),
@@ -96,12 +95,12 @@ def serve(options: Options) -> None:
             page.close(verbose=False)
 
 
-def load(names: Sequence[str]) -> Models:
-    """Opens models, given their folders or names; without any, the repository's."""
+def load(names: Sequence[str]) -> models.Models:
+    """Opens models by folder or name; by default all that the repository has."""
     names = names or zoo.names()
     for name in names:
         print(f"loading {name}", flush=True)
-    return page_models.load([zoo.resolve(name) for name in names])
+    return models.load([zoo.resolve(name) for name in names])
 
 
 def _face_finder() -> FaceFinder | None:
@@ -109,15 +108,15 @@ def _face_finder() -> FaceFinder | None:
         return FaceFinder()
     except ImportError:
         print(
-            "Faces in photographs are not looked for: that needs MediaPipe (pip "
-            "install '.[face]').",
+            "Faces in photographs cannot be found: that needs MediaPipe (pip install "
+            "'.[face]').",
             flush=True,
         )
         return None
 
 
 def tools() -> Tools:
-    """What the page compares models with."""
+    """Baselines, the rival format, and the measures of the page."""
     plain = {
         "mean color": baselines.mean_color(),
         "Telea": baselines.telea(),
@@ -134,7 +133,7 @@ def tools() -> Tools:
 
 
 def _fill(restorer: baselines.Restorer) -> Fill:
-    """A baseline as the page calls restorers."""
+    """A baseline as a restorer of the page."""
 
     def fill(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
         inputs = {

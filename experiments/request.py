@@ -1,4 +1,4 @@
-r"""Has a server restore, compress or decompress pictures.
+r"""Restores, compresses or decompresses pictures with a model on a server.
 
   python -m experiments.request restore --server=http://localhost:8501 --model=model3 \
       --input=photos --mask=masks --output=restored
@@ -7,16 +7,16 @@ r"""Has a server restore, compress or decompress pictures.
   python -m experiments.request decompress --server=localhost:8500 --model=lambda_0.01 \
       --tables=runs/lambda_0.01/export/1 --input=small --output=photos_again
 
-What experiments.restore and experiments.compress do with a model of their own, by one
-that experiments.serve serves. --model is its name there. What cannot be read, or is
-refused, is named and skipped; the command then ends with an error after the last file.
+Does what experiments.restore and experiments.compress do, with a model that
+experiments.serve serves; --model is its name there. Files that cannot be read, or are
+refused, are named and skipped; the command then ends with an error.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import tqdm
 
@@ -31,15 +31,18 @@ from serving.export.kinds import CODEC
 from serving.photo import masks
 from serving.zoo import zoo
 
+_PICTURES = {"kind": "picture", "suffixes": pixels.IMAGE_SUFFIXES}
+_COMPRESSED = {"kind": "compressed picture", "suffixes": (SUFFIX,)}
+
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What is asked of which server."""
+    """The server, the model and the files."""
 
     server: str = hp(
-        "http://localhost:8501", "Its address; without http:// it is gRPC's."
+        "http://localhost:8501", "Its address; without http:// it is one of gRPC."
     )
-    model: str = hp("", "What the model is called there.")
+    model: str = hp("", "Name of the model on the server.")
     tables: str = hp(
         "",
         zoo.flag_help(
@@ -51,7 +54,7 @@ class Options:
     output: str = hp("", "Folder for the results.")
     mask: str = hp("", "For restore, a mask picture or a folder of them.")
     missing_is_black: bool = hp(False, "In mask pictures black marks what is missing.")
-    timeout: float = hp(30.0, "Seconds to wait for an answer.")
+    timeout: float = hp(30.0, "Seconds to wait for each answer.")
     overwrite: bool = hp(
         False, "Replace results that are there; inputs are never replaced."
     )
@@ -74,14 +77,7 @@ def main() -> None:
 
 
 def restore(options: Options) -> None:
-    """Restores every picture that --input names.
-
-    Raises:
-      FileNotFoundError: If there is no picture, or no mask.
-      ValueError: If a result would replace an input, the server does not serve the
-        model, or pictures were skipped.
-      OSError: If the server does not answer.
-    """
+    """Restores every picture that --input names."""
     command_line.require(mask=options.mask)
     if not pathlib.Path(options.mask).exists():
         raise FileNotFoundError(
@@ -95,70 +91,59 @@ def restore(options: Options) -> None:
             image.shape[:2],
             mask=options.mask,
             root=pathlib.Path(options.input),
-            hole=(0.0, 0.0),  # of no use: the mask is a file
+            hole=(0.0, 0.0),  # not used: the mask is a file
             seed=0,
             missing_is_black=options.missing_is_black,
         )
-        restored = client.restore(image, mask)
-        return png.encode_png(restored, png.RESTORED)
+        return png.encode_png(client.restore(image, mask), png.RESTORED)
 
-    _convert(options, convert, "picture", pixels.IMAGE_SUFFIXES, ".png", verb="restore")
+    _convert(options, convert, "restore", _PICTURES, ".png")
 
 
 def compress(options: Options) -> None:
-    """Compresses every picture that --input names.
-
-    Raises:
-      FileNotFoundError: If there is no picture, or no tables.
-      ValueError: As `restore`.
-      OSError: As `restore`.
-    """
+    """Compresses every picture that --input names."""
     command_line.require(tables=options.tables)
 
     def convert(client: Client, path: pathlib.Path) -> bytes:
         return client.compress(pixels.read(path))
 
-    _convert(
-        options, convert, "picture", pixels.IMAGE_SUFFIXES, SUFFIX, verb="compress"
-    )
+    _convert(options, convert, "compress", _PICTURES, SUFFIX)
 
 
 def decompress(options: Options) -> None:
-    """Decompresses every file that --input names.
-
-    Raises:
-      FileNotFoundError: If there is no file, or no tables.
-      ValueError: As `restore`.
-      OSError: As `restore`.
-    """
+    """Decompresses every file that --input names."""
     command_line.require(tables=options.tables)
 
     def convert(client: Client, path: pathlib.Path) -> bytes:
-        image = client.decompress(path.read_bytes())
-        return png.encode_png(image, png.DECODED)
+        return png.encode_png(client.decompress(path.read_bytes()), png.DECODED)
 
-    _convert(
-        options, convert, "compressed picture", (SUFFIX,), ".png", verb="decompress"
-    )
+    _convert(options, convert, "decompress", _COMPRESSED, ".png")
 
 
 def _convert(
     options: Options,
     convert: Callable[[Client, pathlib.Path], bytes],
-    kind: str,
-    suffixes: tuple[str, ...],
-    result: str,
-    *,
     verb: str,
+    inputs: Mapping,
+    result: str,
 ) -> None:
-    """Writes what the server makes of each file; see `file_jobs.find`."""
-    jobs = file_jobs.find(
-        pathlib.Path(options.input),
-        pathlib.Path(options.output),
-        kind=kind,
-        suffixes=suffixes,
-        result=result,
-    )
+    """Writes the server's result of each file.
+
+    Args:
+      options: Of the command.
+      convert: Asks the server for the result of a file.
+      verb: Such as "restore".
+      inputs: The `kind` and `suffixes` of `file_jobs.find`.
+      result: The suffix of results.
+
+    Raises:
+      FileNotFoundError: If there are no inputs, or no tables.
+      ValueError: If a result would replace an input, the server does not serve the
+        model, or files were skipped.
+      OSError: If the server does not answer.
+    """
+    source, output = pathlib.Path(options.input), pathlib.Path(options.output)
+    jobs = file_jobs.find(source, output, result=result, **inputs)
     jobs = file_jobs.pending(jobs, overwrite=options.overwrite)
     try:
         client = Client(
@@ -180,8 +165,7 @@ def _convert(
             continue
         pixels.write_bytes(target, data)
         done += 1
-    # "restored", "compressed"
-    verb = f"{verb.rstrip('e')}ed"
+    verb = f"{verb.rstrip('e')}ed"  # "restored", "compressed"
     file_jobs.conclude(jobs, done, verb=verb, output=options.output)
 
 

@@ -1,4 +1,4 @@
-r"""Writes pictures of a data set's test split as files, to try a model on.
+r"""Writes pictures of a data set's test split to files, to try a model on.
 
 python -m experiments.sample_faces --count=8 --output=photos
 python -m experiments.sample_faces --dataset=lfw --data_dir=DIR --output=photos
@@ -20,10 +20,10 @@ from experiments.core.command_line import hp
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Which pictures, and where to."""
+    """Which pictures to write, and where."""
 
     dataset: str = hp("faces", f"One of {', '.join(sources.DATASETS)}.")
-    data_dir: str = hp("", "Where the data set's files are.")
+    data_dir: str = hp("", "Folder of the data set's files.")
     count: int = hp(8, "How many pictures.")
     image_size: int = hp(256, "Side of drawn faces, pixels.")
     seed: int = hp(0, "Of the split.")
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def write_pictures(options: Options) -> None:
-    """Writes the pictures."""
+    """Writes the pictures, without those that cannot be read."""
     source = sources.load(
         options.dataset,
         "test",

@@ -2,18 +2,17 @@ r"""Serves exported models with TF Serving.
 
   python -m experiments.serve --model=runs/model3/export/1,runs/lambda_0.01/export/1
 
-writes what the server reads into --output: each model as runs/serving/NAME/VERSION with
-requests that warm it up, and the server's configuration. It then becomes the server if
-tensorflow_model_server is installed, and otherwise prints the command that serves it in
-a container. Clients call a model by the name of its run, here model3 and lambda_0.01.
+writes the server's files into --output: each model as runs/serving/NAME/VERSION with
+warm-up requests, and the server's configuration. It then becomes the server if
+tensorflow_model_server is installed, and otherwise prints the command that starts one
+in a container. A model's name is that of its run, here model3 and lambda_0.01.
 
-With the same --output a model that was trained again becomes the next version, which a
-running server takes over by itself, and a model of another name is served beside those
-that are there, when the server is started again. A model whose folder in --output was
-deleted is served no more.
+With the same --output, a model that was trained again becomes the next version, which a
+running server loads by itself; a model of another name is added, and served when the
+server is started again. Delete a model's folder in --output to stop serving it.
 
-TF Serving knows no users and no passwords: whoever reaches its ports, 8500 (gRPC) and
-8501 (REST), may use every model. The container's are published to this computer alone.
+TF Serving has no authentication: whoever reaches its ports, 8500 (gRPC) and 8501
+(REST), may use every model. The container listens on 127.0.0.1 only.
 """
 
 from __future__ import annotations
@@ -29,33 +28,31 @@ from experiments.core.command_line import hp
 from serving.tf_serving import server
 from serving.zoo import zoo
 
-_FOR_ALL = (
-    "It answers whoever reaches ports 8500 and 8501 of this computer: guard them."
-)
-_FOR_THIS_COMPUTER = (
-    "It answers this computer alone, until Ctrl-C. To let others ask, leave out "
+_OPEN = "It has no authentication: guard ports 8500 and 8501 of this computer."
+_LOCAL = (
+    "It listens on 127.0.0.1 only, until Ctrl-C. To open it to others, leave out "
     '"127.0.0.1:", and guard the ports.'
 )
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What to serve, and how."""
+    """Which models to serve, and how."""
 
     model: tuple[str, ...] = hp(
         (), zoo.flag_help("Folders of exported models, with commas between")
     )
     output: str = hp(
         "runs/serving",
-        "Folder for what the server reads. Models that are in it already are served as "
-        "well, until their folder there is deleted.",
+        "Folder for the server's files. Models that are in it already are served too, "
+        "until their folder there is deleted.",
     )
     batching: bool = hp(
         False,
-        "Merge the requests of several clients, which is faster on GPUs. One that the "
-        "model refuses takes along those that it was merged with.",
+        "Merge the requests of several clients, which is faster on GPUs. If the model "
+        "refuses one of them, all that were merged with it fail too.",
     )
-    write_only: bool = hp(False, "Start nothing; print the command that would.")
+    write_only: bool = hp(False, "Print the command instead of starting a server.")
 
     def __post_init__(self):
         command_line.require(model=self.model, output=self.output)
@@ -69,20 +66,19 @@ def main() -> None:
 
 
 def serve(options: Options) -> None:
-    """Writes what a server needs, and becomes it where it is installed.
+    """Writes a server's files, and becomes the server if it is installed.
 
     Raises:
       FileNotFoundError: If a model is not there.
       ValueError: If a model cannot be served, or a package for that is missing.
     """
     program = shutil.which(server.PROGRAM)
-    how = {"batching": options.batching}
-    if program:
-        started = server.server_command(options.output, **how)
-    else:
-        engine = "docker" if shutil.which("docker") else "podman"
-        engine = engine if shutil.which(engine) else "docker"
-        started = server.container_command(options.output, **how, engine=engine)
+    engine = next(filter(shutil.which, ("docker", "podman")), "docker")
+    command = server.command(
+        options.output,
+        batching=options.batching,
+        engine="" if program else engine,
+    )
     try:
         models = [zoo.resolve(model) for model in options.model]
         folders = server.write(models, options.output)
@@ -93,14 +89,14 @@ def serve(options: Options) -> None:
         print(f"{folder.parent.name}, version {folder.name}: {folder}")
     kept = sorted(set(names) - {folder.parent.name for folder in folders})
     if kept:
-        print(f"Served as well, as before: {', '.join(kept)}.")
+        print(f"Also served, as before: {', '.join(kept)}.")
     if program and not options.write_only:
-        print(f"{shlex.join(started)}\n{_FOR_ALL}")
+        print(f"{shlex.join(command)}\n{_OPEN}")
         sys.stdout.flush()
-        os.execv(program, started)
+        os.execv(program, command)
     where = "" if program else f"{server.PROGRAM} is not installed here. "
-    print(f"{where}This serves them:\n\n  {shlex.join(started)}\n")
-    print(_FOR_ALL if program else _FOR_THIS_COMPUTER)
+    print(f"{where}This serves them:\n\n  {shlex.join(command)}\n")
+    print(_OPEN if program else _LOCAL)
 
 
 if __name__ == "__main__":

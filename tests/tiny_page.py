@@ -1,118 +1,128 @@
-"""The web page in a browser, as a visitor uses it."""
+"""A visitor of the web page without a browser, who speaks Gradio's protocol."""
 
 import json
-import time
+import uuid
 
-import tiny_browser
-
-ENDINGS = (".png", ".fmc")  # of what is downloaded, when it is whole
-TABS = "[...document.querySelectorAll('[role=tab]')]"
-PANEL = (
-    "[...document.querySelectorAll('[role=tabpanel]')].find(p => p.offsetParent !== "
-    "null)"
-)
-BUTTONS = f"[...{PANEL}.querySelectorAll('button')].filter(b => b.offsetParent)"
-FACES = f"{PANEL}.querySelectorAll('.faces .thumbnail-item')"
-TOASTS = "[...document.querySelectorAll('.toast-wrap')].map(t => t.innerText).join()"
+import requests
 
 
-def named(elements, name):
-    return f"{elements}.find(e => e.innerText.trim().split('\\n')[0] == '{name}')"
+class Visitor:
+    """What a visitor sees of one tab, and does there.
 
+    Attributes:
+      errors: Messages that the page showed.
+    """
 
-class Page(tiny_browser.Browser):
-    """The web page in a browser."""
+    def __init__(self, url, tab):
+        self._api = f"{url}gradio_api"
+        config = requests.get(f"{url}config").json()
+        self._events = config["dependencies"]
+        self._props = {each["id"]: each["props"] for each in config["components"]}
+        self._inside = self._below(config["layout"], tab)
+        self.errors = []
 
-    def show(self, url, tab, *, faces=True):
-        self.requests.clear(), self.errors.clear()
-        self.open(url)
-        self.wait_for(f"!!{named(TABS, tab)}")
-        # Parts of the page are shown before they listen.
-        while self.evaluate(f"{named(TABS, tab)}.ariaSelected") != "true":
-            self.click(named(TABS, tab))
-            time.sleep(0.2)
-        self.wait_for(f"!!{PANEL}")
-        self.wait_for(f"!{faces:d} || {FACES}.length > 0")
+    def _below(self, node, tab, inside=False):
+        """The components of a tab, in their order."""
+        props = self._props.get(node["id"], {})
+        found = [node["id"]] if inside else []
+        inside = inside or (props.get("name"), props.get("label")) == ("tab", tab)
+        for child in node.get("children") or []:
+            found += self._below(child, tab, inside)
+        return found
 
-    def press(self, name):
-        self.click(self.element(named(BUTTONS, name)))
-        self.settle()
+    def _find(self, name):
+        """The first component with this label, text or type that can be seen."""
+        for number in self._inside:
+            props = self._props[number]
+            names = [props.get(key) for key in ("label", "value", "name")]
+            if name in names and props.get("visible", True):
+                return number
+        raise LookupError(name)
 
-    def choose_model(self, name):
-        self.click(f"{PANEL}.querySelector('input[aria-expanded]')")
-        options = "[...document.querySelectorAll('[role=option]')]"
-        wanted = f"e => e.innerText.includes({json.dumps(name)})"
-        self.click(self.element(f"{options}.find({wanted})"))
-        self.settle()
+    def props(self, name):
+        return self._props[self._find(name)]
 
-    def tick(self):
-        self.click(f"{PANEL}.querySelector('input[type=checkbox]')")
-        self.settle()
-
-    def choose_region(self, name):
-        """Presses a button below the editor, and waits until the picture is new."""
-        self._fit()
-        seen = self._pictures()
-        self.press(name)
-        end = time.monotonic() + tiny_browser.SECONDS
-        while self._pictures() < seen + 2:  # with its layer
-            assert time.monotonic() < end, self.text()
-            self.settle()
-        self.settle()
-
-    def _fit(self):
-        """Waits until the picture is in the editor and fitted into it."""
-        zoom = f"{PANEL}.querySelector('.zoom-number')?.innerText"
-        self.wait_for(f"parseInt({zoom}) < 100")
-        self.settle()
-
-    def _pictures(self):
-        return sum(request.endswith("/picture.png") for request in self.requests)
-
-    def element(self, script):
-        self.wait_for(f"!!({script})")
-        return script
-
-    def paint(self, points):
-        """Draws in the editor; the points are measured from its middle, pixels."""
-        self._fit()
-        left, top, width, height = self.box(f"{PANEL}.querySelector('canvas')")
-        x, y = left + width / 2, top + height / 2
-        self.drag([(x + dx, y + dy) for dx, dy in points])
-        self.wait_for(f"!!{PANEL}.querySelector('[aria-label=Undo]:enabled')")
-        self.settle()
-
-    def settle(self):
-        """Waits until nothing is under way, and some time more in which it begins."""
-        for _ in range(3):
-            time.sleep(0.4)
-            self.wait_for(f"!{PANEL}.querySelector('.progress-text')")
-            self.wait_for(f"!/uploading/i.test({PANEL}.innerText)")
-
-    def choose(self, path, number=0):
-        inputs = f"{PANEL}.querySelectorAll('input[type=file]')"
-        self.upload(self.element(f"[...{inputs}].at({number})"), path)
-        self.settle()
-
-    def says(self, text):
-        """Waits until it does."""
-        self.wait_for(f"{PANEL}.innerText.includes({json.dumps(text)})")
+    def sees(self, name):
+        try:
+            return bool(self._find(name))
+        except LookupError:
+            return False
 
     def text(self):
-        return self.evaluate(f"{PANEL}.innerText")
+        """Everything that is written in the tab."""
+        shown = (self._props[number] for number in self._inside)
+        return "\n".join(str(p.get("value")) for p in shown if p.get("visible", True))
 
-    def download(self, name, folder):
-        """Clicks a download button; the name and the bytes of what it gives."""
-        self.call(
-            "Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder)
-        )
-        self.click(self.element(named(BUTTONS, name)))
-        end = time.monotonic() + tiny_browser.SECONDS
-        while not (files := [f for f in folder.iterdir() if f.suffix in ENDINGS]):
-            assert time.monotonic() < end, [*folder.iterdir()]
-            time.sleep(0.1)
-        return files[0].name, files[0].read_bytes()
+    def upload(self, path, name="Picture"):
+        self.set(name, self.file(path))
 
-    def toast(self):
-        """What the page's messages say."""
-        return self.wait_for(TOASTS)
+    def file(self, path):
+        """Uploads a file; the value of a component that holds it."""
+        with open(path, "rb") as file:
+            answer = requests.post(f"{self._api}/upload", files={"files": file})
+        meta = {"_type": "gradio.FileData"}
+        return {"path": answer.json()[0], "orig_name": path.name, "meta": meta}
+
+    def set(self, name, value):
+        number = self._find(name)
+        self._props[number]["value"] = value
+        self._trigger(number, "change")
+
+    def press(self, name):
+        self._trigger(self._find(name), "click")
+
+    def release(self, name, value):
+        """Moves a slider."""
+        self._props[self._find(name)]["value"] = value
+        self._trigger(self._find(name), "release")
+
+    def select(self, name, index):
+        """Chooses one picture of a gallery."""
+        self._trigger(self._find(name), "select", {"index": index, "value": None})
+
+    def download(self, name):
+        """The file name and the bytes behind a download button."""
+        value = self.props(name)["value"]
+        answer = requests.get(f"{self._api}/file={value['path']}")
+        assert answer.ok
+        return value["orig_name"], answer.content
+
+    def _trigger(self, number, event, data=None):
+        for each in self._events:
+            if [number, event] in each["targets"]:
+                self._run(each, data)
+
+    def _run(self, event, data=None):
+        session = uuid.uuid4().hex
+        inputs = [self._props[number].get("value") for number in event["inputs"]]
+        body = {"data": inputs, "fn_index": event["id"], "session_hash": session}
+        body["event_data"] = data
+        joined = requests.post(f"{self._api}/queue/join", json=body)
+        assert joined.ok, joined.text
+        done = self._wait(session)
+        if done["success"]:
+            for number, value in zip(event["outputs"], done["output"]["data"]):
+                self._receive(number, value)
+        elif done["output"]["error"]:
+            self.errors.append(done["output"]["error"])
+        unwanted = "trigger_only_on_" + ("failure" if done["success"] else "success")
+        for each in self._events:
+            if each["trigger_after"] == event["id"] and not each[unwanted]:
+                self._run(each)
+
+    def _wait(self, session):
+        address = f"{self._api}/queue/data?session_hash={session}"
+        with requests.get(address, stream=True) as answer:
+            for line in answer.iter_lines():
+                message = json.loads(line[5:]) if line.startswith(b"data:") else {}
+                if message.get("msg") == "process_completed":
+                    return message
+        raise RuntimeError("The page fell silent.")
+
+    def _receive(self, number, value):
+        props = self._props[number]
+        before = props.get("value")
+        is_update = isinstance(value, dict) and value.pop("__type__", "") == "update"
+        props.update(value if is_update else {"value": value})
+        if props.get("value") != before:
+            self._trigger(number, "change")

@@ -1,6 +1,6 @@
 """A server with TF Serving's REST and gRPC interfaces, around real SavedModels.
 
-It says what TF Serving says: its formats of JSON, of numbers and of errors.
+It writes JSON, numbers and errors as TF Serving does.
 """
 
 import base64
@@ -23,7 +23,7 @@ from serving.export import restorer as export
 from serving.export.restorer import Fillable
 
 SIZE, HOLE = 32, 16
-_HTTP = {
+_STATUS = {
     "INVALID_ARGUMENT": 400,
     "FAILED_PRECONDITION": 400,
     "NOT_FOUND": 404,
@@ -59,39 +59,48 @@ class Server:
     def __post_init__(self):
         self.gate.set()
 
-    def check(self, name, version):
-        """Raises the trouble that is next; TF Serving's words for a missing model."""
+    def versions(self, name):
+        if name not in self.states:
+            raise Refusal("NOT_FOUND", f"Could not find any versions of model {name}")
+        return self.states[name]
+
+    def predict(self, name, version, signature, read, unknown):
+        """Runs a signature.
+
+        Args:
+          read: (name of an input, its type) -> its value.
+          unknown: The code and the message if there is no such signature.
+        """
         self.requests += 1
         self.gate.wait()
         if self.troubles:
             raise Refusal(*self.troubles.pop(0))
         ready = [v for v, s in self.states.get(name, {}).items() if s == "AVAILABLE"]
         if not ready or version not in (None, *ready):
-            asked = (
-                f"Latest({name})" if version is None else f"Specific({name}, {version})"
-            )
+            asked = f"Specific({name}, {version})" if version else f"Latest({name})"
             raise Refusal("NOT_FOUND", f"Servable not found for request: {asked}")
-
-    def versions(self, name):
-        if name not in self.states:
-            raise Refusal("NOT_FOUND", f"Could not find any versions of model {name}")
-        return self.states[name]
-
-    def run(self, name, signature, inputs):
-        signature = self.models[name].signatures[signature]
+        if signature not in self.models[name].signatures:
+            raise Refusal(*unknown)
+        run = self.models[name].signatures[signature]
+        specs = run.structured_input_signature[1]
+        inputs = {
+            key: tf.constant(read(key, spec.dtype)) for key, spec in specs.items()
+        }
         try:
-            outputs = signature(**inputs)
+            outputs = run(**inputs)
         except tf.errors.InvalidArgumentError as error:
             raise Refusal("INVALID_ARGUMENT", error.message) from error
         return {key: value.numpy() for key, value in outputs.items()}
 
 
-def specs(signature):
-    return signature.structured_input_signature[1]
+def load(**folders):
+    """A server with version 1 of each model."""
+    models = {name: tf.saved_model.load(str(path)) for name, path in folders.items()}
+    return Server(models, {name: {1: "AVAILABLE"} for name in models})
 
 
 def number(value):
-    """A float32 as TF Serving writes it: 6 digits if these suffice, otherwise 9."""
+    """A float32 with 6 digits if these suffice, otherwise 9."""
     if not np.isfinite(value):
         return "NaN" if np.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     text = f"{value:.6g}"
@@ -100,12 +109,11 @@ def number(value):
     return text if "." in text or "e" in text else f"{text}.0"
 
 
-def write_json(value, as_bytes):
+def write_json(value):
     if isinstance(value, np.ndarray) and value.ndim:
-        return f"[{','.join(write_json(item, as_bytes) for item in value)}]"
+        return f"[{','.join(write_json(item) for item in value)}]"
     if isinstance(value, bytes):
-        text = {"b64": base64.b64encode(value).decode()}
-        return json.dumps(text if as_bytes else value.decode())
+        return json.dumps({"b64": base64.b64encode(value).decode()})
     return number(value) if value.dtype.kind == "f" else str(value)
 
 
@@ -119,9 +127,8 @@ def read_json(value, dtype):
 
 
 def c_escape(text):
-    """Which JSON does not understand: \\' and bytes as octal numbers."""
-    escapes = {b: f"\\{chr(b)}" for b in b"\"'\\"}
-    escapes.update({10: "\\n", 13: "\\r", 9: "\\t"})
+    r"""What JSON does not understand: \' and bytes as octal numbers."""
+    escapes = {**{b: f"\\{chr(b)}" for b in b"\"'\\"}, 10: "\\n", 13: "\\r", 9: "\\t"}
     return "".join(
         escapes.get(b, chr(b) if 32 <= b < 127 else f"\\{b:03o}") for b in text.encode()
     )
@@ -143,7 +150,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         try:
             code, text = 200, make()
         except Refusal as refusal:
-            code = _HTTP[refusal.code]
+            code = _STATUS[refusal.code]
             text = f'{{ "error": "{c_escape(refusal.message)}" }}'
         # A client that has given up does not listen.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -154,44 +161,28 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def status(self):
         name = urllib.parse.unquote(re.fullmatch(r"/v1/models/([^/:]+)", self.path)[1])
+        fine = {"error_code": "OK", "error_message": ""}
         found = [
-            {
-                "version": str(version),
-                "state": state,
-                "status": {"error_code": "OK", "error_message": ""},
-            }
+            {"version": str(version), "state": state, "status": fine}
             for version, state in self.state.versions(name).items()
         ]
         return json.dumps({"model_version_status": found})
 
     def predict(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         path = r"/v1/models/([^/:]+)(?:/versions/(\d+))?:predict"
         name, version = re.fullmatch(path, self.path).groups()
-        name, version = urllib.parse.unquote(name), version and int(version)
-        self.state.check(name, version)
-        request = json.loads(body)
         signature = request["signature_name"]
-        if signature not in self.state.models[name].signatures:
-            raise Refusal(
-                "INVALID_ARGUMENT",
-                f'Serving signature name: "{signature}" not found in signature def',
-            )
-        inputs = {}
-        for key, spec in specs(self.state.models[name].signatures[signature]).items():
-            if key not in request["inputs"]:
-                text = f"Missing named input: {key} in 'inputs' object."
-                raise Refusal("INVALID_ARGUMENT", text)
-            inputs[key] = tf.constant(read_json(request["inputs"][key], spec.dtype))
-        outputs = self.state.run(name, signature, inputs)
-        written = {
-            key: write_json(value, key.endswith("_bytes"))
-            for key, value in outputs.items()
-        }
-        if len(written) == 1:
-            return f'{{"outputs": {next(iter(written.values()))}}}'
-        pairs = ",".join(f'"{key}": {text}' for key, text in written.items())
-        return f'{{"outputs": {{{pairs}}}}}'
+        unknown = f'Serving signature name: "{signature}" not found in signature def'
+        outputs = self.state.predict(
+            urllib.parse.unquote(name),
+            version and int(version),
+            signature,
+            lambda key, dtype: read_json(request["inputs"][key], dtype),
+            ("INVALID_ARGUMENT", unknown),
+        )
+        (output,) = outputs.values()
+        return f'{{"outputs": {write_json(output)}}}'
 
 
 def rest(state):
@@ -201,12 +192,11 @@ def rest(state):
 
 @contextlib.contextmanager
 def listening(handler):
-    """A server of HTTP with this class of handlers; gives the address."""
+    """Serves HTTP with this class of handlers; gives the address."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
-    thread = threading.Thread(
-        target=server.serve_forever, kwargs={"poll_interval": 0.01}
-    )
+    options = {"poll_interval": 0.01}
+    thread = threading.Thread(target=server.serve_forever, kwargs=options)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}"
@@ -227,48 +217,52 @@ def grpc(state, port=0):
         prediction_service_pb2_grpc,
     )
 
-    def answered(method):
-        def answer(self, request, context):
-            try:
-                return method(request)
-            except Refusal as refusal:
-                context.abort(library.StatusCode[refusal.code], refusal.message)
+    def service(base, **methods):
+        def answered(method):
+            def answer(self, request, context):
+                try:
+                    return method(request)
+                except Refusal as refusal:
+                    code = library.StatusCode[refusal.code]
+                    context.abort(code, refusal.message)
 
-        return answer
+            return answer
 
-    @answered
+        methods = {name: answered(method) for name, method in methods.items()}
+        return type("Service", (base,), methods)()
+
     def predict(request):
         spec = request.model_spec
-        version = spec.version.value if spec.HasField("version") else None
-        state.check(spec.name, version)
-        if spec.signature_name not in state.models[spec.name].signatures:
-            text = f'Serving signature key "{spec.signature_name}" not found.'
-            raise Refusal("FAILED_PRECONDITION", text)
-        inputs = {k: tf.constant(tf.make_ndarray(v)) for k, v in request.inputs.items()}
-        outputs = state.run(spec.name, spec.signature_name, inputs)
+        unknown = f'Serving signature key "{spec.signature_name}" not found.'
+        outputs = state.predict(
+            spec.name,
+            spec.version.value if spec.HasField("version") else None,
+            spec.signature_name,
+            lambda key, dtype: tf.make_ndarray(request.inputs[key]),
+            ("FAILED_PRECONDITION", unknown),
+        )
         response = predict_pb2.PredictResponse()
         for key, value in outputs.items():
             response.outputs[key].CopyFrom(tf.make_tensor_proto(value))
         return response
 
-    @answered
     def status(request):
         response = get_model_status_pb2.GetModelStatusResponse()
         for version, name in state.versions(request.model_spec.name).items():
             response.model_version_status.add(version=version, state=name)
         return response
 
-    predictions = prediction_service_pb2_grpc.PredictionServiceServicer
-    models = model_service_pb2_grpc.ModelServiceServicer
     server = library.server(
         futures.ThreadPoolExecutor(2),
         options=[("grpc.max_receive_message_length", -1)],
     )
+    predictions = prediction_service_pb2_grpc.PredictionServiceServicer
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        type("Predictions", (predictions,), {"Predict": predict})(), server
+        service(predictions, Predict=predict), server
     )
+    models = model_service_pb2_grpc.ModelServiceServicer
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(
-        type("Models", (models,), {"GetModelStatus": status})(), server
+        service(models, GetModelStatus=status), server
     )
     port = server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()
@@ -281,15 +275,11 @@ def grpc(state, port=0):
 def export_restorer(folder, seed=0):
     """A restorer of the hole in the center, as experiments export it."""
     tf.keras.utils.set_random_seed(seed)
-    restorer = export.build_restorer(
-        tiny.plain_generator(SIZE), fill=1.0, fillable=Fillable(HOLE, centered=True)
-    )
-    facts = {"image_size": SIZE, "hole_size": HOLE}
-    return export.save(
-        restorer,
-        folder / "export" / "1",
-        extras={"config.json": json.dumps(facts)},
-    )
+    fillable = Fillable(HOLE, centered=True)
+    network = tiny.plain_generator(SIZE)
+    restorer = export.build_restorer(network, fill=1.0, fillable=fillable)
+    said = json.dumps({"image_size": SIZE, "hole_size": HOLE})
+    return export.save(restorer, folder / "export" / "1", extras={"config.json": said})
 
 
 def export_codec(folder):
@@ -304,8 +294,7 @@ def export_codec(folder):
 
 
 def export_echo(folder):
-    """What is sent comes back: numbers, whole numbers and bytes."""
-    module = tf.Module()
+    """Returns its inputs: numbers, whole numbers and bytes."""
 
     def echo(dtype, name):
         spec = tf.TensorSpec(None if dtype != tf.string else [None], dtype, name=name)
@@ -317,11 +306,5 @@ def export_echo(folder):
         "integers": echo(tf.int32, "x"),
         "bytes": echo(tf.string, "x_bytes"),
     }
-    tf.saved_model.save(module, str(folder), signatures=signatures)
+    tf.saved_model.save(tf.Module(), str(folder), signatures=signatures)
     return folder
-
-
-def load(**folders):
-    """A server's state with version 1 of each model."""
-    models = {name: tf.saved_model.load(str(path)) for name, path in folders.items()}
-    return Server(models, {name: {1: "AVAILABLE"} for name in models})

@@ -1,4 +1,4 @@
-"""Client of TF Serving, over REST and gRPC."""
+"""A client of TF Serving, over REST and gRPC."""
 
 from serving.client.client import Client
 

@@ -1,4 +1,4 @@
-"""A client of models that TF Serving serves: pictures in, pictures or files out.
+"""A client of TF Serving that restores, compresses and decompresses pictures.
 
   restorer = Client("http://localhost:8501", model="model3")
   restored = restorer.restore(image, mask)
@@ -9,11 +9,10 @@
   data = codec.compress(image)
   image = codec.decompress(data)
 
-An address with http:// is REST's, without it gRPC's. REST needs neither TensorFlow nor
-the networks' code, and nothing but NumPy and Pillow to restore; gRPC needs
-tensorflow-serving-api (and that TensorFlow). A codec's files are made here, of numbers
-that the server makes: it needs TensorFlow and tensorflow-compression, and the tables
-that lie in the export.
+An address with http:// is one of REST, without it one of gRPC. Restoring over REST
+needs NumPy, Pillow and requests, and no TensorFlow; gRPC needs tensorflow-serving-api,
+which needs TensorFlow. A codec's files are written by the client, from the server's
+latents: that needs TensorFlow and tensorflow-compression, and the tables of the export.
 """
 
 from __future__ import annotations
@@ -21,25 +20,22 @@ from __future__ import annotations
 import io
 import os
 import time
-import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from serving.client import codec, errors
+from serving.client import errors
+from serving.client.codec import build_codec
 from serving.client.errors import STRANGE, Failure, NotServedError
 from serving.client.grpc import Grpc
 from serving.client.rest import Rest
 
-if typing.TYPE_CHECKING:
-    from serving.codec.base import Codec
-
-# Seconds before a server that does not answer is asked again. A model only computes, so
-# that asking it twice does no harm; what took too long once is not tried again.
+# Seconds before an unavailable server is asked again. A model only computes, so asking
+# twice does no harm. A request that took too long is not repeated.
 _PAUSES = (0.2, 1.0)
-_DAY = 86_400.0  # sockets count no more than some weeks
+_DAY = 86_400.0  # sockets take timeouts of up to some weeks
 
 _Answer = TypeVar("_Answer")
 
@@ -48,22 +44,22 @@ class Client:
     """One model of a server.
 
     Args:
-      address: "http://HOST:8501" or "https://...", for REST; "HOST:8500" for gRPC,
-        which is faster for large pictures.
+      address: "http://HOST:8501" or "https://..." for REST; "HOST:8500" for gRPC, which
+        is faster for large pictures.
       model: The name that it is served under.
       version: Its number; None takes the newest that is served.
       timeout: Seconds until each answer must be there, to its last byte; above 0, at
-        most a day. A picture of more than a megapixel is compressed with several
+        most a day. A picture of more than a megapixel is compressed in several
         requests.
-      tables: Of a codec: its export, or a copy of the two files in assets.extra that
-        compressing needs, entropy_tables.npz and config.json. They must be of the very
-        model that is served: nothing that a server tells gives away others, and files
-        made with them could not be read again. Give the version too where models are
-        replaced as the server runs.
+      tables: To compress: the codec's export, or a folder with a copy of two files in
+        its assets.extra, entropy_tables.npz and config.json. They must be those of the
+        model that is served, which nothing can check: files written with others cannot
+        be read again. So pass the version too if models are replaced while the server
+        runs.
 
     Raises:
-      ValueError: If the address or the timeout is none, or the tables are damaged.
-      FileNotFoundError: If the tables are not where they should be.
+      ValueError: If the address or the timeout is not valid, or the tables are damaged.
+      FileNotFoundError: If the tables are not there.
       ImportError: If a package that gRPC or compressing needs is not installed.
     """
 
@@ -84,9 +80,7 @@ class Client:
         self._transport = transport(address, model, version, timeout)
         self._address, self._model, self._version = address, model, version
         self._timeout = timeout
-        self._codec: Codec | None = None
-        if tables is not None:
-            self._codec = codec.build(self._predict, tables)
+        self._codec = None if tables is None else build_codec(self._predict, tables)
 
     def restore(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """Restores what is missing.
@@ -99,10 +93,10 @@ class Client:
           uint8 [H, W, 3]; known pixels are the image's own.
 
         Raises:
-          ValueError: If these are no picture and its mask.
-          RefusedError: If the hole is not one that the model fills.
-          NotServedError: If the model is not there.
-          UnavailableError: If the server is not there.
+          ValueError: If these are not a picture and its mask.
+          RefusedError: If the model does not fill the hole.
+          NotServedError: If the server does not serve the model.
+          UnavailableError: If there is no server.
           DeadlineError: If it takes too long.
           ServerError: If it fails.
         """
@@ -119,52 +113,43 @@ class Client:
                 f"values up to {mask.max()}. Pass mask > 127 for one of 0 and 255."
             )
         white = mask.reshape(image.shape[:2]).astype(np.uint8) * np.uint8(255)
-        inputs = {
-            "image_bytes": [encode(image)],
-            "mask_bytes": [encode(white)],
-        }
+        inputs = {"image_bytes": [encode(image)], "mask_bytes": [encode(white)]}
         answer = self._predict("serving_bytes", inputs)
         try:
             (data,) = answer
             return decode(data, image.shape)
         # Pillow's plugins raise a dozen kinds of errors for damaged pictures.
         except Exception as error:
-            why = f"something else than one restored picture ({error})"
+            why = f"something other than one restored picture ({error})"
             raise self._explained(Failure(STRANGE, why)) from error
 
     def compress(self, image: np.ndarray) -> bytes:
-        """A picture -> the bytes of a file, as the codec's `compress`.
+        """A picture, uint8 [H, W, 3] of any size -> the bytes of a compressed file.
 
-        These are the bytes that experiments.compress writes on the server's kind of
-        machine. Another kind may round a latent otherwise, which makes another file,
-        as good and readable by all.
-
-        Args:
-          image: uint8 [H, W, 3] of any size.
+        They are the bytes that experiments.compress writes on the same kind of machine
+        as the server. Another kind may round a latent differently: the file differs,
+        and every machine can read it.
 
         Raises:
-          ValueError: If it is no such picture, or without tables; see also `restore`.
+          ValueError: If it is not a picture, or without tables; see also `restore`.
         """
         return self._coder().compress(check(image))
 
     def decompress(self, data: bytes) -> np.ndarray:
-        """The bytes of a file -> uint8 [H, W, 3], as the codec's `decompress`.
+        """The bytes of a compressed file -> its picture, uint8 [H, W, 3].
 
         Raises:
-          CorruptFileError: If the file is not as `compress` made it.
-          ForeignFileError: If it is no such file, or another model's.
+          CorruptFileError: If the file is damaged.
+          ForeignFileError: If it is not a compressed file, or another model's.
           ValueError: Without tables; see also `restore`.
         """
         return self._coder().decompress(data)
 
     def versions(self) -> dict[int, str]:
-        """Version -> its state; "AVAILABLE" is one that answers.
+        """Version -> its state; an "AVAILABLE" one answers.
 
         Raises:
-          NotServedError: If the server has none.
-          UnavailableError: If the server is not there.
-          DeadlineError: If it takes too long.
-          ServerError: If it fails.
+          NotServedError: If the server has none; see also `restore`.
         """
         try:
             return self._patiently(self._transport.states)
@@ -173,7 +158,7 @@ class Client:
                 raise self._explained(failure) from failure
             raise NotServedError(
                 f"{self._address} serves no model called {self._model!r}. Pass a name "
-                "that stands in its models.config."
+                "from its models.config."
             ) from failure
 
     def _predict(
@@ -193,7 +178,7 @@ class Client:
             ) from failure
 
     def _patiently(self, ask: Callable[[], _Answer]) -> _Answer:
-        """Asks, and asks again while the server is not there."""
+        """Asks, and asks again while the server is unavailable."""
         for pause in _PAUSES:
             try:
                 return ask()
@@ -208,7 +193,8 @@ class Client:
             failure, server=self._address, model=self._model, timeout=self._timeout
         )
 
-    def _coder(self) -> Codec:
+    def _coder(self):
+        """The codec, if it was given its tables."""
         if self._codec is None:
             raise ValueError(
                 "Compressing needs the codec's tables: pass Client(tables=FOLDER), its "
@@ -224,10 +210,10 @@ def _is_grpc(address: str) -> bool:
 
 
 def check(image: np.ndarray) -> np.ndarray:
-    """What is passed for a picture, as an array.
+    """A picture as an array.
 
     Raises:
-      ValueError: Unless it is uint8 [H, W, 3]; the message says how to make it that.
+      ValueError: If it is not uint8 [H, W, 3]; the message says how to convert it.
     """
     image = np.asarray(image)
     ways_out = []
@@ -262,8 +248,8 @@ def decode(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
     """The bytes of a picture -> uint8 of that shape, [H, W, 3].
 
     Raises:
-      ValueError: If it is no picture, or one of another size.
-      Exception: Any that Pillow has for damaged ones.
+      ValueError: If it is not a picture, or one of another size.
+      Exception: One of Pillow's, if it is damaged.
     """
     try:
         with Image.open(io.BytesIO(data)) as picture:

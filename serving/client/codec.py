@@ -1,49 +1,46 @@
-"""A codec whose networks run in a server: its files are made and read here."""
+"""A codec whose networks run on a server; the client writes and reads its files."""
 
 from __future__ import annotations
 
 import json
 import os
 import pathlib
-import typing
 from collections.abc import Callable
 
 import numpy as np
 
 from serving.client.errors import ServerError
 
-if typing.TYPE_CHECKING:
-    from serving.codec.base import Codec
-
-_TABLES, _FACTS = "entropy_tables.npz", "config.json"
+_TABLES, _CONFIG = "entropy_tables.npz", "config.json"
 
 
-def build(predict: Callable, folder: str | os.PathLike) -> Codec:
-    """Makes a codec of a server's signatures and an export's tables.
+def build_codec(predict: Callable, folder: str | os.PathLike):
+    """Builds a codec from a server's signatures and an export's tables.
 
     Args:
       predict: Signature, {name: array} -> its output, numbers or bytes.
       folder: The export, or any folder with the two files.
 
     Returns:
-      The codec; a ServerError comes of answers that are none.
+      A `serving.codec.image_codec.Codec`, which raises a ServerError for answers that
+      are not of the network's shape.
 
     Raises:
-      ValueError: If the files are not an export's.
-      FileNotFoundError: If it has not both files.
+      ValueError: If the files are damaged.
+      FileNotFoundError: If one of them is missing.
       ImportError: If tensorflow-compression is not installed.
     """
     place = pathlib.Path(folder)
     place = place / "assets.extra" if (place / "assets.extra").is_dir() else place
-    for name in (_TABLES, _FACTS):
+    for name in (_TABLES, _CONFIG):
         if not (place / name).exists():
             raise FileNotFoundError(
                 f"{place} has no {name}. Pass an export of portrait_autoencoder that "
                 "was trained with --entropy=factorized, or a folder with its "
-                f"{_TABLES} and {_FACTS}. Files of cvae_dcgan are made without a "
-                "server, by experiments.compress."
+                f"{_TABLES} and {_CONFIG}. For cvae_dcgan use experiments.compress, "
+                "which needs no server."
             )
-    # Imported here, because restoring needs no TensorFlow.
+    # Imported here because they need TensorFlow, and restoring does not.
     try:
         from serving.codec.container import CELL
         from serving.codec.entropy import EntropyTables
@@ -68,16 +65,16 @@ def build(predict: Callable, folder: str | os.PathLike) -> Codec:
         drawn = predict("synthesis", {"latents": np.asarray(latents).astype(np.int32)})
         return _checked(drawn, shape).astype(np.float32)
 
-    return ImageCodec(analyze, synthesize, tables, _model_id(place / _FACTS))
+    return ImageCodec(analyze, synthesize, tables, _model_id(place / _CONFIG))
 
 
 def _checked(answer: np.ndarray | list[bytes], shape: tuple[int, ...]) -> np.ndarray:
-    """A network's answer, which must be numbers of that shape."""
+    """A network's answer, if it is numbers of this shape."""
     found = np.asarray(answer)
     if found.dtype.kind not in "iuf" or found.shape != shape:
         raise ServerError(
-            f"The server answers with {found.dtype} {list(found.shape)}, where numbers "
-            f"of {list(shape)} are due. Pass Client(tables=FOLDER) of the model that "
+            f"The server answers with {found.dtype} {list(found.shape)}, expected "
+            f"numbers of {list(shape)}. Pass Client(tables=FOLDER) of the model that "
             "it serves."
         )
     return found
@@ -88,5 +85,5 @@ def _model_id(path: pathlib.Path) -> bytes:
         return bytes.fromhex(json.loads(path.read_text())["model_id"])
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"{path} says no model_id ({error}). Copy it from the export again."
+            f"{path} has no model_id ({error}). Copy it from the export again."
         ) from error

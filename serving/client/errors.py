@@ -1,4 +1,4 @@
-"""What goes wrong between a client and TF Serving, told so that it can be mended."""
+"""Errors of the client of TF Serving; their messages say what to do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 
 class UnavailableError(ConnectionError):
-    """Nobody answers at the address, or a server that is too busy."""
+    """There is no server at the address, or it is too busy."""
 
 
 class DeadlineError(TimeoutError):
@@ -14,30 +14,30 @@ class DeadlineError(TimeoutError):
 
 
 class NotServedError(ValueError):
-    """The server has no such model, or has it not ready, or not such a signature."""
+    """The server does not have the model, its signature, or not ready."""
 
 
 class RefusedError(ValueError):
-    """The model does not take what it was given; the message says what it takes."""
+    """The model does not accept the inputs; the message says what it accepts."""
 
 
 class ServerError(OSError):
-    """An answer that is none, or a failure of the server's own."""
+    """The server failed, or its answer makes no sense."""
 
 
-# The code of what is answered, and is not what TF Serving answers.
+# The code of answers that TF Serving would not give.
 STRANGE = "STRANGE"
 
-# What every further request would meet as well.
+# Errors that every further request would meet too.
 LASTING = (UnavailableError, DeadlineError, NotServedError, ServerError)
 
 
 class Failure(Exception):
-    """What a transport could not do.
+    """A request failed.
 
     Args:
-      code: gRPC's name for it, such as "NOT_FOUND", or `STRANGE`.
-      message: Of the server, or of the connection.
+      code: One of gRPC's, such as "NOT_FOUND", or `STRANGE`.
+      message: From the server, or about the connection.
     """
 
     def __init__(self, code: str, message: str):
@@ -46,15 +46,15 @@ class Failure(Exception):
         self.message = message
 
 
-# What the codes say of a request whose model and signature are there.
+# The codes of inputs that a model does not accept.
 _REFUSALS = ("INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE")
 
 
 def explain(failure: Failure, *, server: str, model: str, timeout: float) -> Exception:
-    """Makes of a failed prediction what is told to users.
+    """The error for users about a failed prediction.
 
     Args:
-      failure: Any but NOT_FOUND, of which only `Client` knows more.
+      failure: Any but NOT_FOUND, about which only `Client` knows more.
       server: Its address.
       model: Its name.
       timeout: In seconds.
@@ -65,8 +65,8 @@ def explain(failure: Failure, *, server: str, model: str, timeout: float) -> Exc
     message = readable(failure.message)
     if failure.code == "UNAVAILABLE":
         return UnavailableError(
-            f"{server} does not serve: {message}. Is the address right, and TF Serving "
-            "running there? python -m experiments.serve starts one."
+            f"{server} does not serve: {message}. Is the address right, and is TF "
+            "Serving running there? python -m experiments.serve starts it."
         )
     if failure.code == "DEADLINE_EXCEEDED":
         return DeadlineError(
@@ -77,15 +77,15 @@ def explain(failure: Failure, *, server: str, model: str, timeout: float) -> Exc
     if re.search(r"signature (name|key).*not found", message):
         return NotServedError(
             f"{model!r} at {server} is another kind of model: {message}. Restorers "
-            "restore, and codecs compress and decompress."
+            "restore; codecs compress and decompress."
         )
     if failure.code in _REFUSALS:
         return RefusedError(f"{model!r} at {server} refuses this: {message}.")
     if failure.code == STRANGE:
         return ServerError(
             f"{server} gave no answer of {model!r}, but {message}. Is it TF Serving's "
-            "address, with http:// for the port of REST and without for that of gRPC, "
-            "and the model an export of facemend?"
+            "address, with http:// for REST's port and without for gRPC's, and is the "
+            "model an export of facemend?"
         )
     return ServerError(
         f"{server} failed: {failure.code}, {message}. Its log may say more."
@@ -93,9 +93,9 @@ def explain(failure: Failure, *, server: str, model: str, timeout: float) -> Exc
 
 
 def readable(message: str) -> str:
-    """Of TensorFlow's errors, what an assertion of ours says, or the first line."""
+    """The text of an assertion in a TensorFlow error, or the error's first line."""
     ours = re.search(r"assertion failed: \[([^\]]+)\]", message)
     if ours:
         return ours.group(1).rstrip(".")
-    # What follows the first line is where in the graph it happened.
+    # The lines after it say where in the graph it happened.
     return message.strip().partition("\n")[0].rstrip(".")

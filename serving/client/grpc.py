@@ -12,22 +12,15 @@ _OPTIONS = [
     # A picture in float32 is soon larger than the 4 MiB that clients take by default.
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
-    # By default a channel waits a second before it connects again, and `Client` asks
-    # again sooner.
+    # By default a channel reconnects after a second, and `Client` asks again sooner.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    # As REST: straight to the server.
+    # Straight to the server, as over REST.
     ("grpc.enable_http_proxy", 0),
 ]
 
 
 class Grpc:
-    """One model of a server.
-
-    Args:
-      address: Such as "localhost:8500"; the connection is not encrypted.
-      model: Its name.
-      version: Its number, or None for what the server has newest.
-      timeout: Seconds until there must be an answer.
+    """One model of a server, as `Rest`, over a connection that is not encrypted.
 
     Raises:
       ImportError: If tensorflow-serving-api is not installed.
@@ -45,9 +38,9 @@ class Grpc:
             )
         except ImportError as error:
             raise ImportError(
-                f"{address!r} is served over gRPC, which needs tensorflow-serving-api "
-                f"2.14.1 ({error}): pip install .[serving]. REST does not: pass "
-                "http://HOST:8501."
+                f"{address!r} is an address of gRPC, which needs "
+                f"tensorflow-serving-api 2.14.1 ({error}): pip install .[serving]. "
+                "REST does not: pass http://HOST:8501."
             ) from error
         self._error = grpc.RpcError
         self._timeout = timeout
@@ -64,11 +57,11 @@ class Grpc:
     def predict(
         self, signature: str, inputs: Mapping[str, np.ndarray | Sequence[bytes]]
     ) -> np.ndarray | list[bytes]:
-        """Runs a signature with one output; see `client_rest.Rest.predict`.
+        """Runs a signature with one output, as `Rest.predict`.
 
-        Numbers come back in the type that the model gives them.
+        Numbers have the model's own type.
         """
-        # The messages have imported it already.
+        # Here, because restoring over REST needs no TensorFlow.
         import tensorflow as tf
 
         request = self._predict_request(model_spec=self._spec)
@@ -80,12 +73,12 @@ class Grpc:
             (output,) = (tf.make_ndarray(value) for value in answer.outputs.values())
         except (ValueError, TypeError) as error:
             raise Failure(
-                STRANGE, f"something else than one output ({error})"
+                STRANGE, f"something other than one output ({error})"
             ) from error
         return list(output) if output.dtype == object else output
 
     def states(self) -> dict[int, str]:
-        """As `client_rest.Rest.states`."""
+        """Version -> its state, as `Rest.states`."""
         request = self._status_request()
         request.model_spec.name = self._spec.name
         answer = self._call(self._models.GetModelStatus, request)
@@ -96,7 +89,7 @@ class Grpc:
                 for found in answer.model_version_status
             }
         except ValueError as error:
-            raise Failure(STRANGE, f"something else than states ({error})") from error
+            raise Failure(STRANGE, f"something other than states ({error})") from error
 
     def _call(self, method, request):
         try:

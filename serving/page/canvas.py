@@ -1,8 +1,8 @@
-"""The square on which people paint what is missing, and the mask that it means.
+"""The square canvas on which missing parts are painted, and the parts it can mark.
 
-It has the same size for every picture, because Gradio's editor puts what it is given
-beside its place where a picture is not as large as its first canvas. A picture is
-fitted into it, with margins that mean nothing.
+The canvas has the same size for every picture, because Gradio's editor misplaces a
+picture that is smaller than its first canvas. A picture is fitted into it, with margins
+that are ignored. `Faces` knows where the face is whose parts the buttons mark.
 """
 
 from __future__ import annotations
@@ -19,11 +19,19 @@ from serving.photo.framing import NoFaceError
 
 SIDE = 640  # pixels
 PAINT = (11, 110, 106, 204)  # RGBA of what is missing
-_MARGIN = 245  # of 255
+_MARGIN = 245  # of 255, the gray of the margins
+
+# Labels of buttons -> parts as `photo.masks` names them.
+PARTS = {name.replace("_", " ").capitalize(): name for name in masks.REGIONS}
+CENTER = "Center"
+REGIONS = (CENTER, *PARTS)
+
+# image uint8 [H, W, 3] -> landmarks of each face, float [5, 2], the largest first
+Find = Callable[[np.ndarray], list]
 
 
 def fit(image: np.ndarray) -> np.ndarray:
-    """A picture in the square, uint8 [H, W, 3] -> [SIDE, SIDE, 3]."""
+    """Fits a picture into the canvas, uint8 [H, W, 3] -> [SIDE, SIDE, 3]."""
     top, left, height, width = _place(image.shape[:2])
     canvas = np.full((SIDE, SIDE, 3), _MARGIN, np.uint8)
     fitted = pixels.resize(image, height, width)
@@ -45,11 +53,11 @@ def painted(layers: Sequence[np.ndarray], size: tuple[int, int]) -> np.ndarray:
 
     Args:
       layers: Of the editor, each uint8 RGBA [S, S, 4]; S is `SIDE`, or a multiple on
-        screens whose pixels are small.
+        high-resolution screens.
       size: Height and width of the picture, pixels.
 
     Returns:
-      uint8 [height, width, 1], 1 = missing: what is at least half covered.
+      uint8 [height, width, 1], 1 = missing: where at least half is covered.
     """
     top, left, height, width = _place(size)
     mask = np.zeros(size, bool)
@@ -61,49 +69,23 @@ def painted(layers: Sequence[np.ndarray], size: tuple[int, int]) -> np.ndarray:
     return mask.astype(np.uint8)[..., None]
 
 
-def center(size: tuple[int, int], hole: tuple[float, float]) -> np.ndarray:
-    """The mask of a picture's center.
-
-    Args:
-      size: Height and width of the picture, pixels.
-      hole: Where it begins and ends, as shares of each side; see
-        `photo.PhotoRestorer`.
-
-    Returns:
-      uint8 [height, width, 1], 1 = missing.
-    """
-    mask = np.zeros((*size, 1), np.uint8)
-    (top, bottom), (left, right) = (np.rint(np.multiply(s, hole)) for s in size)
-    mask[int(top) : int(bottom), int(left) : int(right)] = 1
-    return mask
-
-
 def _place(size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Top, left, height and width of a picture of that size in the square."""
+    """Top, left, height and width of a picture of this size in the canvas."""
     scale = SIDE / max(size)
     height, width = (max(round(scale * side), 1) for side in size)
     return (SIDE - height) // 2, (SIDE - width) // 2, height, width
 
 
-# What buttons say -> parts as `face_regions` calls them.
-PARTS = {name.replace("_", " ").capitalize(): name for name in masks.REGIONS}
-CENTER = "Center"
-REGIONS = (CENTER, *PARTS)
-
-# image uint8 [H, W, 3] -> landmarks of each face, float [5, 2], the largest first
-Find = Callable[[np.ndarray], list]
-
-
 class Faces:
-    """Finds faces: those that were drawn here are known, others are looked for.
+    """Finds faces: those of the examples are known, others are searched for.
 
     Args:
       known: Pictures, uint8 [H, W, 3], and the landmarks of the one face of each.
-      find: Looks for faces in any other picture, as `face_finder.FaceFinder`; None
-        where that is not installed.
+      find: Finds the faces in any other picture, such as a `photo.finder.FaceFinder`;
+        None if that is not installed.
 
     Attributes:
-      installed: Whether others can be looked for.
+      installed: Whether other pictures can be searched.
     """
 
     def __init__(
@@ -113,11 +95,11 @@ class Faces:
     ):
         self._known = {_key(image): landmarks for image, landmarks in known}
         self._find = find
-        self._lock = threading.Lock()  # MediaPipe does one thing at a time
+        self._lock = threading.Lock()  # MediaPipe is not thread-safe
         self.installed = find is not None
 
     def __call__(self, image: np.ndarray) -> list[np.ndarray]:
-        """The landmarks of each face of uint8 [H, W, 3]; none where none is found."""
+        """The landmarks of each face of uint8 [H, W, 3]."""
         landmarks = self._known.get(_key(image))
         if landmarks is not None:
             return [landmarks]
@@ -134,7 +116,7 @@ class Faces:
         Args:
           name: One of `REGIONS`: the picture's center, or a part of its largest face.
           image: uint8 [H, W, 3].
-          hole: See `app_canvas.center`.
+          hole: See `photo.masks.center`.
 
         Returns:
           uint8 [H, W, 1], 1 = missing.
@@ -144,19 +126,19 @@ class Faces:
         """
         size = image.shape[:2]
         if name == CENTER:
-            return center(size, hole)
+            return masks.center(size, hole)
         faces = self(image)
         if not faces:
             raise NoFaceError(
                 "No face was found in this picture. Paint over the part instead."
                 if self.installed
-                else "Finding faces in other pictures than the drawn ones needs "
+                else "Finding faces in pictures other than the drawn ones needs "
                 "MediaPipe (pip install '.[face]'). Paint over the part instead."
             )
-        part = masks.mask(PARTS[name], faces[0], *size)
+        part = masks.region(PARTS[name], faces[0], *size)
         return part.astype(np.uint8)[..., None]
 
 
 def _key(image: np.ndarray) -> bytes:
-    """What no other picture has."""
+    """A hash that tells pictures apart."""
     return hashlib.sha256(str(image.shape).encode() + image.tobytes()).digest()

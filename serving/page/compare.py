@@ -1,4 +1,4 @@
-"""The tab *Compare*: one hole in one picture, by every restorer, with numbers."""
+"""The tab *Compare*: fills one hole with every restorer and measures the results."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def build(
     faces: Faces,
     examples: Sequence[str],
 ) -> None:
-    """Puts the tab's contents where it is called.
+    """Builds the tab.
 
     Args:
-      models: By name; without one the others are compared.
-      tools: Restorers that are no models, and the measures.
-      faces: Where the faces of pictures are.
+      models: By name; without any the others are compared.
+      tools: The restorers that are not models, and the measures.
+      faces: Finds the faces of pictures.
       examples: Paths of pictures to try.
     """
     restorers = {**models, **tools.plain}
@@ -45,25 +45,24 @@ def build(
             )
             button = gr.Button("Compare", variant="primary")
         with gr.Column(scale=3, min_width=380, elem_classes="results"):
-            nothing = widgets.empty(
-                "Choose a whole picture and hide a part of it. Every restorer fills "
-                "the same hole, and what it hides tells how far off each of them is."
-            )
-            gallery = gr.Gallery(
-                show_label=False,
-                format="png",
-                columns=4,
-                object_fit="contain",
-                interactive=False,
-                buttons=["fullscreen"],
-                visible=False,
-                elem_classes="pictures",
-            )
-            table = gr.HTML(visible=False)
-    results = [nothing, gallery, table]
+            results = [
+                widgets.placeholder(
+                    "Choose a whole picture and hide a part of it. Every restorer "
+                    "fills the same hole, and is measured against the original."
+                ),
+                gr.Gallery(
+                    label="Results",
+                    show_label=False,
+                    columns=4,
+                    object_fit="contain",
+                    elem_classes="pictures",
+                    **widgets.RESULT,
+                ),
+                gr.HTML(visible=False),
+            ]
 
     def clear():
-        return [gr.update(visible=True), *[gr.update(visible=False)] * 2]
+        return widgets.empty_results(len(results))
 
     def compare(path, drawn, progress=gr.Progress()):  # noqa: B008
         image = widgets.read(path)
@@ -74,26 +73,23 @@ def build(
         )
         rows = [*progress.tqdm(found, total=len(restorers), unit="restorers")]
         hidden = np.where(mask, np.uint8(_HIDDEN), image)
-        shown = [(image, "original"), (hidden, "hidden")]
-        shown += [(row.image, row.label) for row in rows if row.image is not None]
-        refused = [row.label for row in rows if row.image is None]
+        pictures = [(image, "original"), (hidden, "hidden")]
+        pictures += [(row.image, row.label) for row in rows if row.image is not None]
         text = widgets.table(rows, tools.metrics, ours=models)
-        height, width = image.shape[:2]
+        refused = ", ".join(row.label for row in rows if row.image is None)
         if refused:
-            named = html.escape(", ".join(refused))
-            text += f'<p class="said">Without a picture: {named}; see the table.</p>'
-        text += (
-            f'<p class="said">In the hole ({mask.mean():.1%} of {width:,} × {height:,} '
-            "pixels), against what it hides. The best is bold. One picture says "
-            "little: reports measure hundreds, with intervals.</p>"
+            text += widgets.captioned(
+                f"Without a picture: {html.escape(refused)}; see the table."
+            )
+        height, width = image.shape[:2]
+        text += widgets.captioned(
+            f"Measured in the hole ({mask.mean():.1%} of {width:,} × {height:,} "
+            "pixels) against the original. The best values are bold. One picture "
+            "proves little: the reports measure hundreds, with intervals."
         )
-        return (
-            gr.update(visible=False),
-            gr.update(value=shown, visible=True),
-            gr.update(value=text, visible=True),
-        )
+        return gr.update(visible=False), widgets.show(pictures), widgets.show(text)
 
     gr.on([file.change, editor.change], clear, None, results, **widgets.SHOW)
     button.click(clear, None, results, **widgets.SHOW).then(
-        widgets.told(compare), [file, editor], results, **widgets.WORK
+        widgets.show_errors(compare), [file, editor], results, **widgets.WORK
     )

@@ -1,4 +1,4 @@
-"""The tab *Compress*: a picture's file by one of several codecs, beside JPEG's."""
+"""The tab *Compress*: compresses a picture with a codec, next to JPEG."""
 
 from __future__ import annotations
 
@@ -9,24 +9,23 @@ from collections.abc import Mapping, Sequence
 import gradio as gr
 
 from serving.codec.base import Codec
-from serving.page import actions, uploads, widgets
+from serving.codec.container import SUFFIX
+from serving.page import actions, widgets
 from serving.page.actions import Row, Tools
 from serving.png import DECODED, encode_png
 
-SUFFIX = ".fmc"
-
 
 def build(codecs: Mapping[str, Codec], tools: Tools, examples: Sequence[str]) -> None:
-    """Puts the tab's contents where it is called.
+    """Builds the tab.
 
     Args:
-      codecs: By name, from small files to good pictures; without one it says how to
-        get one.
+      codecs: By name, from the smallest files to the best pictures; without any the tab
+        says how to train one.
       tools: The format to compare with, and the measures.
       examples: Paths of pictures to try.
     """
     if not codecs:
-        widgets.missing(
+        widgets.no_model(
             "Compressing needs a codec, one for each rate. This trains one on drawn "
             "faces and starts the page with it; the README has the rest.",
             "python -m experiments.portrait_autoencoder --preset=cpu "
@@ -34,8 +33,7 @@ def build(codecs: Mapping[str, Codec], tools: Tools, examples: Sequence[str]) ->
             "runs/codec/export/1",
         )
         return
-    rival = tools.rival.name
-    names = list(codecs)
+    rival, names = tools.rival.name, list(codecs)
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=340):
             file = widgets.picker(examples)
@@ -43,58 +41,47 @@ def build(codecs: Mapping[str, Codec], tools: Tools, examples: Sequence[str]) ->
                 names,
                 value=names[len(names) // 2],
                 label="Codec",
-                info="From small files to good pictures.",
+                info="From the smallest files to the best pictures.",
             )
             button = gr.Button("Compress", variant="primary")
             with gr.Accordion(f"Open a {SUFFIX} file", open=False):
-                _opener(codecs)
+                _build_opener(codecs)
         with gr.Column(scale=1, min_width=340, elem_classes="results"):
-            nothing = widgets.empty(
-                f"Choose a picture. Its file appears here, beside a {rival} of as many "
-                "bytes."
+            nothing = widgets.placeholder(
+                f"Choose a picture. The compressed one appears here, next to a {rival} "
+                "of as many bytes."
             )
-            slider = gr.ImageSlider(
-                label=f"Left {rival}, right the codec",
-                format="png",
-                interactive=False,
-                buttons=["fullscreen"],
-                visible=False,
-                max_height=560,
-                elem_classes="pair",
-            )
-            said = gr.HTML(visible=False)
+            slider = widgets.pair(f"Left {rival}, right the codec")
+            numbers = gr.HTML(visible=False)
             with gr.Row(visible=False) as downloads:
                 small = gr.DownloadButton(f"Download {SUFFIX}", size="md")
                 decoded = gr.DownloadButton("Download PNG", size="md")
-    results = [nothing, slider, said, downloads, small, decoded]
+    results = [nothing, slider, numbers, downloads, small, decoded]
 
-    def clear(_):
-        return [gr.update(visible=True), *[gr.update(visible=False)] * 3] + [None] * 2
+    def clear():
+        return [*widgets.empty_results(4), None, None]
 
     def compress(path, name):
         image = widgets.read(path)
         data, ours, theirs = actions.compress(codecs[name], name, image, tools)
         given = Row("as uploaded", {}, image, size=pathlib.Path(path).stat().st_size)
         text = widgets.table([given, ours, theirs], tools.metrics, ours=[name])
-        text += f'<p class="said">{html.escape(_difference(ours, theirs, tools))}</p>'
-        pair = [uploads.shrink(r.image, widgets.SHOWN) for r in (theirs, ours)]
-        png = encode_png(ours.image, DECODED)
-        stem = widgets.stem(path)
+        text += widgets.captioned(html.escape(_difference(ours, theirs, tools)))
         return (
             gr.update(visible=False),
-            gr.update(value=tuple(pair), visible=True),
-            gr.update(value=text, visible=True),
+            widgets.pair_value(theirs.image, ours.image),
+            widgets.show(text),
             gr.update(visible=True),
-            widgets.offer(stem + SUFFIX, data),
-            widgets.offer(f"{stem}-decoded.png", png),
+            widgets.download(widgets.stem(path) + SUFFIX, data),
+            _download_png(path, ours.image),
         )
 
-    gr.on([file.change, rate.change], clear, file, results, **widgets.SHOW)
-    button.click(widgets.told(compress), [file, rate], results, **widgets.WORK)
+    gr.on([file.change, rate.change], clear, None, results, **widgets.SHOW)
+    button.click(widgets.show_errors(compress), [file, rate], results, **widgets.WORK)
 
 
 def _difference(ours: Row, theirs: Row, tools: Tools) -> str:
-    """The codec against the rival, in words."""
+    """The codec against the rival, sentences."""
     rival = tools.rival.name
     parts = []
     for metric in tools.metrics:
@@ -106,32 +93,28 @@ def _difference(ours: Row, theirs: Row, tools: Tools) -> str:
     more = theirs.size - ours.size
     if more > ours.size / 50:
         text += f", though the {rival} is {more:,} bytes larger"
-    return f"{text}. A {SUFFIX} file is read only by the model that wrote it."
+    return f"{text}. Only the model that wrote a {SUFFIX} file can read it."
 
 
-def _opener(codecs: Mapping[str, Codec]) -> None:
-    """Reads a file again."""
+def _build_opener(codecs: Mapping[str, Codec]) -> None:
+    """Decompresses a file."""
     file = gr.File(label=f"A {SUFFIX} file", file_types=[SUFFIX], height=112)
-    picture = gr.Image(
-        label="What it holds",
-        format="png",
-        interactive=False,
-        visible=False,
-        buttons=["fullscreen"],
-        elem_classes="opened",
-    )
+    picture = gr.Image(label="Decompressed", elem_classes="opened", **widgets.RESULT)
     whole = gr.DownloadButton("Download PNG", size="md", visible=False)
 
     def show(path):
         if not path:
             return gr.update(value=None, visible=False), gr.update(visible=False)
         image = actions.decompress(codecs, pathlib.Path(path).read_bytes())
-        png = encode_png(image, DECODED)
-        offered = widgets.offer(f"{widgets.stem(path)}-decoded.png", png)
-        small = uploads.shrink(image, widgets.SHOWN)
         return (
-            gr.update(value=small, visible=True),
-            gr.update(value=offered, visible=True),
+            widgets.show(widgets.preview(image)),
+            widgets.show(_download_png(path, image)),
         )
 
-    file.change(widgets.told(show), file, [picture, whole], **widgets.WORK)
+    file.change(widgets.show_errors(show), file, [picture, whole], **widgets.WORK)
+
+
+def _download_png(path: str, image) -> str:
+    """Writes a decompressed picture for download, named after the file it was in."""
+    data = encode_png(image, DECODED)
+    return widgets.download(f"{widgets.stem(path)}-decoded.png", data)

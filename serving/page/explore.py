@@ -1,4 +1,4 @@
-"""The tab *Explore*: what a model draws between two faces."""
+"""The tab *Explore*: interpolates between two faces in a model's latent space."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from serving import png
 from serving.codec.latent_codec import LatentCodec
 from serving.page import actions, widgets
 
-_STEPS = 7  # of the walk
-_SIDE, _SMALL = 256, 128  # pixels, of a face on the page and in the walk
+_STEPS = 7  # of the strip
+_SIDE, _SMALL = 256, 128  # pixels, of the face in the middle and of faces in the strip
 
 
 def build(latents: Mapping[str, LatentCodec], examples: Sequence[str]) -> None:
-    """Puts the tab's contents where it is called.
+    """Builds the tab.
 
     Args:
-      latents: Models, by name; without one it says how to get one.
+      latents: Models by name; without any the tab says how to train one.
       examples: Paths of pictures to try.
     """
     if not latents:
-        widgets.missing(
-            "Exploring needs a model that makes a face of some hundred numbers. This "
-            "trains one on drawn faces and starts the page with it; the README has the "
-            "rest.",
+        widgets.no_model(
+            "Exploring needs a model that encodes a face as a few hundred numbers. "
+            "This trains one on drawn faces and starts the page with it; the README "
+            "has the rest.",
             "python -m experiments.cvae_dcgan --preset=cpu --workdir=runs/latents",
             "runs/latents/export/1",
         )
@@ -41,66 +41,52 @@ def build(latents: Mapping[str, LatentCodec], examples: Sequence[str]) -> None:
                 names, value=names[0], label="Model", visible=len(names) > 1
             )
         with gr.Column(scale=1, min_width=340, elem_classes="results"):
-            nothing = widgets.empty(
-                "Choose two faces. What the model draws between them appears here."
+            nothing = widgets.placeholder(
+                "Choose two faces. The faces between them appear here."
             )
             share = gr.Slider(
-                0, 100, 50, step=1, label="How much of the second, %", visible=False
+                0, 100, 50, step=1, label="Share of the second face, %", visible=False
             )
-            face = gr.Image(
-                label="Drawn by the model",
-                format="png",
-                interactive=False,
-                buttons=["fullscreen"],
-                visible=False,
-                height=360,
-            )
-            strip = gr.Image(
-                show_label=False,
-                format="png",
-                interactive=False,
-                buttons=["fullscreen"],
-                visible=False,
-            )
-            said = gr.HTML(
-                '<p class="said">At the ends the two as given, between them what the '
-                "model draws.</p>",
+            face = gr.Image(label="Drawn by the model", height=360, **widgets.RESULT)
+            strip = gr.Image(show_label=False, **widgets.RESULT)
+            caption = widgets.caption(
+                "The two originals at the ends, the model's faces between them.",
                 visible=False,
             )
             download = gr.DownloadButton("Download the strip", size="md", visible=False)
-    results = [nothing, share, face, strip, said, download]
+    results = [nothing, share, face, strip, caption, download]
 
     def draw(one, other, name, percent):
-        ends = [widgets.readable(one), widgets.readable(other)]
+        ends = [widgets.read_or_none(one), widgets.read_or_none(other)]
         if any(end is None for end in ends):
-            return [gr.update(visible=True), *[gr.update(visible=False)] * 5]
+            return widgets.empty_results(len(results))
         shares = [*np.linspace(0, 1, _STEPS), percent / 100]
-        *walk, middle = actions.walk(latents[name], *ends, shares)
-        row = [pixels.resize(i, _SMALL, _SMALL) for i in (ends[0], *walk, ends[1])]
+        *between, middle = actions.interpolate(latents[name], *ends, shares)
+        row = [pixels.resize(i, _SMALL, _SMALL) for i in (ends[0], *between, ends[1])]
         drawn = pixels.tile([np.stack(row)])
         data = png.encode_png(drawn, png.STRIP)
         return (
             gr.update(visible=False),
             gr.update(visible=True),
-            gr.update(value=pixels.resize(middle, _SIDE, _SIDE), visible=True),
-            gr.update(value=drawn, visible=True),
+            widgets.show(pixels.resize(middle, _SIDE, _SIDE)),
+            widgets.show(drawn),
             gr.update(visible=True),
-            gr.update(value=widgets.offer("between.png", data), visible=True),
+            widgets.show(widgets.download("between.png", data)),
         )
 
     def move(one, other, name, percent):
         ends = [widgets.read(one), widgets.read(other)]
-        (middle,) = actions.walk(latents[name], *ends, [percent / 100])
+        (middle,) = actions.interpolate(latents[name], *ends, [percent / 100])
         return pixels.resize(middle, _SIDE, _SIDE)
 
     chosen = [first, second, model, share]
     gr.on(
         [first.change, second.change, model.change],
-        widgets.told(draw),
+        widgets.show_errors(draw),
         chosen,
         results,
         **widgets.WORK,
     )
     share.release(
-        widgets.told(move), chosen, face, show_progress="hidden", **widgets.WORK
+        widgets.show_errors(move), chosen, face, show_progress="hidden", **widgets.WORK
     )

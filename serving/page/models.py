@@ -1,4 +1,4 @@
-"""The exported models of a web page, sorted by what they are for."""
+"""Opens the exported models of the web page and sorts them by kind."""
 
 from __future__ import annotations
 
@@ -13,29 +13,28 @@ import numpy as np
 
 from serving.codec.base import Codec
 from serving.codec.latent_codec import LatentCodec
-from serving.export import codec, saved_model
-from serving.export import latents as export_latents
-from serving.export.kinds import CODEC, INPAINTING, KINDS, kind_of
+from serving.export import codec, latents, saved_model
+from serving.export.kinds import CODEC, INPAINTING, KINDS, LATENTS, kind_of
 from serving.page import uploads
 from serving.page.actions import Restorer
 from serving.photo import masks
-from serving.photo.blending import seamless
+from serving.photo.blending import blend
 from serving.photo.faces import FaceRestorer
 from serving.photo.restorer import PhotoRestorer
 
 _SHARES = {1 / 4: "a quarter", 1 / 3: "a third", 1 / 2: "half"}
-# What an upload of the most pixels has at most when codecs have padded its sides.
+# The most pixels of an upload, and what codecs add to pad its sides.
 _PADDED = uploads.MAX_PIXELS * 11 // 10
 
 
 @dataclasses.dataclass(frozen=True)
 class Models:
-    """What was loaded, by what tables and menus call it.
+    """Opened models by their labels in tables and menus.
 
     Attributes:
-      restorers: Models that fill holes.
-      codecs: Models that make files, from small files to good pictures.
-      latents: Models that make a face of some hundred numbers.
+      restorers: Fill holes.
+      codecs: Compress pictures; from the smallest files to the best pictures.
+      latents: Encode a face as a few hundred numbers.
     """
 
     restorers: Mapping[str, Restorer] = dataclasses.field(default_factory=dict)
@@ -47,47 +46,46 @@ def load(folders: Sequence[str | os.PathLike]) -> Models:
     """Opens exported models.
 
     Args:
-      folders: Such as `runs/NAME/export/1`, of any of the five systems.
+      folders: Exports of any kind, such as `runs/NAME/export/1`.
 
     Raises:
       FileNotFoundError: If a folder is not one of our exports.
-      ValueError: If a model is of no system that is known here, or is damaged, or is
-        given twice.
+      ValueError: If a model is of an unknown kind, is damaged, or is given twice.
     """
     found = [
         (pathlib.Path(folder), saved_model.read_config(folder)) for folder in folders
     ]
+    load_kind = {
+        INPAINTING: _load_restorer,
+        CODEC: functools.partial(codec.load_image_codec, max_pixels=_PADDED),
+        LATENTS: functools.partial(latents.load, max_pixels=_PADDED),
+    }
     for folder, config in found:
-        if kind_of(config) not in KINDS:
+        if kind_of(config) not in load_kind:
             raise ValueError(
                 f"{folder} was exported by {config.get('paper')!r}, which this page "
                 f"has no use for. It shows models of the kinds {', '.join(KINDS)}."
             )
     found.sort(key=lambda pair: pair[1].get("config", {}).get("lmbda") or 0)
-    restorers, codecs, latents = {}, {}, {}
-    for label, folder, config in _named(found):
-        if kind_of(config) == INPAINTING:
-            restorers[label] = _open_restorer(folder)
-        elif kind_of(config) == CODEC:
-            codecs[label] = codec.load_image_codec(folder, max_pixels=_PADDED)
-        else:
-            latents[label] = export_latents.load(folder, max_pixels=_PADDED)
-    return Models(restorers, codecs, latents)
+    loaded: dict[str, dict] = {kind: {} for kind in load_kind}
+    for label, folder, config in _labeled(found):
+        kind = kind_of(config)
+        loaded[kind][label] = load_kind[kind](folder)
+    return Models(loaded[INPAINTING], loaded[CODEC], loaded[LATENTS])
 
 
-def _named(found: list[tuple[pathlib.Path, dict]]) -> Iterator[tuple]:
-    """(label, folder, config): the model's name, and what tells it from its namesakes.
+def _labeled(found: list[tuple[pathlib.Path, dict]]) -> Iterator[tuple]:
+    """(label, folder, config): the shortest label that is unique.
 
-    That is the data it learned from; where this is the same, its run; then its folder.
+    The model's name; with the data it was trained on; with its run; or its folder.
     """
     names = [str(config.get("name") or folder) for folder, config in found]
     data = [str(config.get("config", {}).get("dataset", "")) for _, config in found]
-    learned = [f"{name}, {d}" if d else name for name, d in zip(names, data)]
-    runs = [f"{name} ({_run(folder)})" for name, (folder, _) in zip(learned, found)]
-    places = [str(folder) for folder, _ in found]
-    kinds = (names, learned, runs, places)
+    trained = [f"{name}, {d}" if d else name for name, d in zip(names, data)]
+    runs = [f"{name} ({_run(folder)})" for name, (folder, _) in zip(trained, found)]
+    candidates = (names, trained, runs, [str(folder) for folder, _ in found])
     for number, (folder, config) in enumerate(found):
-        labels = (kind[number] for kind in kinds if kind.count(kind[number]) == 1)
+        labels = (each[number] for each in candidates if each.count(each[number]) == 1)
         label = next(labels, None)
         if label is None:
             raise ValueError(f"{folder} is given twice. Leave one out.")
@@ -100,33 +98,26 @@ def _run(folder: pathlib.Path) -> str:
     return (place.parent if place.name == "export" else place).name
 
 
-def _open_restorer(folder: pathlib.Path) -> Restorer:
+def _load_restorer(folder: pathlib.Path) -> Restorer:
     model = PhotoRestorer(folder)
     size, fills = model.facts["image_size"], model.facts.get("fills")
     fill_faces, parts = None, masks.REGIONS
     if fills and fills["centered"]:
         parts = ()
-    with contextlib.suppress(ValueError):  # of data whose faces lie nobody knows where
+    with contextlib.suppress(ValueError):  # the alignment of its faces is unknown
         fill_faces = FaceRestorer(model)
         parts = fill_faces.regions()
-    seen = f"It sees pictures at {size}×{size} pixels"
-    said = _fills(size, fills)
-    return Restorer(
-        functools.partial(_fill, model),
-        fill_faces,
-        model.hole,
-        f"{seen} and fills {said}.{_named_parts(parts)}" if said else f"{seen}.",
-        said,
-        parts,
-    )
+
+    def fill(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        return blend(model([image], [mask])[0], mask, model.size)
+
+    holes, limits = _holes(size, fills), f"It sees pictures at {size}×{size} pixels"
+    limits += f" and fills {holes}.{_listed(parts)}" if holes else "."
+    return Restorer(fill, fill_faces, model.hole, limits, holes, parts)
 
 
-def _fill(model: PhotoRestorer, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    return seamless(model([image], [mask])[0], mask, model.size)
-
-
-def _fills(size: int, fills: Mapping | None) -> str:
-    """Which holes a model fills, in words; empty where it does not say."""
+def _holes(size: int, fills: Mapping | None) -> str:
+    """Which holes a model fills, in words; empty if it does not say."""
     if fills is None:
         return ""
     if not fills["side"]:
@@ -139,7 +130,7 @@ def _fills(size: int, fills: Mapping | None) -> str:
     return f"one hole of up to {share}"
 
 
-def _named_parts(parts: Collection[str]) -> str:
+def _listed(parts: Collection[str]) -> str:
     """Which parts of a face a model fills, a sentence, unless it fills all."""
     if len(parts) == len(masks.REGIONS):
         return ""

@@ -1,8 +1,8 @@
 """The web page: restore, compress, compare and explore with exported models.
 
-Needs Gradio, the optional extra `app`. Everything stays on this machine: the page
-fetches nothing from elsewhere, and what is uploaded is deleted after an hour and when
-the server stops.
+Needs Gradio, the optional extra `app`. Everything stays on this computer: the page
+loads nothing from elsewhere, and uploads are deleted after an hour and when the server
+stops.
 """
 
 from __future__ import annotations
@@ -21,13 +21,32 @@ from serving.page import compare, compress, explore, restore, style, uploads
 from serving.page.actions import Tools
 from serving.page.canvas import Faces, Find
 from serving.page.models import Models
-from serving.page.uploads import Guard
 
-QUEUE = 16  # requests that may wait
-KEPT = 3600  # seconds that files of visitors are kept
+MAX_REQUEST = uploads.MAX_BYTES + 2**20  # bytes: an upload, and the form around it
+# Everything comes from this server or is made in the page, from fonts to statistics,
+# and no other page may frame this one. Gradio's own scripts are partly inline, and its
+# editor compiles the code of its shaders.
+POLICY = "; ".join(
+    (
+        "default-src 'self' data: blob:",
+        "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",
+        "style-src 'self' 'unsafe-inline'",
+        "object-src 'none'",
+        "base-uri 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
 
+_HEADERS = [
+    (b"content-security-policy", POLICY.encode()),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+]
+_QUEUE = 16  # requests that may wait
+_KEPT = 3600  # seconds that visitors' files are kept
 _EXAMPLES = "examples"  # folder
-_FACES = (3, 7, 12, 18, 21, 26)  # of the drawn ones, of different looks
+_FACES = (3, 7, 12, 18, 21, 26)  # indices of drawn faces that look different
 _TOP = """<div class="top"><h1>facemend</h1>
 <p>Restores and compresses faces with trained models. Everything happens on the computer
 that serves this page.</p>
@@ -36,13 +55,68 @@ evidence of what was there, and must not be used to identify anybody. Ask people
 you restore and show pictures of them.</div></div>"""
 
 
-def build(
-    models: Models, tools: Tools, place: str | os.PathLike, find: Find | None = None
+def start(
+    models: Models,
+    tools: Tools,
+    folder: str | os.PathLike,
+    *,
+    host: str,
+    port: int,
+    find: Find | None = None,
 ) -> gr.Blocks:
-    """The page; see `start`."""
-    examples, faces = draw_examples(place, find)
+    """Serves the page in the background; `close()` ends that.
+
+    Args:
+      models: To restore, compress and explore with.
+      tools: To compare the models with.
+      folder: An empty folder for everything that visitors upload and download.
+      host: The address to listen on.
+      port: 0 takes the first free one from 7860.
+      find: Finds faces, such as a `photo.finder.FaceFinder`.
+
+    Returns:
+      The page; its address is `local_url`.
+
+    Raises:
+      OSError: If the port is taken.
+    """
+    # Gradio reads it whenever a component is made. The examples lie elsewhere, because
+    # files in there are deleted after a while.
+    os.environ["GRADIO_TEMP_DIR"] = str(pathlib.Path(folder, "files"))
+    # Pillow refuses pictures of twice as many; Gradio opens painted layers with it.
+    Image.MAX_IMAGE_PIXELS = uploads.MAX_PIXELS // 2
+    warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+    page = build(models, tools, folder, find)
+    page.queue(max_size=_QUEUE)
+    page.launch(
+        server_name=host,
+        server_port=port or None,
+        theme=style.theme(),
+        css=style.CSS,
+        allowed_paths=[str(pathlib.Path(folder, _EXAMPLES))],
+        max_file_size=uploads.MAX_BYTES,
+        app_kwargs={"middleware": [Middleware(Guard)]},
+        prevent_thread_lock=True,
+        quiet=True,
+        # Environment variables change the defaults of all of these.
+        share=False,
+        ssr_mode=False,
+        mcp_server=False,
+        pwa=False,
+        enable_monitoring=False,
+        run_history=False,
+        footer_links=[],
+    )
+    return page
+
+
+def build(
+    models: Models, tools: Tools, folder: str | os.PathLike, find: Find | None = None
+) -> gr.Blocks:
+    """The page without its server; see `start`."""
+    examples, faces = _draw_examples(folder, find)
     with gr.Blocks(
-        title="facemend", analytics_enabled=False, delete_cache=(KEPT, KEPT)
+        title="facemend", analytics_enabled=False, delete_cache=(_KEPT, _KEPT)
     ) as page:
         gr.HTML(_TOP)
         with gr.Tabs(overflow_behavior="wrap"):
@@ -57,13 +131,13 @@ def build(
     return page
 
 
-def draw_examples(
-    place: str | os.PathLike, find: Find | None
+def _draw_examples(
+    folder: str | os.PathLike, find: Find | None
 ) -> tuple[list[str], Faces]:
-    """Draws faces to try, which are nobody's: their paths, and where they are."""
+    """Draws faces to try the page with: their paths, and where the faces are."""
     paths, known = [], []
     for number, index in enumerate(_FACES, start=1):
-        path = pathlib.Path(place, _EXAMPLES, f"face-{number}.png")
+        path = pathlib.Path(folder, _EXAMPLES, f"face-{number}.png")
         face = draw.draw(index, size=256)
         pixels.write_bytes(path, pixels.encode_png(face["image"]))
         paths.append(str(path))
@@ -71,56 +145,46 @@ def draw_examples(
     return paths, Faces(known, find)
 
 
-def start(
-    models: Models,
-    tools: Tools,
-    place: str | os.PathLike,
-    *,
-    host: str,
-    port: int,
-    find: Find | None = None,
-) -> gr.Blocks:
-    """Serves the page, and returns while it does; `close()` ends it.
+class Guard:
+    """ASGI middleware that limits the size of requests and adds security headers.
 
     Args:
-      models: What it shows.
-      tools: What it compares them with.
-      place: An empty folder for all that visitors upload and download.
-      host: The address that it listens on.
-      port: 0 takes the first free one from 7860.
-      find: Looks for faces, such as a `face_finder.FaceFinder`.
-
-    Returns:
-      The page; `local_url` says where it is.
-
-    Raises:
-      OSError: If the port is taken.
+      app: The server.
+      max_request: Of a request's body, bytes.
     """
-    # Gradio asks for it whenever a component is made. The pictures to try lie
-    # elsewhere, because what is in there is deleted after a while.
-    os.environ["GRADIO_TEMP_DIR"] = str(pathlib.Path(place, "files"))
-    # Pillow refuses twice as many; Gradio opens what is painted with it.
-    Image.MAX_IMAGE_PIXELS = uploads.MAX_PIXELS // 2
-    warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-    page = build(models, tools, place, find)
-    page.queue(max_size=QUEUE)
-    page.launch(
-        server_name=host,
-        server_port=port or None,
-        theme=style.theme(),
-        css=style.CSS,
-        allowed_paths=[str(pathlib.Path(place, _EXAMPLES))],
-        max_file_size=uploads.MAX_BYTES,
-        app_kwargs={"middleware": [Middleware(Guard)]},
-        prevent_thread_lock=True,
-        quiet=True,
-        # All of these have defaults that environment variables change.
-        share=False,
-        ssr_mode=False,
-        mcp_server=False,
-        pwa=False,
-        enable_monitoring=False,
-        run_history=False,
-        footer_links=[],
-    )
-    return page
+
+    def __init__(self, app, max_request: int = MAX_REQUEST):
+        self._app = app
+        self._max_request = max_request
+
+    async def __call__(self, scope, receive, send):
+        """Answers a request, or passes it on."""
+
+        async def send_with_headers(message):
+            if message["type"] == "http.response.start":
+                headers = [*message.get("headers", []), *_HEADERS]
+                message = {**message, "headers": headers}
+            await send(message)
+
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+        elif status := self._refusal(scope):
+            headers = [(b"content-type", b"text/plain")]
+            start = {"type": "http.response.start", "status": status}
+            await send_with_headers({**start, "headers": headers})
+            text = f"A request may have at most {self._max_request} bytes."
+            await send({"type": "http.response.body", "body": text.encode()})
+        else:
+            await self._app(scope, receive, send_with_headers)
+
+    def _refusal(self, scope) -> int:
+        """The status that refuses a request; 0 accepts it.
+
+        The header is enough: the server reads no more of a body than it announces. A
+        body without the header may have any length.
+        """
+        headers = dict(scope["headers"])
+        length = headers.get(b"content-length")
+        if length is None:
+            return 411 if b"transfer-encoding" in headers else 0
+        return 413 if int(length) > self._max_request else 0

@@ -1,44 +1,46 @@
-"""How the web page looks: the colors and fonts of the reports, light and dark."""
+"""The look of the web page: the colors and fonts of the reports, light and dark."""
 
 from __future__ import annotations
 
 import gradio as gr
 
+# From the lightest to the darkest shade.
 _TEAL = gr.themes.Color(
+    *("#f0f8f7", "#e6f3f1", "#c3e2de", "#8fcac3", "#54cfc4", "#0b6e6a"),
+    *("#0b6e6a", "#095a57", "#0a4846", "#123b39", "#12302f"),
     name="teal-ink",
-    c50="#f0f8f7",
-    c100="#e6f3f1",
-    c200="#c3e2de",
-    c300="#8fcac3",
-    c400="#54cfc4",
-    c500="#0b6e6a",
-    c600="#0b6e6a",
-    c700="#095a57",
-    c800="#0a4846",
-    c900="#123b39",
-    c950="#12302f",
 )
 _SLATE = gr.themes.Color(
+    *("#fafbfb", "#f5f7f8", "#e2e6eb", "#cbd2d9", "#98a3b0", "#5d6774"),
+    *("#4a535e", "#2b3138", "#1f2429", "#181c20", "#101316"),
     name="slate-ink",
-    c50="#fafbfb",
-    c100="#f5f7f8",
-    c200="#e2e6eb",
-    c300="#cbd2d9",
-    c400="#98a3b0",
-    c500="#5d6774",
-    c600="#4a535e",
-    c700="#2b3138",
-    c800="#1f2429",
-    c900="#181c20",
-    c950="#101316",
 )
-# Those of the system: nothing is fetched.
+# System fonts, so that nothing is downloaded.
 _SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial")
 _MONO = ("ui-monospace", "SF Mono", "Menlo", "Consolas", "Liberation Mono")
+# Setting -> its value in light and in dark mode.
+_COLORS = {
+    "body_background_fill": ("#ffffff", "#101316"),
+    "body_text_color": ("#16191e", "#e7eaee"),
+    "body_text_color_subdued": ("#5d6774", "#98a3b0"),
+    "background_fill_primary": ("#ffffff", "#181c20"),
+    "background_fill_secondary": ("#f5f7f8", "#181c20"),
+    "border_color_primary": ("#e2e6eb", "#2b3138"),
+    "block_label_text_color": ("#5d6774", "#98a3b0"),
+    "block_title_text_color": ("#16191e", "#e7eaee"),
+    "button_primary_background_fill": ("#0b6e6a", "#0b6e6a"),
+    "button_primary_background_fill_hover": ("#095a57", "#0d827d"),
+    "button_primary_text_color": ("#ffffff", "#ffffff"),
+    "button_secondary_background_fill": ("#ffffff", "#1f2429"),
+    "button_secondary_background_fill_hover": ("#f5f7f8", "#2b3138"),
+    "button_secondary_border_color": ("#cbd2d9", "#2b3138"),
+    "slider_color": ("#0b6e6a", "#54cfc4"),
+    "link_text_color": ("#0b6e6a", "#54cfc4"),
+}
 
 
 def theme() -> gr.themes.Base:
-    """The reports' colors as a theme of Gradio."""
+    """The Gradio theme in the colors of the reports."""
     return gr.themes.Base(
         primary_hue=_TEAL,
         secondary_hue=_TEAL,
@@ -46,45 +48,15 @@ def theme() -> gr.themes.Base:
         font=(*_SANS, "sans-serif"),
         font_mono=(*_MONO, "monospace"),
     ).set(
-        body_background_fill="#ffffff",
-        body_background_fill_dark="#101316",
-        body_text_color="#16191e",
-        body_text_color_dark="#e7eaee",
-        body_text_color_subdued="#5d6774",
-        body_text_color_subdued_dark="#98a3b0",
-        background_fill_primary="#ffffff",
-        background_fill_primary_dark="#181c20",
-        background_fill_secondary="#f5f7f8",
-        background_fill_secondary_dark="#181c20",
-        border_color_primary="#e2e6eb",
-        border_color_primary_dark="#2b3138",
         block_border_width="1px",
         block_shadow="none",
         block_radius="12px",
-        block_label_text_color="#5d6774",
-        block_label_text_color_dark="#98a3b0",
-        block_title_text_color="#16191e",
-        block_title_text_color_dark="#e7eaee",
         block_title_text_weight="600",
         button_border_width="1px",
         button_large_radius="10px",
         button_small_radius="99px",
-        button_primary_background_fill="#0b6e6a",
-        button_primary_background_fill_hover="#095a57",
-        button_primary_background_fill_dark="#0b6e6a",
-        button_primary_background_fill_hover_dark="#0d827d",
-        button_primary_text_color="#ffffff",
-        button_primary_text_color_dark="#ffffff",
-        button_secondary_background_fill="#ffffff",
-        button_secondary_background_fill_hover="#f5f7f8",
-        button_secondary_background_fill_dark="#1f2429",
-        button_secondary_background_fill_hover_dark="#2b3138",
-        button_secondary_border_color="#cbd2d9",
-        button_secondary_border_color_dark="#2b3138",
-        slider_color="#0b6e6a",
-        slider_color_dark="#54cfc4",
-        link_text_color="#0b6e6a",
-        link_text_color_dark="#54cfc4",
+        **{name: light for name, (light, _) in _COLORS.items()},
+        **{f"{name}_dark": dark for name, (_, dark) in _COLORS.items()},
     )
 
 
@@ -102,12 +74,12 @@ CSS = """
 .faces .grid-container { display: flex !important; gap: 10px; padding: 2px !important; }
 .faces .gallery-item { flex: 0 1 60px; min-width: 0; }
 .faces .thumbnail-item { width: 100%; height: auto; aspect-ratio: 1; }
-/* Above what is painted, which would hide it. */
+/* Above the canvas, which would hide it. */
 .painter { border-color: transparent !important; }
 .painter::after { content: ""; position: absolute; inset: -1px; border-radius: 12px;
   border: 1px solid var(--border-color-primary); pointer-events: none;
   z-index: var(--layer-3); }
-/* There is one color; what is painted is taken away by the button "Clear". */
+/* There is one color, and a button "Clear" of our own. */
 .painter [aria-label=Color], .painter [aria-label="Clear canvas"] { display: none; }
 .pair .icon-wrap { color: #fff !important; }
 .dark .pair .icon-wrap { color: #101316 !important; }
@@ -141,9 +113,9 @@ CSS = """
   margin: 12px 0 0; font: 13px/1.6 var(--font-mono);
   background: var(--background-fill-primary);
   border: 1px solid var(--border-color-primary); }
-.said { margin: 0 !important; font-size: 14px; line-height: 1.5;
+.remark { margin: 0 !important; font-size: 14px; line-height: 1.5;
   color: var(--body-text-color-subdued); }
-.said b { color: var(--body-text-color); }
+.remark b { color: var(--body-text-color); }
 .numbers { overflow-x: auto; padding-bottom: 12px; }
 .numbers table { border-collapse: collapse; width: 100%; margin: 0;
   font-size: 14px; line-height: 1.35; }
@@ -160,7 +132,7 @@ CSS = """
 .numbers td.note { color: var(--body-text-color-subdued); }
 .numbers b { font-weight: 700; color: #0b6e6a; }
 .dark .numbers b { color: #54cfc4; }
-/* What went wrong stands in a message. */
+/* Errors are shown as messages. */
 [data-testid=status-tracker] > .error, [data-testid=status-tracker] > .clear-status {
   display: none; }
 footer { display: none !important; }

@@ -1,4 +1,4 @@
-"""Parts that several tabs of the web page are made of."""
+"""Components and helpers that several tabs of the web page share."""
 
 from __future__ import annotations
 
@@ -14,77 +14,88 @@ import numpy as np
 
 from data_pipeline.pixels import IMAGE_SUFFIXES, encode_png, write_bytes
 from serving.page import canvas, uploads
-from serving.page.actions import Metric, Row, best
+from serving.page.actions import Metric, Row
 from serving.page.canvas import Faces
 from serving.zoo import zoo
 
-SHOWN = 1024  # pixels, the longer side of a result on the page
-
-_CLEAR = "Clear"
-
-# One model works at a time; the others' users wait their turn.
+# Options of events. One model works at a time; other visitors wait their turn.
 WORK = {"concurrency_id": "models", "concurrency_limit": 1, "api_visibility": "private"}
-# What is only read and shown. Without progress: the editor's goes on for ever at times.
+# Events that only read and show: the editor's progress bar sometimes never ends.
 SHOW = {"show_progress": "hidden", "api_visibility": "private"}
+# Options of components for a result, which is hidden until there is one.
+RESULT = {
+    "format": "png",
+    "interactive": False,
+    "buttons": ["fullscreen"],
+    "visible": False,
+}
 
+_SHOWN = 1024  # pixels, the longer side of a result on the page
+_CLEAR = "Clear"
 _BRUSH = "rgba({}, {}, {}, {:.1f})".format(*canvas.PAINT[:3], canvas.PAINT[3] / 255)
+_NO_NUMBER = "–"
 
 
-def told(function: Callable) -> Callable:
-    """Shows what a user can mend as a message on the page, without its traceback."""
+def show(value) -> dict:
+    """Shows a component with this value."""
+    return gr.update(value=value, visible=True)
+
+
+def empty_results(count: int) -> list[dict]:
+    """Shows the first of so many results, `placeholder`, and hides the others."""
+    return [gr.update(visible=number == 0) for number in range(count)]
+
+
+def show_errors(function: Callable) -> Callable:
+    """Makes errors of visitors messages on the page, without a traceback."""
 
     @functools.wraps(function)
     def run(*args):
         try:
             return function(*args)
         except ValueError as error:
-            said = html.escape(str(error))
-            raise gr.Error(said, print_exception=False) from None
+            text = html.escape(str(error))
+            raise gr.Error(text, print_exception=False) from None
 
     return run
 
 
 def read(path: str | None) -> np.ndarray:
-    """The picture that was chosen.
+    """Reads the chosen picture.
 
     Raises:
-      ValueError: If there is none, or it cannot be read.
+      ValueError: If none is chosen, or it cannot be read.
     """
     if not path:
         raise ValueError("Choose a picture first.")
     return uploads.read(path)
 
 
-def readable(path: str | None) -> np.ndarray | None:
-    """The same, or None: what is wrong with it is said elsewhere."""
+def read_or_none(path: str | None) -> np.ndarray | None:
+    """Reads the chosen picture, or returns None: the picker shows the error."""
     try:
         return read(path)
     except ValueError:
         return None
 
 
-def offer(name: str, data: bytes) -> str:
-    """Writes a file for its user to download; Gradio deletes it after a while.
-
-    Args:
-      name: Of the file.
-      data: Its bytes.
-    """
-    folder = pathlib.Path(gr.utils.get_upload_folder(), uuid.uuid4().hex)
-    write_bytes(folder / name, data)
-    return str(folder / name)
+def download(name: str, data: bytes) -> str:
+    """Writes a file for its visitor to download; Gradio deletes it after a while."""
+    path = pathlib.Path(gr.utils.get_upload_folder(), uuid.uuid4().hex, name)
+    write_bytes(path, data)
+    return str(path)
 
 
 def stem(path: str) -> str:
-    """What a picture's results are called after."""
+    """The file name of a picture without its suffix; results are named after it."""
     return pathlib.Path(path).stem
 
 
 def picker(examples: Sequence[str], *, label: str = "Picture") -> gr.File:
-    """A place to drop a picture, with drawn faces beside it to try.
+    """A place to drop a picture, and drawn faces to choose from.
 
     Args:
-      examples: Paths of pictures.
+      examples: Paths of the drawn faces.
       label: Of the place.
     """
     file = gr.File(
@@ -93,10 +104,10 @@ def picker(examples: Sequence[str], *, label: str = "Picture") -> gr.File:
         height=116,
         elem_classes="drop",
     )
-    limit = f"{uploads.MAX_BYTES >> 20} MB"
-    gr.HTML(
-        '<p class="said">JPEG, PNG, WebP, AVIF, TIFF, GIF or BMP, '
-        f"up to {limit}. Or a drawn face:</p>"
+    *formats, last = uploads.FORMATS.values()
+    caption(
+        f"{', '.join(formats)} or {last}, up to {uploads.MAX_BYTES >> 20} MB. Or a "
+        "drawn face:"
     )
     faces = gr.Gallery(
         list(examples),
@@ -118,8 +129,8 @@ def picker(examples: Sequence[str], *, label: str = "Picture") -> gr.File:
             read(path)
 
     faces.select(choose, None, file, **SHOW)
-    # Whatever cannot be read is said once, and is not there any more.
-    checked = file.change(told(check), file, None, **SHOW)
+    # A file that cannot be read causes one message and is taken away.
+    checked = file.change(show_errors(check), file, None, **SHOW)
     checked.failure(lambda: None, None, file, **SHOW)
     return file
 
@@ -131,15 +142,14 @@ def painter(
     parts: Callable[[str], Collection[str]],
     chosen,
 ) -> gr.ImageEditor:
-    """The picture of a picker, to paint on what is missing.
+    """An editor in which visitors paint over what is missing of a picture.
 
     Args:
       file: Of the picker.
-      faces: Where the faces of pictures are.
-      hole: What is chosen -> the center hole; see `app_canvas.center`.
-      parts: What is chosen -> the parts of a face that can be chosen; see
-        `face_regions`.
-      chosen: The component that says what is chosen.
+      faces: Finds the faces of pictures.
+      hole: The chosen model's label -> its center hole; see `photo.masks.center`.
+      parts: The chosen model's label -> the parts of a face that can be marked.
+      chosen: The component that holds that label.
     """
 
     def offered(name, label):
@@ -167,123 +177,141 @@ def painter(
             for name in (*canvas.REGIONS, _CLEAR)
         ]
 
-    def show(path):
-        image = readable(path)
+    def show_picture(path):
+        image = read_or_none(path)
         if image is None:
             return gr.update(value=None, visible=False), gr.update(visible=False)
-        return gr.update(value=_value(image), visible=True), gr.update(visible=True)
+        return show(_editor_value(image)), gr.update(visible=True)
 
     def offer_parts(label):
         return [gr.update(interactive=offered(b.value, label)) for b in buttons]
 
-    file.change(show, file, [editor, row], **SHOW)
-    chosen.change(offer_parts, chosen, buttons, **SHOW)
-
-    def take(name, path, label):
+    def mark(name, path, label):
         image = read(path)
         if name == _CLEAR:
-            return _value(image)
-        return _value(image, faces.region(name, image, hole(label)))
+            return _editor_value(image)
+        return _editor_value(image, faces.region(name, image, hole(label)))
 
+    file.change(show_picture, file, [editor, row], **SHOW)
+    chosen.change(offer_parts, chosen, buttons, **SHOW)
     for button in buttons:
-        fixed = functools.partial(take, button.value)
-        button.click(told(fixed), [file, chosen], editor, **SHOW)
+        mark_part = show_errors(functools.partial(mark, button.value))
+        button.click(mark_part, [file, chosen], editor, **SHOW)
     return editor
 
 
-def _value(image: np.ndarray, mask: np.ndarray | None = None) -> dict:
-    """What the editor shows: a picture, and what is missing of it.
+def _editor_value(image: np.ndarray, mask: np.ndarray | None = None) -> dict:
+    """The editor's value: a picture, and the layer that marks what is missing.
 
-    Always a layer, because without any the editor keeps what was painted before, and
-    files that nobody else has: Gradio gives equal pictures the same one, and writes it
-    again while it is read.
+    There is always a layer, because without one the editor keeps what was painted. The
+    files are new each time, because Gradio would share one among equal pictures and
+    write it while it is read.
     """
     if mask is None:
         mask = np.zeros((*image.shape[:2], 1), np.uint8)
     picture, layer = canvas.fit(image), canvas.paint(mask)
-    files = [offer("picture.png", encode_png(each)) for each in (picture, layer)]
+    files = [download("picture.png", encode_png(each)) for each in (picture, layer)]
     return {"background": files[0], "layers": files[1:], "composite": None}
 
 
 def mask_of(editor: dict | None, size: tuple[int, int]) -> np.ndarray:
-    """What is painted in an editor; see `app_canvas.painted`."""
+    """The mask that is painted in an editor; see `canvas.painted`."""
     return canvas.painted((editor or {}).get("layers") or [], size)
 
 
-def empty(text: str) -> gr.HTML:
-    """What stands where results will be."""
+def placeholder(text: str) -> gr.HTML:
+    """Takes the place of results until there are some."""
     return gr.HTML(f'<div class="empty">{html.escape(text)}</div>')
 
 
-def missing(what: str, command: str, export: str) -> None:
-    """What stands in a tab without a model.
+def caption(text: str, **options) -> gr.HTML:
+    """A small line of text."""
+    return gr.HTML(captioned(text), **options)
+
+
+def captioned(markup: str) -> str:
+    """The HTML of a caption."""
+    return f'<p class="remark">{markup}</p>'
+
+
+def pair(label: str) -> gr.ImageSlider:
+    """Two pictures on top of each other, for `pair_value`."""
+    return gr.ImageSlider(label=label, max_height=560, elem_classes="pair", **RESULT)
+
+
+def pair_value(*images: np.ndarray) -> dict:
+    """Shows the left and the right picture, at the size of the page."""
+    return show(tuple(preview(image) for image in images))
+
+
+def preview(image: np.ndarray) -> np.ndarray:
+    """A picture at the size of the page."""
+    return uploads.shrink(image, _SHOWN)
+
+
+def no_model(need: str, command: str, export: str) -> None:
+    """Fills a tab for which there is no model.
 
     Args:
-      what: Is needed, a sentence.
-      command: That makes one.
-      export: Where it is then; the page is started with it and with those that come
-        with the repository.
+      need: What the tab needs, sentences.
+      command: Which trains a model.
+      export: The folder that the command exports to.
     """
     start = f"make app MODELS={','.join((*zoo.names(), export))}"
     lines = html.escape(f"{command}\n{start}")
     gr.HTML(
-        f'<div class="missing"><h3>No model yet</h3>{html.escape(what)}'
+        f'<div class="missing"><h3>No model yet</h3>{html.escape(need)}'
         f"<pre>{lines}</pre></div>",
     )
-
-
-_DASH = "–"
 
 
 def table(
     rows: Sequence[Row], metrics: Sequence[Metric], *, ours: Collection[str] = ()
 ) -> str:
-    """A table with a line a row, the best of each metric marked.
+    """The HTML of a table, with the best value of each metric in bold.
 
     Args:
-      rows: What it shows; sizes have columns of their own where there are any.
+      rows: Its lines; sizes get columns of their own if there are any.
       metrics: Its columns; those that no row has are left out.
       ours: Labels of the rows that are models.
-
-    Returns:
-      HTML, in which every word of the rows is escaped.
     """
     columns = [m for m in metrics if any(m.name in row.values for row in rows)]
     sized = any(row.size for row in rows)
     heads = ["", *(["Bytes", "Bits/pixel"] if sized else [])]
-    heads += [f"{m.label} {_arrow(m)}".strip() for m in columns]
+    arrows = {True: " ↑", False: " ↓", None: ""}
+    heads += [f"{m.label}{arrows[m.higher_is_better]}" for m in columns]
     head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in heads)
-    body = "".join(_line(row, rows, columns, sized, row.label in ours) for row in rows)
+    bests = [_best(rows, m) for m in columns]
+    lines = []
+    for row in rows:
+        cells = [_number(row.values.get(m.name), m, b) for m, b in zip(columns, bests)]
+        if row.image is not None and sized:
+            bits = 8 * row.size / np.prod(row.image.shape[:2])
+            cells = [f"{row.size:,}", f"{bits:.3f}", *cells]
+        cells = "".join(f"<td>{cell}</td>" for cell in cells)
+        if row.image is None:
+            width = len(columns) + 2 * sized
+            cells = f'<td class="note" colspan="{width}">{html.escape(row.note)}</td>'
+        label = f'<th scope="row">{html.escape(row.label)}</th>'
+        kind = "ours" if row.label in ours else ""
+        lines.append(f'<tr class="{kind}">{label}{cells}</tr>')
     return (
         f'<div class="numbers"><table><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
     )
 
 
-def _line(row: Row, rows, columns, sized: bool, ours: bool) -> str:
-    cells = []
-    if row.image is None:
-        width = len(columns) + 2 * sized
-        cells = [f'<td class="note" colspan="{width}">{html.escape(row.note)}</td>']
-    else:
-        if sized:
-            pixels = row.image.shape[0] * row.image.shape[1]
-            cells += [_cell(f"{row.size:,}"), _cell(f"{8 * row.size / pixels:.3f}")]
-        cells += [_number(row.values.get(m.name), m, best(rows, m)) for m in columns]
-    label = f'<th scope="row">{html.escape(row.label)}</th>'
-    return f'<tr class="{"ours" if ours else ""}">{label}{"".join(cells)}</tr>'
+def _best(rows: Sequence[Row], metric: Metric) -> float:
+    """The best value of a metric; NaN if there are not two to choose from."""
+    values = [row.values.get(metric.name, math.nan) for row in rows]
+    values = [value for value in values if math.isfinite(value)]
+    if metric.higher_is_better is None or len(values) < 2:
+        return math.nan
+    return (max if metric.higher_is_better else min)(values)
 
 
-def _number(value: float | None, metric: Metric, most: float) -> str:
+def _number(value: float | None, metric: Metric, best: float) -> str:
     if value is None or not math.isfinite(value):
-        return _cell(_DASH)
+        return _NO_NUMBER
     text = f"{value:.{metric.digits}f}"
-    return _cell(f"<b>{text}</b>" if text == f"{most:.{metric.digits}f}" else text)
-
-
-def _cell(text: str) -> str:
-    return f"<td>{text}</td>"
-
-
-def _arrow(metric: Metric) -> str:
-    return {True: "↑", False: "↓", None: ""}[metric.higher_is_better]
+    return f"<b>{text}</b>" if text == f"{best:.{metric.digits}f}" else text

@@ -1,1 +1,1 @@
-"""Restoring photographs of any size: masks, face finding, alignment, blending."""
+"""Restores photographs of any size: finds and aligns faces, and blends results."""

@@ -1,6 +1,6 @@
-"""A face's way from a photograph to the square that a network sees, and back.
+"""The affine map between a photograph and the square crop that a network sees.
 
-Coordinates are x, y in pixels, 0 at the center of the first one.
+Points are x, y in pixels, 0 at the center of the first pixel.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ import numpy as np
 from data_pipeline import pixels
 from serving.photo.framing import Framing, anchors
 
-_CANVAS = 2048  # pixels; a larger crop is not shrunk with all its detail
-_STAND_IN = 2  # pixels of the crop to which known colors spread into what is unknown
-_MARGIN = 4  # pixels that interpolation reaches beyond what it fills
+_CANVAS = 2048  # pixels; larger crops are not resampled at the photograph's full detail
+_STAND_IN = 2  # pixels of the crop over which known colors spread into a hole
+_MARGIN = 4  # pixels that interpolation reads around each pixel it computes
+
+Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,21 +38,75 @@ class Alignment:
 
     @property
     def density(self) -> float:
-        """Pixels of the crop to a pixel's length of the photograph."""
+        """Pixels of the crop per pixel of the photograph, along a side."""
         return float(np.sqrt(abs(np.linalg.det(self.matrix[:, :2]))))
 
-    def moved(self, scale: float, center: np.ndarray, to: np.ndarray) -> Alignment:
-        """The map after which the crop is scaled about `center`, which goes to `to`."""
+    def zoomed(self, scale: float, center: np.ndarray, to: np.ndarray) -> Alignment:
+        """The same map with the crop scaled about `center`, which moves to `to`."""
         matrix = self.matrix * scale
         matrix[:, 2] += np.asarray(to) - scale * np.asarray(center)
         return Alignment(matrix, self.size)
 
-    def of_part(self, left: int, top: int) -> Alignment:
-        """The map of a part of the photograph that begins there."""
+    def from_corner(self, left: int, top: int) -> Alignment:
+        """The same map for the part of the photograph that begins at this corner."""
         return Alignment(_after_shift(self.matrix, (left, top)), self.size)
 
-    def window(self, height: int, width: int) -> tuple[int, int, int, int]:
-        """(left, top, right, bottom) of what is needed of a photograph of this size."""
+    def crop(self, image: np.ndarray, unknown: np.ndarray) -> np.ndarray:
+        """Resamples the crop, antialiased.
+
+        Beyond its border the photograph is mirrored. Unknown pixels have no influence:
+        the colors around them take their place.
+
+        Args:
+          image: uint8 [H, W, 3].
+          unknown: bool [H, W].
+
+        Returns:
+          float32 [S, S, 3] in [0, 255].
+        """
+        box = self._window(*unknown.shape)
+        values = part_of(image, box).astype(np.float32)
+        hidden = part_of(unknown, box)
+        if hidden.any():
+            reach = int(np.ceil(_STAND_IN / self.density))
+            values = np.where(hidden[..., None], _near(values, hidden, reach), values)
+        return np.clip(self._sample(values, box, cv2.BORDER_REFLECT), 0.0, 255.0)
+
+    def crop_mask(self, mask: np.ndarray) -> np.ndarray:
+        """The crop of a mask, bool [H, W] -> [S, S]: where at least half is marked."""
+        box = self._window(*mask.shape)
+        marked = part_of(mask, box).astype(np.float32)[..., None]
+        return self._sample(marked, box, cv2.BORDER_CONSTANT)[..., 0] >= 0.5
+
+    def to_photo(self, crop: np.ndarray, box: Box) -> np.ndarray:
+        """Resamples a part of the photograph from a crop.
+
+        Args:
+          crop: float32 [S, S, 3].
+          box: The part.
+
+        Returns:
+          float32 [bottom - top, right - left, 3]; beyond the crop its edge is repeated.
+        """
+        if self.density > 1.0:
+            # The crop is finer than the photograph: its finest detail would alias.
+            sigma = 0.5 * np.sqrt(self.density**2 - 1.0)
+            crop = cv2.GaussianBlur(crop, (0, 0), sigma)
+        flags, border = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, cv2.BORDER_REPLICATE
+        return self._warp_back(crop, box, flags=flags, borderMode=border)
+
+    def mask_to_photo(self, mask: np.ndarray, height: int, width: int) -> np.ndarray:
+        """A mask of the crop, bool [S, S] -> the photograph's, bool [height, width]."""
+        box = self._window(height, width)
+        whole = np.zeros((height, width), bool)
+        part = part_of(whole, box)
+        if part.size:
+            flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
+            part[...] = self._warp_back(mask.astype(np.uint8), box, flags=flags)
+        return whole
+
+    def _window(self, height: int, width: int) -> Box:
+        """The part of a photograph of this size that the crop is computed from."""
         edge = np.array([-0.5, self.size - 0.5])
         corners = np.stack(np.meshgrid(edge, edge), axis=-1).reshape(4, 2)
         linear, shift = self.matrix[:, :2], self.matrix[:, 2]
@@ -61,73 +117,14 @@ class Alignment:
         right, bottom = np.clip(high, 0, (width, height))
         return int(left), int(top), int(right), int(bottom)
 
-    def cut(self, image: np.ndarray, unknown: np.ndarray) -> np.ndarray:
-        """The face as a network takes it.
-
-        Antialiased; where the crop leaves the picture the picture is mirrored. What is
-        unknown has no influence: the colors around it stand in for it.
-
-        Args:
-          image: uint8 [H, W, 3].
-          unknown: bool [H, W].
-
-        Returns:
-          float32 [S, S, 3] in [0, 255].
-        """
-        box = self.window(*unknown.shape)
-        values = part_of(image, box).astype(np.float32)
-        hidden = part_of(unknown, box)
-        if hidden.any():
-            reach = int(np.ceil(_STAND_IN / self.density))
-            values = np.where(hidden[..., None], _near(values, hidden, reach), values)
-        return np.clip(self._sample(values, box, cv2.BORDER_REFLECT), 0.0, 255.0)
-
-    def cut_mask(self, mask: np.ndarray) -> np.ndarray:
-        """Where at least half of a pixel is marked: bool [H, W] -> bool [S, S]."""
-        box = self.window(*mask.shape)
-        marked = part_of(mask, box).astype(np.float32)[..., None]
-        return self._sample(marked, box, cv2.BORDER_CONSTANT)[..., 0] >= 0.5
-
-    def enlarged(self, crop: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-        """A crop as the photograph shows it.
-
-        Args:
-          crop: float32 [S, S, 3].
-          box: Left, top, right and bottom of the part of the photograph.
-
-        Returns:
-          float32 [bottom - top, right - left, 3]; beyond the crop its edge is repeated.
-        """
-        if self.density > 1.0:
-            # Finer than the photograph: what that cannot show would alias.
-            sigma = 0.5 * np.sqrt(self.density**2 - 1.0)
-            crop = cv2.GaussianBlur(crop, (0, 0), sigma)
+    def _warp_back(self, crop: np.ndarray, box: Box, **options) -> np.ndarray:
         left, top, right, bottom = box
-        return cv2.warpAffine(
-            crop,
-            _after_shift(self.matrix, (left, top)),
-            (right - left, bottom - top),
-            flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
+        matrix = _after_shift(self.matrix, (left, top))
+        return cv2.warpAffine(crop, matrix, (right - left, bottom - top), **options)
 
-    def back(self, mask: np.ndarray, height: int, width: int) -> np.ndarray:
-        """Where the crop is marked, of the photograph: bool [S, S] -> bool [H, W]."""
-        box = self.window(height, width)
-        whole = np.zeros((height, width), bool)
-        part = part_of(whole, box)
-        if part.size:
-            part[...] = cv2.warpAffine(
-                mask.astype(np.uint8),
-                _after_shift(self.matrix, box[:2]),
-                (box[2] - box[0], box[3] - box[1]),
-                flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
-            )
-        return whole
-
-    def _sample(self, values: np.ndarray, box: tuple, border: int) -> np.ndarray:
+    def _sample(self, values: np.ndarray, box: Box, border: int) -> np.ndarray:
         """float32 [h, w, C], a part of a photograph -> [S, S, C], antialiased."""
-        # First as large as in the photograph, then shrunk as training images are.
+        # First at the photograph's resolution, then shrunk as training images are.
         times = int(np.ceil(1.0 / self.density - 1e-6))
         times = min(max(times, 1), max(_CANVAS // self.size, 1))
         matrix = _after_shift(self.matrix, box[:2]) * times
@@ -142,19 +139,19 @@ class Alignment:
 
 
 def align(landmarks: np.ndarray, framing: Framing, size: int) -> Alignment:
-    """The map that lays a face where a model has met faces.
+    """The map that lays a face where it lies in a model's training images.
 
-    It turns, scales and moves the face, the best in the sense of least squares; then
-    it squeezes as the model's pictures were.
+    The similarity that fits the anchors best in the sense of least squares, followed by
+    the squeeze into the model's square.
 
     Args:
       landmarks: Of the face in the photograph, float [5, 2]; see
         `data_pipeline.datasets.elements`.
       framing: Of the model.
-      size: Side of its pictures, pixels.
+      size: Side of the model's images, pixels.
 
     Raises:
-      NoFaceError: If the landmarks make no face.
+      NoFaceError: If the landmarks do not form a face.
     """
     points = anchors(landmarks)
     # A similarity is a product and a sum of complex numbers.
@@ -179,8 +176,8 @@ def squeeze(height: int, width: int, size: int) -> Alignment:
     return Alignment(np.column_stack([np.diag(scale), (scale - 1) / 2]), size)
 
 
-def around(mask: np.ndarray, margin: int = 1) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of what is marked and `margin` pixels beside it."""
+def bounding_box(mask: np.ndarray, margin: int = 1) -> Box:
+    """The box around the marked pixels of bool [H, W], with a margin in pixels."""
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     height, width = mask.shape
     left, right = max(columns[0] - margin, 0), min(columns[-1] + margin + 1, width)
@@ -188,8 +185,14 @@ def around(mask: np.ndarray, margin: int = 1) -> tuple[int, int, int, int]:
     return left, top, right, bottom
 
 
+def part_of(values: np.ndarray, box: Box) -> np.ndarray:
+    """[H, W, ...] -> a view of the box."""
+    left, top, right, bottom = box
+    return values[top:bottom, left:right]
+
+
 def _near(values: np.ndarray, hidden: np.ndarray, reach: int) -> np.ndarray:
-    """Means of what is not hidden, up to `reach` pixels away; farther, of all of it."""
+    """Means of the known pixels up to `reach` away; where there are none, of all."""
     known = (~hidden).astype(np.float32)
     kernel = (2 * reach + 1,) * 2
     weight = cv2.blur(known, kernel)[..., None]
@@ -201,13 +204,7 @@ def _near(values: np.ndarray, hidden: np.ndarray, reach: int) -> np.ndarray:
 
 
 def _after_shift(matrix: np.ndarray, corner: tuple) -> np.ndarray:
-    """The map for points that count from this corner."""
+    """The map of points that are counted from this corner."""
     shifted = matrix.copy()
     shifted[:, 2] += matrix[:, :2] @ np.asarray(corner, np.float64)
     return shifted
-
-
-def part_of(values: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-    """[H, W, ...] -> a view of what lies in left, top, right, bottom."""
-    left, top, right, bottom = box
-    return values[top:bottom, left:right]

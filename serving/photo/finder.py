@@ -1,14 +1,14 @@
-"""The faces of a photograph, by MediaPipe: an extra, imported only when it is used."""
+"""Finds faces and their landmarks with MediaPipe, which is an optional extra."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-_LONGEST = 1280  # pixels of the side in which faces are looked for
-_TILES = 3  # a side; each is half as long as the picture's, so they overlap by half
-_AROUND = 2.0  # a face's box is enlarged by this before its landmarks are looked for
-_MESH = 512  # pixels of that box, at most
+_LONGEST = 1280  # pixels, the longer side of a picture for the detector
+_TILES = 3  # per side; each half as long as the picture's, so they overlap by half
+_AROUND = 2.0  # a face's box is enlarged by this factor for the mesh
+_MESH = 512  # pixels, the longer side of that box
 
 # Points of the mesh: corners and lids of each eye, tip of the nose, corners of the
 # mouth. "Left" is left in the picture of an upright head, so the person's right.
@@ -21,7 +21,7 @@ class FaceFinder:
     """Finds the faces of a picture, down to about a twentieth of its longer side.
 
     Raises:
-      ImportError: If MediaPipe is not installed, or is a version without the mesh.
+      ImportError: If MediaPipe is not installed, or in a version without the mesh.
     """
 
     def __init__(self):
@@ -36,7 +36,7 @@ class FaceFinder:
         self._mesh = face_mesh.FaceMesh(static_image_mode=True, max_num_faces=1)
 
     def __call__(self, image: np.ndarray) -> list[np.ndarray]:
-        """Looks for faces.
+        """Finds the faces.
 
         Args:
           image: uint8 [H, W, 3].
@@ -58,10 +58,10 @@ class FaceFinder:
         return distinct
 
     def _boxes(self, image: np.ndarray) -> list[tuple[float, float, float]]:
-        """(x, y, side) of squares around faces, by their centers, some of them twice.
+        """(x, y, side) of squares around faces, x and y the center; some come twice.
 
-        The detector sees everything in 192x192 pixels: in the whole picture it finds
-        the large faces, in parts of it the small ones.
+        The detector works at 192x192 pixels: it finds large faces in the whole picture
+        and small ones in parts of it.
         """
         height, width = image.shape[:2]
         boxes = self._detected(image, 0, 0)
@@ -111,12 +111,12 @@ def _shrunk(image: np.ndarray, longest: int) -> np.ndarray:
 
 
 def _size(face: np.ndarray) -> float:
-    """The length of a face's features, pixels; a turned head keeps its height."""
+    """The longer of a face's width and height, pixels: a turned head looks narrower."""
     eyes, mouth = face[:2].mean(axis=0), face[3:].mean(axis=0)
     return float(max(np.hypot(*(face[1] - face[0])), np.hypot(*(mouth - eyes))))
 
 
 def _apart(face: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two faces are not the same one, found twice."""
+    """Whether two faces are different ones, and not one found twice."""
     distance = np.hypot(*(face.mean(axis=0) - other.mean(axis=0)))
     return bool(distance > max(_size(face), _size(other)))

@@ -1,13 +1,13 @@
-"""Where the face is in the pictures that a model was trained on.
+"""Framing: where the face is in the images that a model was trained on.
 
-A model restores faces best where it has met them. An export says in its
-`assets.extra/config.json` on what it was trained: "dataset" and "crop" (and
-"image_size", for drawn faces) within "config". For the published data sets that is
-enough: they are aligned, and how is known. An export that was trained on anything else
-may say it itself: "landmarks", the usual five points as shares of the picture's sides.
+A model restores faces best in that place. An export's `assets.extra/config.json` names
+its training data: "dataset" and "crop" (and "image_size", for drawn faces) within
+"config". For the published data sets that is enough, because their alignment is known.
+An export that was trained on anything else may have "landmarks" there, the usual five
+points as shares of the image's sides.
 
-Faces are laid upon each other by three anchors: both eyes and the middle of the mouth.
-The tip of the nose is none, because it moves when the head turns.
+Faces are aligned by three anchors: both eyes and the middle of the mouth. The tip of
+the nose is not used, because it moves when the head turns.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from data_pipeline import pixels
 from data_pipeline.drawn_faces import draw
 
 # Each data set's anchors: left eye, right eye, middle of the mouth, as x, y in pixels
-# of its files, counted from the corner of the first pixel, and the files' size. First
-# the points onto which each face of aligned CelebA was laid, as in the Matlab function
-# align_face_celeba that documents it; Matlab's first pixel has its center at 1.
+# of its files, counted from the corner of the first pixel. CelebA's are the points to
+# which its faces were aligned, from its Matlab function align_face_celeba; Matlab's
+# first pixel has its center at 1.
 _CELEBA = np.array([(70.745, 112.0), (108.237, 112.0), (89.432, 153.514)]) - 0.5
 
 # The mean over 147 faces of the deep-funneled images, every 90th, found by MediaPipe;
@@ -40,27 +40,27 @@ _CELEBA_HQ = np.array([(0.375, 0.472), (0.625, 0.472), (0.5, 0.749)])
 _DRAWN = np.array([(0.3915, 0.4157), (0.6085, 0.4157), (0.5, 0.6546)])
 
 # The tip of the nose on the way from the eyes to the mouth, and half the mouth's width
-# as a share of the distance between the eyes; the mean over drawn faces.
+# as a share of the distance between the eyes; means over drawn faces.
 _NOSE, _MOUTH = 0.65, 0.43
 
-# From eye to eye times from the eyes to the mouth, as a share of both squared; 0.5 is
-# a face from the front, and a line has none.
+# The distance between the eyes times that from the eyes to the mouth, as a share of
+# the sum of their squares: 0.5 for a face seen from the front, 0 for a line.
 _LEAST_AREA = 0.02
 
 
 class NoFaceError(ValueError):
-    """No face where one is needed; the message says what to do."""
+    """There is no face where one is needed; the message says what to do."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Framing:
-    """Where the face is in what a model sees.
+    """Where the face is in a model's images.
 
     Attributes:
       anchors: float [3, 2], x and y of left eye, right eye and the middle of the mouth,
-        in units in which a face is not distorted, from the corner of the picture.
-      width: Of the picture in these units. It is squeezed into the network's square.
-      height: Likewise.
+        in units in which a face is not distorted, from the corner of the image.
+      width: Of the image in these units; it is squeezed into the network's square.
+      height: Of the image in these units.
     """
 
     anchors: np.ndarray
@@ -72,24 +72,24 @@ def anchors(landmarks: np.ndarray) -> np.ndarray:
     """Five landmarks [5, 2] (`data_pipeline.datasets.elements`) -> anchors [3, 2].
 
     Raises:
-      NoFaceError: If they make no face: on a line, mirrored, or not finite.
+      NoFaceError: If they are on a line, mirrored, or not finite.
     """
     landmarks = np.asarray(landmarks, np.float64)
     left, right, mouth = landmarks[0], landmarks[1], landmarks[3:].mean(axis=0)
     across, down = right - left, mouth - (left + right) / 2
     area = across[0] * down[1] - across[1] * down[0]
-    # A comparison that NaN fails.
+    # Written so that NaN fails it.
     if not area > _LEAST_AREA * (across @ across + down @ down):
         raise NoFaceError(
-            "the landmarks make no face. They are x and y of left eye, right eye, "
-            "nose, left and right corner of the mouth, left meaning left in the "
+            "the landmarks do not form a face. They are x and y of left eye, right "
+            "eye, nose, left and right corner of the mouth, left meaning left in the "
             f"picture of an upright head; got {landmarks.round(1).tolist()}."
         )
     return np.stack([left, right, mouth])
 
 
 def typical(framing: Framing) -> np.ndarray:
-    """The five landmarks of a face that lies as it should, [5, 2], as its anchors."""
+    """The five landmarks [5, 2] of a face with exactly these anchors."""
     left, right, mouth = framing.anchors
     across, eyes = right - left, (left + right) / 2
     nose = eyes + _NOSE * (mouth - eyes)
@@ -101,10 +101,10 @@ def of(facts: Mapping[str, Any]) -> Framing:
     """The framing of an exported model.
 
     Args:
-      facts: Its config.json; see `export.read_config`.
+      facts: Its config.json; see `saved_model.read_config`.
 
     Raises:
-      ValueError: If it says neither landmarks nor a data set that is aligned.
+      ValueError: If it names neither landmarks nor an aligned data set.
     """
     if "landmarks" in facts:
         landmarks = np.asarray(facts["landmarks"], np.float64)
@@ -125,7 +125,7 @@ def of(facts: Mapping[str, Any]) -> Framing:
         low, high = draw.MIN_SIZE, draw.MAX_SIZE
         side = min(max(config["image_size"], low), high)
         return _cropped(_DRAWN * side, side, side, crop)
-    # Its files are of several sizes; of a crop in pixels nobody knows what it leaves.
+    # Its files have several sizes, so a crop in pixels leaves an unknown part.
     if dataset == "celeb_a_hq" and crop in pixels.CROPS:
         return Framing(_CELEBA_HQ, 1.0, 1.0)
     said = "does not say what it was trained on"
@@ -140,6 +140,6 @@ def of(facts: Mapping[str, Any]) -> Framing:
 
 
 def _cropped(points: np.ndarray, height: int, width: int, crop: str) -> Framing:
-    """What a crop (see `pixels.crop_box`) leaves of a file with these anchors."""
+    """The framing of a file with these anchors after a crop; see `pixels.crop_box`."""
     left, top, right, bottom = pixels.crop_box(height, width, crop)
     return Framing(points - (left, top), right - left, bottom - top)

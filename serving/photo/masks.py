@@ -1,4 +1,7 @@
-"""What `experiments.restore` takes for missing in a picture."""
+"""Masks of photographs: from files, rectangles, the center, at random, parts of a face.
+
+Masks of pictures are uint8 [H, W, 1], 1 = missing.
+"""
 
 from __future__ import annotations
 
@@ -8,35 +11,22 @@ import pathlib
 import cv2
 import numpy as np
 
-from data_pipeline import masks, pixels
+from data_pipeline import pixels
 from data_pipeline.choices import check_choice
 from data_pipeline.face_masks import ellipse
+from data_pipeline.masks import read_mask
 from serving.photo.framing import anchors
 
 DRAWN = ("center", "random")
 RECTANGLE = "rect:"
+REGIONS = ("eyes", "nose", "mouth", "left_half", "right_half")
+
+_REACH = 3.0  # distances between the eyes from their middle to the end of any face
+_SHIFT = 4  # OpenCV takes corners as integers in 1/16 pixel
 
 
 class EmptyMaskError(ValueError):
     """Nothing is missing from a picture; the message says why."""
-
-
-def rectangle(mask: str) -> tuple[int, int, int, int]:
-    """Left, top, width and height of a rectangle, from "rect:x,y,w,h".
-
-    Raises:
-      ValueError: If it is no rectangle.
-    """
-    try:
-        left, top, width, height = map(int, mask[len(RECTANGLE) :].split(","))
-    except ValueError:
-        width = height = 0
-    if width < 1 or height < 1:
-        raise ValueError(
-            "--mask=rect:x,y,w,h takes four whole numbers of pixels: the upper left "
-            f"corner, width and height, such as rect:120,80,64,64; got {mask!r}."
-        )
-    return left, top, width, height
 
 
 def mask_for(
@@ -55,107 +45,88 @@ def mask_for(
       picture: Its file.
       size: Its height and width, pixels.
       mask: One of `DRAWN`, "rect:x,y,w,h", a mask picture, or a folder of them.
-      root: The folder of all pictures, which a folder of masks may mirror.
-      hole: Where the center's hole begins and ends, as shares of each side. In a
-        picture that is no square it is none either: the model sees pictures squeezed
-        into a square, and there it is one.
+      root: The folder of all pictures, whose folders a folder of masks may mirror.
+      hole: See `center`.
       seed: Of the places of random holes.
       missing_is_black: In mask pictures black marks what is missing, not white.
-
-    Returns:
-      uint8 [height, width, 1], 1 = missing.
 
     Raises:
       EmptyMaskError: If a rectangle lies outside the picture.
       FileNotFoundError: If the folder has no mask for the picture.
-      UnreadableImageError: If the mask is no picture.
+      UnreadableImageError: If the mask is not a picture.
     """
     if mask in DRAWN:
-        return draw(mask, picture.name, size, hole=hole, seed=seed)
+        return drawn(mask, size, hole, key=f"{seed}/{picture.name}")
     if mask.startswith(RECTANGLE):
-        return _rectangle(mask, size)
+        left, top, width, height = rectangle(mask)
+        missing = _filled(size, (top, left), (top + height, left + width))
+        if not missing.any():
+            raise EmptyMaskError(
+                f"--mask={mask} lies outside the picture, which has "
+                f"{size[1]}x{size[0]} pixels."
+            )
+        return missing
     path = pathlib.Path(mask)
     if path.is_dir():
         path = _mask_of(picture, path, root)
-    return masks.read_mask(path, size, missing_is_black)
+    return read_mask(path, size, missing_is_black)
 
 
-def _mask_of(
-    picture: pathlib.Path, folder: pathlib.Path, root: pathlib.Path
-) -> pathlib.Path:
-    """The mask with a picture's name, whatever its suffix.
+def rectangle(mask: str) -> tuple[int, int, int, int]:
+    """Left, top, width and height from "rect:x,y,w,h".
 
-    It is looked for in the folder's own copy of the inputs' folders, then in itself.
+    Raises:
+      ValueError: If it is not a rectangle.
     """
-    places = [folder]
-    if root.is_dir():
-        places.insert(0, folder / picture.parent.relative_to(root))
-    for place in places:
-        for suffix in pixels.IMAGE_SUFFIXES:
-            for path in (place / f"{picture.stem}{suffix}", place / picture.name):
-                if path.exists():
-                    return path
-    raise FileNotFoundError(f"{folder} has no mask called {picture.stem}.")
-
-
-def _rectangle(mask: str, size: tuple[int, int]) -> np.ndarray:
-    """What of a rectangle lies in a picture."""
-    left, top, width, height = rectangle(mask)
-    missing = np.zeros((*size, 1), np.uint8)
-    rows = slice(max(top, 0), max(top + height, 0))
-    missing[rows, max(left, 0) : max(left + width, 0)] = 1
-    if not missing.any():
-        raise EmptyMaskError(
-            f"--mask={mask} lies outside the picture, which has {size[1]}x{size[0]} "
-            "pixels."
+    try:
+        left, top, width, height = map(int, mask[len(RECTANGLE) :].split(","))
+    except ValueError:
+        width = height = 0
+    if width < 1 or height < 1:
+        raise ValueError(
+            "--mask=rect:x,y,w,h takes four whole numbers of pixels: the upper left "
+            f"corner, width and height, such as rect:120,80,64,64; got {mask!r}."
         )
-    return missing
+    return left, top, width, height
 
 
-def draw(
-    mask: str,
-    name: str,
-    size: tuple[int, int],
-    *,
-    hole: tuple[float, float],
-    seed: int,
-) -> np.ndarray:
-    """The hole in the center, or where seed and name say.
+def center(size: tuple[int, int], hole: tuple[float, float]) -> np.ndarray:
+    """The hole in the center of a picture.
 
     Args:
-      mask: One of `DRAWN`.
-      name: Of the picture.
-      size: Its height and width, pixels.
-      hole: See `mask_for`.
-      seed: See `mask_for`.
-
-    Returns:
-      uint8 [height, width, 1], 1 = missing.
+      size: Height and width of the picture, pixels.
+      hole: Where it begins and ends, as shares of each side: a model sees the picture
+        squeezed into a square, in which this is a square too.
     """
-    start, stop = (np.rint(np.multiply(size, share)).astype(int) for share in hole)
-    sides = stop - start
-    if mask == "random":
-        # Keyed by the name, so that a second run has the same holes.
-        digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
-        start = np.random.default_rng(list(digest)).integers(0, size - sides + 1)
-    missing = np.zeros((*size, 1), np.uint8)
-    missing[start[0] : start[0] + sides[0], start[1] : start[1] + sides[1]] = 1
-    return missing
+    return _filled(size, *_corners(size, hole))
 
 
-REGIONS = ("eyes", "nose", "mouth", "left_half", "right_half")
-
-_REACH = 3.0  # distances between the eyes within which a face ends
-_SHIFT = 4  # OpenCV takes corners as integers in 1/16 pixel
-
-
-def mask(name: str, landmarks: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Where a part of a face is.
+def drawn(
+    kind: str, size: tuple[int, int], hole: tuple[float, float], *, key: str
+) -> np.ndarray:
+    """The hole of `center`, or a hole of its size at a random place.
 
     Args:
-      name: "eyes", a band over both; "nose"; "mouth", with the lips' surroundings; or
-        "left_half" or "right_half" of the face as its picture shows it when the head
-        is upright, divided where the nose is.
+      kind: One of `DRAWN`.
+      size: See `center`.
+      hole: See `center`.
+      key: The random place depends on nothing else.
+    """
+    if kind == "center":
+        return center(size, hole)
+    start, stop = _corners(size, hole)
+    digest = hashlib.sha256(key.encode()).digest()
+    place = np.random.default_rng(list(digest)).integers(0, size - (stop - start) + 1)
+    return _filled(size, place, place + stop - start)
+
+
+def region(name: str, landmarks: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The mask of a part of a face.
+
+    Args:
+      name: "eyes", a band over both; "nose"; "mouth", with the skin around the lips; or
+        "left_half" or "right_half" of the face, as seen in the picture of an upright
+        head, divided along the nose.
       landmarks: float [5, 2]; see `data_pipeline.datasets.elements`.
       height: Of the picture, pixels.
       width: Of the picture, pixels.
@@ -165,6 +136,7 @@ def mask(name: str, landmarks: np.ndarray, height: int, width: int) -> np.ndarra
 
     Raises:
       ValueError: If there is no such part.
+      NoFaceError: If the landmarks do not form a face.
     """
     check_choice("mask", name, REGIONS)
     landmarks = np.asarray(landmarks, np.float64)
@@ -188,6 +160,48 @@ def mask(name: str, landmarks: np.ndarray, height: int, width: int) -> np.ndarra
     corners = np.rint((outline @ frame + eyes) * (1 << _SHIFT)).astype(np.int32)
     cv2.fillPoly(filled, [corners], 1, cv2.LINE_8, _SHIFT)
     return filled > 0
+
+
+def span(mask: np.ndarray) -> tuple[int, int]:
+    """Width and height of the smallest rectangle around what is marked, pixels."""
+    marked = mask.reshape(mask.shape[:2]) > 0
+    sides = (np.flatnonzero(marked.any(axis=axis)) for axis in (0, 1))
+    width, height = (int(np.ptp(side)) + 1 if side.size else 0 for side in sides)
+    return width, height
+
+
+def _mask_of(
+    picture: pathlib.Path, folder: pathlib.Path, root: pathlib.Path
+) -> pathlib.Path:
+    """The mask of a picture's name, with any suffix.
+
+    First looked up where the picture lies below `root`, then in the folder itself.
+    """
+    places = [folder]
+    if root.is_dir():
+        places.insert(0, folder / picture.parent.relative_to(root))
+    for place in places:
+        for suffix in pixels.IMAGE_SUFFIXES:
+            for path in (place / f"{picture.stem}{suffix}", place / picture.name):
+                if path.exists():
+                    return path
+    raise FileNotFoundError(f"{folder} has no mask called {picture.stem}.")
+
+
+def _corners(
+    size: tuple[int, int], hole: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The upper left and the lower right corner, [y, x], of a hole given in shares."""
+    start, stop = (np.rint(np.multiply(size, share)).astype(int) for share in hole)
+    return start, stop
+
+
+def _filled(size: tuple[int, int], start, stop) -> np.ndarray:
+    """The part of a rectangle, given by its corners [y, x], that is in the picture."""
+    missing = np.zeros((*size, 1), np.uint8)
+    rows, columns = (slice(max(a, 0), max(b, 0)) for a, b in zip(start, stop))
+    missing[rows, columns] = 1
+    return missing
 
 
 def _box(left: float, right: float, top: float, bottom: float) -> np.ndarray:

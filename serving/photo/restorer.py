@@ -1,4 +1,4 @@
-"""A photograph of any size and format through an exported restorer."""
+"""Restores pictures of any size with an exported model."""
 
 from __future__ import annotations
 
@@ -17,23 +17,22 @@ from serving.export import saved_model
 
 
 class UnfillableHoleError(ValueError):
-    """A hole that the model cannot fill; the message says which it can."""
+    """The model cannot fill a hole; the message says which it can fill."""
 
 
 class PhotoRestorer:
-    """An exported SavedModel that restores whole photographs.
+    """A SavedModel that restores whole pictures.
 
     Args:
       folder: Of the SavedModel, such as `<run>/export/1`.
 
     Attributes:
-      facts: What the export says of itself (see `export.read_config`); empty where it
-        says nothing.
+      facts: Its config.json (see `saved_model.read_config`); empty without one.
       hole: Where the center hole that the model was trained on begins and ends, as
-        shares of a picture's side.
+        shares of the image's side; the middle half without a config.json.
 
     Raises:
-      FileNotFoundError: If it holds no SavedModel.
+      FileNotFoundError: If there is no SavedModel.
       ValueError: If the SavedModel does not restore pictures.
     """
 
@@ -73,11 +72,10 @@ class PhotoRestorer:
           masks: Each uint8 [H, W, 1] of its image's size, 1 = missing.
 
         Returns:
-          The images with their missing pixels restored, gray ones in gray; the others
-          are unchanged.
+          The restored images; gray images stay gray, and known pixels unchanged.
 
         Raises:
-          UnfillableHoleError: If one of the holes is not one that the model fills.
+          UnfillableHoleError: If the model cannot fill one of the holes.
         """
         image_bytes = [pixels.encode_png(image) for image in images]
         mask_bytes = [pixels.encode_png(m[..., 0] * np.uint8(255)) for m in masks]
@@ -89,18 +87,18 @@ class PhotoRestorer:
         return [_colored_as(*pair) for pair in zip(images, restored)]
 
     def restore_crop(self, image: np.ndarray, hole: np.ndarray) -> np.ndarray:
-        """Restores a picture of the size that the network sees.
+        """Restores an image of the network's own size.
 
         Args:
           image: float32 [S, S, 3] in [0, 1] with S = `size`.
-          hole: bool [S, S], what is missing.
+          hole: bool [S, S], the missing pixels.
 
         Returns:
-          float32 [S, S, 3] in [0, 1], gray if the picture is; known pixels are
+          float32 [S, S, 3] in [0, 1], gray if the image is; known pixels are
           unchanged.
 
         Raises:
-          UnfillableHoleError: If the hole is not one that the model fills.
+          UnfillableHoleError: If the model cannot fill the hole.
         """
         mask = hole[None, ..., None].astype(np.float32)
         with _naming_the_hole():
@@ -111,21 +109,21 @@ class PhotoRestorer:
 
 
 def _colored_as(image: np.ndarray, restored: np.ndarray) -> np.ndarray:
-    """What was restored of a gray picture, in gray; of another as it is."""
+    """The restored image, in gray if the original is gray."""
     if (image != image[..., :1]).any():
         return restored
-    # Not the mean, which rounds: of three equal channels this is the same number.
+    # Not the mean, which rounds: the median of three equal channels is exact.
     gray = np.median(restored, axis=-1, keepdims=True)
     return np.broadcast_to(gray.astype(restored.dtype), restored.shape)
 
 
 @contextlib.contextmanager
 def _naming_the_hole() -> Iterator[None]:
-    """Raises an `UnfillableHoleError` for what the graph says of a hole."""
+    """Turns the graph's assertion about a hole into an `UnfillableHoleError`."""
     try:
         yield
     except tf.errors.InvalidArgumentError as error:
-        # The pictures are ours, so what the graph refuses is the hole.
+        # The pictures are encoded here, so it can only be the hole.
         limit = re.search(r"This model fills [^\]]*", error.message)
         if limit is None:
             raise
@@ -133,10 +131,8 @@ def _naming_the_hole() -> Iterator[None]:
 
 
 def _hole(facts: Mapping[str, Any]) -> tuple[float, float]:
-    """Of the model's own configuration; half the side where it has none."""
-    try:
-        size, side = facts["image_size"], facts["hole_size"]
-    except KeyError:
+    if not {"image_size", "hole_size"} <= set(facts):
         return 0.25, 0.75
+    size, side = facts["image_size"], facts["hole_size"]
     start = (size - side) // 2
     return start / size, (start + side) / size

@@ -1,1 +1,1 @@
-"""Model folders, configuration and warm-up requests for TF Serving."""
+"""Model folders, configuration and warm-up requests of TF Serving."""

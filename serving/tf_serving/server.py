@@ -1,14 +1,14 @@
-"""What TF Serving reads: versions of models, configuration, warm-up requests.
+"""Writes the model folders and the configuration of TF Serving.
 
-  ROOT/models.config             which models there are, of this call and earlier ones
+  ROOT/models.config             the models, of this call and of earlier ones
   ROOT/monitoring.config         metrics for Prometheus
-  ROOT/batching_parameters.txt   of the threads that run batches
+  ROOT/batching_parameters.txt   the threads that run batches
   ROOT/NAME/VERSION/             an export, and in it
-    assets.extra/tf_serving_warmup_requests   what the server runs before it answers
+    assets.extra/tf_serving_warmup_requests   requests that the server runs first
     batching_params.pbtxt                     how requests to this model are merged
 
-A running server loads a new version as soon as it is there, and then drops the old one.
-Of a model that is new, it knows when it is started again.
+A running server loads a new version as soon as it is there, and drops the old one. A
+new model is loaded when the server is started again.
 """
 
 from __future__ import annotations
@@ -26,11 +26,10 @@ from serving.tf_serving import warm_up
 from serving.tf_serving.warm_up import Model
 
 PROGRAM = "tensorflow_model_server"
-# The server of the TensorFlow that the models were exported with.
+# The version of the TensorFlow that the models were exported with.
 _IMAGE = "tensorflow/serving:2.14.1"
 _GRPC_PORT, _REST_PORT = 8500, 8501
-_HERE = "127.0.0.1"
-_PARTING = ',"'  # --mount reads a line of CSV
+_SPECIAL = ',"'  # --mount reads a line of CSV
 
 _MODELS, _MONITORING, _BATCHING = (
     "models.config",
@@ -39,10 +38,10 @@ _MODELS, _MONITORING, _BATCHING = (
 )
 _MODEL_BATCHING = "batching_params.pbtxt"  # a name that TF Serving fixes
 
-# As many threads as cores, which is the default; something must stand there.
+# The file must not be empty. By default there are as many threads as cores.
 _BATCHING_TEXT = 'thread_pool_name { value: "batches" }\n'
-# A picture waits at most 5 ms for others. Where 100 batches wait already, a client is
-# told to come back.
+# A picture waits at most 5 ms for others. If 100 batches wait, the server is
+# "unavailable", and clients ask again.
 _MODEL_BATCHING_TEXT = """\
 max_batch_size { value: 32 }
 batch_timeout_micros { value: 5000 }
@@ -59,18 +58,18 @@ prometheus_config {
 def write(
     folders: Sequence[str | os.PathLike], root: str | os.PathLike
 ) -> list[pathlib.Path]:
-    """Writes all that a server of some exports needs.
+    """Writes the files of a server.
 
-    An export that is the newest version already is not copied again; another one
-    becomes the next version. Models of earlier calls are served as well, as long as
-    their folders are there; what else a user wrote of a model in models.config stays.
+    An export that already is the newest version is not copied again; another one
+    becomes the next version. Models of earlier calls are kept while their folders are
+    there, with anything else that a user wrote about a model into models.config.
 
     Args:
       folders: Exports, such as `runs/model3/export/1`.
-      root: A folder, which may have versions of earlier calls in it.
+      root: A folder, which may hold versions of earlier calls.
 
     Returns:
-      Each model's ROOT/NAME/VERSION.
+      ROOT/NAME/VERSION of each model.
 
     Raises:
       FileNotFoundError: If a folder is not one of our exports.
@@ -85,8 +84,8 @@ def write(
     for name in names:
         if names.count(name) > 1:
             raise ValueError(
-                f"--model names two models {name!r}, which is how clients would call "
-                "both. Rename the folder of one run, or serve them from two --output."
+                f"--model has two models {name!r}, and clients could not tell them "
+                "apart. Rename the folder of one run, or serve them from two --output."
             )
     config = _read_models(root)  # before anything is written
     models = [Model(folder) for folder in folders]
@@ -99,16 +98,15 @@ def write(
 
 
 def served(root: str | os.PathLike) -> list[str]:
-    """The names in ROOT/models.config, as `write` left it."""
+    """The names of the models in ROOT/models.config."""
     config = _read_models(pathlib.Path(root))
     return [model.name for model in config.model_config_list.config]
 
 
 def name_of(folder: str | os.PathLike) -> str:
-    """What an export is called in a server: as its run, such as "model3".
+    """The name of an export on a server: that of its run, as in runs/model3/export/1.
 
-    Of `runs/model3/export/1`, what comes before "export" and the version. A name is
-    part of an address, so that what cannot stand in one becomes "_".
+    A name is part of an address, so characters that an address cannot have become "_".
     """
     folder = pathlib.Path(folder).resolve()
     if folder.name.isdigit():
@@ -118,48 +116,19 @@ def name_of(folder: str | os.PathLike) -> str:
     return re.sub(r"[^\w.-]", "_", folder.name, flags=re.ASCII)
 
 
-def server_command(root: str | os.PathLike, *, batching: bool) -> list[str]:
-    """The server's program and its flags.
+def command(root: str | os.PathLike, *, batching: bool, engine: str = "") -> list[str]:
+    """The command that starts the server.
 
     Args:
-      root: As `write` was given it.
-      batching: Requests of several clients are merged.
-    """
-    ports = [f"--port={_GRPC_PORT}", f"--rest_api_port={_REST_PORT}"]
-    return [PROGRAM, *ports, *_flags(root, batching)]
-
-
-def container_command(
-    root: str | os.PathLike, *, batching: bool, engine: str = "docker"
-) -> list[str]:
-    """What starts the server in a container, for machines without the program.
-
-    It answers this computer alone, and ends with Ctrl-C.
-
-    Args:
-      root: As `write` is given it. The container sees it where it is, so that one
-        models.config holds inside and outside.
-      batching: As `server_command`.
-      engine: docker or podman.
+      root: See `write`. It has the same path in a container, so that models.config is
+        right inside and outside.
+      batching: Merge the requests of several clients.
+      engine: docker or podman, to start it in a container that listens on 127.0.0.1
+        only.
 
     Raises:
-      ValueError: If the path cannot stand in the command.
+      ValueError: If a container cannot take the path.
     """
-    root = pathlib.Path(root).resolve()
-    if set(str(root)) & set(_PARTING):
-        raise ValueError(
-            f"--output={root} has a comma or a quotation mark in it, which --mount of "
-            "a container takes for its own. Pass a path without."
-        )
-    # The image's first process is a shell, which passes no signal on to the server; a
-    # terminal sends Ctrl-C to both.
-    run = [engine, "run", "--rm", "--interactive", "--tty"]
-    ports = [f"--publish={_HERE}:{port}:{port}" for port in (_GRPC_PORT, _REST_PORT)]
-    mount = f"--mount=type=bind,source={root},target={root},readonly"
-    return [*run, *ports, mount, _IMAGE, *_flags(root, batching)]
-
-
-def _flags(root: str | os.PathLike, batching: bool) -> list[str]:
     root = pathlib.Path(root).resolve()
     flags = [
         f"--model_config_file={root / _MODELS}",
@@ -171,7 +140,20 @@ def _flags(root: str | os.PathLike, batching: bool) -> list[str]:
             "--enable_per_model_batching_parameters",
             f"--batching_parameters_file={root / _BATCHING}",
         ]
-    return flags
+    if not engine:
+        ports = [f"--port={_GRPC_PORT}", f"--rest_api_port={_REST_PORT}"]
+        return [PROGRAM, *ports, *flags]
+    if set(str(root)) & set(_SPECIAL):
+        raise ValueError(
+            f"--output={root} has a comma or a quotation mark in it, which separate "
+            "the options of a container's --mount. Pass a path without."
+        )
+    # The image's first process is a shell, which passes no signals on to the server; a
+    # terminal sends Ctrl-C to both.
+    run = [engine, "run", "--rm", "--interactive", "--tty"]
+    ports = [f"--publish=127.0.0.1:{port}:{port}" for port in (_GRPC_PORT, _REST_PORT)]
+    mount = f"--mount=type=bind,source={root},target={root},readonly"
+    return [*run, *ports, mount, _IMAGE, *flags]
 
 
 def _check_package() -> None:
@@ -179,13 +161,13 @@ def _check_package() -> None:
         import tensorflow_serving.config  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            "What TF Serving reads is written with tensorflow-serving-api 2.14.1 "
+            "Writing the files of TF Serving needs tensorflow-serving-api 2.14.1 "
             f"({error}): pip install .[serving]."
         ) from error
 
 
 def _read_models(root: pathlib.Path):
-    """ROOT/models.config as a ModelServerConfig; an empty one where there is none."""
+    """ROOT/models.config as a ModelServerConfig; an empty one if there is no file."""
     from tensorflow_serving.config import model_server_config_pb2
 
     path, config = root / _MODELS, model_server_config_pb2.ModelServerConfig()
@@ -200,7 +182,7 @@ def _read_models(root: pathlib.Path):
 
 
 def _add_names(config, root: pathlib.Path, names: Sequence[str]) -> None:
-    """Adds models to a ModelServerConfig; those whose folders are gone leave it."""
+    """Adds models to a ModelServerConfig, and removes those whose folders are gone."""
     models = config.model_config_list.config
     for model in list(models):
         if _versions(root / model.name):
@@ -215,18 +197,18 @@ def _add_names(config, root: pathlib.Path, names: Sequence[str]) -> None:
 
 
 def _add(model: Model, place: pathlib.Path) -> pathlib.Path:
-    """The newest version in a model's place, whole or not there at all."""
+    """Adds a version to a model's place, whole or not at all, unless it is there."""
     newest = max(_versions(place), default=0)
     if newest and _holds(place / str(newest), model.folder):
         return place / str(newest)
     target = place / str(newest + 1)
-    # Not in the model's place, which the server watches.
+    # Not in the model's place, because the server watches that.
     aside = place.parent / f".{place.name}"
     shutil.rmtree(aside, ignore_errors=True)
     try:
         shutil.copytree(model.folder, aside)
         warm_up.write(model, aside)
-        # Pictures of several sizes cannot be merged: without the file they are not.
+        # Pictures of several sizes cannot be merged, and are not without this file.
         if model.one_size:
             (aside / _MODEL_BATCHING).write_text(_MODEL_BATCHING_TEXT)
         place.mkdir(exist_ok=True)
@@ -237,7 +219,7 @@ def _add(model: Model, place: pathlib.Path) -> pathlib.Path:
 
 
 def _versions(place: pathlib.Path) -> list[int]:
-    """What there is of a model."""
+    """The numbers of a model's versions."""
     return [int(path.name) for path in place.glob("[0-9]*") if path.name.isdigit()]
 
 

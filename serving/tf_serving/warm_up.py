@@ -1,7 +1,7 @@
-"""Requests that TF Serving runs before a model answers, so that the first is fast.
+"""Warm-up requests, which TF Serving runs before a model answers its first client.
 
-A server does not load a model that refuses one of them. Each is therefore tried here
-before it is written.
+A server does not load a model that refuses one of them, so each is tried before it is
+written.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from data_pipeline import pixels
+from data_pipeline import masks, pixels
 from serving.client.errors import readable
 from serving.codec.container import CELL, cells
 from serving.export import saved_model
@@ -28,14 +28,14 @@ class Model:
 
     Attributes:
       folder: As given.
-      requests: Signature -> input -> what a client could send, of one picture.
-      one_size: All pictures are of one size, or encoded, so that any two requests to a
-        signature can be merged to a batch.
+      requests: Signature -> input -> an example of one picture.
+      one_size: All pictures have one size, or are encoded, so that any two requests to
+        a signature can be merged into a batch.
 
     Raises:
       FileNotFoundError: If the folder is not one of our exports.
-      ValueError: If it is damaged, it restores and has no serving_bytes, or a signature
-        takes nothing that is tried.
+      ValueError: If it is damaged, is a restorer without serving_bytes, or a signature
+        refuses its example.
     """
 
     def __init__(self, folder: str | os.PathLike):
@@ -66,8 +66,8 @@ class Model:
         masked = any("mask" in key for given in self.requests.values() for key in given)
         if masked and "serving_bytes" not in self.requests:
             raise ValueError(
-                f"--model={folder} has no signature serving_bytes, by which clients "
-                "restore: it was saved by Keras alone. Load it and write it again with "
+                f"--model={folder} has no signature serving_bytes, which clients call "
+                "to restore: it was saved by Keras alone. Load it and save it with "
                 "serving.export.restorer.save, as docs/keras.md shows."
             )
         for name, inputs in self.requests.items():
@@ -76,14 +76,14 @@ class Model:
                 model.signatures[name](**given)
             except tf.errors.OpError as error:
                 raise ValueError(
-                    f"--model={folder}: its signature {name} refuses what it was tried "
-                    f"with ({readable(error.message)}). Export it again."
+                    f"--model={folder}: its signature {name} refuses an example "
+                    f"({readable(error.message)}). Export it again."
                 ) from error
 
 
 def write(model: Model, folder: pathlib.Path) -> None:
     """Writes the requests into a copy of the model."""
-    # Checked by `tf_serving.write`, before it does anything.
+    # Here, because it is an optional extra; `server.write` says which.
     from tensorflow_serving.apis import prediction_log_pb2
 
     with tf.io.TFRecordWriter(str(folder / "assets.extra" / _FILE)) as file:
@@ -97,31 +97,24 @@ def write(model: Model, folder: pathlib.Path) -> None:
 
 
 def _specs(signature) -> dict[str, tf.TensorSpec]:
-    """Input -> what it takes."""
+    """Input -> its specification."""
     return signature.structured_input_signature[1]
 
 
 def _example(name: str, spec: tf.TensorSpec, config: dict) -> np.ndarray:
-    """What an input takes: a gray picture, a hole in its center, latents of 0."""
+    """An example of an input: a gray picture, a hole in its center, latents of 0."""
     size = config["image_size"]
+    if "mask" in name:
+        hole = masks.center(size, config["hole_size"]).numpy()[..., 0]
     if spec.dtype == tf.string:
-        picture = _mask(config) * 255 if "mask" in name else np.full([size] * 2, 128)
+        picture = hole * 255 if "mask" in name else np.full([size] * 2, 128)
         return np.array([pixels.encode_png(picture.astype(np.uint8))], object)
-    # Networks that take any size take whole cells.
+    # Networks for any size take whole cells.
     free = cells(size) if name == "latents" else cells(size) * CELL
     sides = [free if side is None else side for side in spec.shape[1:].as_list()]
     value = np.zeros([1, *sides], spec.dtype.as_numpy_dtype)
     if "image" in name:
         value[..., :3] = 0.5
     if "mask" in name:
-        value[0, ..., -1] = _mask(config)
+        value[0, ..., -1] = hole
     return value
-
-
-def _mask(config: dict) -> np.ndarray:
-    """The hole that a restorer was trained on: [S, S], 1 = missing."""
-    size, side = config["image_size"], config["hole_size"]
-    mask = np.zeros([size, size])
-    start = (size - side) // 2
-    mask[start : start + side, start : start + side] = 1
-    return mask

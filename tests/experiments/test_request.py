@@ -23,7 +23,7 @@ class Server:
 
     def ask(self, *inputs):
         Server.asked.append(inputs)
-        # Of the second picture, so that there is one before and one after.
+        # With the second picture, so that there is one before and one after.
         if self.trouble and len(Server.asked) == 3:
             raise self.trouble
 
@@ -40,6 +40,10 @@ class Server:
         return pixels.decode(data, "file")
 
 
+def picture(number):
+    return np.full((20, 30, 3), 50 * number, np.uint8)
+
+
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """Runs an action on three pictures, or three files of them."""
@@ -50,24 +54,18 @@ def run(tmp_path, monkeypatch):
     Image.fromarray(mask).save(tmp_path / "mask.png")
     (tmp_path / "in").mkdir()
     for number, name in enumerate("abc"):
-        image = Image.fromarray(picture(number))
         for suffix in ("png", "fmc"):
-            image.save(tmp_path / "in" / f"{name}.{suffix}", "PNG")
+            path = tmp_path / "in" / f"{name}.{suffix}"
+            path.write_bytes(pixels.encode_png(picture(number)))
 
     def run(action, **options):
-        places = {"input": tmp_path / "in", "output": tmp_path / "out"}
-        paths = {key: str(path) for key, path in places.items()}
-        if action == "restore":
-            paths["mask"] = str(tmp_path / "mask.png")
-        else:
-            paths["tables"] = "."
-        getattr(request, action)(request.Options(model="m", **{**paths, **options}))
+        paths = {"input": str(tmp_path / "in"), "output": str(tmp_path / "out")}
+        own = {"mask": str(tmp_path / "mask.png")}
+        own = own if action == "restore" else {"tables": "."}
+        run = getattr(request, action)
+        run(request.Options(**{"model": "m", **paths, **own, **options}))
 
     return run
-
-
-def picture(number):
-    return np.full((20, 30, 3), 50 * number, np.uint8)
 
 
 def written(tmp_path):
@@ -75,29 +73,27 @@ def written(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "action, suffix, tables",
+    "action, suffix, tables, text",
     [
-        ("restore", "png", None),
-        ("compress", "fmc", pathlib.Path(".")),
-        ("decompress", "png", pathlib.Path(".")),
+        ("restore", "png", None, png.RESTORED),
+        ("compress", "fmc", pathlib.Path("."), None),
+        ("decompress", "png", pathlib.Path("."), png.DECODED),
     ],
 )
-def test_each_file_becomes_what_the_server_says(
-    run, tmp_path, capsys, action, suffix, tables
+def test_each_file_becomes_what_the_server_answers(
+    run, tmp_path, capsys, action, suffix, tables, text
 ):
     run(action, server="host:8500", timeout=5.0)
-    asked = Server.asked
-    assert asked[0] == ("host:8500", {"model": "m", "timeout": 5.0, "tables": tables})
+    options = {"model": "m", "timeout": 5.0, "tables": tables}
+    assert Server.asked[0] == ("host:8500", options)
     assert written(tmp_path) == [f"{name}.{suffix}" for name in "abc"]
     for number, name in enumerate("abc"):
-        path = tmp_path / "out" / f"{name}.{suffix}"
-        found, expected = pixels.read(path), picture(number)
-        with Image.open(path) as file:
-            texts = {"restore": png.RESTORED, "decompress": png.DECODED}
-            assert file.info.get("Description") == texts.get(action)
+        path, expected = tmp_path / "out" / f"{name}.{suffix}", picture(number)
         if action == "restore":
             expected[5:9, 5:9] = (255, 0, 0)
-        np.testing.assert_array_equal(found, expected)
+        np.testing.assert_array_equal(pixels.read(path), expected)
+        with Image.open(path) as file:
+            assert file.info.get("Description") == text
     out, err = capsys.readouterr()
     assert f"3 pictures {action.rstrip('e')}ed: {tmp_path / 'out'}" in out
     assert f"{action}: 100%" in err
@@ -122,41 +118,39 @@ def test_what_all_would_meet_ends_the_command(run, tmp_path, monkeypatch, kind):
     assert len(Server.asked) == 3
 
 
-def test_what_is_no_picture_is_skipped(run, tmp_path, capsys):
+def test_black_may_mark_what_is_missing_and_other_files_are_skipped(
+    run, tmp_path, capsys
+):
     (tmp_path / "in" / "b.png").write_bytes(b"no picture")
     with pytest.raises(ValueError, match="^1 picture could not be restored"):
-        run("restore")
+        run("restore", missing_is_black=True)
     assert written(tmp_path) == ["a.png", "c.png"]
     assert "b.png: not a readable image" in capsys.readouterr().err
-
-
-def test_black_may_mark_what_is_missing(run, tmp_path):
-    run("restore", missing_is_black=True)
-    found = pixels.read(tmp_path / "out" / "b.png")
-    np.testing.assert_array_equal(found[5:9, 5:9], picture(1)[5:9, 5:9])
+    found = pixels.read(tmp_path / "out" / "c.png")
+    np.testing.assert_array_equal(found[5:9, 5:9], picture(2)[5:9, 5:9])
     assert (found[:5] == (255, 0, 0)).all()
 
 
-class TestMistakes:
-    @pytest.mark.parametrize(
-        "action, options, text",
-        [
-            ("restore", {"mask": ""}, "--mask is required"),
-            ("restore", {"mask": "center"}, "--mask=center is neither a picture nor"),
-            ("compress", {"tables": ""}, "--tables is required"),
-            ("decompress", {"tables": ""}, "--tables is required"),
-            ("compress", {"input": ""}, "--input is required"),
-            ("compress", {"timeout": 0.0}, "--timeout must be above 0; got 0.0"),
-        ],
-    )
-    def test_flags(self, run, action, options, text):
-        with pytest.raises((ValueError, OSError), match=text):
-            run(action, **options)
+@pytest.mark.parametrize(
+    "action, options, text",
+    [
+        ("restore", {"mask": ""}, "--mask is required"),
+        ("restore", {"mask": "center"}, "--mask=center is neither a picture nor"),
+        ("compress", {"tables": ""}, "--tables is required"),
+        ("decompress", {"tables": ""}, "--tables is required"),
+        ("compress", {"input": ""}, "--input is required"),
+        ("compress", {"timeout": 0.0}, "--timeout must be above 0; got 0.0"),
+    ],
+)
+def test_mistakes_in_flags(run, action, options, text):
+    with pytest.raises((ValueError, OSError), match=text):
+        run(action, **options)
 
-    def test_a_missing_package_is_told_in_a_line(self, run, monkeypatch):
-        def fail(self, address, **options):
-            raise ImportError("pip install .[serving]")
 
-        monkeypatch.setattr(Server, "__init__", fail)
-        with pytest.raises(ValueError, match="pip install"):
-            run("compress")
+def test_a_missing_package_is_an_error_in_a_line(run, monkeypatch):
+    def fail(self, address, **options):
+        raise ImportError("pip install .[serving]")
+
+    monkeypatch.setattr(Server, "__init__", fail)
+    with pytest.raises(ValueError, match="pip install"):
+        run("compress")

@@ -1,4 +1,4 @@
-"""Whole pictures after their restoration: what stays, and that no seam shows."""
+"""Blending: known pixels stay, and no seam shows around restored ones."""
 
 import cv2
 import numpy as np
@@ -6,9 +6,10 @@ import pytest
 
 from data_pipeline import pixels
 from data_pipeline.drawn_faces import draw
-from serving.photo.blending import seamless
+from serving.photo import blending
 
 SIZE = 64  # of what the network sees, pixels
+SIZES = [(64, 64), (40, 30), (150, 230), (256, 256)]
 
 
 def face(height, width):
@@ -24,7 +25,7 @@ def hole_in(image, top=0.3, bottom=0.7, left=0.35, right=0.6):
 
 
 def pasted(image, mask, change):
-    """What a served model gives that draws the picture itself, but for its colors."""
+    """The result of a served model that draws the picture itself in other colors."""
     small = pixels.resize(image, SIZE, SIZE).astype(np.float32)
     hole = pixels.resize(mask[..., 0] * np.uint8(255), SIZE, SIZE) >= 128
     small[hole] = np.clip(small[hole] + change, 0, 255)
@@ -32,69 +33,128 @@ def pasted(image, mask, change):
     return np.where(mask, np.clip(np.rint(large), 0, 255).astype(np.uint8), image)
 
 
-def error(found, image, mask):
-    return np.abs(found.astype(float) - image)[mask[..., 0] > 0].mean()
+class TestBlend:
+    @pytest.mark.parametrize("size", SIZES)
+    def test_colors_are_fitted_and_known_pixels_stay(self, size):
+        image = face(*size)
+        mask = hole_in(image)
+        given = pasted(image, mask, (-40, 15, 50))
+        before = given.copy()
+        found = blending.blend(given, mask, SIZE)
+        np.testing.assert_array_equal(given, before)
+        assert found.dtype == np.uint8
+        known = mask[..., 0] == 0
+        np.testing.assert_array_equal(found[known], image[known])
+
+        def error(found):
+            return np.abs(found.astype(float) - image)[~known].mean()
+
+        def step(found):
+            """The mean step across the border, from left to right."""
+            across = np.diff(known.astype(int), axis=1) != 0
+            return np.abs(np.diff(found.astype(float), axis=1))[across].mean()
+
+        assert error(found) < 0.6 * error(given)
+        assert step(found) < 1.2 * step(image) + 2.0 < step(given)
+
+    @pytest.mark.parametrize("size", SIZES)
+    @pytest.mark.parametrize("slope", [0, 80])
+    def test_colors_that_fit_stay(self, size, slope):
+        """Any step is taken for a seam, but the picture's own steps are small."""
+        ramp = np.linspace(90, 90 + slope, size[1])[None, :, None]
+        image = np.broadcast_to(ramp, (*size, 3)).astype(np.uint8)
+        mask = hole_in(image)
+        found = blending.blend(pasted(image, mask, (0, 0, 0)), mask, SIZE)
+        if not slope:
+            np.testing.assert_array_equal(found, image)
+        assert np.abs(found.astype(float) - image)[mask[..., 0] > 0].mean() < 1.5
+
+    def test_distant_pixels_have_no_influence(self):
+        image = face(300, 300)
+        mask = hole_in(image, 0.5, 0.6, 0.5, 0.6)
+        given = pasted(image, mask, (30, 30, 30))
+        other = given.copy()
+        other[:50], other[:, -50:] = 0, 255
+        hole = mask[..., 0] > 0
+        found = [blending.blend(each, mask, SIZE)[hole] for each in (given, other)]
+        np.testing.assert_array_equal(*found)
+
+    @pytest.mark.parametrize("place", [(0, 0), (298, 299), (150, 1)])
+    def test_a_hole_smaller_than_a_pixel_of_the_network(self, place):
+        image = np.full((300, 300, 3), 120, np.uint8)
+        mask = np.zeros((300, 300, 1), np.uint8)
+        mask[place[0] : place[0] + 2, place[1] : place[1] + 2] = 1
+        given = np.where(mask, np.uint8(200), image)
+        assert np.abs(blending.blend(given, mask, SIZE).astype(int) - 120).max() <= 25
+
+    @pytest.mark.parametrize("value", [0, 1])
+    def test_nothing_and_everything_have_no_border(self, value):
+        image = face(40, 50)
+        mask = np.full((40, 50, 1), value, np.uint8)
+        np.testing.assert_array_equal(blending.blend(image, mask, SIZE), image)
 
 
-def step(found, mask):
-    """The mean step across the border, from left to right."""
-    across = np.diff(mask[..., 0].astype(int), axis=1) != 0
-    return np.abs(np.diff(found.astype(float), axis=1))[across].mean()
+def square_in(size, start, stop):
+    hole = np.zeros((size, size), bool)
+    hole[start:stop, start:stop] = True
+    return hole
 
 
-SIZES = [(64, 64), (40, 30), (150, 230), (256, 256)]
+class TestPoissonBlend:
+    def test_it_removes_the_step_and_keeps_the_middle(self):
+        hole = square_in(64, 8, 56)
+        image = np.where(hole[..., None], 150.0, [100.0, 120.0, 200.0])
+        blended = blending.poisson_blend(image, hole, ~hole)
+        np.testing.assert_array_equal(blended[~hole], image[~hole])
+        np.testing.assert_allclose(blended[8, 32], image[0, 0], atol=8.0)
+        np.testing.assert_allclose(blended[32, 32], 150.0, atol=8.0)
+        # From the border to the middle the correction only falls.
+        correction = np.abs(blended - image)[8:33, 32]
+        assert (np.diff(correction, axis=0) <= 0).all()
+
+    def test_it_solves_its_equation(self):
+        rng = np.random.default_rng(0)
+        hole = rng.random((20, 20)) < 0.5
+        known = ~hole & (rng.random((20, 20)) < 0.8)
+        image = rng.uniform(0, 255, (20, 20, 3))
+        correction = blending.poisson_blend(image, hole, known) - image
+        correction, padded = (
+            np.pad(each, ((1,), (1,), (0,))) for each in (correction, image)
+        )
+        hole, known = np.pad(hole, 1), np.pad(known, 1)
+        for y, x in np.argwhere(hole):
+            left = correction[y, x] / (20 / 8) ** 2
+            for other in ((y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)):
+                if hole[other]:
+                    left = left + correction[y, x] - correction[other]
+                elif known[other]:
+                    left = left + correction[y, x] - (padded[other] - padded[y, x])
+            np.testing.assert_allclose(left, 0.0, atol=1e-9)
+
+    def test_it_changes_nothing_without_a_step_or_a_border(self):
+        plain = np.full((16, 16, 3), 33.0, np.float32)
+        hole = square_in(16, 4, 12)
+        image = np.where(hole[..., None], np.float32(99), plain)
+        nothing, everything = np.zeros_like(hole), np.ones_like(hole)
+        for given, missing, known in (
+            (plain, hole, ~hole),
+            (image, hole, nothing),
+            (image, nothing, everything),
+            (image, everything, nothing),
+        ):
+            found = blending.poisson_blend(given, missing, known)
+            np.testing.assert_array_equal(found, given)
+        assert blending.poisson_blend(image, hole, ~hole).dtype == np.float32
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_colors_are_fitted_and_known_pixels_stay(size):
-    image = face(*size)
-    mask = hole_in(image)
-    given = pasted(image, mask, (-40, 15, 50))
-    before = given.copy()
-    found = seamless(given, mask, SIZE)
-    np.testing.assert_array_equal(given, before)
-    assert found.dtype == np.uint8
-    known = mask[..., 0] == 0
-    np.testing.assert_array_equal(found[known], image[known])
-    assert error(found, image, mask) < 0.6 * error(given, image, mask)
-    assert step(found, mask) < 1.2 * step(image, mask) + 2.0 < step(given, mask)
-
-
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("slope", [0, 80])
-def test_what_fits_already_stays_as_good(size, slope):
-    """All steps are taken for seams, but those of a picture of its own are small."""
-    ramp = np.linspace(90, 90 + slope, size[1])[None, :, None]
-    image = np.broadcast_to(ramp, (*size, 3)).astype(np.uint8)
-    mask = hole_in(image)
-    found = seamless(pasted(image, mask, (0, 0, 0)), mask, SIZE)
-    if not slope:
-        np.testing.assert_array_equal(found, image)
-    assert error(found, image, mask) < 1.5
-
-
-def test_what_is_known_far_away_has_no_influence():
-    image = face(300, 300)
-    mask = hole_in(image, 0.5, 0.6, 0.5, 0.6)
-    given = pasted(image, mask, (30, 30, 30))
-    other = given.copy()
-    other[:50], other[:, -50:] = 0, 255
-    hole = mask[..., 0] > 0
-    found = [seamless(each, mask, SIZE)[hole] for each in (given, other)]
-    np.testing.assert_array_equal(*found)
-
-
-@pytest.mark.parametrize("place", [(0, 0), (298, 299), (150, 1)])
-def test_a_hole_smaller_than_a_pixel_of_the_network(place):
-    image = np.full((300, 300, 3), 120, np.uint8)
-    mask = np.zeros((300, 300, 1), np.uint8)
-    mask[place[0] : place[0] + 2, place[1] : place[1] + 2] = 1
-    given = np.where(mask, np.uint8(200), image)
-    assert np.abs(seamless(given, mask, SIZE).astype(int) - 120).max() <= 25
-
-
-@pytest.mark.parametrize("value", [0, 1])
-def test_nothing_and_everything_have_no_border(value):
-    image = face(40, 50)
-    mask = np.full((40, 50, 1), value, np.uint8)
-    np.testing.assert_array_equal(seamless(image, mask, SIZE), image)
+def test_detail_extends_into_the_hole():
+    hole = square_in(60, 10, 50)
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (60, 60, 3), np.uint8)
+    values = np.full((60, 60, 3), 128.0, np.float32)
+    sharp = blending.extend_detail(values, image, ~hole, reach=3.0)
+    np.testing.assert_allclose(sharp[~hole], image[~hole], atol=1e-4)
+    np.testing.assert_allclose(sharp[10, 20:40], image[9, 20:40], atol=1e-4)
+    np.testing.assert_allclose(sharp[30, 30], 128.0, atol=1.0)
+    share = (sharp[13, 30] - 128.0) / (image[9, 30] - 128.0)
+    np.testing.assert_allclose(share, np.exp(-1.0), atol=1e-4)

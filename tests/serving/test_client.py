@@ -1,5 +1,6 @@
-"""A client's numbers are those of the model itself, and its errors say what to do."""
+"""The client's numbers are those of the model itself, and its errors say what to do."""
 
+import base64
 import contextlib
 import http.server
 import json
@@ -9,7 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
+import time
 
 import numpy as np
 import pytest
@@ -19,21 +20,22 @@ from tiny_codec import picture
 from tiny_serving import HOLE, SIZE
 
 from serving.client import Client, errors
-from serving.client import client as clients
-from serving.client.rest import Rest
-from serving.codec import container
-from serving.export import codec as codec_export
-from serving.photo import restorer
+from serving.client import client as client_module
+from serving.client.codec import build_codec
+from serving.codec.container import ForeignFileError
+from serving.export.codec import load_image_codec
+from serving.photo.restorer import PhotoRestorer
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
+    place = tmp_path_factory.mktemp("exports")
     return {
-        "restorer": tiny_serving.export_restorer(tmp_path_factory.mktemp("restorer")),
-        "a codec": tiny_serving.export_codec(tmp_path_factory.mktemp("codec")),
-        "echo": tiny_serving.export_echo(tmp_path_factory.mktemp("echo")),
+        "restorer": tiny_serving.export_restorer(place / "restorer"),
+        "a codec": tiny_serving.export_codec(place / "codec"),
+        "echo": tiny_serving.export_echo(place / "echo"),
     }
 
 
@@ -54,8 +56,8 @@ def addresses(loaded):
 
 @pytest.fixture
 def state(loaded, monkeypatch):
-    """The server's state, as it is again afterwards; no pauses between tries."""
-    monkeypatch.setattr(clients, "_PAUSES", (0.0, 0.0))
+    """The server's state, which is reset afterwards; no pauses between tries."""
+    monkeypatch.setattr(client_module, "_PAUSES", (0.0, 0.0))
     monkeypatch.setattr(loaded, "requests", 0)
     monkeypatch.setattr(loaded, "troubles", [])
     monkeypatch.setattr(loaded, "states", dict(loaded.states))
@@ -83,12 +85,12 @@ def client(address, folders):
 def hole(height, width):
     """The center's, uint8 [H, W], 1 = missing."""
     mask = np.zeros((height, width), np.uint8)
-    top, left = (
-        height * (SIZE - HOLE) // (2 * SIZE),
-        width * (SIZE - HOLE) // (2 * SIZE),
-    )
+    top, left = (side * (SIZE - HOLE) // (2 * SIZE) for side in (height, width))
     mask[top : height - top, left : width - left] = 1
     return mask
+
+
+IMAGE, MASK = picture(SIZE, SIZE), hole(SIZE, SIZE)
 
 
 class TestNumbers:
@@ -96,42 +98,33 @@ class TestNumbers:
     def test_restored_as_by_the_command_line(self, client, folders, size):
         image, mask = picture(*size), hole(*size)
         restored = client("restorer").restore(image, mask)
-        (expected,) = restorer.PhotoRestorer(folders["restorer"])(
-            [image], [mask[..., None]]
-        )
+        model = PhotoRestorer(folders["restorer"])
+        (expected,) = model([image], [mask[..., None]])
         assert restored.dtype == np.uint8
         np.testing.assert_array_equal(restored, expected)
         np.testing.assert_array_equal(restored[mask == 0], image[mask == 0])
         assert not np.array_equal(restored, image)
 
     def test_masks_with_and_without_channels_and_as_booleans(self, client):
-        image, mask = picture(SIZE, SIZE), hole(SIZE, SIZE)
         restore = client("restorer").restore
-        expected = restore(image, mask)
-        for other in (mask[..., None], mask > 0, mask.astype(np.float32)):
-            np.testing.assert_array_equal(restore(image, other), expected)
+        expected = restore(IMAGE, MASK)
+        for other in (MASK[..., None], MASK > 0, MASK.astype(np.float32)):
+            np.testing.assert_array_equal(restore(IMAGE, other), expected)
 
-    @pytest.mark.parametrize("size", [(48, 64), (45, 61), (1, 1)])
-    def test_compressed_as_by_the_command_line(self, client, folders, size):
-        codec, remote = (
-            codec_export.load_image_codec(folders["a codec"]),
-            client("a codec"),
-        )
-        image = picture(*size)
-        data = remote.compress(image)
-        assert data == codec.compress(image)
-        np.testing.assert_array_equal(remote.decompress(data), codec.decompress(data))
-
-    def test_gray_pictures_and_the_seams_of_large_ones(
-        self, client, folders, monkeypatch
+    @pytest.mark.parametrize(
+        "image",
+        [
+            *(picture(48, 64), picture(45, 61), picture(1, 1)),
+            picture(70, 40)[..., :1].repeat(3, axis=-1),  # gray, in several tiles
+        ],
+        ids=lambda image: str(image.shape),
+    )
+    def test_compressed_as_by_the_command_line(
+        self, client, folders, monkeypatch, image
     ):
         monkeypatch.setattr("serving.codec.image_codec._TILE", 2)
         monkeypatch.setattr("serving.codec.image_codec._MARGIN", 1)
-        codec, remote = (
-            codec_export.load_image_codec(folders["a codec"]),
-            client("a codec"),
-        )
-        image = picture(70, 40)[..., :1].repeat(3, axis=-1)
+        codec, remote = load_image_codec(folders["a codec"]), client("a codec")
         data = remote.compress(image)
         assert data == codec.compress(image)
         np.testing.assert_array_equal(remote.decompress(data), codec.decompress(data))
@@ -142,15 +135,12 @@ class TestNumbers:
         levels = np.arange(256, dtype=np.float32) / np.float32(255)
         ends = np.array([0, -0.0, 1e-45, 1.1754944e-38, 3.4028235e38], np.float32)
         x = np.concatenate([values[np.isfinite(values)], levels, ends])
-        again = client("echo")._transport.predict("floats", {"x": x})
+        transport = client("echo")._transport
+        again = transport.predict("floats", {"x": x}).astype(np.float32)
         # Bit for bit, so that -0 is not 0.
-        again = again.astype(np.float32).view(np.uint32)
-        np.testing.assert_array_equal(again, x.view(np.uint32))
-
-    def test_what_is_no_number_survives(self, client):
+        np.testing.assert_array_equal(again.view(np.uint32), x.view(np.uint32))
         x = np.array([np.nan, np.inf, -np.inf], np.float32)
-        again = client("echo")._transport.predict("floats", {"x": x})
-        np.testing.assert_array_equal(again, x)
+        np.testing.assert_array_equal(transport.predict("floats", {"x": x}), x)
 
     def test_whole_numbers_and_bytes_survive(self, client):
         transport = client("echo")._transport
@@ -161,70 +151,75 @@ class TestNumbers:
         data = [bytes(range(256)), b"", "'\"\\é".encode()]
         assert transport.predict("bytes", {"x_bytes": data}) == data
 
-    def test_more_than_grpcs_usual_limit(self, addresses, state):
-        if "grpc" not in addresses:
-            pytest.skip("tensorflow-serving-api is not installed.")
+    @pytest.mark.parametrize("address", ["grpc"], indirect=True)
+    def test_more_than_grpcs_usual_limit(self, client):
         x = np.ones([5 * 2**18], np.float32)  # 5 MiB
-        transport = Client(addresses["grpc"], model="echo")._transport
+        transport = client("echo")._transport
         np.testing.assert_array_equal(transport.predict("floats", {"x": x}), x)
 
 
 class TestTables:
-    def test_a_copy_of_two_files_is_enough(self, client, folders, tmp_path):
+    @pytest.fixture
+    def copy(self, folders, tmp_path):
+        """A folder with a copy of the two files."""
         for name in ("entropy_tables.npz", "config.json"):
             shutil.copy(folders["a codec"] / "assets.extra" / name, tmp_path)
+        return tmp_path
+
+    def test_a_copy_of_two_files_is_enough(self, client, copy):
         image = picture(20, 30)
-        data = client("a codec", tables=tmp_path).compress(image)
+        data = client("a codec", tables=copy).compress(image)
         assert data == client("a codec").compress(image)
 
     def test_without_them_it_says_where_they_are(self, client):
         text = r"pass Client\(tables=FOLDER\), its export"
         with pytest.raises(ValueError, match=text):
-            client("a codec", tables=None).compress(picture(20, 30))
+            client("a codec", tables=None).compress(IMAGE)
 
     @pytest.mark.parametrize("name", ["entropy_tables.npz", "config.json"])
-    def test_a_missing_file_is_named(self, client, folders, tmp_path, name):
-        extra = folders["a codec"] / "assets.extra"
-        shutil.copytree(extra, tmp_path / "assets.extra")
-        (tmp_path / "assets.extra" / name).unlink()
+    def test_a_missing_file_is_named(self, client, copy, name):
+        (copy / name).unlink()
         with pytest.raises(FileNotFoundError, match=f"has no {name}. Pass an export"):
-            client("a codec", tables=tmp_path)
+            client("a codec", tables=copy)
 
-    def test_facts_without_an_identifier(self, client, folders, tmp_path):
-        extra = folders["a codec"] / "assets.extra"
-        shutil.copytree(extra, tmp_path / "assets.extra")
-        (tmp_path / "assets.extra" / "config.json").write_text("{}")
-        with pytest.raises(ValueError, match="config.json says no model_id.*again"):
-            client("a codec", tables=tmp_path)
+    def test_a_config_without_an_identifier(self, client, copy):
+        (copy / "config.json").write_text("{}")
+        with pytest.raises(ValueError, match="config.json has no model_id.*again"):
+            client("a codec", tables=copy)
 
     def test_files_of_other_models_never_reach_the_server(self, client, state):
         other = tiny_codec.build().compress(picture(20, 20))
-        with pytest.raises(container.ForeignFileError, match="Pass the model that"):
-            client("a codec").decompress(other)
-        with pytest.raises(container.ForeignFileError, match="not a compressed pict"):
-            client("a codec").decompress(b"GIF89a, and so on")
+        for data, text in ((other, "Pass the model that"), (b"GIF89a", "not a compr")):
+            with pytest.raises(ForeignFileError, match=text):
+                client("a codec").decompress(data)
         assert not state.requests
+
+    @pytest.mark.parametrize(
+        "answer", [[b"x"], [1.0], [[1, 2]], np.zeros((1, 1, 1, 8))]
+    )
+    def test_answers_that_are_not_latents(self, copy, answer):
+        """The tables are of 8 channels; a picture of 20x30 has 2x2 cells."""
+        codec = build_codec(lambda signature, inputs: answer, copy)
+        text = r"expected numbers of \[1, 2, 2, 8\]. Pass Client\(tables=FOLDER\) of th"
+        with pytest.raises(errors.ServerError, match=text):
+            codec.compress(picture(20, 30))
 
 
 class TestMistakes:
     @pytest.mark.parametrize(
         "image, mask, text",
         [
-            (picture(8, 8)[..., 0], hole(8, 8), "must be uint8 .H, W, 3.*to RGB.$"),
-            (picture(8, 8) / 255, hole(8, 8), r"got float64 .*\]. \(image \* 255\)"),
-            (
-                picture(8, 8)[None] / 255,
-                hole(8, 8),
-                "one picture at a time. .image . 2",
-            ),
-            (picture(8, 8).tolist(), hole(8, 8), r"got int64 .*\]. image.astype\(np.u"),
-            (picture(8, 8)[:0], hole(8, 8)[:0], "Pass one that has pixels"),
-            (None, hole(8, 8), "got object"),
-            (picture(8, 8), hole(8, 9), r"its image's size, \[8, 8\]; got \[8, 9\]"),
-            (picture(8, 8), hole(8, 8) * 255, "up to 255. Pass mask > 127"),
+            (IMAGE[..., 0], MASK, "must be uint8 .H, W, 3.*to RGB.$"),
+            (IMAGE / 255, MASK, r"got float64 .*\]. \(image \* 255\)"),
+            (IMAGE[None] / 255, MASK, "one picture at a time. .image . 2"),
+            (IMAGE.tolist(), MASK, r"got int64 .*\]. image.astype\(np.u"),
+            (IMAGE[:0], MASK[:0], "Pass one that has pixels"),
+            (None, MASK, "got object"),
+            (IMAGE, MASK[1:], r"its image's size, \[32, 32\]; got \[31, 32\]"),
+            (IMAGE, MASK * 255, "up to 255. Pass mask > 127"),
         ],
     )
-    def test_no_picture_or_no_mask(self, client, state, image, mask, text):
+    def test_pictures_and_masks(self, client, state, image, mask, text):
         with pytest.raises(ValueError, match=text):
             client("restorer").restore(image, mask)
         assert not state.requests
@@ -237,36 +232,37 @@ class TestMistakes:
             *("localhost:99999", "localhost:0"),
         ],
     )
-    def test_no_address(self, address):
+    def test_addresses(self, address):
         with pytest.raises(ValueError, match="Pass http://HOST:8501 for REST, or HOST"):
             Client(address, model="restorer")
 
+    @pytest.mark.parametrize("timeout", [0, -1.0, float("nan"), float("inf"), None])
+    @pytest.mark.parametrize("address", ["http://localhost:8501", "localhost:8500"])
+    def test_timeouts(self, address, timeout):
+        with pytest.raises(ValueError, match="timeout must be seconds above 0, at"):
+            Client(address, model="m", timeout=timeout)
+
     def test_a_hole_that_the_model_does_not_fill(self, client):
-        mask = np.ones((SIZE, SIZE), np.uint8)
         text = "'restorer' at .* refuses this: This model fills the hole of 16x16 .*"
         with pytest.raises(errors.RefusedError, match=text) as error:
-            client("restorer").restore(picture(SIZE, SIZE), mask)
+            client("restorer").restore(IMAGE, np.ones_like(MASK))
         assert "\n" not in str(error.value) and "node" not in str(error.value)
 
     def test_a_shape_that_the_model_does_not_take(self, client, state):
-        remote = client("a codec")
         image = np.zeros([1, 17, 16, 3], np.float32)
         text = "Height and width must be multiples of 16"
         with pytest.raises(errors.RefusedError, match=text):
-            remote._predict("analysis", {"image": image})
+            client("a codec")._predict("analysis", {"image": image})
         assert state.requests == 1
 
     def test_another_kind_of_model(self, client):
         text = "'a codec' at .* is another kind of model: .*serving_bytes.* not found"
         with pytest.raises(errors.NotServedError, match=text):
-            client("a codec").restore(picture(8, 8), hole(8, 8))
+            client("a codec").restore(IMAGE, MASK)
 
     def test_no_such_model(self, client, address):
-        text = f"{address} serves no model called 'ä/b'. Pass a name that stands in its"
-        for ask in (
-            lambda remote: remote.restore(picture(8, 8), hole(8, 8)),
-            lambda remote: remote.versions(),
-        ):
+        text = f"{address} serves no model called 'ä/b'. Pass a name from its models.c"
+        for ask in (lambda c: c.restore(IMAGE, MASK), lambda c: c.versions()):
             with pytest.raises(errors.NotServedError, match=text):
                 ask(client("ä/b"))
 
@@ -274,35 +270,26 @@ class TestMistakes:
         state.states["restorer"] = {1: "END", 2: "LOADING"}
         text = "has 'restorer' not ready; its versions: 1 END, 2 LOADING. Wait for one"
         with pytest.raises(errors.NotServedError, match=text):
-            client("restorer").restore(picture(8, 8), hole(8, 8))
+            client("restorer").restore(IMAGE, MASK)
         assert client("restorer").versions() == {1: "END", 2: "LOADING"}
 
     def test_a_version_is_asked_for_by_its_number(self, client):
-        image, mask = picture(SIZE, SIZE), hole(SIZE, SIZE)
-        newest = client("restorer").restore(image, mask)
-        first = client("restorer", version=1).restore(image, mask)
+        newest = client("restorer").restore(IMAGE, MASK)
+        first = client("restorer", version=1).restore(IMAGE, MASK)
         np.testing.assert_array_equal(first, newest)
         text = "has version 7 of 'restorer' not ready; its versions: 1 AVAILABLE."
         with pytest.raises(errors.NotServedError, match=text):
-            client("restorer", version=7).restore(image, mask)
+            client("restorer", version=7).restore(IMAGE, MASK)
 
 
 class TestPatience:
-    def ask(self, client, **options):
-        return client("restorer", **options).restore(
-            picture(SIZE, SIZE), hole(SIZE, SIZE)
-        )
-
-    def test_a_busy_server_is_asked_again(self, client, state):
-        state.troubles = [("UNAVAILABLE", "The batch scheduling queue is full")] * 2
-        self.ask(client)
-        assert state.requests == 3
-
-    def test_and_then_told(self, client, state):
-        state.troubles = [("UNAVAILABLE", "The batch scheduling queue is full")] * 3
+    @pytest.mark.parametrize("times", [2, 3])
+    def test_a_busy_server_is_asked_three_times(self, client, state, times):
+        state.troubles = [("UNAVAILABLE", "The batch scheduling queue is full")] * times
         text = "does not serve: The batch scheduling queue is full. Is the address"
-        with pytest.raises(errors.UnavailableError, match=text):
-            self.ask(client)
+        told = pytest.raises(errors.UnavailableError, match=text)
+        with told if times == 3 else contextlib.nullcontext():
+            client("restorer").restore(IMAGE, MASK)
         assert state.requests == 3
 
     @pytest.mark.parametrize(
@@ -315,87 +302,200 @@ class TestPatience:
         ],
     )
     def test_other_failures_are_told_at_once(self, client, state, code, kind, text):
-        # The quotes are what TF Serving's errors have and JSON has not.
+        # TF Serving escapes the quotes, which JSON does not allow.
         state.troubles = [(code, "Don't\n\t [[{{node x}}]]")]
         with pytest.raises(kind, match=text):
-            self.ask(client)
+            client("restorer").restore(IMAGE, MASK)
         assert state.requests == 1
 
-    def test_errors_in_any_language_and_with_any_character(self, client, state):
+    def test_errors_with_any_character(self, client, state):
         state.troubles = [("INTERNAL", "\"kaputt\": C:\\ä 'x'")]
         with pytest.raises(errors.ServerError, match=r""""kaputt": C:\\ä 'x'"""):
-            self.ask(client)
+            client("restorer").restore(IMAGE, MASK)
 
-    def test_what_takes_too_long_is_not_asked_again(self, client, state):
+    def test_a_request_that_took_too_long_is_not_repeated(self, client, state):
         state.gate.clear()
         text = "gave no answer within 0.2 seconds .*longer timeout or a smaller"
         with pytest.raises(errors.DeadlineError, match=text):
-            self.ask(client, timeout=0.2)
+            client("restorer", timeout=0.2).restore(IMAGE, MASK)
         assert state.requests <= 1
 
-    def test_nobody_there(self, state, addresses, monkeypatch):
+    def test_nobody_there(self, state, addresses):
         with socket.socket() as unused:
             unused.bind(("127.0.0.1", 0))
             place = f"127.0.0.1:{unused.getsockname()[1]}"
             for address in (f"http://{place}", place)[: len(addresses)]:
-                remote = Client(address, model="restorer")
-                text = f"{address} does not serve: .*experiments.serve starts one"
+                text = f"{address} does not serve: .*refused.*experiments.serve starts"
                 with pytest.raises(errors.UnavailableError, match=text):
-                    remote.versions()
+                    Client(address, model="restorer").versions()
 
-    def test_a_server_that_was_away_is_found_again(self, state, addresses, monkeypatch):
+    @pytest.mark.parametrize("address", ["grpc"], indirect=True)
+    def test_a_server_that_was_away_is_found_again(self, address, state, monkeypatch):
         """A channel that has lost its server does not wait longer than the client."""
-        if "grpc" not in addresses:
-            pytest.skip("tensorflow-serving-api is not installed.")
-        with tiny_serving.grpc(state) as address:
-            remote = Client(address, model="restorer")
+        with tiny_serving.grpc(state) as place:
+            remote = Client(place, model="restorer")
             remote.versions()
         with pytest.raises(errors.UnavailableError):
             remote.versions()
-        monkeypatch.setattr(clients, "_PAUSES", (0.2, 1.0))
-        with tiny_serving.grpc(state, address.rpartition(":")[2]):
+        monkeypatch.setattr(client_module, "_PAUSES", (0.2, 1.0))
+        with tiny_serving.grpc(state, place.rpartition(":")[2]):
             assert remote.versions() == {1: "AVAILABLE"}
 
-    def test_another_program_at_the_port(self, state, addresses):
-        class Page(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                self.send_response(200)
-                self.end_headers()
-                self.wfile.write(b"<html>It works</html>")
-
-            def log_message(self, *args):
-                pass
-
-        server = http.server.HTTPServer(("127.0.0.1", 0), Page)
-        thread = threading.Thread(target=server.handle_request)
-        thread.start()
-        address = f"http://127.0.0.1:{server.server_address[1]}"
-        text = "JSONDecodeError.*Is it TF Serving's address, with http"
-        with pytest.raises(errors.ServerError, match=text):
-            Client(address, model="restorer").versions()
-        thread.join()
-        server.server_close()
-        if "grpc" in addresses:
-            remote = Client(f"http://{addresses['grpc']}", model="restorer")
-            with pytest.raises((errors.ServerError, ConnectionError)):
-                remote.versions()
+    @pytest.mark.parametrize("address", ["grpc"], indirect=True)
+    def test_rest_at_the_port_of_grpc(self, address):
+        with pytest.raises((errors.ServerError, ConnectionError)):
+            Client(f"http://{address}", model="restorer").versions()
 
 
-def test_a_proxys_path_stays_before_the_models(monkeypatch):
+def answering(body, *, pause=0.0, head=b"HTTP/1.1 200 OK\r\n", chatty=False):
+    """A server with one answer, which pauses after each byte of the body.
+
+    Args:
+      pause: In seconds.
+      head: The first line.
+      chatty: It pauses after each byte of the head instead.
+    """
+    head += f"Content-Length: {len(body)}\r\n\r\n".encode()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            parts = [head] if not chatty else [bytes([byte]) for byte in head]
+            parts += [bytes([byte]) for byte in body] if pause else [body]
+            # A client that has given up does not listen.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                for part in parts:
+                    self.wfile.write(part)
+                    time.sleep(pause)
+
+        do_GET = do_POST
+
+        def log_message(self, *args):
+            pass
+
+    return tiny_serving.listening(Handler)
+
+
+def outputs(value):
+    return json.dumps({"outputs": value}).encode()
+
+
+def as_json(data):
+    return {"b64": base64.b64encode(data).decode()}
+
+
+OTHER_SIZE = client_module.encode(np.zeros((5, 5, 3), np.uint8))
+WHOLE = client_module.encode(IMAGE)
+
+
+class TestStrangers:
+    """Whatever answers at an address, the client says what is wrong, and in time."""
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            *(b"", b"<html>It works</html>", b"\xff\xfe", b"{}", b"[]", b"3", b"null"),
+            *(b"[" * 100_000, outputs(None), outputs("text"), outputs({"a": [1]})),
+            *(outputs([]), outputs([1.0]), outputs([[1], [1, 2]]), outputs([None])),
+            *(outputs([{}]), outputs([{"b64": 3}]), outputs([{"b64": "%%%%"}])),
+            *(outputs([as_json(b"")]), outputs([as_json(b"no picture")])),
+            *(outputs([as_json(WHOLE[:200])]), outputs([as_json(OTHER_SIZE)])),
+            outputs([as_json(WHOLE)] * 2),
+        ],
+        ids=lambda body: body[:40].decode(errors="replace"),
+    )
+    def test_what_is_not_a_restored_picture(self, body):
+        with answering(body) as address:
+            text = f"{address} gave no answer of 'm', but something .*with http://"
+            with pytest.raises(errors.ServerError, match=text) as error:
+                Client(address, model="m").restore(IMAGE, MASK)
+        assert "log" not in str(error.value) and "?." not in str(error.value)
+
+    def test_a_restored_picture(self):
+        with answering(outputs([as_json(WHOLE)])) as address:
+            restored = Client(address, model="m").restore(IMAGE, MASK)
+        np.testing.assert_array_equal(restored, IMAGE)
+
+    @pytest.mark.parametrize(
+        "states", [None, [1], [{}], [{"version": "1"}], [{"version": "x", "state": ""}]]
+    )
+    def test_what_are_not_states(self, states):
+        body = json.dumps({"model_version_status": states}).encode()
+        text = "gave no answer of 'm', but something"
+        with answering(body) as address, pytest.raises(errors.ServerError, match=text):
+            Client(address, model="m").versions()
+
+    @pytest.mark.parametrize(
+        "head, body, text",
+        [
+            (
+                b"HTTP/1.1 500 No\r\n",
+                b'{"error": {"code": 3}}',
+                "failed: HTTP 500, {'code': 3}",
+            ),
+            (b"HTTP/1.1 302 Found\r\nLocation: /\r\n", b"", "failed: HTTP 302"),
+            (b"220 mail.example ESMTP\r\n", b"", "something that is not HTTP .BadSta"),
+        ],
+    )
+    def test_what_is_not_tf_serving(self, head, body, text):
+        told = pytest.raises(errors.ServerError, match=text)
+        with answering(body, head=head) as address, told:
+            Client(address, model="m").versions()
+
+    def test_answers_over_grpc(self):
+        pytest.importorskip("tensorflow_serving")
+        import tensorflow as tf
+        from tensorflow_serving.apis import get_model_status_pb2, predict_pb2
+
+        client = Client("localhost:8500", model="m")
+        tensor = tf.make_tensor_proto([WHOLE])
+        odd = tf.make_tensor_proto([1.0])
+        odd.tensor_shape.dim[0].size = 7
+        odd.tensor_content = b"x"
+        for found in ({}, {"a": tensor, "b": tensor}, {"a": odd}):
+            response = predict_pb2.PredictResponse()
+            for key, value in found.items():
+                response.outputs[key].CopyFrom(value)
+            client._transport._call = lambda *_, response=response: response
+            with pytest.raises(errors.ServerError, match="other than one output"):
+                client.restore(IMAGE, MASK)
+        response = get_model_status_pb2.GetModelStatusResponse()
+        response.model_version_status.add(version=1, state=7)
+        client._transport._call = lambda *_: response
+        with pytest.raises(errors.ServerError, match="something other than states"):
+            client.versions()
+
+    @pytest.mark.parametrize("chatty", [False, True])
+    def test_the_timeout_is_of_the_whole_answer(self, chatty):
+        """Each read is quick, and the answer would take 10 seconds."""
+        with answering(b"{" * 100, pause=0.1, chatty=chatty) as address:
+            begun = time.monotonic()
+            text = "no answer within 0.5 seconds"
+            with pytest.raises(errors.DeadlineError, match=text):
+                Client(address, model="m", timeout=0.5).restore(IMAGE, MASK)
+            assert time.monotonic() - begun < 5
+
+
+def test_a_proxys_path_stays_and_the_environments_proxy_is_not_used(monkeypatch):
     asked = []
 
-    def ask(self, method, path, read, body=None):
-        asked.append((method, path, json.loads(body) if body else None))
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            asked.append((self.path, json.loads(body)))
+            self.send_error(404)
 
-    monkeypatch.setattr(Rest, "_ask", ask)
-    transport = Rest("https://host/faces/", "a b", 3, 1.0)
-    transport.states()
-    transport.predict("s", {"x": np.array([0.5], np.float32), "y_bytes": [b"\xff"]})
+        def log_message(self, *args):
+            pass
+
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    inputs = {"x": np.array([0.5], np.float32), "y_bytes": [b"\xff"]}
+    with tiny_serving.listening(Handler) as address:
+        transport = client_module.Rest(f"{address}/faces/", "a b", 3, 5.0)
+        with pytest.raises(errors.Failure, match="NOT_FOUND"):
+            transport.predict("s", inputs)
     body = {"signature_name": "s", "inputs": {"x": [0.5], "y_bytes": [{"b64": "/w=="}]}}
-    assert asked == [
-        ("GET", "/faces/v1/models/a%20b", None),
-        ("POST", "/faces/v1/models/a%20b/versions/3:predict", body),
-    ]
+    assert asked == [("/faces/v1/models/a%20b/versions/3:predict", body)]
 
 
 # A module that is None in sys.modules cannot be imported.
@@ -408,14 +508,11 @@ from serving.client import Client
 address, tables, given, made = sys.argv[1:]
 image, mask = np.load(given).values()
 np.save(made, Client(address, model="restorer").restore(image, mask))
-try:
-    Client(address, model="a codec", tables=tables)
-except ImportError as error:
-    print(error)
-try:
-    Client("localhost:8500", model="restorer")
-except ImportError as error:
-    print(error)
+for address, tables in ((address, tables), ("localhost:8500", None)):
+    try:
+        Client(address, model="a codec", tables=tables)
+    except ImportError as error:
+        print(error)
 """
 
 

@@ -1,26 +1,23 @@
-"""The web page as a visitor's browser sees it, and what its server refuses."""
+"""The web page as its visitors use it, and the requests that its server refuses."""
 
 import io
 import re
-import urllib.error
-import urllib.parse
-import urllib.request
 
 import numpy as np
 import pytest
-import tiny_browser
+import requests
 import tiny_codec
-import tiny_page
 from PIL import Image
 from tiny_codec import build_latents, picture
 
 pytest.importorskip("gradio", reason="needs the extra app")
 
+from tiny_page import Visitor
+
 from data_pipeline import pixels
-from experiments import app as command
+from experiments import app
 from serving import png
-from serving.page import page as app
-from serving.page import uploads
+from serving.page import canvas, page
 from serving.page.actions import Restorer
 from serving.page.models import Models
 from serving.photo.restorer import UnfillableHoleError
@@ -28,6 +25,7 @@ from serving.zoo import zoo
 
 RED = (255, 0, 0)
 CODECS = {"small": tiny_codec.build(0), "large": tiny_codec.build(1)}
+EMPTY = "The restored picture appears here"
 
 
 def red(image, mask):
@@ -43,226 +41,204 @@ def serve(tmp_path_factory):
     pages = []
 
     def serve(models):
-        place = tmp_path_factory.mktemp("place")
-        page = app.start(models, command.tools(), place, host="127.0.0.1", port=0)
-        pages.append(page)
-        return page.local_url
+        folder = tmp_path_factory.mktemp("folder")
+        pages.append(page.start(models, app.tools(), folder, host="127.0.0.1", port=0))
+        return pages[-1].local_url
 
     yield serve
-    for page in pages:
-        page.close(verbose=False)
+    for each in pages:
+        each.close(verbose=False)
 
 
 @pytest.fixture(scope="module")
 def url(serve):
-    return serve(
-        Models(
-            {
-                "red": Restorer(red, limits="It fills any hole."),
-                "refuses": Restorer(refuse, limits="It fills none.", parts=("nose",)),
-            },
-            CODECS,
-            {"walk": build_latents()},
-        )
-    )
+    restorers = {
+        "red": Restorer(red, limits="It fills any hole."),
+        "refuses": Restorer(refuse, limits="It fills none.", parts=("nose",)),
+    }
+    return serve(Models(restorers, CODECS, {"walk": build_latents()}))
+
+
+@pytest.fixture
+def face(tmp_path):
+    path = tmp_path / "Änne.png"
+    Image.fromarray(picture(200, 300)).save(path)
+    return path
 
 
 class TestServer:
-    def test_nothing_is_fetched_from_elsewhere(self, url):
-        with urllib.request.urlopen(url) as answer:
-            policy, text = answer.headers["Content-Security-Policy"], answer.read()
-        assert policy == uploads.POLICY
-        assert "http" not in policy and "*" not in policy
-        sources = re.findall(rb'(?:src|href)="([^"]*)"', text)
-        assert sources and not [s for s in sources if b"//" in s]
+    def test_nothing_is_loaded_from_elsewhere(self, url):
+        answer = requests.get(url)
+        policy = answer.headers["Content-Security-Policy"]
+        assert policy == page.POLICY and "http" not in policy and "*" not in policy
+        sources = re.findall(r'(?:src|href)="([^"]*)"', answer.text)
+        assert sources and not [source for source in sources if "//" in source]
 
-    def request(self, url, **headers):
-        body = b"0123456789" if "Transfer-encoding" not in headers else None
-        request = urllib.request.Request(url, body, method="POST")
-        for name, value in headers.items():
-            request.add_unredirected_header(name, value)
-        with pytest.raises(urllib.error.HTTPError) as caught:
-            urllib.request.urlopen(request)
-        return caught.value.code
+    @pytest.mark.parametrize(
+        "body, headers, status",
+        [
+            (b"0123456789", {"Content-Length": str(page.MAX_REQUEST + 1)}, 413),
+            (iter([b"0123456789"]), {}, 411),  # in chunks
+        ],
+    )
+    def test_requests_have_a_limit(self, url, body, headers, status):
+        request = requests.Request("POST", f"{url}gradio_api/upload", data=body)
+        prepared = request.prepare()
+        prepared.headers.update(headers)
+        answer = requests.Session().send(prepared)
+        assert answer.status_code == status
+        assert answer.headers["Content-Security-Policy"] == page.POLICY
 
-    def test_requests_have_a_limit(self, url):
-        path = f"{url}gradio_api/upload"
-        large = str(uploads.MAX_REQUEST + 1)
-        assert self.request(path, **{"Content-length": large}) == 413
-        assert self.request(path, **{"Transfer-encoding": "chunked"}) == 411
-
-    def test_other_files_of_the_computer_are_not_served(self, url):
-        for path in ("/etc/passwd", __file__):
-            with pytest.raises(urllib.error.HTTPError) as caught:
-                urllib.request.urlopen(f"{url}gradio_api/file={path}")
-            assert caught.value.code in (403, 404)
+    @pytest.mark.parametrize("path", ["/etc/passwd", __file__])
+    def test_other_files_of_the_computer_are_not_served(self, url, path):
+        answer = requests.get(f"{url}gradio_api/file={path}")
+        assert answer.status_code in (403, 404)
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    if not tiny_browser.program():
-        pytest.skip("needs Chromium")
-    browser = tiny_page.Page(tmp_path_factory.mktemp("profile"))
-    yield browser
-    browser.close()
-
-
-class TestBrowser:
+class TestRestore:
     @pytest.fixture
-    def page(self, browser, url):
-        yield browser
-        own = (url, "data:", "blob:")
-        assert not [r for r in browser.requests if not r.startswith(own)]
-        assert not browser.errors
+    def tab(self, url, face):
+        tab = Visitor(url, "Restore")
+        tab.upload(face)
+        return tab
 
-    @pytest.fixture
-    def face(self, tmp_path):
-        path = tmp_path / "Änne.png"
-        Image.fromarray(picture(200, 300)).save(path)
-        return path
+    def paint(self, tab, tmp_path, mask):
+        Image.fromarray(canvas.paint(mask)).save(tmp_path / "layer.png")
+        background = tab.props("imageeditor")["value"]["background"]
+        layers = [tab.file(tmp_path / "layer.png")]
+        value = {"background": background, "layers": layers, "composite": None}
+        tab.set("imageeditor", value)
 
-    @pytest.fixture
-    def downloads(self, tmp_path):
-        (tmp_path / "downloads").mkdir()
-        return tmp_path / "downloads"
-
-    def test_upload_paint_restore_download(self, page, url, face, downloads):
-        page.show(url, "Restore")
-        page.choose(face)
-        page.paint([(dx, 0) for dx in range(-60, 61, 5)])
-        page.press("Restore")
-        page.says("red invented")
-        name, data = page.download("Download", downloads)
+    def test_paint_restore_download(self, tab, face, tmp_path):
+        mask = np.zeros((200, 300, 1), np.uint8)
+        mask[90:110, 60:240] = 1
+        self.paint(tab, tmp_path, mask)
+        tab.press("Restore")
+        name, data = tab.download("Download")
         assert name == "Änne-restored.png"
         with Image.open(io.BytesIO(data)) as file:
             assert file.text["Description"] == png.RESTORED
-            restored = np.asarray(file)
-        original = pixels.read(face)
+            restored, original = np.asarray(file), pixels.read(face)
         painted = (restored == RED).all(axis=-1)
-        # A stroke along the middle, as thick as the brush, and nothing else.
         np.testing.assert_array_equal(restored[~painted], original[~painted])
-        rows, columns = np.nonzero(painted)
-        assert painted[100, 120:180].all()
-        assert rows.min() > 80 and rows.max() < 120
-        assert columns.min() > 75 and columns.max() < 225
-        share = f"{painted.mean():.1%} of 300 × 200 pixels"
-        assert share in page.text()
+        # To a pixel of the canvas.
+        assert np.abs(painted.sum() - mask.sum()) < 2 * (20 + 180)
+        assert f"{painted.mean():.1%} of 300 × 200 pixels" in tab.text()
 
-    def test_regions_replace_what_was_painted(self, page, url, face, downloads):
-        page.show(url, "Restore")
-        page.choose(face)
-        page.choose_region("Center")
-        page.press("Restore")
-        _, data = page.download("Download", downloads)
-        painted = (pixels.decode(data, "it") == RED).all(axis=-1)
+    def test_parts_replace_what_was_painted(self, tab, tmp_path):
+        self.paint(tab, tmp_path, np.ones((200, 300, 1), np.uint8))
+        tab.press("Center")
+        tab.press("Restore")
+        painted = (pixels.decode(tab.download("Download")[1], "it") == RED).all(axis=-1)
         inner, outer = np.zeros((2, 200, 300), bool)
         inner[51:149, 76:224], outer[49:151, 74:226] = True, True
         assert painted[inner].all() and not painted[~outer].any()
-        page.choose_region("Clear")
-        self.shows_no_result(page)
-        page.press("Restore")
-        assert "Nothing is missing yet" in page.toast()
-        self.shows_no_result(page)
+        tab.press("Clear")
+        tab.press("Restore")
+        assert tab.errors.pop().startswith("Nothing is missing yet")
+        assert EMPTY in tab.text() and not tab.sees("Download")
 
-    def shows_no_result(self, page):
-        page.says("The restored picture appears here")
-        assert not page.evaluate(tiny_page.named(tiny_page.BUTTONS, "Download"))
+    @pytest.mark.parametrize(
+        "name, value", [("Align faces first", False), ("Model", "refuses")]
+    )
+    def test_a_result_disappears_when_something_changes(self, tab, name, value):
+        tab.press("Center")
+        tab.press("Restore")
+        assert "<b>red</b> invented" in tab.text() and EMPTY not in tab.text()
+        tab.set(name, value)
+        assert EMPTY in tab.text() and not tab.sees("Download")
 
-    def test_a_result_goes_when_what_it_is_of_is_changed(self, page, url, face):
-        page.show(url, "Restore")
-        page.choose(face)
-        page.choose_region("Center")
-        for change in (
-            lambda: page.paint([(0, 0), (30, 0)]),
-            page.tick,
-            lambda: page.choose_model("refuses"),
-        ):
-            page.press("Restore")
-            page.says("red invented")
-            change()
-            self.shows_no_result(page)
-        page.press("Restore")
-        said = page.toast()
-        assert "This model fills <no> hole." in said
-        assert "Press Center, or have faces brought into place first." in said
-        self.shows_no_result(page)
+    def test_a_refusal_says_what_to_do(self, tab):
+        tab.set("Model", "refuses")
+        tab.set("Align faces first", False)
+        tab.press("Center")
+        tab.press("Restore")
+        assert tab.errors == [
+            "This model fills &lt;no&gt; hole. Press Center, or have faces aligned "
+            "first."
+        ]
 
-    def test_parts_that_a_model_does_not_fill_cannot_be_chosen(self, page, url, face):
-        page.show(url, "Restore")
-        page.choose(face)
-        mouth = tiny_page.named(tiny_page.BUTTONS, "Mouth")
-        assert not page.evaluate(f"{mouth}.disabled")
-        page.choose_model("refuses")
-        page.wait_for(f"{mouth}.disabled")
-        for name in ("Nose", "Center", "Clear"):
-            button = tiny_page.named(tiny_page.BUTTONS, name)
-            assert not page.evaluate(f"{button}.disabled")
+    def test_only_parts_that_the_model_fills_can_be_chosen(self, tab):
+        names = ("Center", "Eyes", "Nose", "Mouth", "Clear")
+        for model, expected in (("red", [True] * 5), ("refuses", [1, 0, 1, 0, 1])):
+            tab.set("Model", model)
+            assert [tab.props(name)["interactive"] for name in names] == expected
 
-    @pytest.mark.parametrize("tab", ["Restore", "Compress"])
-    def test_a_broken_upload_gets_a_message(self, page, url, tmp_path, tab):
-        path = tmp_path / "face.png"
-        path.write_bytes(b"\x89PNG\r\n\x1a\nbroken")
-        page.show(url, tab)
-        page.choose(path)
-        said = page.toast()
-        assert said.count("not a readable picture") == 1 and "Traceback" not in said
-        # It is not there any more.
-        page.press(tab)
-        page.wait_for(f"{tiny_page.TOASTS}.includes('Choose a picture first')")
+    def test_faces_are_known_in_drawn_pictures_only(self, tab):
+        tab.press("Mouth")
+        assert "Paint over the part instead" in tab.errors.pop()
+        tab.select("Drawn faces", 1)
+        tab.press("Mouth")
+        tab.press("Restore")
+        assert tab.download("Download")[0] == "face-2-restored.png"
+        assert not tab.errors
 
-    def test_faces_are_not_known_in_any_picture(self, page, url, face):
-        page.show(url, "Restore")
-        page.choose(face)
-        page.press("Mouth")
-        assert "Paint over the part instead" in page.toast()
 
-    def test_compress_and_open_again(self, page, url, face, downloads):
-        page.show(url, "Compress")
-        page.choose(face)
-        page.press("Compress")
-        codec = CODECS["large"]
-        data = codec.compress(pixels.read(face))
-        page.says(f"{len(data):,}")
-        name, found = page.download("Download .fmc", downloads)
-        assert (name, found) == ("Änne.fmc", data)
-        page.press("Open a .fmc file")
-        page.choose(downloads / name, number=-1)
-        shown = page.wait_for(f"{tiny_page.PANEL}.querySelector('.opened img')?.src")
-        with urllib.request.urlopen(shown) as answer:
-            image = pixels.decode(answer.read(), "it")
-        np.testing.assert_array_equal(image, codec.reconstruct(pixels.read(face)))
+@pytest.mark.parametrize("tab", ["Restore", "Compress"])
+def test_a_broken_upload_gets_a_message(url, tmp_path, tab):
+    path = tmp_path / "face.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+    name, tab = tab, Visitor(url, tab)
+    tab.upload(path)
+    (error,) = tab.errors
+    assert "not a readable picture. The page takes JPEG, PNG, WebP, BMP." in error
+    assert tab.props("Picture")["value"] is None
+    tab.press(name)
+    assert tab.errors[1:] == ["Choose a picture first."]
 
-    def test_compare_on_a_drawn_face(self, page, url):
-        page.show(url, "Compare")
-        page.click(f"{tiny_page.FACES}[1]")
-        page.settle()
-        page.choose_region("Mouth")
-        page.press("Compare")
-        for name in ("red", "mean color", "Telea", "Navier–Stokes", "PSNR (dB)"):
-            page.says(name)
-        page.says("This model fills <no> hole.")
-        page.says("Without a picture: refuses")
 
-    def test_explore_between_two_faces(self, page, url, downloads):
-        page.show(url, "Explore")
-        page.click(f"{tiny_page.FACES}[1]")
-        page.settle()
-        page.says("Choose two faces")
-        page.click(f"{tiny_page.FACES}[6 + 2]")
-        page.element(tiny_page.named(tiny_page.BUTTONS, "Download the strip"))
-        page.settle()
-        _, data = page.download("Download the strip", downloads)
-        assert "Choose two faces" not in page.text()
-        with Image.open(io.BytesIO(data)) as file:
-            assert file.text["Description"] == png.STRIP
+def test_compress_and_open_again(url, face, tmp_path):
+    tab, codec, original = Visitor(url, "Compress"), CODECS["large"], pixels.read(face)
+    tab.upload(face)
+    tab.press("Compress")
+    data = codec.compress(original)
+    assert f"<td>{len(data):,}</td>" in tab.text()
+    assert tab.download("Download .fmc") == ("Änne.fmc", data)
+    decoded = codec.decompress(data)
+    name, found = tab.download("Download PNG")
+    assert name == "Änne-decoded.png"
+    np.testing.assert_array_equal(pixels.decode(found, name), decoded)
+    (tmp_path / "other.fmc").write_bytes(data)
+    tab.upload(tmp_path / "other.fmc", "A .fmc file")
+    name, found = tab.download("Download PNG")
+    assert name == "other-decoded.png"
+    np.testing.assert_array_equal(pixels.decode(found, name), decoded)
 
-    def test_a_tab_without_a_model_says_how_to_get_one(self, browser, serve):
-        url = serve(Models())
-        for tab in ("Restore", "Compress", "Explore"):
-            browser.show(url, tab, faces=False)
-            browser.says("No model yet")
-            browser.says("make app MODELS=")
-            shipped = ",".join(zoo.names())
-            assert f"MODELS={shipped},runs/" in browser.text()
-        browser.show(url, "Compare")
-        assert "make app" not in browser.text()
+
+def test_compare_on_a_drawn_face(url):
+    tab = Visitor(url, "Compare")
+    tab.select("Drawn faces", 1)
+    tab.press("Mouth")
+    tab.press("Compare")
+    assert not tab.errors
+    captions = [each["caption"] for each in tab.props("Results")["value"]]
+    plain = ["mean color", "Telea", "Navier–Stokes"]
+    assert captions == ["original", "hidden", "red", *plain]
+    for text in ("PSNR (dB)", "This model fills &lt;no&gt; hole.", "picture: refuses"):
+        assert text in tab.text()
+
+
+def test_explore_between_two_faces(url, face):
+    tab, slider = Visitor(url, "Explore"), "Share of the second face, %"
+    tab.select("Drawn faces", 1)
+    assert "Choose two faces" in tab.text() and not tab.sees("Drawn by the model")
+    tab.upload(face, "Second face")
+    assert "Choose two faces" not in tab.text() and tab.sees("Drawn by the model")
+    name, data = tab.download("Download the strip")
+    with Image.open(io.BytesIO(data)) as file:
+        assert file.text["Description"] == png.STRIP and name == "between.png"
+    shown = []
+    for share in (50, 0, 50):
+        tab.release(slider, share)
+        value = tab.props("Drawn by the model")["value"]
+        shown.append(requests.get(value["url"]).content)
+    assert shown[0] == shown[2] != shown[1]
+
+
+def test_a_tab_without_a_model_says_how_to_train_one(serve):
+    url = serve(Models())
+    shipped = ",".join(zoo.names())
+    for tab in ("Restore", "Compress", "Explore"):
+        text = Visitor(url, tab).text()
+        assert "No model yet" in text and f"make app MODELS={shipped},runs/" in text
+    assert "make app" not in Visitor(url, "Compare").text()

@@ -1,29 +1,35 @@
-"""What is painted on the web page, and the mask that it means."""
+"""The web page's canvas: the mask that is painted on it, and the parts it can mark."""
 
 import numpy as np
 import pytest
 from tiny_codec import picture
 
-from serving.page import canvas as app_canvas
+from data_pipeline.drawn_faces import draw
+from serving.page import canvas
 from serving.page.canvas import PAINT, SIDE
+from serving.photo import masks
+from serving.photo.framing import NoFaceError
 
 HOLE = (0.25, 0.75)
 SIZES = [(64, 64), (250, 250), (60, 40), (218, 178), (7, 300), (3000, 2000), (3, 3)]
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_what_is_painted_is_what_was_chosen(size):
-    mask = app_canvas.center(size, HOLE)
-    layer = app_canvas.paint(mask)
+def test_a_mask_comes_back_as_it_was_painted(size):
+    mask = masks.center(size, HOLE)
+    layer = canvas.paint(mask)
     assert layer.shape == (SIDE, SIDE, 4) and layer.dtype == np.uint8
-    found = app_canvas.painted([layer], size)
+    found = canvas.painted([layer], size)
     assert found.dtype == np.uint8 and found.shape == mask.shape
-    # To a pixel of the picture or of the square, whichever is larger.
+    # To a pixel of the picture or of the canvas, whichever is larger.
     reach = -(-max(size) // SIDE)
     inner, outer = (grown(mask, sign * reach) for sign in (-1, 1))
     assert (found >= inner).all() and (found <= outer).all()
     if SIDE % max(size) == 0:
         np.testing.assert_array_equal(found, mask)
+        # High-resolution screens have larger layers.
+        large = layer.repeat(2, axis=0).repeat(2, axis=1)
+        np.testing.assert_array_equal(canvas.painted([large], size), mask)
 
 
 def grown(mask, pixels):
@@ -36,47 +42,79 @@ def grown(mask, pixels):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_picture_and_paint_lie_upon_each_other(size):
-    canvas = app_canvas.fit(np.zeros((*size, 3), np.uint8))
-    layer = app_canvas.paint(np.ones((*size, 1), np.uint8))
-    np.testing.assert_array_equal(canvas[..., 0] == 0, layer[..., 3] > 0)
+def test_picture_and_paint_are_in_the_same_place(size):
+    fitted = canvas.fit(np.zeros((*size, 3), np.uint8))
+    layer = canvas.paint(np.ones((*size, 1), np.uint8))
+    np.testing.assert_array_equal(fitted[..., 0] == 0, layer[..., 3] > 0)
 
 
-def test_a_picture_of_its_size_is_itself():
+def test_a_picture_of_the_canvas_size_is_unchanged():
     image = picture(SIDE, SIDE)
-    np.testing.assert_array_equal(app_canvas.fit(image), image)
+    np.testing.assert_array_equal(canvas.fit(image), image)
 
 
-def test_margins_mean_nothing():
+def test_margins_are_ignored():
     everything = np.full((SIDE, SIDE, 4), 255, np.uint8)
-    assert app_canvas.painted([everything], (60, 40)).all()
-    margins = everything.copy()
-    margins[:, 110:530] = 0
-    assert not app_canvas.painted([margins], (60, 40)).any()
-
-
-@pytest.mark.parametrize("factor", [1, 2])
-def test_fine_screens_have_larger_layers(factor):
-    mask = app_canvas.center((64, 32), HOLE)
-    layer = app_canvas.paint(mask).repeat(factor, axis=0).repeat(factor, axis=1)
-    np.testing.assert_array_equal(app_canvas.painted([layer], (64, 32)), mask)
+    assert canvas.painted([everything], (60, 40)).all()
+    everything[:, 110:530] = 0
+    assert not canvas.painted([everything], (60, 40)).any()
 
 
 def test_layers_add_up_and_faint_strokes_do_not_count():
-    size = (8, 8)
     first, second, third = np.zeros((3, SIDE, SIDE, 4), np.uint8)
     first[: SIDE // 8, :, 3] = PAINT[3]
     second[:, : SIDE // 8, 3] = 255
     third[..., 3] = PAINT[3] // 3
-    expected = np.zeros((*size, 1))
+    expected = np.zeros((8, 8, 1))
     expected[0], expected[:, 0] = 1, 1
-    found = app_canvas.painted([first, second, third], size)
+    found = canvas.painted([first, second, third], (8, 8))
     np.testing.assert_array_equal(found, expected)
-    assert not app_canvas.painted([], size).any()
+    assert not canvas.painted([], (8, 8)).any()
 
 
-def test_the_center_is_the_models_hole():
-    expected = np.zeros((100, 50, 1))
-    expected[40:60, 20:30] = 1
-    mask = app_canvas.center((100, 50), (0.4, 0.6))
-    np.testing.assert_array_equal(mask, expected)
+class TestFaces:
+    @pytest.fixture(scope="class")
+    def drawn(self):
+        return draw.draw(3, size=64)
+
+    def test_drawn_ones_are_known_and_others_searched_for(self, drawn):
+        asked = []
+
+        def find(image):
+            asked.append(image)
+            return [drawn["landmarks"] + 1]
+
+        faces = canvas.Faces([(drawn["image"], drawn["landmarks"])], find)
+        (landmarks,) = faces(drawn["image"])
+        np.testing.assert_array_equal(landmarks, drawn["landmarks"])
+        assert not asked
+        changed = drawn["image"].copy()
+        changed[0, 0, 0] ^= 1
+        # The same bytes in another shape are another picture.
+        for other in (changed, drawn["image"].reshape(32, 128, 3)):
+            (landmarks,) = faces(other)
+            np.testing.assert_array_equal(landmarks, drawn["landmarks"] + 1)
+        assert len(asked) == 2
+
+    @pytest.mark.parametrize("name", canvas.REGIONS)
+    def test_parts_are_the_pictures_center_or_the_largest_faces(self, drawn, name):
+        found = [drawn["landmarks"], drawn["landmarks"] / 2]
+        mask = canvas.Faces(find=lambda _: found).region(name, drawn["image"], HOLE)
+        assert mask.dtype == np.uint8 and mask.shape == (64, 64, 1)
+        if name == "Center":
+            expected = masks.center((64, 64), HOLE)
+        else:
+            part = name.lower().replace(" ", "_")
+            expected = masks.region(part, found[0], 64, 64)[..., None]
+        assert 0 < expected.sum() < 64 * 64
+        np.testing.assert_array_equal(mask, expected)
+
+    @pytest.mark.parametrize(
+        "find, text",
+        [(None, r"needs MediaPipe \(pip install"), (lambda _: [], "^No face was fou")],
+    )
+    def test_no_face_is_an_error_with_a_way_out(self, drawn, find, text):
+        faces = canvas.Faces(find=find)
+        with pytest.raises(NoFaceError, match=f"{text}.*Paint over the part instead"):
+            faces.region("Mouth", drawn["image"], HOLE)
+        assert faces.region("Center", drawn["image"], HOLE).any()

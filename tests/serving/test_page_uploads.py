@@ -1,7 +1,12 @@
-"""What the web page takes from people and gives them: limits, masks, files."""
+"""Uploads of the web page: their limits, and that all of them are deleted."""
 
 import io
+import os
+import signal
 import struct
+import tempfile
+import time
+import types
 import zlib
 
 import numpy as np
@@ -10,14 +15,15 @@ from PIL import Image
 from tiny_codec import picture
 
 from data_pipeline import pixels
+from experiments import app
 from serving.page import uploads
 
 
 @pytest.fixture
 def upload(tmp_path):
-    def upload(data, name="upload.png"):
-        (tmp_path / name).write_bytes(data)
-        return tmp_path / name
+    def upload(data):
+        (tmp_path / "upload.png").write_bytes(data)
+        return tmp_path / "upload.png"
 
     return upload
 
@@ -38,9 +44,9 @@ def bomb(width, height):
     return data
 
 
-class TestUploads:
+class TestRead:
     @pytest.mark.parametrize("form", uploads.FORMATS)
-    def test_a_picture_is_as_it_would_be_looked_at(self, upload, form):
+    def test_a_picture_is_upright(self, upload, form):
         sideways = Image.Exif()
         sideways[0x0112] = 6  # Orientation: to be turned by 90 degrees clockwise
         options = {} if form == "BMP" else {"exif": sideways}
@@ -73,21 +79,87 @@ class TestUploads:
         with pytest.raises(pixels.UnreadableImageError, match="more than 25 mega"):
             uploads.read(upload(bomb(*size)))
 
-    def test_a_large_file_is_not_even_read(self, upload, monkeypatch):
+    def test_a_large_file_is_refused(self, upload, monkeypatch):
         monkeypatch.setattr(uploads, "MAX_BYTES", 3 << 20)
-        path = upload(bytes((3 << 20) + 1))
         with pytest.raises(pixels.UnreadableImageError, match="larger than 3 MB"):
-            uploads.read(path)
+            uploads.read(upload(bytes((3 << 20) + 1)))
 
 
-class TestSizes:
-    @pytest.mark.parametrize(
-        ("size", "expected"),
-        [((40, 30), (40, 30)), ((200, 100), (50, 25)), ((1, 5000), (1, 50))],
-    )
-    def test_the_longer_side_is_bounded(self, size, expected):
-        assert uploads.shrink(picture(*size), 50).shape == (*expected, 3)
+@pytest.mark.parametrize(
+    "size, expected",
+    [((40, 30), (40, 30)), ((200, 100), (50, 25)), ((1, 5000), (1, 50))],
+)
+def test_shrinking_bounds_the_longer_side(size, expected):
+    image = picture(*size)
+    found = uploads.shrink(image, 50)
+    assert found.shape == (*expected, 3)
+    assert size != expected or found is image
 
-    def test_a_small_picture_is_itself(self):
-        image = picture(40, 30)
-        assert uploads.shrink(image, 40) is image
+
+class TestFolder:
+    @pytest.fixture(autouse=True)
+    def temporary(self, tmp_path, monkeypatch):
+        """Where folders are made."""
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        return tmp_path
+
+    def left_behind(self, place, name="facemend-page-dead", seconds=120, marked=True):
+        """A folder of a process that died so many seconds ago."""
+        folder = place / name
+        (folder / "files").mkdir(parents=True)
+        if marked:
+            (folder / ".uploads-of-a-facemend-page").touch()
+        (folder / "files" / "face.png").write_bytes(b"face")
+        os.utime(folder, (time.time() - seconds,) * 2)
+        return folder
+
+    def test_it_is_deleted_with_those_of_dead_processes(self, temporary):
+        self.left_behind(temporary)
+        with uploads.folder() as folder:
+            (folder / "face.png").write_bytes(b"face")
+            assert [*temporary.iterdir()] == [folder]
+        assert not [*temporary.iterdir()]
+
+    def test_those_of_live_processes_stay(self, temporary):
+        with uploads.folder() as folder:
+            os.utime(folder, (0, 0))
+            with uploads.folder() as other:
+                assert folder.exists() and other != folder
+
+    def test_new_and_foreign_folders_stay(self, temporary, monkeypatch):
+        folders = [
+            self.left_behind(temporary, "something-else"),
+            self.left_behind(temporary, seconds=5),
+            self.left_behind(temporary, "facemend-page-of-mine", marked=False),
+        ]
+        (temporary / "facemend-page-link").symlink_to(folders[0])
+        uploads.sweep()
+        assert all((folder / "files" / "face.png").exists() for folder in folders)
+        os.utime(folders[1], (0, 0))
+        monkeypatch.setattr(os, "getuid", lambda: -1)
+        uploads.sweep()
+        assert folders[1].exists()
+
+    def test_a_page_that_is_terminated_deletes_everything(self, temporary, monkeypatch):
+        page = pytest.importorskip("serving.page.page", reason="needs the extra app")
+        closed = []
+
+        def wait():
+            assert [*temporary.iterdir()]
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10)
+
+        served = types.SimpleNamespace(
+            local_url="", block_thread=wait, close=lambda **_: closed.append(True)
+        )
+        monkeypatch.setattr(page, "start", lambda *_, **__: served)
+        monkeypatch.setattr(app, "load", lambda names: None)
+        monkeypatch.setattr(app, "FaceFinder", lambda: None)
+        before = signal.getsignal(signal.SIGTERM)
+        try:
+            with pytest.raises(SystemExit) as ended:
+                app.serve(app.Options())
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        assert not ended.value.code and closed
+        assert not [*temporary.iterdir()]

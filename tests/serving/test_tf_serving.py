@@ -1,4 +1,4 @@
-"""What TF Serving reads is what its protocol buffers take, and its requests run."""
+"""The files of TF Serving are what its protocol buffers take, and its requests run."""
 
 import functools
 import importlib.util
@@ -45,37 +45,34 @@ def folders(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def served(folders, tmp_path_factory):
-    """What is written of them: the root, and the versions' folders."""
+    """The root that they are written to, and the versions' folders."""
     root = tmp_path_factory.mktemp("served")
     return root, server.write(folders, root)
 
 
 def message(name, **fields):
-    """A message of TF Serving's that tensorflow-serving-api does not carry.
+    """A message of TF Serving's that tensorflow-serving-api does not have.
 
     Args:
-      name: Of the message.
       fields: Name -> number and type: a scalar's, or a message class.
     """
     file = descriptor_pb2.FileDescriptorProto(
         name=f"{name}.proto", package=f"tiny.{name}", syntax="proto3"
     )
     described = file.message_type.add(name=name)
-    pool = descriptor_pool.Default()
     for field, (number, kind) in fields.items():
         added = described.field.add(name=field, number=number)
         added.label = added.LABEL_OPTIONAL
         if isinstance(kind, str):
             added.type = added.Type.Value(f"TYPE_{kind}")
         else:
-            added.type = added.TYPE_MESSAGE
             added.type_name = f".{kind.DESCRIPTOR.full_name}"
-            file.dependency.append(kind.DESCRIPTOR.file.name)
-    file.dependency[:] = sorted(set(file.dependency))
+            if kind.DESCRIPTOR.file.name not in file.dependency:
+                file.dependency.append(kind.DESCRIPTOR.file.name)
+    pool = descriptor_pool.Default()
     pool.Add(file)
-    return message_factory.GetMessageClass(
-        pool.FindMessageTypeByName(f"tiny.{name}.{name}")
-    )
+    found = pool.FindMessageTypeByName(f"tiny.{name}.{name}")
+    return message_factory.GetMessageClass(found)
 
 
 INTEGER, TEXT = wrappers_pb2.Int64Value, wrappers_pb2.StringValue
@@ -112,7 +109,7 @@ class TestConfiguration:
         models = configured(root)
         assert [model.name for model in models] == ["model3", "lambda_0.01", "cvae"]
         for model, version in zip(models, versions):
-            assert pathlib.Path(model.base_path).is_absolute()
+            assert version.is_absolute()
             assert version == pathlib.Path(model.base_path) / "1"
             assert model.model_platform == "tensorflow"
             assert (version / "saved_model.pb").exists()
@@ -120,12 +117,11 @@ class TestConfiguration:
     def test_metrics(self, served):
         config = parsed(served[0] / "monitoring.config", MonitoringConfig)
         assert config.prometheus_config.enable
-        # A server without a path has them nowhere.
+        # Without a path a server has them nowhere.
         assert config.prometheus_config.path.startswith("/")
 
     def test_batching(self, served):
         root, (restorer, codec, latents) = served
-        # Of the server itself, only the threads count beside what models have.
         common = parsed(root / "batching_parameters.txt", BatchingParameters)
         assert [field.name for field, _ in common.ListFields()] == ["thread_pool_name"]
         for version in (restorer, latents):
@@ -137,9 +133,8 @@ class TestConfiguration:
         assert not (codec / "batching_params.pbtxt").exists()
 
     def test_a_path_with_any_characters(self, folders, tmp_path):
-        root = tmp_path / 'a "b" \\ ä'
-        (version,) = server.write(folders[:1], root)
-        (model,) = configured(root)
+        (version,) = server.write(folders[:1], tmp_path / 'a "b" \\ ä')
+        (model,) = configured(tmp_path / 'a "b" \\ ä')
         assert pathlib.Path(model.base_path) == version.parent
 
 
@@ -170,19 +165,17 @@ class TestWarmUp:
                 for value in signatures[name](**inputs).values():
                     assert value.shape[0] == 1
 
-    def test_restorers_fill_the_hole_that_they_know(self, served):
+    def test_restorers_fill_the_hole_they_were_trained_on(self, served):
         found = requests(served[1][0])
         mask = found["serving_default"]["mask"]
         assert mask.shape == (1, SIZE, SIZE, 1) and mask.sum() == HOLE**2
         both = found["serving_single"]["image_and_mask"]
         np.testing.assert_array_equal(both[..., 3:], mask)
         (data,) = found["serving_bytes"]["mask_bytes"]
-        np.testing.assert_array_equal(
-            pixels.decode(data, "mask")[..., :1], 255 * mask[0].astype(np.uint8)
-        )
+        np.testing.assert_array_equal(pixels.decode(data, "")[..., :1], 255 * mask[0])
 
     def test_codecs_see_whole_cells(self, served):
-        """Of 40 pixels, the side that this one was trained with, there are 2.5."""
+        """In 40 pixels, the side that this one was trained with, there are 2.5."""
         found = requests(served[1][1])
         assert found["analysis"]["image"].shape == (1, 48, 48, 3)
         assert found["synthesis"]["latents"].shape == (1, 3, 3, 8)
@@ -191,23 +184,26 @@ class TestWarmUp:
 
 @api
 class TestVersions:
-    def test_the_same_model_stays_the_same_version(self, folders, tmp_path):
-        (first,) = server.write(folders[:1], tmp_path)
+    def test_another_model_is_the_next_one_and_the_same_is_not(
+        self, folders, served, tmp_path
+    ):
+        folder = tmp_path / "model3" / "export" / "1"
+        shutil.copytree(folders[0], folder)
+        (first,) = server.write([folder], tmp_path / "root")
         before = (first / WARM_UP).stat().st_mtime_ns
-        assert server.write(folders[:1], tmp_path) == [first]
+        assert server.write([folder], tmp_path / "root") == [first]
         assert (first / WARM_UP).stat().st_mtime_ns == before
-
-    def test_another_one_is_the_next(self, folders, tmp_path):
-        runs, root = tmp_path / "runs", tmp_path / "root"
-        shutil.copytree(folders[0], runs / "model3" / "export" / "1")
-        (first,) = server.write([runs / "model3" / "export" / "1"], root)
-        before = (first / "saved_model.pb").read_bytes()
-        other = tiny_serving.export_restorer(runs / "model3", seed=1)
-        (second,) = server.write([other], root)
+        for part in ("saved_model.pb", "variables/variables.data-00000-of-00001"):
+            assert (first / part).read_bytes() == (folders[0] / part).read_bytes()
+        other = tiny_serving.export_restorer(tmp_path / "model3", seed=1)
+        (second,) = server.write([other], tmp_path / "root")
         assert (first.name, second.name) == ("1", "2")
-        assert (first / "saved_model.pb").read_bytes() == before
-        variables = "variables/variables.data-00000-of-00001"
-        assert (second / variables).read_bytes() == (other / variables).read_bytes()
+        for version, export in ((first, folders[0]), (second, other)):
+            part = "variables/variables.data-00000-of-00001"
+            assert (version / part).read_bytes() == (export / part).read_bytes()
+            # The export itself is left as it is.
+            assert not (export / WARM_UP).exists()
+            assert not (export / "batching_params.pbtxt").exists()
 
     def test_a_version_is_whole_or_not_there(self, folders, tmp_path, monkeypatch):
         def fail(model, folder):
@@ -220,10 +216,6 @@ class TestVersions:
             server.write(folders[:1], tmp_path)
         assert not list(tmp_path.iterdir())
 
-    def test_the_export_is_left_as_it_is(self, folders, served):
-        assert not (folders[0] / WARM_UP).exists()
-        assert not (folders[0] / "batching_params.pbtxt").exists()
-
 
 @api
 class TestTwice:
@@ -233,7 +225,7 @@ class TestTwice:
 
     @pytest.fixture(autouse=True)
     def quick(self, monkeypatch):
-        """Each export is opened once for all of these tests."""
+        """Opens each export once for all of these tests."""
         monkeypatch.setattr(server, "Model", self.opened)
 
     def write(self, root, *folders):
@@ -241,31 +233,27 @@ class TestTwice:
         assert server.served(root) == [model.name for model in configured(root)]
         return {model.name: model.base_path for model in configured(root)}
 
-    def test_models_of_earlier_calls_are_kept(self, folders, tmp_path):
-        self.write(tmp_path, folders[0], folders[2])
-        expected = {name: str(tmp_path / name) for name in ("model3", "cvae")}
-        assert self.write(tmp_path, folders[2]) == expected
-        expected["lambda_0.01"] = str(tmp_path / "lambda_0.01")
-        assert self.write(tmp_path, folders[1]) == expected
-
-    def test_until_their_folders_are_deleted(self, folders, tmp_path):
-        self.write(tmp_path, folders[0], folders[2])
-        shutil.rmtree(tmp_path / "model3")
-        assert list(self.write(tmp_path, folders[2])) == ["cvae"]
-
-    def test_the_folder_may_be_moved(self, folders, tmp_path):
-        self.write(tmp_path / "a", folders[0], folders[2])
-        shutil.move(tmp_path / "a", tmp_path / "b")
+    def test_models_stay_until_their_folders_are_deleted(self, folders, tmp_path):
+        root = tmp_path / "a"
+        self.write(root, folders[0], folders[2])
+        expected = {name: str(root / name) for name in ("model3", "cvae")}
+        assert self.write(root, folders[2]) == expected
+        expected["lambda_0.01"] = str(root / "lambda_0.01")
+        assert self.write(root, folders[1]) == expected
+        shutil.rmtree(root / "model3")
+        assert list(self.write(root, folders[2])) == ["cvae", "lambda_0.01"]
+        # The folder may be moved.
+        shutil.move(root, tmp_path / "b")
         found = self.write(tmp_path / "b", folders[2])
-        assert found == {n: str(tmp_path / "b" / n) for n in ("model3", "cvae")}
+        assert found == {n: str(tmp_path / "b" / n) for n in ("cvae", "lambda_0.01")}
 
     def test_what_a_user_wrote_stays(self, folders, tmp_path):
         self.write(tmp_path, folders[2])
         path, elsewhere = tmp_path / "models.config", tmp_path / "elsewhere"
         elsewhere.mkdir()
+        platform = 'model_platform: "tensorflow"'
         text = path.read_text().replace(
-            'model_platform: "tensorflow"',
-            'model_platform: "tensorflow" model_version_policy { all {} }',
+            platform, f"{platform} model_version_policy {{ all {{}} }}"
         )
         other = f'config {{ name: "mine" base_path: "{elsewhere}" }}'
         text = text.replace("model_config_list {", f"model_config_list {{ {other}")
@@ -274,7 +262,7 @@ class TestTwice:
         (model,) = (each for each in configured(tmp_path) if each.name == "cvae")
         assert model.model_version_policy.HasField("all")
 
-    def test_a_damaged_list_is_named_before_anything_is_written(
+    def test_a_damaged_list_is_an_error_before_anything_is_written(
         self, folders, tmp_path
     ):
         (tmp_path / "models.config").write_text("model {")
@@ -283,112 +271,98 @@ class TestTwice:
         assert [path.name for path in tmp_path.iterdir()] == ["models.config"]
 
 
-class TestNames:
-    @pytest.mark.parametrize(
-        "folder, name",
-        [
-            ("runs/model3/export/1", "model3"),
-            ("runs/lambda_0.01/export/12/", "lambda_0.01"),
-            ("served/model3/7", "model3"),
-            ("somewhere/model3", "model3"),
-            ("runs/my model: ä/export/1", "my_model___"),
-        ],
-    )
-    def test_a_model_is_called_as_its_run(self, tmp_path, folder, name):
-        assert server.name_of(tmp_path / folder) == name
-
-    @api
-    def test_no_two_are_called_alike(self, tmp_path):
-        folders = [f"{tmp_path}/{place}/model3/export/1" for place in "ab"]
-        with pytest.raises(ValueError, match="two models 'model3'.*Rename the folder"):
-            server.write(folders, tmp_path / "root")
-        assert not (tmp_path / "root").exists()
+@pytest.mark.parametrize(
+    "folder, name",
+    [
+        ("runs/model3/export/1", "model3"),
+        ("runs/lambda_0.01/export/12/", "lambda_0.01"),
+        ("served/model3/7", "model3"),
+        ("somewhere/model3", "model3"),
+        ("runs/my model: ä/export/1", "my_model___"),
+    ],
+)
+def test_a_model_has_the_name_of_its_run(tmp_path, folder, name):
+    assert server.name_of(tmp_path / folder) == name
 
 
 @api
 class TestMistakes:
-    def test_a_folder_without_an_export(self, tmp_path):
-        with pytest.raises(FileNotFoundError, match=f"{tmp_path} is not an exported"):
-            server.write([tmp_path], tmp_path / "root")
+    def refused(self, folders, text, error=ValueError):
+        root = folders[0].parents[3] / "root"
+        with pytest.raises(error, match=text):
+            server.write(folders, root)
+        assert not root.exists()
+
+    def test_two_models_of_one_name(self, tmp_path):
+        folders = [tmp_path / place / "model3" / "export" / "1" for place in "ab"]
+        self.refused(folders, "two models 'model3'.*Rename the folder")
+
+    @pytest.fixture
+    def copy(self, folders, tmp_path):
+        folder = tmp_path / "runs" / "model3" / "export" / "1"
+        shutil.copytree(folders[0], folder)
+        return folder
+
+    def test_a_folder_without_an_export(self, copy):
+        shutil.rmtree(copy)
+        text = f"{copy} is not an exported"
+        self.refused([copy], text, FileNotFoundError)
 
     @pytest.mark.parametrize(
-        "config, text",
+        "file, content, text",
         [
-            ("{", "cannot be opened .JSONDecodeError"),
-            ("{}", "cannot be opened .KeyError: 'image_size'"),
+            ("config.json", "{", "cannot be opened .JSONDecodeError"),
+            ("config.json", "{}", "cannot be opened .KeyError: 'image_size'"),
             # Only the center's hole is filled, and this is another one.
-            ('{"image_size": 32, "hole_size": 8}', "refuses what .*This model fills"),
+            (
+                "config.json",
+                '{"image_size": 32, "hole_size": 8}',
+                "its signature .* refuses an example .*This model fills",
+            ),
+            ("../saved_model.pb", "x", "cannot be opened"),
         ],
     )
-    def test_a_damaged_export(self, folders, tmp_path, config, text):
-        folder = tmp_path / "model3" / "export" / "1"
-        shutil.copytree(folders[0], folder)
-        (folder / "assets.extra" / "config.json").write_text(config)
-        with pytest.raises(ValueError, match=f"--model={folder}.*{text}.*again"):
-            server.write([folder], tmp_path / "root")
-        assert not (tmp_path / "root").exists()
+    def test_a_damaged_export(self, copy, file, content, text):
+        (copy / "assets.extra" / file).write_text(content)
+        self.refused([copy], f"--model={copy}.*{text}.*Export it again")
 
-    def test_a_damaged_network(self, folders, tmp_path):
-        folder = tmp_path / "model3" / "export" / "1"
-        shutil.copytree(folders[0], folder)
-        (folder / "saved_model.pb").write_bytes(b"x")
-        with pytest.raises(ValueError, match=f"--model={folder} cannot be opened"):
-            server.write([folder], tmp_path / "root")
+    def test_a_restorer_saved_by_keras_alone(self, copy):
+        tuned = copy.parents[2] / "tuned" / "export" / "1"
+        tf.keras.models.load_model(copy, compile=False).save(tuned)
+        shutil.copytree(copy / "assets.extra", tuned / "assets.extra")
+        text = f"--model={tuned} has no signature serving_bytes.*export.restorer.save"
+        self.refused([tuned], text)
 
-    def test_a_restorer_that_clients_could_not_ask(self, folders, tmp_path):
-        """As Keras alone saves one."""
-        folder = tmp_path / "tuned" / "export" / "1"
-        tf.keras.models.load_model(folders[0], compile=False).save(folder)
-        shutil.copytree(folders[0] / "assets.extra", folder / "assets.extra")
-        text = f"--model={folder} has no signature serving_bytes.*export.restorer.save"
+    def test_without_the_package_it_says_which(self, tmp_path, monkeypatch):
+        for name in ("tensorflow_serving", "tensorflow_serving.config"):
+            monkeypatch.setitem(sys.modules, name, None)
+        text = r"tensorflow-serving-api .*install .\[serving"
         with pytest.raises(ValueError, match=text):
-            server.write([folder], tmp_path / "root")
-        assert not (tmp_path / "root").exists()
-
-
-def test_without_the_package_it_says_which(tmp_path, monkeypatch):
-    for name in ("tensorflow_serving", "tensorflow_serving.config"):
-        monkeypatch.setitem(sys.modules, name, None)
-    options = serve.Options(model=(".",), output=str(tmp_path))
-    with pytest.raises(
-        ValueError, match=r"tensorflow-serving-api .*install .\[serving"
-    ):
-        serve.serve(options)
-
-
-@pytest.fixture
-def installed(monkeypatch):
-    """Says which programs are installed; gives what was started."""
-    started = []
-    programs = set()
-    monkeypatch.setattr(
-        serve.shutil,
-        "which",
-        lambda name: f"/bin/{name}" if name in programs else None,
-    )
-    monkeypatch.setattr(serve.os, "execv", lambda *what: started.append(what))
-    return programs, started
+            serve.serve(serve.Options(model=(".",), output=str(tmp_path)))
 
 
 class TestCommand:
-    @pytest.fixture(autouse=True)
-    def written(self, tmp_path, monkeypatch):
-        """Nothing is written: these tests are of what is started."""
-        version = tmp_path / "model3" / "1"
-        monkeypatch.setattr(server, "write", lambda folders, root: [version])
-        monkeypatch.setattr(server, "served", lambda root: ["model3", "b", "a"])
+    """What is started; nothing is written."""
 
-    def run(self, tmp_path, **options):
-        serve.serve(serve.Options(model=(".",), output=str(tmp_path), **options))
+    @pytest.fixture
+    def run(self, tmp_path, monkeypatch, capsys):
+        """Runs the command where some programs are installed."""
 
-    def test_the_server_is_started_where_it_is_installed(
-        self, tmp_path, installed, capsys
-    ):
-        programs, started = installed
-        programs.add("tensorflow_model_server")
-        self.run(tmp_path)
-        ((path, arguments),) = started
-        assert path == "/bin/tensorflow_model_server"
+        def run(*programs, output=tmp_path, **options):
+            started, version = [], tmp_path / "model3" / "1"
+            monkeypatch.setattr(server, "write", lambda folders, root: [version])
+            monkeypatch.setattr(server, "served", lambda root: ["model3", "b", "a"])
+            which = lambda name: f"/bin/{name}" if name in programs else None  # noqa: E731
+            monkeypatch.setattr(serve.shutil, "which", which)
+            monkeypatch.setattr(serve.os, "execv", lambda *what: started.append(what))
+            serve.serve(serve.Options(model=(".",), output=str(output), **options))
+            return started, capsys.readouterr().out
+
+        return run
+
+    def test_the_server_is_started_if_it_is_installed(self, run, tmp_path):
+        ((program, arguments),), out = run("tensorflow_model_server")
+        assert program == "/bin/tensorflow_model_server"
         assert arguments == [
             "tensorflow_model_server",
             "--port=8500",
@@ -396,22 +370,22 @@ class TestCommand:
             f"--model_config_file={tmp_path}/models.config",
             f"--monitoring_config_file={tmp_path}/monitoring.config",
         ]
-        out = capsys.readouterr().out
         assert f"model3, version 1: {tmp_path}/model3/1\n" in out
-        assert "Served as well, as before: a, b.\n" in out
-        assert shlex.join(arguments) in out and "whoever reaches ports 8500 and" in out
+        assert "Also served, as before: a, b.\n" in out
+        assert shlex.join(arguments) in out and "guard ports 8500 and 8501" in out
+        started, out = run("tensorflow_model_server", write_only=True)
+        assert not started
+        assert f"This serves them:\n\n  {shlex.join(arguments)}\n" in out
 
     @pytest.mark.parametrize("engines", [(), ("podman",), ("docker", "podman")])
-    def test_otherwise_a_container_is_told(self, tmp_path, installed, capsys, engines):
-        programs, started = installed
-        programs.update(engines)
-        self.run(tmp_path)
+    def test_otherwise_the_command_of_a_container_is_printed(
+        self, run, tmp_path, engines
+    ):
+        started, out = run(*engines)
         assert not started
-        out = capsys.readouterr().out
         assert "tensorflow_model_server is not installed here. This serves" in out
-        assert "this computer alone, until Ctrl-C. To let others ask, leave out" in out
-        words = shlex.split(out.splitlines()[-3])
-        assert words == [
+        assert "127.0.0.1 only, until Ctrl-C. To open it to others, leave out" in out
+        assert shlex.split(out.splitlines()[-3]) == [
             *(engines[:1] or ("docker",)),
             *("run", "--rm", "--interactive", "--tty"),
             *("--publish=127.0.0.1:8500:8500", "--publish=127.0.0.1:8501:8501"),
@@ -422,32 +396,20 @@ class TestCommand:
             f"--monitoring_config_file={tmp_path}/monitoring.config",
         ]
 
-    def test_nothing_is_started_when_told_so(self, tmp_path, installed, capsys):
-        programs, started = installed
-        programs.add("tensorflow_model_server")
-        self.run(tmp_path, write_only=True)
-        assert not started
-        out = capsys.readouterr().out
-        assert "This serves them:\n\n  tensorflow_model_server" in out
-
     @pytest.mark.parametrize("name", ["a, b", 'a "b"'])
-    def test_a_path_that_no_container_takes(
-        self, tmp_path, installed, monkeypatch, name
-    ):
-        monkeypatch.setattr(server, "write", pytest.fail)
+    def test_a_path_that_no_container_takes(self, run, tmp_path, name):
         with pytest.raises(ValueError, match="has a comma or a quotation mark in it"):
-            self.run(tmp_path / name)
-        assert not (tmp_path / name).exists()
+            run(output=tmp_path / name)
 
-    def test_batching_is_what_models_say(self):
-        root = "/served"
-        for make in (server.server_command, server.container_command):
-            assert "batch" not in shlex.join(make(root, batching=False))
-            assert make(root, batching=True)[-3:] == [
-                "--enable_batching",
-                "--enable_per_model_batching_parameters",
-                f"--batching_parameters_file={root}/batching_parameters.txt",
-            ]
+    @pytest.mark.parametrize("engine", ["", "docker"])
+    def test_batching_is_configured_for_each_model(self, engine):
+        command = functools.partial(server.command, "/served", engine=engine)
+        assert "batch" not in shlex.join(command(batching=False))
+        assert command(batching=True)[-3:] == [
+            "--enable_batching",
+            "--enable_per_model_batching_parameters",
+            "--batching_parameters_file=/served/batching_parameters.txt",
+        ]
 
     def test_required_flags(self, tmp_path):
         with pytest.raises(ValueError, match="--model is required"):
