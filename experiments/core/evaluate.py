@@ -232,7 +232,7 @@ def _environment(record, data: RunData, result, lpips) -> dict:
         "data": {
             "set": info.title,
             "notes": without_places(info.notes),
-            "terms": info.licence,
+            "terms": info.license,
             "citation": info.citation,
             "training images": len(data.train),
             "test images": len(data.test),
