@@ -1,7 +1,4 @@
-"""The error for a value that is none of a flag's choices.
-
-It suggests what may be meant in absl's words for a mistyped flag.
-"""
+"""The error for a value that is none of a flag's choices, with a suggestion."""
 
 from __future__ import annotations
 

@@ -1,19 +1,22 @@
-"""A split, decoded once: every image cropped, resized and kept as uint8.
+"""Splits decoded once: every image cropped, resized and kept as uint8.
 
-Training reads from here, in memory or from one file on disk, so that only the first
-epoch decodes and no Python runs between a stored pixel and the network.
+Training reads them from memory or from one file on disk, so that no epoch decodes and
+no Python runs between a stored pixel and the network.
 """
 
 from __future__ import annotations
 
+import collections
 import concurrent.futures
 import dataclasses
+import functools
 import hashlib
 import json
 import os
 import pathlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -23,8 +26,8 @@ from data_pipeline import pixels
 from data_pipeline.datasets.elements import Source
 
 OPTIONAL_FIELDS = ("attributes", "landmarks", "face_mask")
+NAMED = 10  # images with a problem that are named on the screen
 _AHEAD = 64  # images being decoded at once
-_NAMED_SKIPPED = 10  # unreadable images that are named on the screen
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,12 +35,12 @@ class DecodedSplit:
     """The readable images of one split.
 
     Attributes:
-      source: Where they come from.
+      source: Of the images.
       names: Of the images, in order.
       images: uint8 [N, S, S, 3], in memory or mapped from `path`.
-      fields: Whatever of attributes [N, A], landmarks [N, 5, 2] and face_mask
-        [N, S, S, 1] the source has.
-      skipped: What was said of each image that could not be read.
+      fields: Those of attributes [N, A], landmarks [N, 5, 2] and face_mask
+        [N, S, S, 1] that the source has.
+      skipped: The error of each image that could not be read.
       path: The file of a disk cache, or None.
       first: The row of `path` that is images[0].
     """
@@ -66,7 +69,7 @@ class DecodedSplit:
 
     def lookup(self) -> Callable[[tf.Tensor], tf.Tensor]:
         """Position -> uint8 [S, S, 3], in TensorFlow operations."""
-        # Where the input is made, which is never a GPU: its memory is for networks.
+        # On the CPU: a GPU's memory is for networks.
         with tf.device("CPU:0"):
             if self.path is None:
                 images = tf.convert_to_tensor(self.images)
@@ -116,7 +119,7 @@ def decode(
 ) -> DecodedSplit:
     """Decodes a split, or finds it decoded in the cache.
 
-    An unreadable image is named, counted and left out.
+    Unreadable images are named, counted and left out.
 
     Args:
       source: From `sources.load`.
@@ -124,9 +127,6 @@ def decode(
       crop: See `pixels.crop_box`.
       cache_dir: A folder for decoded images, for sets larger than memory and for
         starting again without decoding. Empty keeps them in memory.
-
-    Returns:
-      The split.
 
     Raises:
       ValueError: If no image can be read, or if memory cannot hold them.
@@ -144,7 +144,7 @@ def decode(
 
 
 def _key(source: Source, size: int, crop: str) -> str:
-    """A folder name that changes with anything the decoded pixels depend on."""
+    """A folder name that changes with everything the decoded pixels depend on."""
     info = source.info
     # The title tells folders apart whose images have the same names.
     parts = [info.name, info.title, info.notes, source.split, str(size), crop]
@@ -177,10 +177,16 @@ def _decode_all(
 
     names, skipped = [], []
     fields: dict[str, list[np.ndarray]] = {}
-    for name, element in _fitted_elements(source, size, crop):
+    fitted = map_in_order(
+        functools.partial(_fit, size=size, crop=crop),
+        source.readers(range(len(source))),
+        total=len(source),
+        description=f"{source.info.name} {source.split}",
+    )
+    for element, name in zip(fitted, source.names):
         if isinstance(element, pixels.UnreadableImageError):
             skipped.append(str(element))
-            if len(skipped) <= _NAMED_SKIPPED:
+            if len(skipped) <= NAMED:
                 print(f"skipped {element}", file=sys.stderr)
             continue
         images[len(names)] = element["image"]
@@ -211,51 +217,53 @@ def _decode_all(
     with open(folder / "fields.npz.partial", "wb") as file:
         np.savez(file, **arrays)
     os.replace(folder / "fields.npz.partial", folder / "fields.npz")
-    # Written last: its presence says that the cache is whole.
+    # Written last: a cache that has it is complete.
     meta = {"size": size, "names": names, "skipped": skipped}
     pixels.write_bytes(folder / "meta.json", json.dumps(meta).encode())
     return _load(source, folder)
 
 
 def _remove_abandoned(folder: pathlib.Path) -> None:
-    """Deletes what decoding left behind when it was killed."""
+    """Deletes the partial files of processes that were killed."""
     for partial in folder.glob("images.u8.*.partial"):
         try:
             os.kill(int(partial.name.split(".")[2]), 0)
         except ProcessLookupError:
             partial.unlink()
         except PermissionError:
-            pass  # Somebody else's process is still writing it.
+            pass  # Another user's process is still writing it.
 
 
-def _fitted_elements(
-    source: Source, size: int, crop: str
-) -> Iterator[tuple[str, dict | pixels.UnreadableImageError]]:
-    """(name, element or what went wrong), in order, decoded by a pool of threads."""
+def _fit(
+    read: Callable[[], dict], *, size: int, crop: str
+) -> dict | pixels.UnreadableImageError:
+    """The element, or the reason why it cannot be read."""
+    try:
+        return pixels.fit(read(), size=size, crop=crop)
+    except pixels.UnreadableImageError as error:
+        return error
 
-    def run(thunk: Callable[[], dict]) -> dict | pixels.UnreadableImageError:
-        try:
-            return pixels.fit(thunk(), size=size, crop=crop)
-        except pixels.UnreadableImageError as error:
-            return error
 
-    thunks = iter(source.readers(range(len(source))))
+def map_in_order(
+    function: Callable[[Any], Any],
+    values: Iterable[Any],
+    *,
+    total: int,
+    description: str,
+) -> Iterator[Any]:
+    """Yields function(value) in order, computed by threads, with a progress bar."""
     progress = tqdm.tqdm(
-        total=len(source),
-        desc=f"{source.info.name} {source.split}",
-        unit="img",
-        mininterval=0.5,
-        leave=False,
+        total=total, desc=description, unit="img", mininterval=0.5, leave=False
     )
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool, progress:
-        waiting: list[concurrent.futures.Future] = []
-        for name in source.names:
-            while len(waiting) < _AHEAD:
-                thunk = next(thunks, None)
-                if thunk is None:
-                    break
-                waiting.append(pool.submit(run, thunk))
-            yield name, waiting.pop(0).result()
+        waiting = collections.deque()
+        for value in values:
+            waiting.append(pool.submit(function, value))
+            if len(waiting) >= _AHEAD:
+                yield waiting.popleft().result()
+                progress.update()
+        while waiting:
+            yield waiting.popleft().result()
             progress.update()
 
 

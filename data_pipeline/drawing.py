@@ -1,7 +1,7 @@
-"""Anti-aliased shapes on a picture, in coordinates from 0 to 1.
+"""A canvas for anti-aliased shapes, and the curves that shapes are made of.
 
-OpenCV draws the polygons with sub-pixel corners; soft edges are blurred masks. A
-canvas also keeps two masks up to date: `face` (bare face) and `figure` (person).
+Coordinates go from 0 to 1 across the picture. OpenCV draws the polygons with sub-pixel
+corners; soft edges are blurred masks.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import functools
 import cv2
 import numpy as np
 
+MIN_SIZE, MAX_SIZE = 32, 512  # pixels
+LEAST_SIDE = 192  # smaller pictures are shrunk from this: no line is thinner than 1
 _SHIFT = 4  # OpenCV takes corners as integers in 1/16 pixel
 _PARTS = 1 << _SHIFT
 UNIT = 150  # the value that stands for "times 1" in an 8-bit map of factors
@@ -20,11 +22,35 @@ UNIT = 150  # the value that stands for "times 1" in an 8-bit map of factors
 _SHADE = np.arange(256.0)[:, None, None] * (0.87, 1.0, 1.0)
 
 
-class Canvas:
-    """A picture under construction.
+def check_size(size: int) -> None:
+    """Raises a ValueError unless pictures can be drawn at this size."""
+    if not MIN_SIZE <= size <= MAX_SIZE:
+        nearest = min(max(size, MIN_SIZE), MAX_SIZE)
+        raise ValueError(
+            f"size must be from {MIN_SIZE} to {MAX_SIZE} pixels, because the drawing's "
+            f"lines are made for these; got {size}. Try {nearest} and resize."
+        )
 
-    Wherever a method takes `points`, it takes one polygon, [N, 2], or a list of
-    them; a polygon inside another one is a hole in it.
+
+def check_not_negative(**numbers: int) -> None:
+    """Raises a ValueError that names the first negative number."""
+    for name, value in numbers.items():
+        if value < 0:
+            raise ValueError(f"{name} must not be negative; got {value}.")
+
+
+def add_grain(image: np.ndarray, deviation: float, rng: np.random.Generator):
+    """Adds the gray noise of a sensor; the deviation is in levels of 255."""
+    grain = rng.standard_normal(image.shape[:2], np.float32)
+    grain = np.rint(deviation * grain).astype(np.int16)
+    return cv2.add(image, cv2.merge([grain] * 3), dtype=cv2.CV_8U)
+
+
+class Canvas:
+    """A picture under construction, with masks of the face and the person in it.
+
+    `points` are one polygon, [N, 2], or a list of them; a polygon inside another one
+    is a hole in it.
 
     Attributes:
       side: Pixels along each side.
@@ -50,8 +76,8 @@ class Canvas:
 
     def _box(self, corners, margin: int):
         """(top, bottom, left, right) in pixels around the corners, or None."""
-        together = corners[0] if len(corners) == 1 else np.concatenate(corners)
-        left, top, width, height = cv2.boundingRect(together)
+        every = corners[0] if len(corners) == 1 else np.concatenate(corners)
+        left, top, width, height = cv2.boundingRect(every)
         right, bottom = (left + width) // _PARTS, (top + height) // _PARTS
         left, top = left // _PARTS - 1 - margin, top // _PARTS - 1 - margin
         right, bottom = right + 3 + margin, bottom + 3 + margin
@@ -97,7 +123,7 @@ class Canvas:
         """Fills polygons.
 
         Args:
-          points: What to fill.
+          points: Polygons.
           color: RGB, 0 to 255.
           role: "face" (becomes visible face), "cover" (hides the face), "figure"
             (belongs to the person), or "" (changes neither mask).
@@ -120,8 +146,8 @@ class Canvas:
         """Lays a color or a picture over polygons.
 
         Args:
-          points: Where.
-          paint: RGB, or uint8 [side, side, 3], of which the area is taken.
+          points: Polygons.
+          paint: RGB, or a picture, uint8 [side, side, 3], which they are cut from.
           opacity: 0 to 1.
           blur: Sigma of the soft edge, in picture widths.
           role: As in `fill`; the masks get the hard edge.
@@ -142,7 +168,7 @@ class Canvas:
             self._mark(corners, role)
 
     def shade(self, points, strength: float, *, blur: float) -> None:
-        """Casts a soft shadow: takes away `strength` (0 to 1) of the light."""
+        """Casts a soft shadow that takes `strength` (0 to 1) of the light."""
         covered = self._coverage(points, blur)
         if covered is None:
             return
@@ -152,7 +178,7 @@ class Canvas:
 
     @contextlib.contextmanager
     def clipped(self, points):
-        """What is drawn inside this context shows only inside the polygons."""
+        """Limits drawing in this context to the inside of the polygons."""
         covered = self._coverage(points, 0.0)
         if covered is None:
             yield
@@ -172,7 +198,7 @@ class Canvas:
         self.image = cv2.multiply(self.image, factors, scale=1 / UNIT)
 
     def multiply_figure(self, factors: np.ndarray) -> None:
-        """As `multiply`, but only where the person is."""
+        """Multiplies the person alone; see `multiply`."""
         # All of the light on pixels that are half covered: their background shows less
         # than a bright seam around a dark head would.
         weight = np.minimum(self.figure * np.float32(2 / 255), 1.0)
@@ -181,7 +207,7 @@ class Canvas:
         self.image = cv2.blendLinear(before, self.image, 1.0 - weight, weight)
 
     def resized(self, side: int) -> Canvas:
-        """The same picture and masks with `side` pixels, averaged."""
+        """The picture and its masks at another size, averaged over areas."""
         if side == self.side:
             return self
 
@@ -193,67 +219,12 @@ class Canvas:
         return canvas
 
 
-_SKIN_TONES = np.array([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
-_SKIN = np.array(
-    [
-        (245, 217, 198),
-        (237, 198, 171),
-        (224, 172, 136),
-        (186, 129, 92),
-        (134, 86, 58),
-        (88, 56, 41),
-    ]
-)
-
-# name: color, how far lighter or darker strands of this color are
-HAIR = {
-    "black": ((38, 33, 34), 0.55),
-    "brown": ((96, 62, 41), 0.34),
-    "blond": ((214, 172, 104), 0.22),
-    "gray": ((176, 173, 171), 0.20),
-    "red": ((160, 76, 40), 0.28),
-}
-
-IRIS = {
-    "dark": (62, 40, 28),
-    "brown": (104, 68, 38),
-    "hazel": (132, 104, 54),
-    "green": (92, 126, 82),
-    "blue": (84, 132, 176),
-    "gray": (122, 136, 148),
-}
-
-_LIPSTICK = ((176, 26, 44), (196, 48, 88), (150, 34, 60), (206, 84, 78), (116, 28, 58))
-
-
 def mix(a, b, share: float) -> np.ndarray:
     """`share` of color b in color a."""
     return np.asarray(a, np.float64) * (1.0 - share) + np.asarray(b) * share
 
 
-def skin(tone: float, undertone: float) -> np.ndarray:
-    """Skin from pale (tone 0) to deep (1); undertone from cool (-1) to warm (1)."""
-    color = [np.interp(tone, _SKIN_TONES, _SKIN[:, channel]) for channel in range(3)]
-    return np.clip(np.array(color) + undertone * np.array([3.0, 2.0, -7.0]), 0, 255)
-
-
-def hair(color: str, lightness: float) -> np.ndarray:
-    """A natural hair color; lightness from -1 to 1 stays within its name."""
-    base, spread = HAIR[color]
-    return np.clip(np.array(base) * (1.0 + 0.5 * spread * lightness), 0, 255)
-
-
-def lips(skin_color, *, lipstick: bool, shade: float) -> np.ndarray:
-    """Lips: the skin's own color, redder, or a lipstick; shade from 0 to 1."""
-    if lipstick:
-        place = shade * (len(_LIPSTICK) - 1)
-        low = int(place)
-        high = min(low + 1, len(_LIPSTICK) - 1)
-        return mix(_LIPSTICK[low], _LIPSTICK[high], place - low)
-    return mix(np.asarray(skin_color) * 0.86, (184, 70, 72), 0.30 + 0.15 * shade)
-
-
-def cloth(hue: float, saturation: float, value: float) -> np.ndarray:
+def hsv(hue: float, saturation: float, value: float) -> np.ndarray:
     """A color by hue, saturation and value, each from 0 to 1."""
     return 255.0 * np.array(colorsys.hsv_to_rgb(hue % 1.0, saturation, value))
 
@@ -299,21 +270,19 @@ def _circle(count: int) -> np.ndarray:
 
 
 def ellipse(x: float, y: float, rx: float, ry: float, count: int = 24) -> np.ndarray:
-    """Points around an ellipse, [count, 2], in the system of its center."""
+    """Points around an ellipse with its center at x, y; [count, 2]."""
     return _circle(count) * (rx, ry) + (x, y)
 
 
 def moved(points, x: float, y: float) -> np.ndarray:
-    """Points [N, 2], moved."""
+    """Points [N, 2], shifted."""
     return np.asarray(points) + np.array([x, y])
 
 
 def mirrored(half) -> np.ndarray:
-    """A right half [N, 2], top first, and its mirror image before or after it.
+    """A right half [N, 2], top first, with its mirror image before it.
 
-    The half's points at x = 0 stand once. The result runs from the left over the
-    right half's first point to its last, and where that has x = 0, around to the
-    start.
+    Points at x = 0 stand once, so that a half that ends there becomes a closed shape.
     """
     half = np.asarray(half, np.float64)
     left = half[::-1] * (-1.0, 1.0)

@@ -1,8 +1,8 @@
-"""Decoded split + task -> batches of (inputs, target).
+"""Tasks, augmentation and batches: decoded split + task -> (inputs, target).
 
-Randomness is stateless: the image at step s, its mask and its augmentation depend on
-(seed, epoch, index) and nothing else. So the same seed gives the same batches whatever
-the parallelism, and a run that starts at step s sees what it would have seen anyway.
+Randomness is stateless: an image's place in an epoch, its mask and its augmentation
+depend on (seed, epoch, index) and nothing else. So a seed gives the same batches
+whatever the parallelism, and a run that resumes at step s the batches from step s on.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from data_pipeline.masks import MaskFn
 # image uint8 [S, S, 3], key integer [2], index [] -> (inputs, target)
 TaskFn = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple]
 
-# What a key is for; a new use takes a new number.
+# Purposes of a key; a new one takes a new number.
 _ORDER, _TASK, _AUGMENT, _REAL_MASK = 1, 2, 3, 4
 
 
@@ -31,8 +31,8 @@ def inpainting(
 
     Args:
       mask_fn: From `masks.build`.
-      fill: What stands in the hole, in [-1, 1]: one number, or one a channel.
-      shift: Of `augmentation.flip_and_shift`, pixels; 0 leaves images as they are.
+      fill: Value of the hole in [-1, 1]: one number, or one per channel.
+      shift: Of `flip_and_shift`, pixels; 0 leaves images as they are.
 
     Returns:
       A task whose inputs are {"image": [S, S, 3] in [-1, 1] with the hole filled,
@@ -57,9 +57,8 @@ def reconstruction(*, shift: int = 0, side: int = 0) -> TaskFn:
     """The task of returning the image that was given.
 
     Args:
-      shift: Of `augmentation.flip_and_shift`, pixels; 0 leaves images as they are.
-      side: Of `augmentation.flip_and_cut`, pixels, instead of a shift; 0 takes whole
-        images.
+      shift: Of `flip_and_shift`, pixels; 0 leaves images as they are.
+      side: Of `flip_and_cut`, pixels, instead of a shift; 0 takes whole images.
 
     Returns:
       A task whose inputs are {"image": [S, S, 3] in [0, 1], "key": integer [2], for
@@ -79,17 +78,17 @@ def reconstruction(*, shift: int = 0, side: int = 0) -> TaskFn:
 
 
 def judged(task: TaskFn, mask_fn: MaskFn, labels: np.ndarray | None = None) -> TaskFn:
-    """A task with what a local discriminator and a classifier need besides.
+    """A task whose target serves a local discriminator and a classifier as well.
 
     Args:
       task: Such as `inpainting(...)`.
-      mask_fn: Of the hole that a real image pretends to have, drawn independently of
-        the task's own.
+      mask_fn: Of the hole around which a local discriminator sees real images, drawn
+        independently of the task's own.
       labels: [N, ...], of the images of the split, in their order.
 
     Returns:
       A task with the same inputs and the target {"image": the task's target,
-      "mask": [S, S, 1], "labels": [...], where there are labels}.
+      "mask": [S, S, 1], "labels": [...], if there are labels}.
     """
     rows = None if labels is None else tf.constant(labels)
 
@@ -105,17 +104,17 @@ def judged(task: TaskFn, mask_fn: MaskFn, labels: np.ndarray | None = None) -> T
 
 
 def with_faces(task: TaskFn, face_masks: np.ndarray) -> TaskFn:
-    """A task whose target says where the face is, for losses that see nothing else.
+    """A task whose target has face masks, for losses on faces alone.
 
     Args:
-      task: Such as `reconstruction()`; it must not move the image.
+      task: Such as `reconstruction()`, without a shift or crop.
       face_masks: uint8 [N, S, S, 1], 1 = face, of the split's images in their order.
 
     Returns:
       A task with the same inputs and the target {"image": the task's target,
       "face_mask": float32 [S, S, 1]}.
     """
-    # In the host's memory: a GPU's is for networks.
+    # On the CPU: a GPU's memory is for networks.
     with tf.device("CPU:0"):
         rows = tf.convert_to_tensor(face_masks)
 
@@ -125,93 +124,6 @@ def with_faces(task: TaskFn, face_masks: np.ndarray) -> TaskFn:
         return inputs, {"image": target, "face_mask": face_mask}
 
     return with_mask
-
-
-def steps_per_epoch(split: DecodedSplit, batch_size: int) -> int:
-    """Full batches in an epoch; the remainder differs each epoch and is dropped.
-
-    Raises:
-      ValueError: If there are fewer images than one batch takes.
-    """
-    if len(split) < batch_size:
-        raise ValueError(
-            f"--batch_size={batch_size} is more than the {len(split)} readable "
-            f"training images of {split.source.info.name}; lower it."
-        )
-    return len(split) // batch_size
-
-
-def training_batches(
-    split: DecodedSplit,
-    task: TaskFn,
-    *,
-    batch_size: int,
-    seed: int,
-    start_step: int = 0,
-) -> tf.data.Dataset:
-    """Shuffled batches from a step on, without end.
-
-    Args:
-      split: From `decoded.decode`.
-      task: Such as `inpainting(...)`.
-      batch_size: B, over all replicas.
-      seed: Of the order and of the task's randomness.
-      start_step: Batches to leave out, at no cost: where a run resumes.
-
-    Returns:
-      Batches of (inputs, target), every epoch a new permutation of the images.
-    """
-    count = len(split)
-    used = steps_per_epoch(split, batch_size) * batch_size
-    lookup = split.lookup()
-
-    def make(position: tf.Tensor) -> tuple:
-        epoch, offset = position // used, position % used
-        index = tf.random.experimental.index_shuffle(
-            offset, _fold(seed, _ORDER, epoch), tf.cast(count - 1, tf.int64)
-        )
-        key = _fold(seed, _TASK, epoch, index)
-        return task(lookup(index), key, index)
-
-    # Not `count`: a dataset that knows its end would make Keras stop an epoch early.
-    positions = tf.data.Dataset.range(start_step * batch_size, tf.int64.max)
-    dataset = positions.map(make, num_parallel_calls=tf.data.AUTOTUNE)
-    dataset = dataset.batch(batch_size, drop_remainder=True)
-    return dataset.prefetch(tf.data.AUTOTUNE)
-
-
-def evaluation_batches(
-    split: DecodedSplit, task: TaskFn, *, batch_size: int, seed: int
-) -> tf.data.Dataset:
-    """Every image once, in order; its mask depends on (seed, image name) alone.
-
-    So an image has the same mask whatever else is in the set. The last batch may be
-    smaller.
-    """
-    hashes = tf.constant([_hash(name) for name in split.names], tf.int32)
-    lookup = split.lookup()
-
-    def make(index: tf.Tensor) -> tuple:
-        key = tf.stack([seed, hashes[index]])
-        return task(lookup(index), key, index)
-
-    dataset = tf.data.Dataset.range(len(split))
-    dataset = dataset.map(make, num_parallel_calls=tf.data.AUTOTUNE)
-    return dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
-
-
-def _fold(seed: int, use: int, *numbers: tf.Tensor) -> tf.Tensor:
-    """A key, integer [2], for each combination of its arguments."""
-    key = tf.constant([seed, use], tf.int32)
-    for number in numbers:
-        key = tf.random.experimental.stateless_fold_in(key, number)
-    return key
-
-
-def _hash(name: str) -> int:
-    """31 bits of a name, the same on every machine."""
-    digest = hashlib.sha256(name.encode()).digest()
-    return int(np.frombuffer(digest[:4], ">u4")[0] >> 1)
 
 
 def flip_and_shift(image: tf.Tensor, key: tf.Tensor, shift: int) -> tf.Tensor:
@@ -258,5 +170,91 @@ def flip_and_cut(image: tf.Tensor, key: tf.Tensor, side: int) -> tf.Tensor:
 
 
 def _reflected(position: tf.Tensor, size: int) -> tf.Tensor:
-    """Positions beyond an edge come back; the edge itself is not repeated."""
+    """Positions reflected at the edges, which are not repeated."""
     return size - 1 - tf.abs(size - 1 - tf.abs(position))
+
+
+def steps_per_epoch(split: DecodedSplit, batch_size: int) -> int:
+    """Full batches in an epoch; the remainder differs each epoch and is dropped.
+
+    Raises:
+      ValueError: If there are fewer images than one batch takes.
+    """
+    if len(split) < batch_size:
+        raise ValueError(
+            f"--batch_size={batch_size} is more than the {len(split)} readable "
+            f"training images of {split.source.info.name}; lower it."
+        )
+    return len(split) // batch_size
+
+
+def training_batches(
+    split: DecodedSplit,
+    task: TaskFn,
+    *,
+    batch_size: int,
+    seed: int,
+    start_step: int = 0,
+) -> tf.data.Dataset:
+    """Shuffled batches from a step on, without end.
+
+    Args:
+      split: From `decoded.decode`.
+      task: Such as `inpainting(...)`.
+      batch_size: B, over all replicas.
+      seed: Of the order and of the task's randomness.
+      start_step: Number of the first batch, where a run resumes.
+
+    Returns:
+      Batches of (inputs, target), every epoch a new permutation of the images.
+    """
+    count = len(split)
+    used = steps_per_epoch(split, batch_size) * batch_size
+    lookup = split.lookup()
+
+    def make(position: tf.Tensor) -> tuple:
+        epoch, offset = position // used, position % used
+        index = tf.random.experimental.index_shuffle(
+            offset, _fold(seed, _ORDER, epoch), tf.cast(count - 1, tf.int64)
+        )
+        key = _fold(seed, _TASK, epoch, index)
+        return task(lookup(index), key, index)
+
+    # Not `count`: a dataset that knows its end would make Keras stop an epoch early.
+    positions = tf.data.Dataset.range(start_step * batch_size, tf.int64.max)
+    dataset = positions.map(make, num_parallel_calls=tf.data.AUTOTUNE)
+    dataset = dataset.batch(batch_size, drop_remainder=True)
+    return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+def evaluation_batches(
+    split: DecodedSplit, task: TaskFn, *, batch_size: int, seed: int
+) -> tf.data.Dataset:
+    """Every image once, in order; the last batch may be smaller.
+
+    Masks depend on (seed, image name) alone, whatever else is in the set.
+    """
+    hashes = tf.constant([_hash(name) for name in split.names], tf.int32)
+    lookup = split.lookup()
+
+    def make(index: tf.Tensor) -> tuple:
+        key = tf.stack([seed, hashes[index]])
+        return task(lookup(index), key, index)
+
+    dataset = tf.data.Dataset.range(len(split))
+    dataset = dataset.map(make, num_parallel_calls=tf.data.AUTOTUNE)
+    return dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+
+
+def _fold(seed: int, use: int, *numbers: tf.Tensor) -> tf.Tensor:
+    """A key, integer [2], for each combination of its arguments."""
+    key = tf.constant([seed, use], tf.int32)
+    for number in numbers:
+        key = tf.random.experimental.stateless_fold_in(key, number)
+    return key
+
+
+def _hash(name: str) -> int:
+    """31 bits of a name, equal on every machine."""
+    digest = hashlib.sha256(name.encode()).digest()
+    return int(np.frombuffer(digest[:4], ">u4")[0] >> 1)

@@ -1,10 +1,10 @@
-"""Pixels: decoding, cropping, resizing and the three ranges images live in.
+"""Decoding, color profiles, cropping, resizing, and the three ranges of pixels.
 
   bytes   uint8 [H, W, 3] in 0..255: files, sources, caches
   unit    float32 in [0, 1]: restorers, metrics, exported models
   signed  float32 in [-1, 1]: networks that end in tanh
 
-This is the only module in which one becomes another.
+No other module converts one range to another.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ CROPS = ("center", "none")
 
 # A decompression bomb is an error, not a warning; 24-megapixel photographs pass.
 MAX_PIXELS = 120_000_000
+_MODES = ("RGB", "L", "CMYK")  # Pillow's modes that profiles are made for
+# Profiles of sRGB differ by their authors' rounding, and must change nothing.
+_ROUNDING = 2
+_PROBED = 18  # levels per channel, 15 apart
 
 
 class UnreadableImageError(ValueError):
@@ -35,13 +39,12 @@ class UnreadableImageError(ValueError):
 def decode(data: bytes, name: str) -> np.ndarray:
     """Decodes JPEG, PNG, WebP, AVIF, TIFF, BMP or a GIF's first frame.
 
-    As it would be looked at: the EXIF orientation is applied; gray, palette, CMYK and
-    16-bit images become 8-bit RGB; colors of an embedded profile become sRGB's;
-    transparency is laid over white.
+    The EXIF orientation is applied; gray, palette, CMYK and 16-bit images become 8-bit
+    RGB; colors of an embedded profile become sRGB's; transparency is laid over white.
 
     Args:
       data: The file's bytes.
-      name: What error messages call the image.
+      name: Of the image, for error messages.
 
     Returns:
       uint8 [H, W, 3].
@@ -64,8 +67,8 @@ def decode(data: bytes, name: str) -> np.ndarray:
         raise UnreadableImageError(
             f"{name}: not a readable image (damaged, or something else)."
         ) from error
-    # Pillow's plugins raise a dozen kinds of errors on damaged files; none of them
-    # may end a run over thousands of images.
+    # Pillow's plugins raise many kinds of errors on damaged files; none of them may end
+    # a run over thousands of images.
     except Exception as error:
         raise UnreadableImageError(
             f"{name}: not a readable image ({type(error).__name__}: {error})."
@@ -90,6 +93,54 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return to_srgb(image, profile).convert("RGB")
 
 
+def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Converts colors from an embedded profile to sRGB.
+
+    Args:
+      image: RGB, RGBA, L or CMYK.
+      profile: Embedded in the file, if any. One that is damaged or of another kind of
+        picture is ignored, as is one of sRGB itself.
+
+    Returns:
+      RGB, or RGBA with the alpha of the image; the image itself if nothing changes.
+    """
+    if image.mode == "RGBA":
+        colors = to_srgb(image.convert("RGB"), profile)
+        colors.putalpha(image.getchannel("A"))
+        return colors
+    if not profile or image.mode not in _MODES:
+        return image
+    transform = _transform(profile, image.mode)
+    return ImageCms.applyTransform(image, transform) if transform else image
+
+
+@functools.lru_cache(maxsize=16)  # pictures of one camera share a profile
+def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """The conversion of a mode to sRGB, or None if it must change nothing."""
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        target = ImageCms.createProfile("sRGB")
+        transform = ImageCms.buildTransform(source, target, mode, "RGB")
+    # PyCMSError also stands for a profile of another mode; ImportError, for a Pillow
+    # without LittleCMS.
+    except (ImageCms.PyCMSError, ImportError, OSError, ValueError, TypeError):
+        return None
+    return None if _is_srgb(transform, mode) else transform
+
+
+def _is_srgb(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
+    """Whether the conversion changes numbers by rounding only."""
+    if mode == "CMYK":
+        return False
+    levels = np.rint(np.linspace(0, 255, _PROBED)).astype(np.uint8)
+    channels = Image.getmodebands(mode)
+    before = np.stack(np.meshgrid(*[levels] * channels), axis=-1)
+    before = before.reshape(_PROBED, -1, channels)
+    given = Image.fromarray(before[..., 0] if mode == "L" else before)
+    after = np.asarray(ImageCms.applyTransform(given, transform)).astype(int)
+    return np.abs(after - before).max() <= _ROUNDING
+
+
 def read(path: str | os.PathLike) -> np.ndarray:
     """Reads an image file; see `decode`."""
     try:
@@ -107,7 +158,7 @@ def encode_png(image: np.ndarray) -> bytes:
 
 
 def write_bytes(path: str | os.PathLike, data: bytes) -> None:
-    """Writes a file under a temporary name and renames it, so it is whole or absent."""
+    """Writes a file under a temporary name and renames it: it is whole or absent."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -151,18 +202,15 @@ def crop_box(height: int, width: int, crop: str) -> tuple[int, int, int, int]:
 
 
 def fit(element: dict, *, size: int, crop: str) -> dict:
-    """Crops and resizes an element of a source; landmarks and face mask follow.
+    """Crops and resizes an element of a source with its landmarks and face mask.
 
     The resize is antialiased bicubic to size x size whatever the shape, so that
     `crop="none"` distorts an image that is not square, as published pipelines do.
 
     Args:
-      element: With "image" uint8 [H, W, 3]; see `data_pipeline.sources`.
+      element: See `data_pipeline.datasets.elements`.
       size: Side of the result in pixels.
       crop: See `crop_box`.
-
-    Returns:
-      The element with "image" uint8 [size, size, 3].
     """
     image = element["image"]
     box = crop_box(image.shape[0], image.shape[1], crop)
@@ -223,71 +271,13 @@ def unit_to_bytes(image: tf.Tensor) -> tf.Tensor:
 
 
 def tile(rows: list[np.ndarray], *, gap: int = 2) -> np.ndarray:
-    """A picture of pictures.
+    """One picture, uint8 [H, W, 3], of rows of pictures.
 
     Args:
       rows: Each uint8 [N, S, S, 3].
       gap: White pixels between pictures.
-
-    Returns:
-      uint8 [H, W, 3], one line of pictures for each row.
     """
     padding = ((0, 0), (0, gap), (0, gap), (0, 0))
     rows = [np.pad(row, padding, constant_values=255) for row in rows]
     tiled = np.concatenate([np.concatenate(list(row), axis=1) for row in rows])
     return tiled[:-gap, :-gap]
-
-
-_MODES = ("RGB", "L", "CMYK")  # Pillow's, which profiles are made for
-# Profiles that say sRGB differ by their authors' rounding, and must change nothing.
-_ROUNDING = 2
-_PROBED = 18  # levels a channel, 15 apart
-
-
-def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Makes the colors that a profile means sRGB's, which is what networks see.
-
-    Args:
-      image: RGB, RGBA, L or CMYK.
-      profile: What the file has embedded, if anything. One that is damaged or of
-        another kind of picture counts for nothing, as one of sRGB itself does, which
-        leaves every number as it is.
-
-    Returns:
-      RGB, or RGBA with the alpha that there was; the image itself if nothing changes.
-    """
-    if image.mode == "RGBA":
-        colors = to_srgb(image.convert("RGB"), profile)
-        colors.putalpha(image.getchannel("A"))
-        return colors
-    if not profile or image.mode not in _MODES:
-        return image
-    transform = _transform(profile, image.mode)
-    return ImageCms.applyTransform(image, transform) if transform else image
-
-
-@functools.lru_cache(maxsize=16)  # pictures of one camera have one profile
-def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """What makes sRGB of a mode, or None if that is to change nothing."""
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        target = ImageCms.createProfile("sRGB")
-        transform = ImageCms.buildTransform(source, target, mode, "RGB")
-    # PyCMSError is of other pictures' profiles too; ImportError, of a Pillow without
-    # LittleCMS.
-    except (ImageCms.PyCMSError, ImportError, OSError, ValueError, TypeError):
-        return None
-    return None if _is_srgb(transform, mode) else transform
-
-
-def _is_srgb(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
-    """Whether it changes nothing but by rounding."""
-    if mode == "CMYK":
-        return False
-    levels = np.rint(np.linspace(0, 255, _PROBED)).astype(np.uint8)
-    channels = Image.getmodebands(mode)
-    before = np.stack(np.meshgrid(*[levels] * channels), axis=-1)
-    before = before.reshape(_PROBED, -1, channels)
-    given = Image.fromarray(before[..., 0] if mode == "L" else before)
-    after = np.asarray(ImageCms.applyTransform(given, transform)).astype(int)
-    return np.abs(after - before).max() <= _ROUNDING

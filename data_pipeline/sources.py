@@ -1,7 +1,4 @@
-"""Sources of images: one call, `load`, whatever the set.
-
-What they give, and what is known of them, is in `data_pipeline.datasets.elements`.
-"""
+"""Data sets by name: `load` opens one split as a `Source`."""
 
 from __future__ import annotations
 
@@ -11,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from data_pipeline.choices import check_choice
 from data_pipeline.datasets import celeba, celeba_hq, elements, folder, lfw
 from data_pipeline.datasets.elements import Source, SourceInfo
-from data_pipeline.drawn_faces import draw
-from data_pipeline.drawn_scenes import draw as drawn_scenes_draw
+from data_pipeline.drawn_faces.draw import ATTRIBUTES
+from data_pipeline.drawn_faces.draw import draw as draw_face
+from data_pipeline.drawn_scenes.draw import draw as draw_scene
 
 __all__ = ["DATASETS", "Source", "SourceInfo", "load", "splits", "whole_folder"]
 
@@ -27,10 +25,13 @@ _SPLITS = {
 DATASETS = tuple(_SPLITS)
 SPLIT_BY = ("image", "person", "order")
 
-# Drawn images of each split, as ranges of the index. Training comes last, so that it
-# can grow without changing what is tested on.
-_DRAWN = {"test": range(1000), "validation": range(1000, 1512)}
-_DRAWN["train"] = range(1512, 9512)
+# Indices of the drawn images of each split. Training comes last, so that it can grow
+# without changing the test set.
+_DRAWN = {
+    "test": range(1000),
+    "validation": range(1000, 1512),
+    "train": range(1512, 9512),
+}
 
 
 def splits(name: str) -> tuple[str, ...]:
@@ -55,14 +56,14 @@ def load(
     Args:
       name: One of `DATASETS`.
       split: One of `splits(name)`.
-      data_dir: Where the files are; "faces" and "scenes" need none.
+      data_dir: The folder with the files; "faces" and "scenes" need none.
       seed: Of the shuffle that splits sets without an official partition, and of
         the drawn images.
-      split_by: "image", the official partition or 80/20 by seeded shuffle; for lfw
-        "person": nobody is in both splits; "order": nothing is shuffled, the last
-        tenth of the names is the test split.
-      subset: Of lfw: so many images, chosen by the seed, are split; 0 means all.
-      limit: At most so many images of the split; 0 means all.
+      split_by: "image", the official partition or 80/20 by seeded shuffle; "person"
+        (lfw only), nobody is in both splits; "order", no shuffle, the last tenth of
+        the names is the test split.
+      subset: Number of images of lfw that are split, chosen by the seed; 0 means all.
+      limit: Largest number of images of the split; 0 means all.
       size: Side in pixels at which images are drawn, clamped to 32..512. Of several
         prepared resolutions of celeb_a_hq the smallest that reaches it is read.
 
@@ -71,10 +72,8 @@ def load(
       FileNotFoundError: If the data is not there; the message says which files to
         fetch from where and where to put them.
     """
-    known = splits(name)
-    if split not in ("train", "validation", "test") or (
-        split not in known and name != "folder"
-    ):
+    known, drawn = splits(name), name in ("faces", "scenes")
+    if split not in known and (name != "folder" or split != "validation"):
         raise elements.no_such_split(name, split, known)
     check_choice("split_by", split_by, SPLIT_BY)
     if split_by == "person" and name != "lfw":
@@ -82,7 +81,7 @@ def load(
             f"split_by=person needs to know who is in each image, which only lfw "
             f"says; for {name} use split_by=image."
         )
-    if split_by == "order" and name in ("faces", "scenes"):
+    if split_by == "order" and drawn:
         raise ValueError(
             f"split_by=order is for files; the splits of {name} are drawn apart. Use "
             "split_by=image."
@@ -91,20 +90,17 @@ def load(
         raise ValueError(f"subset is an option of lfw; {name} takes limit instead.")
     if limit < 0:
         raise ValueError(f"limit must be at least 0 (0 means all); got {limit}.")
-    if name in ("faces", "scenes"):
+    options = {"data_dir": data_dir, "split_by": split_by}
+    if drawn:
         source = _drawn(name, split, seed=seed, size=min(max(size, 32), 512))
     elif name == "lfw":
-        source = lfw.load(
-            split, data_dir=data_dir, seed=seed, split_by=split_by, subset=subset
-        )
+        source = lfw.load(split, seed=seed, subset=subset, **options)
     elif name == "celeb_a":
-        source = celeba.load(split, data_dir=data_dir, split_by=split_by)
+        source = celeba.load(split, **options)
     elif name == "celeb_a_hq":
-        source = celeba_hq.load(
-            split, data_dir=data_dir, seed=seed, size=size, split_by=split_by
-        )
+        source = celeba_hq.load(split, seed=seed, size=size, **options)
     else:
-        source = folder.load(split, data_dir=data_dir, seed=seed, split_by=split_by)
+        source = folder.load(split, seed=seed, **options)
     if not source.names:
         raise ValueError(
             f"the {split} split of {name} has no images ({source.info.notes}); more "
@@ -119,15 +115,14 @@ def whole_folder(data_dir: str) -> Source:
 
 
 def _drawn(name: str, split: str, *, seed: int, size: int) -> Source:
-    """Drawn faces, or drawn scenes without one, which have nothing but an image."""
+    """Drawn faces with all they know about themselves, or drawn scenes."""
     faces, indices = name == "faces", _DRAWN[split]
     names = tuple(f"{'face' if faces else 'scene'}_{index:06d}" for index in indices)
 
     def element(position: int) -> dict:
-        index, options = indices[position], {"seed": seed, "size": size}
         if faces:
-            return draw.draw(index, **options)
-        image = drawn_scenes_draw.draw(index, **options)
+            return draw_face(indices[position], seed=seed, size=size)
+        image = draw_scene(indices[position], seed=seed, size=size)
         return {"image": image, "name": names[position]}
 
     def readers(positions: Sequence[int]) -> Iterator[Callable[[], dict]]:
@@ -138,10 +133,10 @@ def _drawn(name: str, split: str, *, seed: int, size: int) -> Source:
         name=name,
         title=f"Drawn {name}",
         split_counts={part: len(_DRAWN[part]) for part in splits(name)},
-        licence="Apache-2.0, like the program that draws them",
+        license="Apache-2.0, like the program that draws them",
         citation="",
         homepage="",
-        attribute_names=tuple(draw.ATTRIBUTES) if faces else (),
+        attribute_names=ATTRIBUTES if faces else (),
         notes=f"drawn with seed {seed}; the splits are disjoint",
     )
     fields = ("attributes", "landmarks", "face_mask") if faces else ()

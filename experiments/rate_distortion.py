@@ -184,7 +184,7 @@ def _environment(found: Comparison, split: DecodedSplit) -> dict[str, Any]:
         "data": {
             "set": info.title,
             "notes": without_folders(info.notes),
-            "terms": info.licence,
+            "terms": info.license,
             "citation": info.citation,
             "test images": len(split),
             "skipped in test": len(split.skipped),

@@ -1,9 +1,11 @@
 """Small stand-ins that several test files share: splits without files, trainers."""
 
 import dataclasses
+import io
 
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 
 from data_pipeline.datasets import elements
 from data_pipeline.decoded import DecodedSplit
@@ -37,6 +39,13 @@ def labeled(images, attribute_names=("One", "Two", "Four", "Eight")):
     split = renamed(split_of(images), attribute_names)
     bits = np.arange(len(images))[:, None] >> np.arange(len(attribute_names))
     return dataclasses.replace(split, fields={"attributes": bits % 2 == 1})
+
+
+def encoded(color, size=(8, 8), *, mode="RGB", **options):
+    """The bytes of a picture of one color."""
+    buffer = io.BytesIO()
+    Image.new(mode, size, color).save(buffer, **options)
+    return buffer.getvalue()
 
 
 def noise(count, size=SIZE, seed=0):

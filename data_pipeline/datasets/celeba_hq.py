@@ -5,28 +5,27 @@ from __future__ import annotations
 import pathlib
 
 import numpy as np
-from absl import logging
 
 from data_pipeline.datasets import elements, folder, tfds
 
 HOMEPAGE = "https://github.com/tkarras/progressive_growing_of_gans"
 COUNT = 30000
 
-# Below --data_dir, or else --data_dir itself.
+# Below --data_dir; otherwise --data_dir itself.
 _FOLDERS = ("celeb_a_hq", "celeba_hq", "celebahq", "CelebA-HQ", "celeba-hq")
 
 
 def load(
     split: str, *, data_dir: str, seed: int, size: int, split_by: str = "image"
 ) -> elements.Source:
-    """CelebA-HQ, split by its names or by TFDS's records.
+    """CelebA-HQ, split by its names or by TFDS's records; see `elements.split_rows`.
 
     Args:
       split: "train" or "test".
       data_dir: TFDS's data_dir with prepared data, or a folder of images.
       seed: Of the shuffle.
       size: Of several prepared resolutions the smallest that reaches it is read.
-      split_by: "image" or "order"; see `elements.split_rows`.
+      split_by: "image" or "order".
 
     Raises:
       FileNotFoundError: If there is neither.
@@ -42,10 +41,10 @@ def load(
     for path in [root / name for name in _FOLDERS] + [root] if data_dir else []:
         names = folder.image_names(path) if path.is_dir() else []
         if names:
-            parts, notes = folder.parted_names(names, seed, split_by), f"{notes}{path}"
-            if len(names) != COUNT:
-                notes += f"; it has {len(names):,} images, the published set 30,000"
-                logging.warning("celeb_a_hq: %s", notes)
+            parts = folder.parted_names(names, seed, split_by)
+            notes = elements.check_count(
+                "celeb_a_hq", f"{notes}{path}", len(names), COUNT
+            )
             return elements.from_files(
                 _info(parts, notes),
                 split,
@@ -65,7 +64,7 @@ def _info(parts: dict, notes: str) -> elements.SourceInfo:
         name="celeb_a_hq",
         title="CelebA-HQ",
         split_counts={part: len(rows) for part, rows in parts.items()},
-        licence="non-commercial research",
+        license="non-commercial research",
         citation=(
             "T. Karras, T. Aila, S. Laine, J. Lehtinen. Progressive Growing of GANs "
             "for Improved Quality, Stability, and Variation. ICLR 2018."

@@ -1,37 +1,40 @@
-"""Elements, and the sources that give them.
+"""Sources of images, the elements they yield, and what all data sets share.
 
-An element is a dict with "image", uint8 [H, W, 3] in the size of the file, and
-"name", a str. Where the set has them it also holds "attributes", bool [A];
-"landmarks", float32 [5, 2] (x and y in pixels counted from 0, of the left eye, right
-eye, nose, left and right corner of the mouth, left meaning left in the picture);
-and "face_mask", uint8 [H, W, 1], 1 on the face.
+An element is a dict with "image", uint8 [H, W, 3] in the size of the file, and "name",
+a str. Where the set has them it also holds "attributes", bool [A]; "landmarks",
+float32 [5, 2] (x and y in pixels counted from 0, of the left eye, right eye, nose, left
+and right corner of the mouth, left meaning left in the picture); and "face_mask",
+uint8 [H, W, 1], 1 on the face.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+import os
+import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
+from absl import logging
 
 from data_pipeline import pixels
 
-# Positions -> one (what errors call the image, function giving its bytes) each.
+# Positions -> for each (what errors call the image, a function that returns its bytes).
 Fetch = Callable[[Sequence[int]], Iterator[tuple[str, Callable[[], bytes]]]]
 
 
 @dataclasses.dataclass(frozen=True)
 class SourceInfo:
-    """What is known of a data set.
+    """A data set's title, terms and state.
 
     Attributes:
       name: As `load` takes it.
       title: As people write it.
       split_counts: Images per split, before any `limit`.
-      licence: Terms, in a sentence.
-      citation: Whom to cite.
-      homepage: Where it comes from.
+      license: Terms, in a sentence.
+      citation: The publication to cite.
+      homepage: Where its files are published.
       attribute_names: Of the columns of "attributes"; empty without attributes.
       notes: How it was split, which files were read, and what is missing.
     """
@@ -39,7 +42,7 @@ class SourceInfo:
     name: str
     title: str
     split_counts: Mapping[str, int]
-    licence: str
+    license: str
     citation: str
     homepage: str
     attribute_names: tuple[str, ...] = ()
@@ -53,9 +56,9 @@ class Source:
     Attributes:
       info: Of the whole set.
       split: "train", "validation" or "test".
-      names: Unique and stable, one an image.
+      names: Unique and stable, one per image.
       readers: Takes ascending positions into `names` and yields, in that order, one
-        function per position. Iterating does the sequential reading; calling a
+        function per position. Iterating reads files one after the other; calling a
         function, from any thread, decodes and returns the element or raises
         `pixels.UnreadableImageError`.
       fields: The optional keys that every element has.
@@ -100,15 +103,12 @@ def no_such_split(name: str, split: str, known: Sequence[str]) -> ValueError:
 def split_rows(count: int, seed: int, split_by: str) -> dict[str, np.ndarray]:
     """Rows of each split, of a set without an official partition.
 
-    "image": 80/20 by seeded shuffle. Train gets floor(0.8 count). Both keep the
-    shuffled order, so that the first n images of a split are a random sample of it.
-
-    "order": 90/10 without a shuffle, the last tenth, rounded up, being the test split.
-
     Args:
-      count: Of the images, sorted by name.
+      count: Number of images, sorted by name.
       seed: Of the shuffle.
-      split_by: "image" or "order".
+      split_by: "image", 80/20 by seeded shuffle, both splits in shuffled order, so
+        that the first n images of one are a random sample of it; or "order", 90/10
+        without a shuffle.
 
     Returns:
       {"train": int [T], "test": int [count - T]}.
@@ -121,10 +121,29 @@ def split_rows(count: int, seed: int, split_by: str) -> dict[str, np.ndarray]:
 
 
 def split_note(seed: int, split_by: str) -> str:
-    """What `split_rows` has done, in a few words."""
+    """What `split_rows` does, in a few words."""
     if split_by == "order":
         return "90/10 in the order of the names"
     return f"80/20 by seeded shuffle, seed {seed}"
+
+
+def check_count(name: str, notes: str, count: int, published: int) -> str:
+    """Adds a missing number of images to the notes, and logs it."""
+    if count != published:
+        notes += f"; it has {count:,} images, the published set {published:,}"
+        logging.warning("%s: %s", name, notes)
+    return notes
+
+
+def damaged(
+    path: pathlib.Path, error: Exception, homepage: str, md5: Mapping[str, str]
+) -> ValueError:
+    """The error for an archive that cannot be read."""
+    known = f" The MD5 of the whole file is {md5[path.name]}." * (path.name in md5)
+    return ValueError(
+        f"{path} ({os.path.getsize(path):,} bytes) is damaged or incomplete ({error}). "
+        f"Fetch it again from {homepage}.{known}"
+    )
 
 
 def from_files(
@@ -139,7 +158,7 @@ def from_files(
     Args:
       info: Of the set.
       split: Of the source.
-      names: One an image.
+      names: One per image.
       fetch: Takes ascending positions into `names`; see `Fetch`.
       annotations: Optional keys of the elements -> arrays whose rows follow `names`.
     """

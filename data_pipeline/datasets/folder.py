@@ -1,4 +1,4 @@
-"""Any folder of images, and the listing of folders that other sets share."""
+"""Any folder of images; other sets list and read their folders with it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from data_pipeline.datasets import elements
 def load(
     split: str, *, data_dir: str, seed: int = 0, split_by: str = "image"
 ) -> elements.Source:
-    """The images below a folder, in all its subfolders.
+    """The images of a folder and all its subfolders.
 
-    Where there are subfolders `train` and `test` (and perhaps `validation`), they are
-    the splits, each sorted by name. Otherwise the images, sorted by their path
-    relative to the folder, are split; see `elements.split_rows`.
+    Subfolders `train` and `test` (and perhaps `validation`) are the splits, each sorted
+    by name. Without them the images, sorted by their path relative to the folder, are
+    split; see `elements.split_rows`.
 
     Raises:
       FileNotFoundError: If there is no such folder or no image in it.
@@ -31,15 +31,13 @@ def load(
     root = pathlib.Path(data_dir).expanduser()
     names = image_names(root) if root.is_dir() else []
     if not names:
+        reason = ": it is not a folder."
+        if root.is_dir():
+            reason = "; looked there and in its subfolders for files ending in "
+            reason += f"{', '.join(pixels.IMAGE_SUFFIXES)}."
         raise FileNotFoundError(
-            f"no images in {root}"
-            + (
-                "; looked there and in its subfolders for files ending in "
-                f"{', '.join(pixels.IMAGE_SUFFIXES)}."
-                if root.is_dir()
-                else ": it is not a folder."
-            )
-            + " Set --data_dir to the folder that holds the images."
+            f"no images in {root}{reason} Set --data_dir to the folder that holds the "
+            "images."
         )
     parts = _split_names(root, names)
     if parts and split_by == "order":
@@ -61,7 +59,7 @@ def load(
         name="folder",
         title=f"the folder {root.resolve().name}",
         split_counts={part: len(parts[part]) for part in parts},
-        licence="whatever the images' own terms are",
+        license="whatever the images' own terms are",
         citation="",
         homepage="",
         notes=notes,
@@ -107,8 +105,8 @@ def parted_names(
 def image_names(root: str | os.PathLike) -> list[str]:
     """Relative paths, with "/", of all images below a folder, sorted.
 
-    Hidden files and folders are left out. Links to folders are followed, each folder
-    being visited once.
+    Hidden files and folders are left out. Links to folders are followed; each folder
+    is visited once.
     """
     found, seen, waiting = [], set(), [(os.fspath(root), "")]
     while waiting:
@@ -134,7 +132,7 @@ def printable(names: Sequence[str]) -> list[str]:
 
 
 def fetch_from(root: pathlib.Path, names: Sequence[str]) -> elements.Fetch:
-    """A `elements.Fetch` of files. They are read where they are decoded."""
+    """A `Fetch` of files, which are read in the thread that decodes them."""
 
     def fetch(positions: Sequence[int]) -> Iterator[tuple[str, Callable[[], bytes]]]:
         for position in positions:
@@ -145,7 +143,7 @@ def fetch_from(root: pathlib.Path, names: Sequence[str]) -> elements.Fetch:
 
 
 def _split_names(root: pathlib.Path, names: Sequence[str]) -> dict[str, list[str]]:
-    """Names by the subfolders train, validation and test; {} without both ends."""
+    """Names by the subfolders train, validation and test; {} without the outer two."""
     parts = {
         part: [name for name in names if name.startswith(f"{part}/")]
         for part in ("train", "validation", "test")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import functools
 import gzip
-import os
 import pathlib
 import re
 import tarfile
@@ -13,15 +12,18 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-from absl import logging
 
 from data_pipeline.datasets import elements, folder, tfds
 
 HOMEPAGE = "http://vis-www.cs.umass.edu/lfw"
 COUNT = 13233
-
 # Aligned ("funneled") releases have the same names. The first one found is read.
 VARIANTS = ("lfw", "lfw-deepfunneled", "lfw-funneled", "lfw_funneled")
+MD5 = {
+    "lfw.tgz": "a17d05bd522c52d84eca14327a23d494",
+    "lfw-deepfunneled.tgz": "68331da3eb755a505a502b5aacb3c201",
+    "lfw-funneled.tgz": "1b42dfed7d15c9b2dd63d5e5840c86ad",
+}
 
 # <anything>/<Person>/<Person>_0001.jpg
 _MEMBER = re.compile(r"(?:.*/)?([^/]+)/(\1_\d{4})\.jpg")
@@ -35,9 +37,8 @@ def load(
     split_by: str = "image",
     subset: int = 0,
 ) -> elements.Source:
-    """LFW, 80/20 by seeded shuffle; LFW has no partition of single images.
+    """LFW, which has no official partition of single images.
 
-    Splits stay in shuffled order, so that the first n images are a random sample.
     The folder and the archive give the same splits in the same order; TFDS keeps an
     order and names of its own.
 
@@ -45,10 +46,10 @@ def load(
       split: "train" or "test".
       data_dir: The archive, its extracted folder, or the folder that holds either;
         or TFDS's data_dir with prepared data.
-      seed: Of the shuffle.
-      split_by: "image"; "person": people are shuffled and nobody is in both; or
-        "order": nothing is shuffled and the last tenth of the names is the test split.
-      subset: So many images, chosen by the seed, are split; 0 = all.
+      seed: Of the shuffle and the subset.
+      split_by: "image" or "order", see `elements.split_rows`; or "person", see
+        `split_by_person`.
+      subset: Number of images that are split, chosen by the seed; 0 = all.
 
     Raises:
       FileNotFoundError: If `data_dir` holds none of these.
@@ -76,39 +77,33 @@ def load(
     parts = {part: used[rows] for part, rows in parts.items()}
     if subset:
         notes += f"; {subset:,} of {len(names):,} images, chosen by the seed"
-    if len(names) != COUNT:
-        notes += f"; it has {len(names):,} images, the published set {COUNT:,}"
-        logging.warning("lfw: %s", notes)
+    info = _info(parts, elements.check_count("lfw", notes, len(names), COUNT))
     if prepared:
         rows = np.sort(parts[split])
-        return tfds.load(_info(parts, notes), split, prepared, "train", rows=rows)
+        return tfds.load(info, split, prepared, "train", rows=rows)
     chosen = [names[row] for row in parts[split]]
-    return elements.from_files(
-        _info(parts, notes),
-        split,
-        chosen,
-        fetch_members([members[name] for name in chosen]),
-    )
+    fetch = fetch_members([members[name] for name in chosen])
+    return elements.from_files(info, split, chosen, fetch)
 
 
 def _choose(count: int, subset: int, seed: int) -> np.ndarray:
-    """Rows of the images that are used, in order."""
+    """Rows of the subset, in order."""
     if not subset:
         return np.arange(count)
     if not 0 < subset <= count:
         raise ValueError(
             f"subset must be in 1..{count}, the images of lfw; got {subset}."
         )
-    # Not the key of the split: a subset is no part of one.
+    # Not the key of the split: a subset must not depend on it.
     rows = np.random.default_rng([seed, subset]).permutation(count)[:subset]
     return np.sort(rows)
 
 
 def split_by_person(people: Sequence[str], seed: int) -> dict[str, np.ndarray]:
-    """80/20 with nobody in both: who is in each image -> rows of each split.
+    """80/20 with nobody in both: the person in each image -> rows of each split.
 
     People, in shuffled order, go to the test set as long as they fit into its fifth.
-    In LFW, where most have a single image, that fills it exactly.
+    In LFW, where most people have a single image, that fills it exactly.
     """
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(people))
@@ -127,7 +122,7 @@ def split_by_person(people: Sequence[str], seed: int) -> dict[str, np.ndarray]:
 def _find(
     data_dir: str,
 ) -> tuple[pathlib.Path, dict, Callable[[Sequence], elements.Fetch]]:
-    """-> what is read, name -> member, and a `Fetch` for a list of members."""
+    """Returns the path, name -> member, and a `Fetch` for a list of members."""
     root = pathlib.Path(data_dir).expanduser()
     archives = [root / f"{name}.tgz" for name in VARIANTS]
     if data_dir and root.is_file():
@@ -156,12 +151,7 @@ def _find(
 
 @functools.lru_cache(maxsize=2)
 def _members(path: pathlib.Path, modified_ns: int) -> dict[str, tarfile.TarInfo]:
-    """Name -> its place in the archive.
-
-    Args:
-      path: Of the archive.
-      modified_ns: Its time of modification, so that a new file is listed anew.
-    """
+    """Name -> member of the archive; `modified_ns` makes a new file listed anew."""
     members = {}
     try:
         with tarfile.open(path, "r:gz") as archive:
@@ -170,7 +160,7 @@ def _members(path: pathlib.Path, modified_ns: int) -> dict[str, tarfile.TarInfo]
                 if match and info.isfile():
                     members[match[2]] = info
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise _damaged(path, error) from error
+        raise elements.damaged(path, error, HOMEPAGE, MD5) from error
     if not members:
         raise ValueError(
             f"{path} holds no <Person>/<Person>_0001.jpg, so it is not LFW's archive. "
@@ -182,10 +172,10 @@ def _members(path: pathlib.Path, modified_ns: int) -> dict[str, tarfile.TarInfo]
 def _fetch_from_archive(
     path: pathlib.Path, members: Sequence[tarfile.TarInfo]
 ) -> elements.Fetch:
-    """A `elements.Fetch` that reads the archive once, from its start to its end.
+    """A `Fetch` that reads the archive once, from its start to its end.
 
-    The shuffled order is not the archive's, so the compressed images, about 104 MB
-    for all of them, are held until they are handed on.
+    The order of a split is not the archive's, so the compressed images, about 104 MB
+    for all of them, stay in memory until they are yielded.
     """
 
     def fetch(positions: Sequence[int]) -> Iterator[tuple[str, Callable[[], bytes]]]:
@@ -196,7 +186,7 @@ def _fetch_from_archive(
                     stream.seek(members[position].offset_data)
                     data[position] = stream.read(members[position].size)
         except (EOFError, OSError, zlib.error) as error:
-            raise _damaged(path, error) from error
+            raise elements.damaged(path, error, HOMEPAGE, MD5) from error
         for position in positions:
             label = f"{members[position].name} in {path}"
             yield label, functools.partial(bytes, data.pop(position))
@@ -204,19 +194,12 @@ def _fetch_from_archive(
     return fetch
 
 
-def _damaged(path: pathlib.Path, error: Exception) -> ValueError:
-    return ValueError(
-        f"{path} ({os.path.getsize(path):,} bytes) is damaged or incomplete ({error}). "
-        f"Fetch it again from {HOMEPAGE}."
-    )
-
-
 def _info(parts: dict[str, np.ndarray], notes: str) -> elements.SourceInfo:
     return elements.SourceInfo(
         name="lfw",
         title="Labeled Faces in the Wild",
         split_counts={part: len(rows) for part, rows in parts.items()},
-        licence=(
+        license=(
             "public, for research; its authors warn that results do not show "
             "fitness for commercial use"
         ),

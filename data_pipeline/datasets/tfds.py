@@ -1,7 +1,7 @@
-"""Data sets that tensorflow-datasets (TFDS) has already prepared, read offline.
+"""Data sets prepared by tensorflow-datasets (TFDS), read offline.
 
-Nothing here can reach the network: a folder with a `dataset_info.json` is opened as
-it is (`tfds.builder_from_directory`), and without one TFDS is not even imported.
+A folder with a `dataset_info.json` is opened as it is (`tfds.builder_from_directory`),
+so that nothing reaches the network; without one TFDS is not even imported.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def find(data_dir: str, name: str, *, size: int = 0) -> pathlib.Path | None:
       data_dir: TFDS's data_dir, or the folder of the set or of one version; empty
         means TFDS's own default.
       name: Of the set, as TFDS calls it.
-      size: Of several configurations named by their resolution, the smallest that
-        reaches this many pixels is taken, or else the largest.
+      size: Of several configurations named by their resolution, the smallest with
+        at least so many pixels is taken, or else the largest.
 
     Returns:
       The latest version.
@@ -39,11 +39,11 @@ def find(data_dir: str, name: str, *, size: int = 0) -> pathlib.Path | None:
     found = []
     for layout in _LAYOUTS:
         for path in root.glob(os.path.join(layout.format(name=name), _INFO)):
-            facts = _facts(path)
-            if facts.get("name") == name and "incomplete" not in path.parent.name:
-                resolution = _number(facts.get("configName", ""))
-                version = tuple(map(_number, str(facts.get("version")).split(".")))
-                # Too small is the worst; then the closer to the size the better.
+            info = _read_info(path)
+            if info.get("name") == name and "incomplete" not in path.parent.name:
+                resolution = _number(info.get("configName", ""))
+                version = tuple(map(_number, str(info.get("version")).split(".")))
+                # Too small is the worst; otherwise the closer to the size the better.
                 rank = resolution >= size, -abs(resolution - size), version
                 found.append((rank, path.parent))
     return max(found)[1] if found else None
@@ -109,8 +109,8 @@ def load(
       split: Of the source.
       path: From `find`.
       stored_split: TFDS's name of the split that is read.
-      rows: Which of its records, ascending; None means all. They are read in the
-        order of the file: TFDS has shuffled them when it prepared them.
+      rows: Numbers of its records, ascending; None means all. They are read in the
+        order of the file, which TFDS shuffled when it prepared them.
       annotate: Optional keys of the elements -> functions of the TFDS record.
     """
     stored = split_names(path, stored_split)
@@ -138,7 +138,7 @@ def load(
 
 
 def _records(path: pathlib.Path, split: str, rows: Sequence[int]) -> Iterator[dict]:
-    """Records at ascending rows, images undecoded: one pass from first to last."""
+    """Records at ascending rows in one pass, images undecoded."""
     import tensorflow_datasets as tfds
 
     if not rows:
@@ -168,12 +168,12 @@ def _builder(path: pathlib.Path):
     return tfds.builder_from_directory(path)
 
 
-def _facts(path: pathlib.Path) -> dict:
+def _read_info(path: pathlib.Path) -> dict:
     try:
-        facts = json.loads(path.read_text("utf-8"))
+        info = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return {}
-    return facts if isinstance(facts, dict) else {}
+    return info if isinstance(info, dict) else {}
 
 
 def _number(text: str) -> int:

@@ -1,11 +1,19 @@
-"""What drawn people wear: clothes, and the neck in them; glasses and jewelry."""
+"""Clothes, jewelry, glasses and hats of drawn people."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from data_pipeline import drawing
-from data_pipeline.drawing import Canvas, ellipse, mirrored, moved, ribbon, smooth
+from data_pipeline.drawing import (
+    Canvas,
+    ellipse,
+    hsv,
+    mirrored,
+    mix,
+    moved,
+    ribbon,
+    smooth,
+)
 from data_pipeline.drawn_faces.features import Layout
 from data_pipeline.drawn_faces.head import Head
 
@@ -16,7 +24,7 @@ _NECKLINE = {"crew": 2.16, "vneck": 2.75, "shirt": 2.45, "tie": 2.3, "turtleneck
 def draw_body(canvas: Canvas, head: Head, traits, skin) -> None:
     """Neck, shoulders and clothes, before the head."""
     t = traits
-    cloth = drawing.cloth(t.top_hue, t.top_saturation, t.top_value)
+    cloth = hsv(t.top_hue, t.top_saturation, t.top_value)
     half = 0.56 * head.width  # of the neck
     shoulder = [(half + 0.1, 1.86), (1.5, 2.22), (2.3, 2.55), (3.2, 3.6)]
     canvas.fill(head.body(smooth(mirrored(shoulder))), cloth, role="figure")
@@ -54,8 +62,8 @@ def _draw_collar(canvas, head, traits, cloth, half):
     t = traits
     shirt = np.minimum(cloth * 1.15 + 8, 255)
     if t.top == "tie":
-        shirt = drawing.mix(shirt, (250, 250, 250), 0.6)
-        tie = drawing.cloth(t.top_hue + 0.45, 0.75, 0.3 + 0.4 * (1 - t.top_value))
+        shirt = mix(shirt, (250, 250, 250), 0.6)
+        tie = hsv(t.top_hue + 0.45, 0.75, 0.3 + 0.4 * (1 - t.top_value))
         inset = [(-half - 0.1, 1.9), (half + 0.1, 1.9), (0.55, 3.4), (-0.55, 3.4)]
         canvas.fill(head.body(inset), shirt * 0.96)
         blade = [(-0.13, 2.1), (0.13, 2.1), (0.26, 3.4), (-0.26, 3.4)]
@@ -80,7 +88,7 @@ def draw_necklace(canvas: Canvas, head: Head, traits) -> None:
 
 
 def draw_earrings(canvas: Canvas, head: Head, traits) -> None:
-    """A ring at every ear that the turn of the head leaves in sight."""
+    """A ring at every ear that is in sight."""
     gold = (226, 186, 88) if traits.undertone > -0.2 else (206, 208, 214)
     scale = head.scale
     for side in (-1, 1):
@@ -149,7 +157,7 @@ class _Hat:
         return self.head.rim(np.pad(np.asarray(points, np.float64), ((0, 0), (0, 1))))
 
     def lower(self, sag: float) -> np.ndarray:
-        """The lower edge in front, right to left, [13, 2]."""
+        """The lower edge in front, from right to left, [13, 2]."""
         x = _ACROSS * self.wide + self.shift * _ROUND
         return np.stack([x, self.edge + sag * _ROUND], axis=1)
 
@@ -179,7 +187,7 @@ def draw_hat(canvas: Canvas, head: Head, traits) -> None:
     """Draws the hat and its shadow; it hides what it covers of the face."""
     t = traits
     value, saturation = 0.25 + 0.6 * t.hat_value, 0.25 + 0.45 * t.hat_hue
-    color = drawing.cloth(t.hat_hue, saturation, value)
+    color = hsv(t.hat_hue, saturation, value)
     knitted = t.hat == "beanie"
     hat = _Hat(head, edge=-0.62 if knitted else -0.70, bulge=0.14 if knitted else 0.125)
     top, sag = (-1.72, 0.04) if knitted else (-1.66, 0.10)

@@ -1,11 +1,11 @@
-"""Ears, eyes, brows, nose, mouth and freckles of a drawn face, and its landmarks."""
+"""Ears, eyes, brows, nose, mouth, freckles and landmarks of a drawn face."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from data_pipeline import drawing
-from data_pipeline.drawing import Canvas, ellipse, moved, ribbon, smooth
+from data_pipeline.drawing import Canvas, ellipse, mix, moved, ribbon, smooth
+from data_pipeline.drawn_faces.colors import IRIS, lips
 from data_pipeline.drawn_faces.head import Head
 
 _LINE = np.linspace(-1.0, 1.0, 13)
@@ -84,11 +84,11 @@ def draw_ears(canvas: Canvas, head: Head, traits, skin) -> None:
 
 
 def draw_eyes(canvas: Canvas, head: Head, traits, layout: Layout, skin) -> None:
-    """Eyeballs that look where the gaze says, lids, lashes and creases."""
+    """Eyeballs turned by the gaze, lids, lashes and creases."""
     t = traits
     wide, high = layout.eye_half_width, layout.eye_opening
-    iris = np.array(drawing.IRIS[t.iris], np.float64)
-    lash = drawing.mix(skin * 0.25, (24, 18, 18), 0.6)
+    iris = np.array(IRIS[t.iris], np.float64)
+    lash = mix(skin * 0.25, (24, 18, 18), 0.6)
     crease = skin * (0.60, 0.51, 0.49)
     # The right eye; the highest point lies towards the nose, the lowest outwards.
     x, tilt = layout.eye_x + wide * _LINE, -t.eye_tilt * _LINE
@@ -174,9 +174,9 @@ def draw_nose(canvas: Canvas, head: Head, traits, layout: Layout, skin) -> None:
 
 
 def draw_mouth(canvas: Canvas, head: Head, traits, layout: Layout, skin) -> None:
-    """Lips, and behind open ones teeth and the dark of the mouth."""
+    """Lips; in an open mouth teeth and tongue."""
     t = traits
-    color = drawing.lips(skin, lipstick=t.lipstick, shade=t.lip_shade)
+    color = lips(skin, lipstick=t.lipstick, shade=t.lip_shade)
     wide, gap = layout.mouth_half_width, layout.mouth_gap
     x = wide * _LINE
     # The line between the lips hangs from the corners.

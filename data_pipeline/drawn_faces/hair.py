@@ -1,4 +1,4 @@
-"""Hair of drawn faces: its strands, its outline, and what it leaves free."""
+"""Hair, beards and mustaches of drawn faces: strands, and the shapes they fill."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def _noise_around(rng, count: int) -> np.ndarray:
 
 
 def strands(head: Head, traits, rng, side: int, color, *, kind: str) -> np.ndarray:
-    """Hair everywhere, uint8 [side, side, 3]; shapes cut from it what grows.
+    """A picture full of strands, uint8 [side, side, 3]; hair is cut out of it.
 
     Args:
-      head: Where the strands start.
+      head: The strands start at its crown.
       traits: Of the face.
       rng: Source of the strands.
       side: Pixels along each side.
-      color: RGB of the hair.
+      color: RGB.
       kind: "straight", "wavy", "curly" or "short" (stubbly).
     """
     t = traits
@@ -84,7 +84,7 @@ def strands(head: Head, traits, rng, side: int, color, *, kind: str) -> np.ndarr
 
 
 def kind_of_strands(traits) -> str:
-    """What `strands` calls the hair of this head."""
+    """The kind of `strands` for this hair style."""
     if traits.hair_style in ("curly", "afro"):
         return "curly"
     if traits.hair_style == "buzz":

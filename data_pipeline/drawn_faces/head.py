@@ -1,4 +1,4 @@
-"""Where things are on a drawn head: curves, and the pose that projects them.
+"""The shape of a drawn head, and the pose that projects it into the picture.
 
 Three coordinate systems, all with x to the right and y down:
 
@@ -51,7 +51,7 @@ class Head:
     """One head in its pose: every method returns picture coordinates.
 
     Args:
-      traits: A `face_traits.Traits`; only its head shape and pose are read.
+      traits: A `traits.Traits`; only its head shape and pose are read.
 
     Attributes:
       affine: Flat to picture, [2, 3].

@@ -1,7 +1,7 @@
-"""Soft shading: the relief of the skin and the light that falls on the person.
+"""Shading of drawn faces: the relief of the skin, and the light on the person.
 
-Both are smooth, so they are computed on a coarse grid that lies on the flat head and
-are warped from there into the picture, whatever its size.
+Both are smooth, so they are computed on a coarse grid on the flat head and warped into
+the picture, whatever its size.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ import math
 import cv2
 import numpy as np
 
-from data_pipeline import drawing
-from data_pipeline.drawing import UNIT, Canvas, ellipse, moved
-from data_pipeline.drawn_faces import head as drawn_faces_head
+from data_pipeline.drawing import UNIT
+from data_pipeline.drawn_faces.head import Head
 
 _STEP = 0.05  # of the grid, in half head widths; the narrowest shading is 0.05
 _LOW, _HIGH = np.array([-1.9, -2.1]), np.array([1.9, 2.5])  # beyond: replicated
@@ -21,7 +20,7 @@ _U = np.arange(_LOW[0], _HIGH[0], _STEP, dtype=np.float32)
 _V = np.arange(_LOW[1], _HIGH[1], _STEP, dtype=np.float32)
 
 
-def _warp(factors: np.ndarray, head: drawn_faces_head.Head, side: int) -> np.ndarray:
+def _warp(factors: np.ndarray, head: Head, side: int) -> np.ndarray:
     """Factors float [V, U, 3] on the grid -> uint8 [side, side, 3] in the picture."""
     if side > 128:  # soft as they are, half as many pixels hold them
         half = _warp(factors, head, side // 2)
@@ -75,7 +74,7 @@ def _relief_entries(traits):
         yield (0.56, 0.56, 0.0, 0.14, 0.11, 0.07, 0.05, 0.04)
 
 
-def skin_relief(head: drawn_faces_head.Head, traits, side: int) -> np.ndarray:
+def skin_relief(head: Head, traits, side: int) -> np.ndarray:
     """Factors for skin: sockets, nose, cheeks; uint8 [side, side, 3], UNIT means 1."""
     rows = []
     for entry in _relief_entries(traits):
@@ -93,7 +92,7 @@ def skin_relief(head: drawn_faces_head.Head, traits, side: int) -> np.ndarray:
     return _warp(1.0 + np.maximum(change, -0.6), head, side)
 
 
-def light(head: drawn_faces_head.Head, traits, side: int) -> np.ndarray:
+def light(head: Head, traits, side: int) -> np.ndarray:
     """Factors of the light on the person; uint8 [side, side, 3], UNIT means 1."""
     t = traits
     azimuth, elevation = math.radians(t.light_azimuth), math.radians(t.light_elevation)
@@ -128,72 +127,3 @@ def light(head: drawn_faces_head.Head, traits, side: int) -> np.ndarray:
     level = np.maximum(level, 0.3)
     factors = np.stack([gain * level**power for gain, power in zip(gains, powers)], -1)
     return _warp(factors, head, side)
-
-
-def background(traits, rng: np.random.Generator, side: int) -> np.ndarray:
-    """uint8 [side, side, 3]; drawn at a fixed size, so the same at every other."""
-    t = traits
-    near = drawing.cloth(t.background_hue, t.background_saturation, t.background_value)
-    far = drawing.cloth(
-        t.background_hue + 0.08 * t.background_contrast,
-        t.background_saturation * 0.8,
-        t.background_value * (1.0 - 0.55 * t.background_contrast),
-    )
-    coarse = 64  # pixels; backgrounds are out of focus
-    cells = 9 if t.background == "clouds" else 4
-    share = 0.8 * rng.random((cells, cells)) + np.linspace(0.0, 0.5, cells)[:, None]
-    share = cv2.resize(share, (coarse, coarse), interpolation=cv2.INTER_CUBIC)
-    share = np.clip(share, 0.0, 1.0)[:, :, None]
-    canvas = Canvas((near * (1.0 - share) + far * share).astype(np.uint8))
-    if t.background in _PATTERNS:
-        _PATTERNS[t.background](canvas, t, rng, near, far)
-    image = canvas.image
-    sigma = 0.5 + 2.0 * t.background_blur
-    image = cv2.GaussianBlur(image, (0, 0), sigma)
-    return cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR)
-
-
-def _lights(canvas, traits, rng, near, far):
-    """Lamps out of focus."""
-    for x, y, size, shade, strength in rng.random((14, 5)):
-        color = drawing.cloth(traits.background_hue + 0.3 * shade, 0.35, 1.0)
-        radius = 0.03 + 0.07 * size
-        disk = ellipse(1.2 * x - 0.1, 1.2 * y - 0.1, radius, radius)
-        canvas.blend(disk, color, 0.15 + 0.5 * strength)
-
-
-def _leaves(canvas, traits, rng, near, far):
-    """Foliage: many small leaves, lighter and darker."""
-    for x, y, size, turn, shade in rng.random((46, 5)):
-        leaf = ellipse(0.0, 0.0, 0.04 + 0.06 * size, 0.02 + 0.025 * size, 10)
-        cos, sin = math.cos(turn * math.pi), math.sin(turn * math.pi)
-        leaf = moved(leaf @ np.array([[cos, sin], [-sin, cos]]), x, y)
-        green = drawing.cloth(0.24 + 0.12 * shade, 0.45, 0.25 + 0.5 * shade)
-        canvas.fill(leaf, drawing.mix(green, near, 0.35))
-
-
-def _wall(canvas, traits, rng, near, far):
-    """Bricks or tiles with joints."""
-    canvas.image[:] = np.clip(near * 0.6 + 70, 0, 255)
-    brick = [(0.0, 0.0), (0.15, 0.0), (0.15, 0.12), (0.0, 0.12)]
-    for row, shades in enumerate(rng.random((7, 7))):
-        for column, shade in enumerate(shades):
-            place = moved(brick, (column - 0.5 * (row % 2)) / 6, row / 7)
-            canvas.fill(place, drawing.mix(near, far, shade))
-
-
-def _stripes(canvas, traits, rng, near, far):
-    """A curtain or a paneled wall."""
-    count = 5 + int(7 * rng.random())
-    slant, wide = 0.25 * (rng.random() - 0.5), 0.5 / count
-    band = [(0.0, 0.0), (wide, 0.0), (wide + slant, 1.0), (slant, 1.0)]
-    bands = [moved(band, stripe / count, 0.0) for stripe in range(-1, count + 1)]
-    canvas.blend(bands, far, 0.75)
-
-
-_PATTERNS = {
-    "lights": _lights,
-    "leaves": _leaves,
-    "wall": _wall,
-    "stripes": _stripes,
-}

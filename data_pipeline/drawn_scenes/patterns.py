@@ -1,11 +1,11 @@
-"""Drawn surfaces that repeat: woven cloth with folds, tiles, brick, parquet."""
+"""Drawn patterns: cloth in folds, and walls and floors of bricks, tiles or boards."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-from data_pipeline.drawing import Canvas, ellipse, mix, moved, ribbon
+from data_pipeline.drawing import Canvas, ellipse, mix, moved
 from data_pipeline.drawn_scenes.surfaces import (
     FLAT,
     WHITE,
@@ -22,24 +22,18 @@ from data_pipeline.drawn_scenes.surfaces import (
 )
 
 
-def cloth(canvas: Canvas, rng: Rng) -> None:
-    """Cloth with stripes, checks or dots, in folds."""
+def pattern(canvas: Canvas, rng: Rng) -> None:
+    """A pattern in perspective, folded if it is on cloth, perhaps with a shadow."""
     color = tint(rng, saturation=(0.05, 0.7), value=(0.35, 0.95))
-    flat = Canvas(rough(rng, FLAT, color, 0.1, (48, 48), 2))
-    pick(rng, (_plaid, _plaid, _stripes, _checks, _dots, _diamonds))(flat, rng, color)
-    _spread(canvas, rng, flat.image, tilt=0.12)
-    _fold(canvas, rng)
-
-
-def tiling(canvas: Canvas, rng: Rng) -> None:
-    """A wall or a floor of bricks, tiles or boards."""
-    color = tint(rng, (-0.02, 0.62), (0.05, 0.6), (0.4, 0.9))
-    joint = mix(color, pick(rng, ((226, 222, 214), (70, 66, 62))), 0.8)
-    flat = Canvas(rough(rng, FLAT, joint, 0.1, (20, 20), 3))
-    pick(rng, (_bricks, _bricks, _hexagons, _mosaic, _boards, _basket))(
-        flat, rng, color
-    )
-    _spread(canvas, rng, flat.image, tilt=0.5)
+    cloth = chance(rng, 0.5)
+    ground = color if cloth else mix(color, (90, 86, 80), 0.6)  # joints between stones
+    flat = Canvas(rough(rng, FLAT, ground, 0.1, (32, 32), 2))
+    pick(rng, _ON_CLOTH if cloth else _ON_WALLS)(flat, rng, color)
+    _spread(canvas, rng, flat.image, tilt=0.12 if cloth else 0.5)
+    if cloth:
+        _fold(canvas, rng)
+    if chance(rng, 0.4):
+        _blinds(canvas, rng)
 
 
 def _spread(canvas, rng, picture, tilt):
@@ -61,9 +55,8 @@ def _fold(canvas, rng):
     cells = pick(rng, ((1, 3), (2, 2), (3, 1)))
     height = field(rng, side, cells, octaves=2, gain=0.35)
     slope_y, slope_x = np.gradient(height)
-    depth = rng.uniform(0.02, 0.08) * side
     y, x = np.mgrid[:side, :side].astype(np.float32)
-    shift = (height - 0.5) * np.float32(depth)
+    shift = (height - 0.5) * np.float32(rng.uniform(0.02, 0.08) * side)
     canvas.image = cv2.remap(
         canvas.image,
         x + shift,
@@ -76,15 +69,25 @@ def _fold(canvas, rng):
     canvas.image = np.clip(canvas.image * factors, 0, 255).astype(np.uint8)
 
 
+def _blinds(canvas, rng):
+    """The shadow of slats before a window; a single one is a wall's."""
+    count, slant = int(rng.integers(1, 9)), rng.uniform(-0.3, 0.3)
+    slat = rect(-0.1, 0.0, 1.1, 0.45 / count)
+    slat[1:3, 1] += slant
+    slats = [moved(slat, 0.0, top) for top in np.arange(-1, count + 1) / count]
+    canvas.shade(slats, rng.uniform(0.2, 0.4), blur=0.006)
+
+
 def _plaid(flat, rng, color):
+    """Bands that cross, in colors of their own."""
     period = 1.0 / rng.integers(2, 6)
     for _ in range(int(rng.integers(2, 5))):
         start, width = rng.random(), rng.uniform(0.08, 0.35)
-        band, other = tint(rng), rng.uniform(0.4, 0.75)
+        band, opacity = tint(rng), rng.uniform(0.4, 0.75)
         for left in np.arange(start - 1, 1 / period + 1) * period:
             right = left + width * period
-            flat.blend(rect(left, 0.0, right, 1.0), band, other)
-            flat.blend(rect(0.0, left, 1.0, right), band, other)
+            flat.blend(rect(left, 0.0, right, 1.0), band, opacity)
+            flat.blend(rect(0.0, left, 1.0, right), band, opacity)
 
 
 def _stripes(flat, rng, color):
@@ -96,39 +99,20 @@ def _stripes(flat, rng, color):
         flat.blend(band, colors[number % len(colors)], 0.85)
 
 
-def _checks(flat, rng, color):
-    """Gingham: dark where stripes cross, half as dark along them."""
-    count, dark = int(rng.integers(5, 13)), tint(rng, value=(0.2, 0.6))
-    flat.image = rough(rng, FLAT, (240, 238, 232), 0.04, (48, 48), 2)
-    for left in np.arange(count) / count:
-        right = left + 0.5 / count
-        flat.blend(rect(left, 0.0, right, 1.0), dark, 0.5)
-        flat.blend(rect(0.0, left, 1.0, right), dark, 0.5)
-
-
 def _dots(flat, rng, color):
     count, size = int(rng.integers(6, 12)), rng.uniform(0.15, 0.32)
     other = mix(color, pick(rng, (WHITE, (30, 30, 40))), 0.8)
-    for row in range(count + 1):
-        for column in range(count + 1):
-            x, y = (column + 0.5 * (row % 2)) / count, row / count
-            flat.fill(ellipse(x, y, size / count, size / count, 16), other)
+    for x, y in _staggered(count, count + 1):
+        flat.fill(ellipse(x, y, size / count, size / count, 16), other)
 
 
 def _diamonds(flat, rng, color):
-    """Argyle: diamonds with thin lines across."""
+    """Argyle, without its thin lines."""
     count = int(rng.integers(3, 7))
-    shape = np.array([(0.0, -0.7), (0.5, 0.0), (0.0, 0.7), (-0.5, 0.0)]) / count
-    colors = (tint(rng), tint(rng))
-    for row in range(2 * count):
-        for column in range(count + 1):
-            x, y = (column + 0.5 * (row % 2)) / count, row * 0.7 / count
-            flat.fill(moved(shape, x, y), colors[row % 2])
-    thin = mix(color, WHITE, 0.7)
-    for start in np.arange(-2 * count, 2 * count) / count:
-        for way in (1.0, -1.0):
-            line = np.array([(start, 0.0), (start + way / 1.4, 1.0)])
-            flat.blend(ribbon(line, 0.004), thin, 0.8)
+    shape = np.array([(0.0, -1.0), (0.5, 0.0), (0.0, 1.0), (-0.5, 0.0)]) / count
+    colors = (tint(rng), tint(rng), color)
+    for x, y in _staggered(count, count + 1):
+        flat.fill(moved(shape, x, y), colors[round(y * count) % 3])
 
 
 def _bricks(flat, rng, color):
@@ -148,11 +132,9 @@ def _hexagons(flat, rng, color):
     angle = np.arange(6) * (np.pi / 3) + np.pi / 6
     shape = np.stack([np.cos(angle), np.sin(angle)], 1) * (0.54 / count)
     other = tint(rng)
-    for row in range(int(count * 1.2) + 2):
-        for column in range(count + 1):
-            x, y = (column + 0.5 * (row % 2)) / count, row * 0.87 / count
-            base = other if chance(rng, 0.15) else color
-            flat.fill(moved(shape, x, y), brighter(base, rng.uniform(0.85, 1.1)))
+    for x, y in _staggered(count, int(count * 1.2) + 2, 0.87):
+        base = other if chance(rng, 0.15) else color
+        flat.fill(moved(shape, x, y), brighter(base, rng.uniform(0.85, 1.1)))
 
 
 def _mosaic(flat, rng, color):
@@ -173,14 +155,12 @@ def _boards(flat, rng, color):
     flat.image = wood(rng, FLAT, color, int(rng.integers(4, 10)))
 
 
-def _basket(flat, rng, color):
-    """Parquet: groups of three staves, by turns upright and across."""
-    count = int(rng.integers(4, 8))
-    for row in range(count):
-        for column in range(count):
-            for stave in range(3):
-                box = rect(0.02, stave / 3 + 0.02, 0.98, stave / 3 + 0.31)
-                if (row + column) % 2:
-                    box = box[:, ::-1]
-                shape = moved(box, column, row) / count
-                flat.fill(shape, brighter(color, rng.uniform(0.7, 1.15)))
+def _staggered(count, rows, step=1.0):
+    """Points in rows of `count`, every second row moved by half a step."""
+    for row in range(rows):
+        for column in range(count + 1):
+            yield (column + 0.5 * (row % 2)) / count, row * step / count
+
+
+_ON_CLOTH = (_plaid, _plaid, _stripes, _dots, _diamonds)
+_ON_WALLS = (_bricks, _bricks, _hexagons, _mosaic, _boards)

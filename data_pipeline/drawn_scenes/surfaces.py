@@ -1,7 +1,7 @@
-"""What drawn scenes are made of: colors, random textures, light on a surface.
+"""Random colors, textures and flat pictures in perspective, for drawn scenes.
 
-Textures come from random grids that are enlarged to the picture, so a scene is the
-same at every size.
+Textures are random grids enlarged to the picture, so that a scene is the same at
+every size.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from data_pipeline.drawing import Canvas, cloth
+from data_pipeline.drawing import Canvas, hsv
 
 Rng = np.random.Generator
 
@@ -17,9 +17,9 @@ WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 FLAT = 256  # pixels along a picture that is drawn flat and then laid over something
 
 
-def chance(rng: Rng, share: float) -> bool:
-    """True in so many of all cases."""
-    return bool(rng.random() < share)
+def chance(rng: Rng, probability: float) -> bool:
+    """True with this probability."""
+    return bool(rng.random() < probability)
 
 
 def pick(rng: Rng, options):
@@ -31,11 +31,11 @@ def tint(
     rng: Rng, hue=(0.0, 1.0), saturation=(0.1, 0.7), value=(0.3, 0.95)
 ) -> np.ndarray:
     """A random color within ranges of hue, saturation and value; RGB, 0 to 255."""
-    return cloth(rng.uniform(*hue), rng.uniform(*saturation), rng.uniform(*value))
+    return hsv(rng.uniform(*hue), rng.uniform(*saturation), rng.uniform(*value))
 
 
 def brighter(color, factor: float) -> np.ndarray:
-    """A color under so many times the light."""
+    """A color times a factor; darker below 1."""
     return np.minimum(np.asarray(color) * factor, 255)
 
 
@@ -43,12 +43,11 @@ def field(rng: Rng, side: int, cells=(3, 3), octaves: int = 4, gain: float = 0.5
     """A cloudy random texture, float32 [side, side] in [0, 1].
 
     Args:
-      rng: Where its numbers come from.
+      rng: Source of its numbers.
       side: Of the picture, pixels.
-      cells: Rows and columns of the coarsest grid; fewer rows than columns stretch
-        the texture upright, more rows than columns lay it down.
-      octaves: How many grids, each twice as fine as the one before.
-      gain: How strong each is beside the one before.
+      cells: Rows and columns of the coarsest grid.
+      octaves: Number of grids, each twice as fine as the one before.
+      gain: Amplitude of each grid relative to the one before.
     """
     total, weight, sum_of_weights = 0.0, 1.0, 0.0
     for octave in range(octaves):
@@ -68,17 +67,12 @@ def mixed(one, other, share) -> np.ndarray:
     Args:
       one: RGB, or [side, side, 3].
       other: The same.
-      share: How much of `other`: float [side, side] or [side, 1], in [0, 1].
+      share: Of `other`: float [side, side] or [side, 1], in [0, 1].
     """
     one, other = (np.asarray(part, np.float32) for part in (one, other))
     share = np.asarray(share, np.float32)
     share = np.broadcast_to(share, (len(share), len(share)))[:, :, None]
     return (one + (other - one) * share).astype(np.uint8)
-
-
-def ramp(side: int, top, bottom) -> np.ndarray:
-    """A picture that goes from one color at the top to another at the bottom."""
-    return mixed(top, bottom, np.linspace(0.0, 1.0, side)[:, None])
 
 
 def rough(rng: Rng, side: int, color, strength: float, cells=(5, 5), octaves: int = 5):
@@ -88,7 +82,7 @@ def rough(rng: Rng, side: int, color, strength: float, cells=(5, 5), octaves: in
 
 
 def wood(rng: Rng, side: int, color, boards: int) -> np.ndarray:
-    """A picture of boards that lie across; their grain runs along them."""
+    """A picture of horizontal boards with grain along them."""
     share = field(rng, side, (12, 1), octaves=4, gain=0.8)
     rows = np.arange(side) * boards // side
     share = np.clip(share + rng.uniform(-0.3, 0.3, boards)[rows][:, None], 0.0, 1.0)
@@ -107,7 +101,7 @@ def lay(canvas: Canvas, picture: np.ndarray, corners) -> None:
     """Lays a flat picture over a quadrilateral in perspective.
 
     Args:
-      canvas: Where.
+      canvas: Is drawn on.
       picture: uint8 [N, N, 3].
       corners: [4, 2], clockwise from the picture's upper left.
     """

@@ -1,14 +1,14 @@
-"""The face as an ellipse, from five landmarks: approximate, but always to be had.
+"""An ellipse around a face, fitted to five landmarks: an approximate face mask.
 
 In the frame of a face x counts distances between the eyes and y distances from the
 eyes down to the mouth, both from the middle between the eyes. There every upright face
-is nearly the same ellipse, and as the frame is affine, what crop and resize do to the
-landmarks they do to the ellipse too.
+is nearly the same ellipse. The frame is affine, so that the ellipse follows the
+landmarks through crop and resize.
 
 The proportions are those of MediaPipe's canonical face model, seen from 60 cm: of all
 ellipses this one covers its face oval best. They make a face 2.2 times as wide as its
-eyes are apart and put the chin 1.7 eye-to-mouth distances below the eyes. A head that
-turns moves its features farther than its outline, which shows in where the nose is.
+eyes are apart and put the chin 1.7 eye-to-mouth distances below the eyes. The features
+of a head that turns move farther than its outline; the nose shows how far.
 Intersection over union with the model's oval: 0.94 from the front, 0.90 turned by 15
 degrees, 0.83 by 30.
 """
@@ -20,8 +20,8 @@ import numpy as np
 _CENTER_Y = 0.39
 _HALF_WIDTH = 1.12
 _HALF_HEIGHT = 1.33
-_TURN = 1.3  # how far the ellipse stays behind, in steps of the nose
-_LEAST_AREA = 1.0  # of the frame, square pixels: below it the landmarks are none
+_TURN = 1.3  # the way that the ellipse stays behind, over the way of the nose
+_LEAST_AREA = 1.0  # of the frame of a face, square pixels
 
 
 def mask(landmarks: np.ndarray, height: int, width: int) -> np.ndarray | None:

@@ -1,9 +1,9 @@
-"""Face masks in files: CelebAMask-HQ's parts of a face, or one picture an image.
+"""Face masks in files: CelebAMask-HQ's parts of a face, or one mask per image.
 
 CelebAMask-HQ names its files `<0..14>/<00000>_<part>.png`, 512x512, white where the
-part is, and leaves out the parts that an image does not show. Its numbers are those
-of CelebA-HQ's 30,000 images, whose files are called `123.jpg` or `00123.png`. Other
-folders may name parts alike, or hold one whole mask of each image's name, white = face.
+part is; parts that an image does not show have none. Its numbers are those of
+CelebA-HQ's 30,000 images, whose files are called `123.jpg` or `00123.png`. Masks in
+other folders are named alike, or each like its image (one mask, white = face).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from data_pipeline import pixels
 from data_pipeline.datasets import folder
 
-# What counts as face, and what does not. "Left" and "right" are the person's own.
+# Parts that count as face, and parts that do not. Left and right are the person's.
 KEPT = (
     *("skin", "l_brow", "r_brow", "l_eye", "r_eye", "eye_g", "nose"),
     *("mouth", "u_lip", "l_lip", "hair", "hat"),
@@ -39,8 +39,8 @@ class MaskFiles:
     """The mask files of a source's images.
 
     Attributes:
-      root: The folder they are in.
-      files: Image name -> its files, relative to `root`. Images without are left out.
+      root: Their folder.
+      files: Image name -> its files, relative to `root`, for images that have some.
       are_parts: Whether they are named as CelebAMask-HQ's parts; otherwise an image
         has one file.
     """
@@ -84,12 +84,12 @@ class MaskFiles:
 
 
 def match(root: pathlib.Path, names: Iterable[str]) -> MaskFiles:
-    """Finds each image's mask files, by its name without folder and suffix.
+    """Finds each image's mask files by its name without folder and suffix.
 
-    Where any image has parts, only parts are masks: the images themselves may be in the
-    folder as well. Where several of its folders have files for a name, they must be
-    called as the images' folders. A name of up to five digits is also looked for with
-    five and without leading zeros; CelebA's own, of six, are other numbers.
+    If any image has parts, only parts are masks: the images themselves may be in the
+    folder as well. If several subfolders have files for a name, they must be called as
+    the images' folders. A name of up to five digits is also looked for with five and
+    without leading zeros; CelebA's own, of six, are other numbers.
 
     Args:
       root: Is searched with its subfolders.
@@ -139,14 +139,14 @@ def _index(files: Iterable[str]) -> tuple[_Index, _Index]:
 
 
 def _spellings(stem: str) -> tuple[str, ...]:
-    """What an image's mask may be called: its name, or its number written otherwise."""
+    """Names of an image's mask: the image's, and its number with other zeros."""
     if stem.isascii() and stem.isdigit() and len(stem) <= _PADDED:
         return stem, str(int(stem)), stem.zfill(_PADDED)
     return (stem,)
 
 
 def _matched(names: Iterable[str], index: _Index) -> dict[str, Sequence[str]]:
-    """Image name -> its files: in a folder called as the image's, or in any."""
+    """Image name -> its files in a folder called as the image's, or in any."""
     matched = {}
     for name in names:
         path = pathlib.PurePosixPath(name)

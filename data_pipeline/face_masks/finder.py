@@ -1,19 +1,16 @@
-"""Where the face is: masks for the images of any source, 1 = face.
+"""Face masks for the images of any source, 1 = face.
 
-  finder = face_masks.build("auto", split.source, folder="CelebAMask-HQ-mask-anno")
-  found = face_masks.find(split, finder, crop="center")
+  finder = build("auto", split.source, folder="CelebAMask-HQ-mask-anno")
+  found = find(split, finder, crop="center")
 
-In order of quality: the masks that drawn faces know of themselves, files made by hand,
+In order of quality: the masks that come with drawn faces, files made by hand,
 MediaPipe's face mesh, and an ellipse fitted to landmarks.
 """
 
 from __future__ import annotations
 
-import collections
-import concurrent.futures
 import dataclasses
 import functools
-import os
 import pathlib
 import sys
 import threading
@@ -21,19 +18,17 @@ from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
-import tqdm
 
-from data_pipeline import pixels
+from data_pipeline import decoded, pixels
 from data_pipeline.choices import check_choice
 from data_pipeline.datasets.elements import Source
 from data_pipeline.decoded import DecodedSplit
-from data_pipeline.face_masks import ellipse
-from data_pipeline.face_masks.files import match
+from data_pipeline.face_masks import ellipse, files
 
 KINDS = ("auto", "own", "files", "mediapipe", "landmarks")
 
-_AHEAD = 64  # images being searched at once
-_NAMED = 10  # images without a face that are named on the screen
+_FACES = 5  # at most so many in an image; the largest one counts
+_SHIFT = 4  # OpenCV takes corners as integers in 1/16 pixel
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,12 +36,12 @@ class Finder:
     """A way to find the face in an image.
 
     Attributes:
-      description: What marks the face and what counts as face, for reports.
+      description: The source of the masks and what counts as face, for reports.
       locate: Element -> uint8 [H, W, 1] of its image's size, 1 = face, or None where
         it finds no face. May be called from any thread; raises
         `pixels.UnreadableImageError` for a mask file that cannot be used.
-      needs_file: Whether it wants the image as it is in its file; otherwise what a
-        decoded split keeps is enough.
+      needs_file: Whether it needs the image as it is in its file, or the image of a
+        decoded split is enough.
     """
 
     description: str
@@ -64,8 +59,8 @@ class FoundMasks:
 
     Attributes:
       masks: uint8 [N, S, S, 1], 1 = face; all zero where no face was found.
-      found: bool [N], whether one was.
-      without: Names of the images in which none was.
+      found: bool [N], whether a face was found.
+      without: Names of the images without one.
       description: The finder's.
     """
 
@@ -76,19 +71,19 @@ class FoundMasks:
 
 
 def build(kind: str, source: Source, *, folder: str = "") -> Finder:
-    """Makes the finder of a source's faces.
+    """Makes a finder for the faces of a source.
 
     Args:
       kind: "own": the masks that come with the images (drawn faces); "files": masks
-        in `folder`, see `face_mask_files`; "mediapipe": the oval of MediaPipe's face
-        mesh, an extra to install; "landmarks": an ellipse, see `face_ellipse`;
-        "auto": the best of these that there is.
-      source: Whose faces.
+        in `folder`, see `files.match`; "mediapipe": the oval of MediaPipe's face
+        mesh, an extra to install; "landmarks": an ellipse, see `ellipse.mask`;
+        "auto": the best of these that is available.
+      source: Of the images.
       folder: Of mask files. "auto" prefers it to everything else.
 
     Raises:
-      ValueError: If the kind is unknown, the source has not what it needs, or an
-        image has several mask files.
+      ValueError: If the kind is unknown, the source lacks what it needs, or an image
+        has several mask files.
       FileNotFoundError: If the folder is not there or has no mask for the images.
       ImportError: If MediaPipe is not installed.
     """
@@ -153,47 +148,43 @@ def _from_files(source: Source, folder: str) -> Finder:
             "--face_masks=files needs --face_mask_dir=DIR, the folder with the masks."
         )
     root = pathlib.Path(folder).expanduser()
-    files = match(root, source.names)
-    what = f"mask files in {root.name}"
-    if files.are_parts:
-        what += ", parts named as in CelebAMask-HQ: skin, features, glasses, hair, hat"
-    return Finder(what, files, True)
+    matched = files.match(root, source.names)
+    about = f"mask files in {root.name}"
+    if matched.are_parts:
+        about += ", parts named as in CelebAMask-HQ: skin, features, glasses, hair, hat"
+    return Finder(about, matched, True)
 
 
 def find(split: DecodedSplit, finder: Finder, *, crop: str) -> FoundMasks:
     """Finds the face in every image of a split.
 
     Files and MediaPipe need the images as they are in their files, so these are read
-    again. MediaPipe takes a core 5 to 10 ms an image (two minutes for 13,000), the
-    parts of CelebAMask-HQ about 50 ms, the others less than one.
+    again. On one core MediaPipe takes 5 to 10 ms per image (two minutes for 13,000),
+    the parts of CelebAMask-HQ about 50 ms, the others less than one.
 
-    Images without a face are counted, and the first named on the screen.
+    Images without a face are counted, and the first ones named on the screen.
 
     Args:
-      split: Its masks are of the size of its images.
+      split: The masks have the size of its images.
       finder: From `build`.
-      crop: How the split was decoded; see `pixels.crop_box`.
+      crop: Of the split; see `pixels.crop_box`.
     """
     size = split.images.shape[1]
     masks = np.zeros((len(split), size, size, 1), np.uint8)
     found = np.zeros(len(split), bool)
-    # What a split keeps is cropped already.
-    fit = functools.partial(
-        pixels.fit, size=size, crop=crop if finder.needs_file else "none"
-    )
-    faces = tqdm.tqdm(
-        _faces(_readers(split, finder.needs_file), finder, fit),
+    # Images of a split are cropped already.
+    options = {"size": size, "crop": crop if finder.needs_file else "none"}
+    faces = decoded.map_in_order(
+        functools.partial(_face_of, finder=finder, options=options),
+        _readers(split, finder.needs_file),
         total=len(split),
-        desc=f"faces of {split.source.info.name} {split.source.split}",
-        unit="img",
-        mininterval=0.5,
-        leave=False,
+        description=f"faces of {split.source.info.name} {split.source.split}",
     )
     without = []
     for row, ((face, reason), name) in enumerate(zip(faces, split.names)):
         if face is None:
             without.append(name)
-            if len(without) <= _NAMED:
+            if len(without) <= decoded.NAMED:
                 print(f"no face in {name}{reason}", file=sys.stderr)
         else:
             masks[row], found[row] = face, True
@@ -208,7 +199,7 @@ def find(split: DecodedSplit, finder: Finder, *, crop: str) -> FoundMasks:
 
 
 def _readers(split: DecodedSplit, needs_file: bool) -> Iterator[Callable[[], dict]]:
-    """One function an image, giving its element."""
+    """One function per image that returns its element."""
     if needs_file:
         position = {name: i for i, name in enumerate(split.source.names)}
         yield from split.source.readers([position[name] for name in split.names])
@@ -219,32 +210,20 @@ def _readers(split: DecodedSplit, needs_file: bool) -> Iterator[Callable[[], dic
         yield functools.partial(dict, element)
 
 
-def _faces(readers, finder, fit) -> Iterator[tuple[np.ndarray | None, str]]:
-    """(mask or None, why there is none), in order, found by a pool of threads."""
-
-    def face_of(read: Callable[[], dict]) -> tuple[np.ndarray | None, str]:
-        try:
-            element = read()
-            face = finder(element)
-        except pixels.UnreadableImageError as error:
-            return None, f" ({error})"
-        if face is None:
-            return None, ""
-        face = fit({"image": element["image"], "face_mask": face})["face_mask"]
-        return (face if face.any() else None), ""
-
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        waiting = collections.deque()
-        for read in readers:
-            waiting.append(pool.submit(face_of, read))
-            if len(waiting) > _AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
-
-_FACES = 5  # at most so many in an image; the largest one counts
-_SHIFT = 4  # OpenCV takes corners as integers in 1/16 pixel
+def _face_of(
+    read: Callable[[], dict], *, finder: Finder, options: dict
+) -> tuple[np.ndarray | None, str]:
+    """The mask cropped and resized, or None and the reason if an error is one."""
+    try:
+        element = read()
+        face = finder(element)
+    except pixels.UnreadableImageError as error:
+        return None, f" ({error})"
+    if face is None:
+        return None, ""
+    element = {"image": element["image"], "face_mask": face}
+    face = pixels.fit(element, **options)["face_mask"]
+    return (face if face.any() else None), ""
 
 
 class FaceMesh:
@@ -295,7 +274,7 @@ class FaceMesh:
 
 
 def _ring(successor: dict[int, int]) -> list[int]:
-    """The points of a closed line, in order, from each one's successor."""
+    """The points of a closed line in order, given each one's successor."""
     points = [min(successor)]
     while len(points) < len(successor):
         points.append(successor[points[-1]])

@@ -212,7 +212,7 @@ def _environment(run: Run, result: Evaluation) -> dict:
         "data": {
             "set": info.title,
             "notes": without_folders(info.notes),
-            "terms": info.licence,
+            "terms": info.license,
             "citation": info.citation,
             "training images": len(data.train),
             "test images": len(data.test),

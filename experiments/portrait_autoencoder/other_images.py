@@ -127,7 +127,7 @@ def _folder(root: pathlib.Path, seed: int, count: int) -> elements.Source:
         name="--other_images",
         title=f"the folder {root.name}",
         split_counts={"test": len(names)},
-        licence="whatever the images' own terms are",
+        license="whatever the images' own terms are",
         citation="",
         homepage="",
     )

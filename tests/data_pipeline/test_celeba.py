@@ -1,14 +1,11 @@
 """CelebA and CelebA-HQ in the layouts in which they are published."""
 
 import concurrent.futures
-import io
-import os
-import pathlib
 import zipfile
 
 import numpy as np
 import pytest
-from PIL import Image
+from tiny import encoded
 
 from data_pipeline import pixels, sources
 from data_pipeline.datasets import celeba
@@ -17,12 +14,14 @@ PARTITION = [0, 0, 1, 0, 2, 2, 0]
 NAMES = [f"{number:06d}.jpg" for number in range(1, 8)]
 SIGNS = np.random.default_rng(0).choice([-1, 1], (7, 40))
 POINTS = np.random.default_rng(1).integers(1, 178, (7, 10))
+EVAL, ATTR, LANDMARKS = (
+    f"list_{part}.txt"
+    for part in ("eval_partition", "attr_celeba", "landmarks_align_celeba")
+)
 
 
 def jpeg(value):
-    buffer = io.BytesIO()
-    Image.new("RGB", (178, 218), (value, 0, 0)).save(buffer, format="JPEG")
-    return buffer.getvalue()
+    return encoded((value, 0, 0), (178, 218), format="JPEG")
 
 
 def table(header, rows, width):
@@ -34,36 +33,28 @@ def table(header, rows, width):
 
 
 TEXTS = {
-    "list_eval_partition.txt": "".join(
-        f"{name} {part}\n" for name, part in zip(NAMES, PARTITION)
-    ),
-    "list_attr_celeba.txt": table(celeba.ATTRIBUTES, SIGNS, 2),
-    "list_landmarks_align_celeba.txt": table(celeba.LANDMARKS, POINTS, 3),
-}
-FOLDERS = {
-    "list_eval_partition.txt": "Eval",
-    "list_attr_celeba.txt": "Anno",
-    "list_landmarks_align_celeba.txt": "Anno",
+    EVAL: "".join(f"{name} {part}\n" for name, part in zip(NAMES, PARTITION)),
+    ATTR: table(celeba.ATTRIBUTES, SIGNS, 2),
+    LANDMARKS: table(celeba.LANDMARKS, POINTS, 3),
 }
 
 
 def write(root, *, zipped=False, folders=False, texts=TEXTS):
-    images = {name: jpeg(30 * number) for number, name in enumerate(NAMES)}
-    root.mkdir(exist_ok=True)
+    """Writes the files below a folder, or in the folders of the official download."""
     for file, text in texts.items():
-        path = root / (FOLDERS[file] if folders else "") / file
+        path = root / (("Eval" if file == EVAL else "Anno") if folders else "") / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    base = root / ("Img" if folders else "")
-    (base / "img_align_celeba").mkdir(parents=True)
+    images = root / ("Img" if folders else "") / "img_align_celeba"
+    images.parent.mkdir(parents=True, exist_ok=True)
     if zipped:
-        (base / "img_align_celeba").rmdir()
-        with zipfile.ZipFile(base / "img_align_celeba.zip", "w") as archive:
-            for name, data in images.items():
-                archive.writestr(f"img_align_celeba/{name}", data)
+        with zipfile.ZipFile(f"{images}.zip", "w") as archive:
+            for number, name in enumerate(NAMES):
+                archive.writestr(f"img_align_celeba/{name}", jpeg(30 * number))
     else:
-        for name, data in images.items():
-            (base / "img_align_celeba" / name).write_bytes(data)
+        images.mkdir()
+        for number, name in enumerate(NAMES):
+            (images / name).write_bytes(jpeg(30 * number))
     return root
 
 
@@ -86,102 +77,85 @@ def test_official_files_give_images_partition_and_annotations(
             assert element["name"] == NAMES[row]
             assert element["image"].shape == (218, 178, 3)
             assert abs(element["image"][..., 0].mean() - 30 * row) < 4
-            np.testing.assert_array_equal(element["attributes"], SIGNS[row] == 1)
             assert element["attributes"].dtype == bool
-            # Published from 1, here from 0.
-            np.testing.assert_array_equal(
-                element["landmarks"], POINTS[row].reshape(5, 2) - 1
-            )
+            np.testing.assert_array_equal(element["attributes"], SIGNS[row] == 1)
             assert element["landmarks"].dtype == np.float32
+            # Published from 1, here from 0.
+            points = POINTS[row].reshape(5, 2) - 1
+            np.testing.assert_array_equal(element["landmarks"], points)
     assert source.info.split_counts == {"train": 4, "validation": 1, "test": 2}
     assert source.info.attribute_names == celeba.ATTRIBUTES
-    assert len(source.info.attribute_names) == 40
     assert "published set 202,599" in source.info.notes
+    (last,) = load(tmp_path, "train").skip(2).take(1)
+    np.testing.assert_array_equal(last["attributes"], SIGNS[3] == 1)
 
 
 def test_by_order_the_official_partition_is_left_out(tmp_path):
-    data_dir = write(tmp_path / "celeba")
-    options = {"split_by": "order"}
-    assert load(data_dir, "train", **options).names == tuple(NAMES[:6])
-    test = load(data_dir, "test", **options)
+    options = {"data_dir": write(tmp_path), "split_by": "order"}
+    assert load(split="train", **options).names == tuple(NAMES[:6])
+    test = load(split="test", **options)
     assert test.names == tuple(NAMES[6:])
     np.testing.assert_array_equal(next(iter(test))["attributes"], SIGNS[6] > 0)
     with pytest.raises(ValueError, match="has the splits train, test"):
-        load(data_dir, "validation", **options)
+        load(split="validation", **options)
 
 
 def test_data_dir_may_be_the_images_themselves(tmp_path):
-    write(tmp_path / "loose")
-    assert load(tmp_path / "loose" / "img_align_celeba", "test").names == (*NAMES[4:6],)
-    write(tmp_path / "zip", zipped=True, folders=True)
-    archive = tmp_path / "zip" / "Img" / "img_align_celeba.zip"
-    assert load(archive, "test").names == (*NAMES[4:6],)
-
-
-def test_sub_selection_keeps_annotations_with_their_images(tmp_path):
-    write(tmp_path)
-    (element,) = load(tmp_path, "train").skip(2).take(1)
-    assert element["name"] == NAMES[3]
-    np.testing.assert_array_equal(element["attributes"], SIGNS[3] == 1)
+    loose = write(tmp_path / "loose") / "img_align_celeba"
+    zipped = write(tmp_path / "zip", zipped=True, folders=True) / "Img"
+    for data_dir in (loose, zipped / "img_align_celeba.zip"):
+        assert load(data_dir, "test").names == (*NAMES[4:6],)
 
 
 def test_without_attribute_files_elements_lack_them_and_notes_say_so(tmp_path):
-    only = "list_eval_partition.txt"
-    write(tmp_path, texts={only: TEXTS[only]})
-    source = load(tmp_path, "test")
+    source = load(write(tmp_path, texts={EVAL: TEXTS[EVAL]}), "test")
     assert set(source[0]) == {"image", "name"}
-    assert source.fields == ()
-    assert source.info.attribute_names == ()
-    assert "no attributes, because list_attr_celeba.txt" in source.info.notes
-    assert "no landmarks, because list_landmarks" in source.info.notes
+    assert source.fields == source.info.attribute_names == ()
+    assert f"no attributes, because {ATTR}" in source.info.notes
+    assert f"no landmarks, because {LANDMARKS}" in source.info.notes
 
 
 def test_half_a_download_is_an_error_that_says_what_is_missing(tmp_path):
-    write(tmp_path)
-    (tmp_path / "list_eval_partition.txt").unlink()
-    with pytest.raises(FileNotFoundError, match="list_eval_partition.txt not"):
+    (write(tmp_path) / EVAL).unlink()
+    with pytest.raises(FileNotFoundError, match=f"{EVAL} not"):
         load(tmp_path, "train")
-    write(tmp_path / "other")
-    (tmp_path / "other" / "img_align_celeba").rename(tmp_path / "other" / "faces")
+    other = write(tmp_path / "other")
+    (other / "img_align_celeba").rename(other / "faces")
     with pytest.raises(FileNotFoundError, match="the images not"):
-        load(tmp_path / "other", "train")
+        load(other, "train")
 
 
 @pytest.mark.parametrize(
     ("file", "old", "new", "message"),
     [
-        ("attr", "Bald", "Bold", r"line 2: .*column 5 must be Bald, got Bold"),
-        ("attr", " Young", "", r"line 2: .*column 40 must be Young, got nothing"),
-        ("attr", "7\n", "8\n", r"announces 8 rows, 7 follow"),
-        ("attr", "7\n", "<!DOCTYPE html>\n", r"line 1: expected the number of rows"),
-        ("attr", "000003.jpg", "000003.jpg 1", r"line 5: expected a file name and 40"),
-        ("attr", "000003.jpg -1", "000003.jpg  0", r"line 5: expected .* 1 or -1"),
-        ("attr", "000001.jpg", "000011.jpg", r"has no row for 000001.jpg"),
-        ("landmarks", "000002.jpg ", "000002.jpg x", r"line 4: expected .*10 numbers"),
-        ("eval", "000004.jpg 0", "000004.jpg 3", r"line 4: expected .*0, 1 or 2"),
+        (ATTR, "Bald", "Bold", r"line 2: .*column 5 must be Bald, got Bold"),
+        (ATTR, " Young", "", r"line 2: .*column 40 must be Young, got nothing"),
+        (ATTR, "7\n", "8\n", r"announces 8 rows, 7 follow"),
+        (ATTR, "7\n", "<!DOCTYPE html>\n", r"line 1: expected the number of rows"),
+        (ATTR, "000003.jpg", "000003.jpg 1", r"line 5: expected a file name and 40"),
+        (ATTR, "000003.jpg -1", "000003.jpg  0", r"line 5: expected .* 1 or -1"),
+        (ATTR, "000001.jpg", "000011.jpg", r"has no row for 000001.jpg"),
+        (LANDMARKS, "000002.jpg ", "000002.jpg x", r"line 4: expected .*10 numbers"),
+        (EVAL, "000004.jpg 0", "000004.jpg 3", r"line 4: expected .*0, 1 or 2"),
     ],
 )
 def test_malformed_annotation_names_file_and_line(tmp_path, file, old, new, message):
-    (name,) = (name for name in TEXTS if file in name)
-    text = TEXTS[name].replace("000003.jpg  1", "000003.jpg -1").replace(old, new, 1)
-    assert text != TEXTS[name]
-    write(tmp_path, texts={**TEXTS, name: text})
+    text = TEXTS[file].replace("000003.jpg  1", "000003.jpg -1").replace(old, new, 1)
+    assert text != TEXTS[file]
+    write(tmp_path, texts={**TEXTS, file: text})
     with pytest.raises(ValueError, match=message) as caught:
         load(tmp_path, "train")
-    assert str(tmp_path / name) in str(caught.value)
+    assert str(tmp_path / file) in str(caught.value)
 
 
 def test_line_endings_of_other_systems_are_read(tmp_path):
     texts = {name: text.replace("\n", "\r\n") for name, text in TEXTS.items()}
-    write(tmp_path, texts=texts)
-    np.testing.assert_array_equal(
-        load(tmp_path, "train")[0]["attributes"], SIGNS[0] == 1
-    )
+    first = load(write(tmp_path, texts=texts), "train")[0]
+    np.testing.assert_array_equal(first["attributes"], SIGNS[0] == 1)
 
 
 def test_damaged_member_of_a_zip_is_named_and_the_others_are_read(tmp_path):
-    write(tmp_path, zipped=True)
-    path = tmp_path / "img_align_celeba.zip"
+    path = write(tmp_path, zipped=True) / "img_align_celeba.zip"
     data = bytearray(path.read_bytes())
     data[data.index(jpeg(30)) + 300] ^= 255  # 000002.jpg, the second of train
     path.write_bytes(data)
@@ -200,19 +174,18 @@ def test_one_zip_is_read_from_several_threads(tmp_path):
         np.testing.assert_array_equal(images, passes[0])
 
 
-def test_incomplete_zip_is_an_error_that_names_it(tmp_path):
-    write(tmp_path, zipped=True)
-    path = tmp_path / "img_align_celeba.zip"
+def test_incomplete_zip_is_an_error_that_names_it_and_its_checksum(tmp_path):
+    path = write(tmp_path, zipped=True) / "img_align_celeba.zip"
     path.write_bytes(path.read_bytes()[:-50])
-    with pytest.raises(ValueError, match=r"img_align_celeba\.zip .* is damaged"):
+    message = r"img_align_celeba\.zip .* is damaged.*MD5 .*00d2c5bc6d35e2527422"
+    with pytest.raises(ValueError, match=message):
         load(tmp_path, "train")
 
 
 def test_celeb_a_hq_is_a_folder_split_80_20(tmp_path):
     (tmp_path / "celeba_hq").mkdir()
     for number in range(10):
-        path = tmp_path / "celeba_hq" / f"{number:05d}.jpg"
-        path.write_bytes(jpeg(number * 20))
+        (tmp_path / "celeba_hq" / f"{number:05d}.jpg").write_bytes(jpeg(number * 20))
     parts = [
         sources.load("celeb_a_hq", split, data_dir=str(tmp_path), seed=2)
         for split in sources.splits("celeb_a_hq")
@@ -222,29 +195,23 @@ def test_celeb_a_hq_is_a_folder_split_80_20(tmp_path):
     assert "published set 30,000" in parts[0].info.notes
 
 
-@pytest.mark.skipif(
-    not os.environ.get("FACEMEND_DATA"),
-    reason="FACEMEND_DATA does not name a folder with celeba/",
-)
-def test_first_rows_of_the_published_files(tmp_path):
-    folder = pathlib.Path(os.environ["FACEMEND_DATA"], "celeba")
-    read = {
-        "list_attr_celeba": celeba.read_attributes,
-        "list_landmarks_align_celeba": celeba.read_landmarks,
-    }
-    values = {}
-    for name, parse in read.items():
-        whole, cut = folder / f"{name}.head.txt", tmp_path / f"{name}.txt"
+def test_first_rows_of_the_published_files(tmp_path, outside_data):
+    folder, values = outside_data / "celeba", {}
+    for file, read in (
+        (ATTR, celeba.read_attributes),
+        (LANDMARKS, celeba.read_landmarks),
+    ):
+        whole = folder / file.replace(".txt", ".head.txt")
         with pytest.raises(ValueError, match="announces 202,599 rows"):
-            parse(whole)
+            read(whole)
         lines = whole.read_text().splitlines()
-        cut.write_text("\n".join([str(len(lines) - 2), *lines[1:]]))
-        names, values[name] = parse(cut)
+        (tmp_path / file).write_text("\n".join([str(len(lines) - 2), *lines[1:]]))
+        names, values[file] = read(tmp_path / file)
         assert names[0] == "000001.jpg"
-    smiling = values["list_attr_celeba"][:, celeba.ATTRIBUTES.index("Smiling")]
+    smiling = values[ATTR][:, celeba.ATTRIBUTES.index("Smiling")]
     assert smiling.tolist() == [True, True, False, False, False, False]
     np.testing.assert_array_equal(
-        values["list_landmarks_align_celeba"][0],
+        values[LANDMARKS][0],
         [[68, 108], [105, 112], [76, 141], [72, 151], [107, 153]],
     )
     parts = celeba.read_partition(folder / "list_eval_partition.sample.txt")

@@ -1,7 +1,6 @@
-"""Where the face is: every kind of finder, and the masks of a split."""
+"""Face masks: every kind of finder, and the masks of a split."""
 
 import dataclasses
-import importlib.util
 import sys
 
 import numpy as np
@@ -9,10 +8,9 @@ import pytest
 import tiny
 
 from data_pipeline import decoded, pixels, sources
-from data_pipeline.drawn_faces import draw
-from data_pipeline.face_masks import ellipse
-from data_pipeline.face_masks import files as face_mask_files
-from data_pipeline.face_masks import finder as face_masks
+from data_pipeline.drawn_faces.draw import draw
+from data_pipeline.face_masks import ellipse, files
+from data_pipeline.face_masks.finder import build, find
 
 # Of an aligned CelebA image, 178x218, counted from 0.
 ALIGNED = np.array([(68, 110), (107, 110), (88, 135), (72, 151), (104, 151)], float)
@@ -24,13 +22,10 @@ def overlap(one, other):
     return (one & other).sum() / (one | other).sum()
 
 
-def write(path, gray):
+def write(path, image):
     """A picture, from bool (white = True) or uint8 [H, W] or [H, W, 3]."""
-    gray = np.asarray(gray)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(
-        pixels.encode_png(gray * np.uint8(255) if gray.dtype == bool else gray)
-    )
+    image = image * np.uint8(255) if image.dtype == bool else image
+    pixels.write_bytes(path, pixels.encode_png(image))
 
 
 def block(top, bottom, left, right, shape=(16, 16)):
@@ -49,7 +44,7 @@ def image_folder(root, names, shape=(16, 16)):
 
 def face_of(source, folder, name):
     element = next(element for element in source if element["name"] == name)
-    return face_masks.build("files", source, folder=str(folder))(element)
+    return build("files", source, folder=str(folder))(element)
 
 
 def named(*numbers, style="{}.png"):
@@ -71,10 +66,9 @@ def test_the_ellipse_is_where_an_aligned_face_is():
 
 
 def test_the_ellipse_agrees_with_the_masks_of_drawn_faces():
-    faces = [draw.draw(i, seed=1, size=64) for i in range(25)]
     agreement = [
         overlap(ellipse.mask(face["landmarks"], 64, 64), face["face_mask"])
-        for face in faces
+        for face in (draw(i, seed=1, size=64) for i in range(25))
     ]
     # Hair and hats hide parts of it.
     assert np.mean(agreement) > 0.78
@@ -98,13 +92,12 @@ def test_the_ellipse_follows_its_landmarks_through_resize_rotation_and_mirror(ma
 
 
 def test_a_turned_head_reaches_farther_behind_the_nose():
-    def center_x(nose_x):
+    centers = []
+    for nose_x in (95, 87.5, 80):
         landmarks = ALIGNED.copy()
         landmarks[2, 0] = nose_x
-        return np.nonzero(ellipse.mask(landmarks, 218, 178))[1].mean()
-
-    assert center_x(95) < center_x(87.5) - 5
-    assert center_x(80) > center_x(87.5) + 5
+        centers.append(np.nonzero(ellipse.mask(landmarks, 218, 178))[1].mean())
+    assert (np.diff(centers) > 5).all()
 
 
 @pytest.mark.parametrize(
@@ -123,40 +116,32 @@ def test_points_that_are_no_face_have_no_ellipse(row, value):
 @pytest.mark.parametrize("style", ["{}.png", "{:05d}.png", "{:04d}.png"])
 @pytest.mark.parametrize("folder", ["0/", ""])
 def test_parts_of_the_face_are_joined_and_others_left_out(tmp_path, style, folder):
-    names = named(7, 8, 9, 10, 11, style=style)
-    source = image_folder(tmp_path / "images", names)
-    masks = tmp_path / "masks"
+    source = image_folder(tmp_path / "images", named(*range(7, 12), style=style))
+    parts = {
+        "hair": block(0, 4, 0, 16),
+        "skin": block(4, 9, 3, 12),
+        "l_lip": block(8, 10, 5, 9),
+        **dict.fromkeys(files.DROPPED, block(10, 16, 0, 16)),
+    }
     for name in source.names:
-        number = int(name[:-4])
-        write(masks / f"{folder}{number:05d}_hair.png", block(0, 4, 0, 16))
-        write(masks / f"{folder}{number:05d}_skin.png", block(4, 9, 3, 12))
-        write(masks / f"{folder}{number:05d}_l_lip.png", block(8, 10, 5, 9))
-        for part in face_mask_files.DROPPED:
-            write(masks / f"{folder}{number:05d}_{part}.png", block(10, 16, 0, 16))
-    expected = block(0, 4, 0, 16) | block(4, 9, 3, 12) | block(8, 10, 5, 9)
-    mask = face_of(source, masks, source.names[0])
+        for part, mask in parts.items():
+            write(tmp_path / f"masks/{folder}{int(name[:-4]):05d}_{part}.png", mask)
+    mask = face_of(source, tmp_path / "masks", source.names[0])
     assert mask.dtype == np.uint8
+    expected = parts["hair"] | parts["skin"] | parts["l_lip"]
     np.testing.assert_array_equal(mask, expected[..., None])
 
 
-def test_kept_and_dropped_are_all_that_celebamask_hq_has():
-    assert len(face_mask_files.KEPT) == 12
-    assert not set(face_mask_files.KEPT) & set(face_mask_files.DROPPED)
-    # 18 kinds of file, and the background, which has none.
-    assert len(face_mask_files.KEPT + face_mask_files.DROPPED) == 19
-
-
 def test_masks_of_another_size_are_resized(tmp_path):
-    source = image_folder(tmp_path / "images", named(*range(5)), shape=(16, 16))
+    source = image_folder(tmp_path / "images", named(*range(5)))
     name = source.names[0]
-    stem = int(name[:-4])
     # 512 pixels of mask for 1024 of image, and a part of yet another size.
-    write(tmp_path / f"masks/{stem:05d}_skin.png", block(2, 4, 2, 6, (8, 8)))
-    write(tmp_path / f"masks/{stem:05d}_nose.png", block(12, 16, 0, 16, (16, 16)))
+    stem = tmp_path / f"masks/{int(name[:-4]):05d}"
+    write(stem.with_name(f"{stem.name}_skin.png"), block(2, 4, 2, 6, (8, 8)))
+    write(stem.with_name(f"{stem.name}_nose.png"), block(12, 16, 0, 16))
     mask = face_of(source, tmp_path / "masks", name)
     assert mask.shape == (16, 16, 1)
-    expected = block(4, 8, 4, 12) | block(12, 16, 0, 16)
-    assert overlap(mask[..., 0], expected) > 0.9
+    assert overlap(mask[..., 0], block(4, 8, 4, 12) | block(12, 16, 0, 16)) > 0.9
     assert set(np.unique(mask)) == {0, 1}
 
 
@@ -164,7 +149,7 @@ def test_whole_masks_have_the_name_of_their_image(tmp_path):
     source = image_folder(tmp_path / "images", named(*"abcde"))
     for row, name in enumerate(source.names[:-1]):
         write(tmp_path / f"masks/{name}", block(row, row + 5, 0, 7))
-    finder = face_masks.build("files", source, folder=str(tmp_path / "masks"))
+    finder = build("files", source, folder=str(tmp_path / "masks"))
     masks = [finder(element) for element in source]
     assert masks[-1] is None
     for row, mask in enumerate(masks[:-1]):
@@ -177,7 +162,7 @@ def test_numbers_of_six_digits_are_not_those_of_celeba_hq(tmp_path):
     for number in range(5):
         write(tmp_path / f"masks/{number:05d}_skin.png", block(0, 9, 0, 9))
     with pytest.raises(FileNotFoundError, match="has no mask for any of the 4 images"):
-        face_masks.build("files", source, folder=str(tmp_path / "masks"))
+        build("files", source, folder=str(tmp_path / "masks"))
 
 
 def test_masks_in_folders_called_as_the_images_folders_are_told_apart(tmp_path):
@@ -191,7 +176,7 @@ def test_masks_in_folders_called_as_the_images_folders_are_told_apart(tmp_path):
         assert rows == (4 if name.startswith("a") else 9)
     (tmp_path / "masks/a").rename(tmp_path / "masks/c")
     with pytest.raises(ValueError, match="several masks for a/") as error:
-        face_masks.build("files", source, folder=str(tmp_path / "masks"))
+        build("files", source, folder=str(tmp_path / "masks"))
     assert "c/" in str(error.value) and "b/" in str(error.value)
 
 
@@ -216,8 +201,8 @@ def drawn(limit=6, size=32):
 
 @pytest.fixture
 def no_mediapipe(monkeypatch):
-    monkeypatch.setitem(sys.modules, "mediapipe", None)
-    monkeypatch.setitem(sys.modules, "mediapipe.python.solutions", None)
+    for module in ("mediapipe", "mediapipe.python.solutions"):
+        monkeypatch.setitem(sys.modules, module, None)
 
 
 def with_fields(source, *fields):
@@ -228,20 +213,13 @@ def with_fields(source, *fields):
 def test_auto_takes_the_best_that_there_is(tmp_path, no_mediapipe):
     source = image_folder(tmp_path / "images", named(*range(5)))
     write(tmp_path / "masks" / source.names[0], block(0, 9, 0, 9))
-    build = face_masks.build
-    files = build("auto", source, folder=str(tmp_path / "masks"))
-    assert files.description == "mask files in masks"
-    faces = drawn()
-    assert build("auto", faces).description == "the data set's own face masks"
-    landmarks = build("auto", with_fields(faces, "landmarks"))
+    found = build("auto", source, folder=str(tmp_path / "masks"))
+    assert found.description == "mask files in masks"
+    assert build("auto", drawn()).description == "the data set's own face masks"
+    landmarks = build("auto", with_fields(drawn(), "landmarks"))
     assert "approximate" in landmarks.description
-    with pytest.raises(ImportError, match=r"pip install \.\[face\]"):
+    with pytest.raises(ImportError, match=r"mediapipe 0\.10\.21.*pip install"):
         build("auto", source)
-
-
-def test_mediapipe_is_asked_for_only_where_it_is_used(no_mediapipe):
-    with pytest.raises(ImportError, match=r"mediapipe 0\.10\.21"):
-        face_masks.build("mediapipe", drawn())
 
 
 @pytest.mark.parametrize(
@@ -257,7 +235,7 @@ def test_mediapipe_is_asked_for_only_where_it_is_used(no_mediapipe):
 )
 def test_what_cannot_be_found_is_said_at_once(kind, options, error, words):
     with pytest.raises(error, match=words):
-        face_masks.build(kind, with_fields(drawn()), **options)
+        build(kind, with_fields(drawn()), **options)
 
 
 # A split
@@ -269,8 +247,8 @@ def decode(source, crop="none", size=32):
 
 def test_a_splits_own_masks_are_its_fields():
     split = decode(drawn())
-    finder = face_masks.build("own", split.source)
-    found = face_masks.find(split, finder, crop="none")
+    finder = build("own", split.source)
+    found = find(split, finder, crop="none")
     assert found.masks.shape == (6, 32, 32, 1) and found.masks.dtype == np.uint8
     np.testing.assert_array_equal(found.masks, split.fields["face_mask"])
     assert found.found.dtype == bool and found.found.all() and found.without == ()
@@ -279,8 +257,8 @@ def test_a_splits_own_masks_are_its_fields():
 
 def test_landmarks_are_those_after_crop_and_resize():
     split = decode(drawn(size=64), crop="48")
-    finder = face_masks.build("landmarks", split.source)
-    found = face_masks.find(split, finder, crop="48")
+    finder = build("landmarks", split.source)
+    found = find(split, finder, crop="48")
     agreement = [overlap(*pair) for pair in zip(found.masks, split.fields["face_mask"])]
     assert np.mean(agreement) > 0.75
 
@@ -291,15 +269,13 @@ def test_files_are_cropped_and_resized_as_their_images(tmp_path, crop, mask_scal
     """An image that is white where its mask is: the two must stay together."""
     face = block(5, 14, 2, 13, (20, 14))
     for number in range(5):
-        write(
-            tmp_path / f"images/{number}.png", np.stack([face * np.uint8(255)] * 3, 2)
-        )
+        write(tmp_path / f"images/{number}.png", np.stack([face] * 3, 2))
         mask = np.kron(face, np.ones([mask_scale] * 2, bool))
         write(tmp_path / f"masks/{number:05d}_skin.png", mask)
     source = sources.load("celeb_a_hq", "train", data_dir=str(tmp_path / "images"))
     split = decode(source, crop)
-    finder = face_masks.build("files", source, folder=str(tmp_path / "masks"))
-    found = face_masks.find(split, finder, crop=crop)
+    finder = build("files", source, folder=str(tmp_path / "masks"))
+    found = find(split, finder, crop=crop)
     white = split.images[..., :1] >= 128
     assert min(overlap(*pair) for pair in zip(found.masks, white)) > 0.95
 
@@ -318,8 +294,8 @@ def test_images_without_a_face_are_named_and_counted_and_the_rest_stay(
     (tmp_path / "images" / source.names[4]).write_bytes(b"")
     split = decode(source).part(0, 30)
     capsys.readouterr()
-    finder = face_masks.build("files", source, folder=str(masks))
-    found = face_masks.find(split, finder, crop="none")
+    finder = build("files", source, folder=str(masks))
+    found = find(split, finder, crop="none")
     expected = np.array([name in with_face for name in split.names])
     assert source.names[4] not in split.names
     np.testing.assert_array_equal(found.found, expected)
@@ -336,32 +312,27 @@ def test_images_without_a_face_are_named_and_counted_and_the_rest_stay(
 
 # MediaPipe
 
-needs_mediapipe = pytest.mark.skipif(
-    importlib.util.find_spec("mediapipe") is None,
-    reason="MediaPipe is not installed: pip install .[face]",
-)
 
-
-@needs_mediapipe
 def test_mediapipe_finds_drawn_faces_and_agrees_with_their_masks():
+    pytest.importorskip("mediapipe", reason="pip install .[face]")
     split = decode(drawn(size=256), size=64)
-    finder = face_masks.build("mediapipe", split.source)
+    finder = build("mediapipe", split.source)
     assert finder.description == "MediaPipe face mesh, face oval"
-    found = face_masks.find(split, finder, crop="none")
+    found = find(split, finder, crop="none")
     pairs = zip(found.masks[found.found], split.fields["face_mask"][found.found])
     agreement = [overlap(*pair) for pair in pairs]
     assert len(agreement) >= 5
     assert np.mean(agreement) > 0.75
 
 
-@needs_mediapipe
 def test_mediapipe_marks_the_larger_of_two_faces_and_none_in_noise():
-    finder = face_masks.build("mediapipe", drawn())
+    pytest.importorskip("mediapipe", reason="pip install .[face]")
+    finder = build("mediapipe", drawn())
     assert finder({"image": tiny.noise(1, 128)[0], "name": "noise"}) is None
-    large = draw.draw(2, size=256)
+    large = draw(2, size=256)
     image = np.zeros([256, 400, 3], np.uint8)
     image[:, 144:] = large["image"]
-    image[64:192, 8:136] = draw.draw(5, size=128)["image"]
+    image[64:192, 8:136] = draw(5, size=128)["image"]
     mask = finder({"image": image, "name": "two"})
     assert overlap(mask[:, 144:], large["face_mask"]) > 0.75
     assert not mask[:, :144].any()

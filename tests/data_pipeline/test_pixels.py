@@ -1,19 +1,20 @@
-"""Decoding, cropping, resizing and ranges."""
+"""Decoding, color profiles, cropping, resizing and ranges."""
 
 import io
 import os
 import stat
+import struct
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
+from PIL import Image, ImageCms
 
 from data_pipeline import pixels
 
 RNG = np.random.default_rng(0)
 NOISE = RNG.integers(0, 256, (20, 30, 3), np.uint8)
-SMOOTH = np.asarray(Image.fromarray(NOISE[:5, :7]).resize((61, 45), Image.BICUBIC))
+PICTURE = Image.fromarray(NOISE)
 
 
 def encoded(image, **options):
@@ -22,26 +23,34 @@ def encoded(image, **options):
     return buffer.getvalue()
 
 
-def test_lossless_rgb_is_returned_unchanged():
-    for options in ({"format": "PNG"}, {"format": "BMP"}):
-        data = encoded(Image.fromarray(NOISE), **options)
-        np.testing.assert_array_equal(pixels.decode(data, "x"), NOISE)
-    data = encoded(Image.fromarray(NOISE), format="WEBP", lossless=True)
-    np.testing.assert_array_equal(pixels.decode(data, "x"), NOISE)
+def decoded(image, **options):
+    return pixels.decode(encoded(image, **options), "x")
 
 
-def test_sixteen_bit_gray_is_scaled_not_clipped():
-    gray = np.array([[0, 257, 32768, 65535]], np.uint16)
-    image = pixels.decode(encoded(Image.fromarray(gray)), "x")
-    np.testing.assert_array_equal(image, [[[v] * 3 for v in (0, 1, 128, 255)]])
+def gray(values):
+    """Three equal channels."""
+    return np.asarray(values, np.uint8)[..., None].repeat(3, axis=-1)
 
 
-def test_gray_and_bilevel_become_equal_channels():
-    gray = pixels.decode(encoded(Image.fromarray(NOISE[..., 0])), "x")
-    np.testing.assert_array_equal(gray, NOISE[..., :1].repeat(3, axis=-1))
-    bits = NOISE[..., 0] > 127
-    image = pixels.decode(encoded(Image.fromarray(bits)), "x")
-    np.testing.assert_array_equal(image, bits[..., None].repeat(3, -1) * 255)
+# Decoding
+
+
+@pytest.mark.parametrize("form", ["PNG", "BMP", "TIFF", "WEBP"])
+def test_lossless_rgb_is_returned_unchanged(form):
+    np.testing.assert_array_equal(decoded(PICTURE, format=form, lossless=True), NOISE)
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [
+        (np.array([[0, 257, 32768, 65535]], np.uint16), [[0, 1, 128, 255]]),
+        (NOISE[..., 0], NOISE[..., 0]),
+        (NOISE[..., 0] > 127, (NOISE[..., 0] > 127) * 255),
+    ],
+    ids=["16 bits are scaled, not clipped", "8 bits", "bilevel"],
+)
+def test_gray_becomes_equal_channels(stored, expected):
+    np.testing.assert_array_equal(decoded(Image.fromarray(stored)), gray(expected))
 
 
 def test_transparency_is_laid_over_white():
@@ -49,19 +58,19 @@ def test_transparency_is_laid_over_white():
     for x, alpha in enumerate((0, 255, 51)):
         image.putpixel((x, 0), (100, 0, 0, alpha))
     expected = [[[255, 255, 255], [100, 0, 0], [224, 204, 204]]]
-    np.testing.assert_array_equal(pixels.decode(encoded(image), "x"), expected)
+    np.testing.assert_array_equal(decoded(image), expected)
     palette = Image.new("P", (2, 1))
     palette.putpalette([10, 20, 30, 40, 50, 60])
     palette.putpixel((1, 0), 1)
-    image = pixels.decode(encoded(palette, transparency=0), "x")
-    np.testing.assert_array_equal(image, [[[255, 255, 255], [40, 50, 60]]])
+    expected = [[[255, 255, 255], [40, 50, 60]]]
+    np.testing.assert_array_equal(decoded(palette, transparency=0), expected)
 
 
 def test_cmyk_jpeg_keeps_its_colors():
     color = (200, 60, 20)
     image = Image.new("RGB", (16, 16), color).convert("CMYK")
-    decoded = pixels.decode(encoded(image, format="JPEG", quality=95), "x")
-    assert np.abs(decoded.astype(int) - color).max() <= 4
+    image = decoded(image, format="JPEG", quality=95)
+    assert np.abs(image.astype(int) - color).max() <= 4
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -70,23 +79,16 @@ def test_orientation_is_applied(orientation):
     exif[0x0112] = orientation
     upright = np.zeros((2, 3, 3), np.uint8)
     upright[0, 0] = 255  # a mark in the upper left corner
-    stored = {
-        1: upright,
-        2: upright[:, ::-1],
-        3: upright[::-1, ::-1],
-        4: upright[::-1],
-        5: upright.swapaxes(0, 1),
-        6: np.rot90(upright, 1),
-        7: np.rot90(upright, 2).swapaxes(0, 1),
-        8: np.rot90(upright, -1),
-    }[orientation]
-    data = encoded(Image.fromarray(np.ascontiguousarray(stored)), exif=exif)
-    np.testing.assert_array_equal(pixels.decode(data, "x"), upright)
+    stored = [
+        *(upright, upright[:, ::-1], upright[::-1, ::-1], upright[::-1]),
+        *(upright.swapaxes(0, 1), np.rot90(upright, 1)),
+        *(np.rot90(upright, 2).swapaxes(0, 1), np.rot90(upright, -1)),
+    ][orientation - 1]
+    image = Image.fromarray(np.ascontiguousarray(stored))
+    np.testing.assert_array_equal(decoded(image, exif=exif), upright)
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b"not an image", encoded(Image.fromarray(NOISE))[:200]]
-)
+@pytest.mark.parametrize("data", [b"", b"not an image", encoded(PICTURE)[:200]])
 def test_damaged_image_is_an_error_that_names_it(data, tmp_path):
     with pytest.raises(pixels.UnreadableImageError, match=r"some/été\.png"):
         pixels.decode(data, "some/été.png")
@@ -100,7 +102,128 @@ def test_absent_and_enormous_images_are_errors(tmp_path, monkeypatch):
         pixels.read(tmp_path / "absent.png")
     monkeypatch.setattr(pixels, "MAX_PIXELS", 599)
     with pytest.raises(pixels.UnreadableImageError, match="30x20 is over the limit"):
-        pixels.decode(encoded(Image.fromarray(NOISE)), "x")
+        decoded(PICTURE)
+
+
+# Color profiles
+
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+# Red's primary under blue's name, and the other way round.
+SWAPPED = SRGB.replace(b"rXYZ", b"....", 1).replace(b"bXYZ", b"rXYZ", 1)
+SWAPPED = SWAPPED.replace(b"....", b"bXYZ", 1)
+
+
+def profile(space, connection, tags):
+    """The bytes of a profile, version 2.
+
+    Args:
+      space: Of the picture's numbers, four letters, as `connection`.
+      connection: The space that its tags lead to.
+      tags: Name -> contents.
+    """
+    table, body = struct.pack(">I", len(tags)), b""
+    for name, data in tags.items():
+        start = 128 + 4 + 12 * len(tags) + len(body)
+        table += struct.pack(">4sII", name, start, len(data))
+        body += data + bytes(-len(data) % 4)
+    head = struct.pack(
+        ">I4xI4s4s4s12x4s28x3i",
+        128 + len(table + body),
+        0x02100000,
+        b"prtr" if space == b"CMYK" else b"mntr",
+        space,
+        connection,
+        b"acsp",
+        *(round(value * 65536) for value in (0.9642, 1.0, 0.8249)),
+    )
+    return head.ljust(128, b"\0") + table + body
+
+
+WHITE = struct.pack(">4s4x3i", b"XYZ ", 63190, 65536, 54061)
+# Gray in proportion to the light.
+LINEAR_GRAY = profile(
+    b"GRAY", b"XYZ ", {b"wtpt": WHITE, b"kTRC": struct.pack(">4s4xIH", b"curv", 1, 256)}
+)
+
+
+def inks():
+    """A profile of inks: each of the four alone makes black; none, white."""
+    ramp = bytes(range(256))
+    grid = bytes([255, 128, 128] + [0, 128, 128] * 15)  # in Lab
+    matrix = struct.pack(">9i", *(65536 * int(i % 4 == 0) for i in range(9)))
+    lut = struct.pack(">4s4xBBBx", b"mft1", 4, 3, 2) + matrix
+    lut += ramp * 4 + grid + ramp * 3
+    return profile(b"CMYK", b"Lab ", {b"wtpt": WHITE, b"A2B0": lut})
+
+
+def test_colors_are_those_that_the_profile_means():
+    image = decoded(PICTURE, icc_profile=SWAPPED)
+    assert np.abs(image.astype(int) - NOISE[..., ::-1]).max() <= 2
+    webp = decoded(PICTURE, icc_profile=SWAPPED, format="WEBP", lossless=True)
+    np.testing.assert_array_equal(webp, image)
+    exif = Image.Exif()
+    exif[0x0112] = 3  # it is turned as well
+    turned = decoded(PICTURE, icc_profile=SWAPPED, exif=exif)
+    np.testing.assert_array_equal(turned, image[::-1, ::-1])
+
+
+def rounded_otherwise():
+    """sRGB's profile with another X of red's primary."""
+    entry = SRGB.index(b"rXYZ")
+    (place,) = struct.unpack(">I", SRGB[entry + 4 : entry + 8])
+    other = bytearray(SRGB)
+    other[place + 11] += 30  # of 65536
+    changed = ImageCms.profileToProfile(
+        PICTURE, io.BytesIO(bytes(other)), io.BytesIO(SRGB)
+    )
+    assert (np.asarray(changed) != NOISE).any()
+    return bytes(other)
+
+
+@pytest.mark.parametrize(
+    "icc",
+    [
+        *(SRGB, rounded_otherwise()),
+        # Damaged, or of another kind of picture.
+        *(b"no profile", SWAPPED[:60], SWAPPED[:200], SWAPPED[:-500], bytes(3000)),
+        *(SWAPPED[:128] + b"\xff" * 400, LINEAR_GRAY, inks()),
+    ],
+)
+def test_a_profile_that_changes_nothing(icc):
+    np.testing.assert_array_equal(decoded(PICTURE, icc_profile=icc), NOISE)
+
+
+def test_without_littlecms_nothing_changes(monkeypatch):
+    def fail(*args):
+        raise ImportError("The _imagingcms C module is not installed")
+
+    monkeypatch.setattr(ImageCms, "ImageCmsProfile", fail)
+    pixels._transform.cache_clear()
+    np.testing.assert_array_equal(decoded(PICTURE, icc_profile=SWAPPED), NOISE)
+    pixels._transform.cache_clear()
+
+
+def test_profiles_of_transparent_palette_gray_and_ink_pictures():
+    red = Image.new("RGBA", (2, 1), (255, 0, 0, 255))
+    red.putpixel((1, 0), (255, 0, 0, 0))
+    image = decoded(red, icc_profile=SWAPPED)
+    np.testing.assert_allclose(image, [[[0, 0, 255], [255, 255, 255]]], atol=2)
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([255, 0, 0])
+    image = decoded(palette, icc_profile=SWAPPED)
+    np.testing.assert_allclose(image, [[[0, 0, 255]]], atol=2)
+    light = Image.fromarray(np.array([[0, 55, 255]], np.uint8))
+    image = decoded(light, icc_profile=LINEAR_GRAY)
+    np.testing.assert_allclose(image, gray([[0, 128, 255]]), atol=2)
+    image = decoded(Image.fromarray(NOISE[..., 0]), icc_profile=SWAPPED)  # of colors
+    np.testing.assert_array_equal(image, gray(NOISE[..., 0]))
+    sheet = Image.new("CMYK", (32, 16), (0, 0, 0, 0))
+    sheet.paste((255, 0, 0, 0), (16, 0, 32, 16))
+    image = decoded(sheet, icc_profile=inks(), format="JPEG", quality=95)
+    assert image[:, :15].min() > 240 and image[:, 17:].max() < 15
+
+
+# Files
 
 
 def test_write_is_whole_or_absent(tmp_path, monkeypatch):
@@ -122,6 +245,9 @@ def test_write_is_whole_or_absent(tmp_path, monkeypatch):
     assert [file.name for file in path.parent.iterdir()] == ["a.png"]
 
 
+# Crop and resize
+
+
 def test_crop_box():
     assert pixels.crop_box(218, 178, "none") == (0, 0, 178, 218)
     assert pixels.crop_box(218, 178, "center") == (0, 20, 178, 198)
@@ -136,7 +262,7 @@ def blob(height, width, x, y):
     """A smooth spot around (x, y), as an image."""
     rows, columns = np.mgrid[:height, :width]
     spot = np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * 6.0**2))
-    return (spot[..., None].repeat(3, -1) * 255).round().astype(np.uint8)
+    return gray((spot * 255).round())
 
 
 @pytest.mark.parametrize("crop", ["center", "none", "90"])
@@ -144,19 +270,13 @@ def blob(height, width, x, y):
 def test_fit_moves_landmarks_and_face_mask_with_the_picture(crop, size):
     x, y = 70.0, 58.0
     image = blob(150, 120, x, y)
-    fitted = pixels.fit(
-        {
-            "image": image,
-            "name": "n",
-            "landmarks": np.array([[x, y]] * 5, np.float32),
-            "face_mask": (image[..., :1] > 127).astype(np.uint8),
-        },
-        size=size,
-        crop=crop,
-    )
+    element = {
+        "image": image,
+        "landmarks": np.array([[x, y]] * 5, np.float32),
+        "face_mask": (image[..., :1] > 127).astype(np.uint8),
+    }
+    fitted = pixels.fit(element, size=size, crop=crop)
     assert fitted["image"].shape == (size, size, 3)
-    assert fitted["face_mask"].shape == (size, size, 1)
-    assert set(np.unique(fitted["face_mask"])) == {0, 1}
     assert fitted["landmarks"].dtype == np.float32
     # The center of the spot's brightness, against where the landmark went.
     weights = fitted["image"][..., 0].astype(float)
@@ -169,7 +289,8 @@ def test_fit_moves_landmarks_and_face_mask_with_the_picture(crop, size):
     assert (bright != fitted["face_mask"]).sum() <= 0.15 * bright.sum()
 
 
-def test_fit_changes_nothing_where_nothing_changes():
+@pytest.mark.parametrize("crop", ["center", "none", "20"])
+def test_fit_changes_nothing_where_nothing_changes(crop):
     element = {
         "image": NOISE[:20, :20],
         "name": "n",
@@ -177,12 +298,10 @@ def test_fit_changes_nothing_where_nothing_changes():
         "face_mask": (NOISE[:20, :20, :1] > 127).astype(np.uint8),
         "attributes": np.array([True, False]),
     }
-    for crop in ("center", "none", "20"):
-        fitted = pixels.fit(element, size=20, crop=crop)
-        for key in ("image", "face_mask", "attributes"):
-            np.testing.assert_array_equal(fitted[key], element[key])
-        np.testing.assert_allclose(fitted["landmarks"], element["landmarks"], atol=1e-5)
-        assert fitted["name"] == "n"
+    fitted = pixels.fit(element, size=20, crop=crop)
+    marks = fitted.pop("landmarks"), element.pop("landmarks")
+    np.testing.assert_allclose(*marks, atol=1e-5)
+    tf.nest.map_structure(np.testing.assert_array_equal, fitted, element)
 
 
 def test_resize_is_antialiased():
@@ -191,18 +310,18 @@ def test_resize_is_antialiased():
     assert np.ptp(pixels.resize(stripes, 16, 16).astype(int)) < 40
 
 
-def test_ranges_are_inverses_for_every_byte():
+# Ranges
+
+
+def test_ranges_are_inverses_for_every_byte_and_clip():
     every = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
     unit, signed = pixels.bytes_to_unit(every), pixels.bytes_to_signed(every)
     assert (unit.dtype, signed.dtype) == (tf.float32, tf.float32)
-    assert (float(tf.reduce_min(unit)), float(tf.reduce_max(unit))) == (0.0, 1.0)
-    assert (float(tf.reduce_min(signed)), float(tf.reduce_max(signed))) == (-1.0, 1.0)
+    for image, low in ((unit, 0.0), (signed, -1.0)):
+        assert (image.numpy().min(), image.numpy().max()) == (low, 1.0)
     np.testing.assert_array_equal(pixels.unit_to_bytes(unit), every)
     back = pixels.unit_to_bytes(pixels.signed_to_unit(signed))
     np.testing.assert_array_equal(back, every)
-
-
-def test_values_outside_the_range_are_clipped():
     wild = tf.constant([-3.0, 3.0])
     np.testing.assert_array_equal(pixels.unit_to_bytes(wild), [0, 255])
     np.testing.assert_array_equal(pixels.signed_to_unit(wild), [0.0, 1.0])

@@ -11,6 +11,7 @@ from tensorflow_datasets.core import dataset_info
 from data_pipeline import sources
 from data_pipeline.datasets import celeba
 
+PARTS = {"train": range(10, 15), "validation": range(20, 23), "test": range(30, 32)}
 PEOPLE = ["ana", "ana", "bo", "chen", "chen", "dee", "eva", "fu", "gus", "hal"]
 
 
@@ -66,11 +67,7 @@ def root(tmp_path_factory):
             "attributes": {key: np.bool_ for key in celeba.ATTRIBUTES},
             "landmarks": {key: np.int64 for key in celeba.LANDMARKS},
         },
-        {
-            "train": [face(value) for value in range(10, 15)],
-            "validation": [face(value) for value in range(20, 23)],
-            "test": [face(value) for value in range(30, 32)],
-        },
+        {split: [face(value) for value in values] for split, values in PARTS.items()},
     )
     people = [{"label": who, "image": image(k)} for k, who in enumerate(PEOPLE)]
     prepare(
@@ -97,19 +94,14 @@ def load(root, name, split, **options):
 
 @pytest.mark.parametrize("below", ["", "celeb_a", "celeb_a/2.1.0"])
 def test_celeb_a_keeps_its_partition_and_annotations(root, below):
-    for split, first, count in (
-        ("train", 10, 5),
-        ("validation", 20, 3),
-        ("test", 30, 2),
-    ):
+    for split, values in PARTS.items():
         source = load(root / below, "celeb_a", split)
-        assert len(source) == count
+        assert len(source) == len(values)
         assert source.info.split_counts == {"train": 5, "validation": 3, "test": 2}
         assert source.fields == ("attributes", "landmarks")
-        for number, element in enumerate(source):
-            value = first + number
+        for value, name, element in zip(values, source.names, source):
             np.testing.assert_array_equal(element["image"], image(value))
-            assert element["name"] == source.names[number]
+            assert element["name"] == name
             expected = np.full(40, value % 2 == 0)
             expected[-1] = value % 3 == 0  # Young
             np.testing.assert_array_equal(element["attributes"], expected)

@@ -199,7 +199,7 @@ def test_the_terms_are_those_that_the_data_sets_say():
     info = lfw._info({}, "")
     assert (title, terms.replace("LFW is ", "").replace(" on it", "")) == (
         info.title,
-        info.licence,
+        info.license,
     )
     drawn = sources.load("faces", "test", data_dir="", seed=0, limit=1, size=32).info
-    assert pack_model._DATA["faces"] == (drawn.title, drawn.licence)
+    assert pack_model._DATA["faces"] == (drawn.title, drawn.license)

@@ -1,4 +1,4 @@
-"""Generalized divisive normalization: tensorflow-compression's numbers, savable."""
+"""GDN beside tensorflow-compression's; quantization; the factorized prior."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,7 @@ import tensorflow as tf
 import tensorflow_compression as tfc
 
 from models import compression
+from models.compression import FactorizedPrior, Quantization
 
 CHANNELS = 5
 
@@ -60,24 +61,13 @@ class TestNumbers:
             expected[..., i] = x[..., i] * (weighed if inverse else 1 / weighed)
         np.testing.assert_allclose(layer(features()), expected, rtol=1e-5)
 
-    def test_float32_under_every_precision(self, inverse):
-        expected = built(compression.GDN(inverse), 2)(features())
-        tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
-        result = built(compression.GDN(inverse), 2)(features())
-        assert result.dtype == tf.float32
-        np.testing.assert_array_equal(result, expected)
-        low = built(compression.GDN(inverse), 2)(tf.cast(features(), tf.bfloat16))
-        assert low.dtype == tf.float32
 
-    def test_a_saved_layer_computes_the_same(self, inverse, tmp_path):
-        image = tf.keras.Input([None, None, CHANNELS])
-        model = tf.keras.Model(image, built(compression.GDN(inverse), 3)(image))
-        for path in (str(tmp_path / "model.keras"), str(tmp_path / "saved_model")):
-            model.save(path)
-            loaded = tf.keras.models.load_model(path, compile=False)
-            assert isinstance(loaded.layers[-1], compression.GDN)
-            assert loaded.layers[-1].inverse == inverse
-            np.testing.assert_array_equal(loaded(features()), model(features()))
+def test_float32_under_every_precision():
+    expected = built(compression.GDN(), 2)(features())
+    tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    for inputs in (features(), tf.cast(features(), tf.bfloat16)):
+        assert built(compression.GDN(), 2)(inputs).dtype == tf.float32
+    np.testing.assert_array_equal(built(compression.GDN(), 2)(features()), expected)
 
 
 def test_it_starts_as_tensorflow_compressions():
@@ -110,3 +100,45 @@ def test_weights_below_their_bounds_move_only_up(name):
         gradients.append(tape.gradient(loss, weight).numpy())
     assert (gradients[0] == 0).all()
     assert (gradients[1] < 0).all()
+
+
+class TestQuantization:
+    latents = np.float32([0.5, 1.5, -0.4, 2.6]).reshape(1, 1, 1, 4)
+
+    def test_it_rounds_ties_to_even(self):
+        rounded = Quantization()([self.latents, [[0, 0]]])
+        np.testing.assert_array_equal(np.ravel(rounded), [0, 2, 0, 3])
+
+    def test_in_training_it_adds_noise_that_the_key_decides(self):
+        layer, many = Quantization(), np.zeros([2, 50, 50, 4], np.float32)
+        one, same, other = (
+            layer([many, [[seed, 1], [9, 9]]], training=True).numpy()
+            for seed in (1, 1, 2)
+        )
+        np.testing.assert_array_equal(one, same)
+        assert not np.array_equal(one, other)
+        assert -0.5 <= one.min() < -0.49 and 0.49 < one.max() < 0.5
+        np.testing.assert_allclose(one.std(), 12**-0.5, rtol=0.02)
+
+    def test_noise_has_a_gradient(self):
+        latents = tf.constant(self.latents)
+        with tf.GradientTape() as tape:
+            tape.watch(latents)
+            noisy = Quantization()([latents, [[0, 0]]], training=True)
+        np.testing.assert_array_equal(
+            tape.gradient(noisy, latents), np.ones([1, 1, 1, 4])
+        )
+
+
+class TestFactorizedPrior:
+    def test_its_bits_are_those_of_a_range_coder(self):
+        tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+        prior = FactorizedPrior()
+        rng = np.random.default_rng(0)
+        latents = np.round(rng.normal(0, 2, [3, 40, 40, 4])).astype(np.float32)
+        bits = prior(latents)
+        assert bits.shape == (3,) and bits.dtype == tf.float32
+        coded = prior.entropy_model().compress(latents).numpy()
+        for estimated, string in zip(bits.numpy() / 8, coded):
+            assert abs(len(string) - estimated) < 64 + 0.02 * estimated
+        assert len(prior.trainable_weights) >= 8

@@ -30,11 +30,7 @@ def model(shape, *stack):
         ((8, 6, 3), compression.GDN(), 8 * 6 * 3 * 3),
         ((7,), layers.Dense(5), 7 * 5),
         ((4, 7), layers.Dense(5), 4 * 7 * 5),
-        (
-            (9, 3),
-            layers.EinsumDense("bpc,pqc->bqc", output_shape=(4, 3)),
-            9 * 4 * 3,
-        ),
+        ((9, 3), layers.EinsumDense("bpc,pqc->bqc", output_shape=(4, 3)), 9 * 4 * 3),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, layers.Layer) else "",
 )
@@ -43,16 +39,12 @@ def test_one_layer(shape, layer, expected):
 
 
 def test_biases_norms_activations_and_resizing_are_free():
-    free = [
-        layers.BatchNormalization(),
-        layers.LeakyReLU(),
-        layers.UpSampling2D(),
-        layers.MaxPool2D(),
-    ]
-    assert cost.multiply_adds(model((8, 8, 3), *free)) == 0
-    with_bias = model((8, 8, 3), layers.Conv2D(4, 1, use_bias=True))
-    without = model((8, 8, 3), layers.Conv2D(4, 1, use_bias=False))
-    assert cost.multiply_adds(with_bias) == cost.multiply_adds(without)
+    free = [layers.BatchNormalization(), layers.LeakyReLU(), layers.UpSampling2D()]
+    assert cost.multiply_adds(model((8, 8, 3), *free, layers.MaxPool2D())) == 0
+    with_bias, without = (layers.Conv2D(4, 1, use_bias=bias) for bias in (True, False))
+    assert cost.multiply_adds(model((8, 8, 3), with_bias)) == cost.multiply_adds(
+        model((8, 8, 3), without)
+    )
 
 
 def test_models_within_models_are_counted():

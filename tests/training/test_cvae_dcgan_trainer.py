@@ -1,4 +1,4 @@
-"""The auto-encoder that answers a discriminator, and what is watched of that."""
+"""The adversarial autoencoder trainer, and what it reports of its discriminator."""
 
 import numpy as np
 import pytest
@@ -73,22 +73,6 @@ def batch(count=4):
     return next(iter(batches))
 
 
-def moved(built, before):
-    return not all(np.array_equal(a, b) for a, b in zip(before, built.get_weights()))
-
-
-def test_both_networks_learn():
-    built = trainer()
-    autoencoder_weights, discriminator = (
-        built.autoencoder.get_weights(),
-        built.discriminator.get_weights(),
-    )
-    built.train_step(batch())
-    assert moved(built.autoencoder, autoencoder_weights)
-    assert moved(built.discriminator, discriminator)
-    assert int(built.steps) == 1
-
-
 def test_the_step_is_that_of_both_gradients_at_one_point():
     built, (inputs, target) = trainer(), batch()
     with tf.GradientTape(persistent=True) as tape:
@@ -100,15 +84,16 @@ def test_the_step_is_that_of_both_gradients_at_one_point():
         g_loss = tf.reduce_mean(
             10 * losses.l1(target, image) + losses.cross_entropy_to(fake, 1.0)
         )
+    networks = (built.autoencoder, built.discriminator)
     expected = [
         [w - 1e-2 * tape.gradient(loss, w) for w in network.trainable_variables]
-        for network, loss in (
-            (built.autoencoder, g_loss),
-            (built.discriminator, d_loss),
-        )
+        for network, loss in zip(networks, (g_loss, d_loss))
     ]
+    before = [network.get_weights() for network in networks]
     built.train_step((inputs, target))
-    for network, weights in zip((built.autoencoder, built.discriminator), expected):
+    assert int(built.steps) == 1
+    for network, weights, old in zip(networks, expected, before):
+        assert max(abs(a - b).max() for a, b in zip(network.get_weights(), old)) > 1e-5
         for weight, wanted in zip(network.trainable_variables, weights):
             np.testing.assert_allclose(weight, wanted, atol=1e-6)
 
@@ -158,27 +143,14 @@ def test_what_is_watched_is_what_the_discriminator_thinks():
         name: float(value) for name, value in built.train_step((inputs, target)).items()
     }
     assert set(WATCHED) < set(report)
-    expected = np.mean(np.log(1 / (1 + np.exp(-real))))
-    assert report["watched_log_real"] == pytest.approx(expected, rel=1e-4)
-    expected = np.mean(np.log(1 - 1 / (1 + np.exp(-fake))))
-    assert report["watched_log_fake"] == pytest.approx(expected, rel=1e-4)
-    expected = np.mean(np.log(1 / (1 + np.exp(-fake))))
-    assert report["watched_log_d_fake"] == pytest.approx(expected, rel=1e-4)
-    assert report["watched_accuracy"] == pytest.approx(
-        (np.mean(real > 0) + np.mean(fake < 0)) / 2
-    )
-    # What is lost is what is not believed.
-    assert report["d_real"] == pytest.approx(-report["watched_log_real"], rel=1e-4)
+    d_real, d_fake = (1 / (1 + np.exp(-logits)) for logits in (real, fake))
+    expected = {
+        "watched_log_real": np.log(d_real),
+        "watched_log_fake": np.log(1 - d_fake),
+        "watched_log_d_fake": np.log(d_fake),
+        "watched_accuracy": ((real > 0) * 0.5 + (fake < 0) * 0.5),
+        "d_real": -np.log(d_real),
+    }
+    for name, values in expected.items():
+        assert report[name] == pytest.approx(np.mean(values), rel=1e-4)
     assert report["watched_gradient_norm"] > 0
-
-
-def test_a_discriminator_that_knows_nothing_is_at_ln_2():
-    built, data = trainer(), batch()
-    built.discriminator.set_weights(
-        [np.zeros_like(w) for w in built.discriminator.get_weights()]
-    )
-    report = built.train_step(data)
-    assert float(report["watched_log_real"]) == pytest.approx(-np.log(2), rel=1e-5)
-    assert float(report["d_real"] + report["d_fake"]) == pytest.approx(
-        2 * np.log(2), rel=1e-5
-    )
