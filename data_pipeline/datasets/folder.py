@@ -86,7 +86,7 @@ def whole(data_dir: str) -> elements.Source:
         name="folder",
         title=f"the folder {root.resolve().name}",
         split_counts={"train": len(names)},
-        licence="whatever the images' own terms are",
+        license="whatever the images' own terms are",
         citation="",
         homepage="",
         notes=f"{len(names):,} images, all of them; read {part.resolve()}",
