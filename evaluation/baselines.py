@@ -47,13 +47,7 @@ def mean_face(mean_image: np.ndarray) -> Restorer:
     Each channel of the mean image is shifted by the offset that fits the known pixels
     at the hole's edge best (least squares). PSNR in the hole on LFW (512 faces, center
     hole): 14.3 dB; 13.7 with an offset fitted to all known pixels, 12.9 with a gain as
-    well, 14.2 without a fit.
-
-    Args:
-      mean_image: float32 [H, W, 3] in [0, 1].
-
-    Returns:
-      A restorer of images of mean_image's size; others are a ValueError.
+    well, 14.2 without a fit. Images must have the size of mean_image.
     """
     mean_image = np.asarray(mean_image, np.float32)
 
@@ -73,11 +67,7 @@ def mean_face(mean_image: np.ndarray) -> Restorer:
 
 
 def telea(radius: float = 3) -> Restorer:
-    """OpenCV's fast-marching inpainting (Telea 2004) of the 8-bit image.
-
-    Args:
-      radius: Of the neighborhood used for each pixel, in pixels.
-    """
+    """OpenCV's fast-marching inpainting (Telea 2004); radius in pixels."""
     return _opencv(radius, cv2.INPAINT_TELEA)
 
 
@@ -87,6 +77,8 @@ def navier_stokes(radius: float = 3) -> Restorer:
 
 
 def _opencv(radius: float, method: int) -> Restorer:
+    """Inpaints the 8-bit image."""
+
     def fill(image, known):
         missing = (~known).astype(np.uint8)
         levels = pixels.unit_to_bytes(image).numpy()

@@ -48,11 +48,8 @@ class Usage:
 def measure(mean: np.ndarray, log_variance: np.ndarray) -> Usage:
     """Measures an encoder's output for N images.
 
-    The KL divergence of N(m, v) from N(0, 1) is (m² + v - 1 - ln v) / 2.
-
-    Args:
-      mean: [N, L], N >= 2.
-      log_variance: [N, L], ln v.
+    The KL divergence of N(m, v) from N(0, 1) is (m² + v - 1 - ln v) / 2. `mean` and
+    `log_variance` are [N, L] with N >= 2.
 
     Raises:
       ValueError: If the shapes differ, or a value is NaN or infinite.

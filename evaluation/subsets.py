@@ -24,16 +24,13 @@ def by_group(
 
     Args:
       evaluation: The values of N images.
-      groups: {group: bool [N]}; groups may overlap and need not cover the set.
+      groups: {group: bool [N]}; groups may overlap.
       keys: As in `summarize`.
       minimum: Smaller groups are left out and listed.
 
     Returns:
       {"groups": {group: {"count": images, "summary": as `summarize`}},
        "left_out": {group: images}, "minimum": minimum}.
-
-    Raises:
-      ValueError: If a group is not as long as the evaluation.
     """
     result = {"groups": {}, "left_out": {}, "minimum": minimum}
     for group, where in groups.items():

@@ -106,10 +106,7 @@ def markdown_table(
 ) -> Markdown:
     """A table of GitHub-flavored Markdown; columns of numbers are right-aligned.
 
-    Args:
-      columns: Titles; text is escaped unless it is `Markdown`.
-      rows: Cells, as many as columns.
-      digits: See `Table`.
+    Text is escaped unless it is `Markdown`. For the arguments see `Table`.
     """
     Table("", columns, rows)  # checks the widths
     numeric = numeric_columns(columns, rows)
@@ -189,7 +186,7 @@ def results_table(
 
     Args:
       summary: From `bootstrap.summarize`, or the "summary" of results.json.
-      restorers: Rows; one that was not measured shows dashes.
+      restorers: Rows; dashes where there is no value.
       keys: Columns, such as "hole/l1_percent".
       labels: Display names of restorers.
     """
@@ -259,12 +256,9 @@ def text(value) -> str:
 
 
 def joined(tables: Iterable[Mapping]) -> list[Table]:
-    """Joins the tables of several reports that have the same key and columns.
+    """Joins the tables of several results.json that have the same key and columns.
 
     Equal rows, such as those of a baseline, are kept once; ours come first.
-
-    Args:
-      tables: From results.json. The first cell of a row names what it is about.
     """
     rows: dict[tuple, dict[tuple, str]] = {}
     first: dict[tuple, Mapping] = {}

@@ -122,11 +122,7 @@ def available() -> dict[str, ImageFormat]:
 
 
 def sweep(*names: str) -> dict[str, dict[str, FormatCodec]]:
-    """Every quality of available formats: {"JPEG": {"JPEG, quality 1": codec}}.
-
-    Args:
-      *names: Of formats; all by default.
-    """
+    """Every quality of some or all formats: {"JPEG": {"JPEG, quality 1": codec}}."""
     return {
         name: {f"{name}, quality {q}": form.at(q) for q in form.qualities}
         for name, form in available().items()

@@ -45,13 +45,9 @@ class Codec(Protocol):
 def codec_round_trip(
     codec: Codec, images: np.ndarray, names: Sequence[str], *, parallel: bool = False
 ) -> RoundTrip:
-    """Compresses and decompresses images.
+    """Compresses and decompresses images, uint8 [N, S, S, 3].
 
-    Args:
-      codec: Any.
-      images: uint8 [N, S, S, 3].
-      names: Of the N images.
-      parallel: Whether threads share the codec, which makes Pillow's formats faster.
+    With `parallel` threads share the codec, which makes Pillow's formats faster.
 
     Raises:
       ValueError: If the codec fails on an image or returns another shape.
@@ -105,7 +101,7 @@ def network_round_trip(
     Args:
       restore: inputs -> float32 [B, S, S, 3] in [0, 1].
       batches: Of (inputs, target), in the order of the images.
-      length: Bytes of the representation between encoder and decoder.
+      length: Bytes that encoder and decoder exchange.
     """
     for inputs, _ in batches:
         restored = np.asarray(restore(inputs), np.float32)

@@ -28,21 +28,14 @@ _LEAST_DIFFERENCE = 1e-10  # caps an MS-SSIM of 1, as `PSNR_CAP_DB` does a PSNR
 
 
 class RateCurve:
-    """Rates and qualities of a codec's settings, given in any order.
+    """Rates, above 0, and qualities of a codec's settings, given in any order.
 
     Of two settings of equal quality the one with the lower rate counts. A setting that
     another one beats in both rate and quality stays on the curve.
 
-    Args:
-      rates: Of K settings, in any unit, above 0.
-      qualities: Of the same settings; higher is better.
-
     Attributes:
       rates: float64, in the order of `qualities`.
       qualities: float64, increasing.
-
-    Raises:
-      ValueError: If the shapes differ, or a number is out of range or not finite.
     """
 
     def __init__(self, rates, qualities):
@@ -116,16 +109,9 @@ def bd_rates(
     """BD-rates of our codec against others, with bootstrap intervals over images.
 
     All curves are computed anew for each draw of `evaluation.bootstrap`. Draws in which
-    two curves do not overlap are left out.
-
-    Args:
-      evaluation: With "file/bits_per_pixel" and `key` of every setting.
-      ours: The settings of our codec; restorers of the evaluation.
-      others: {codec: its settings}.
-      key: The quality.
-      confidence: Of the interval.
-      resamples: Bootstrap draws.
-      seed: Of the draws.
+    two curves do not overlap are left out. `ours` are the settings of our codec, which
+    are restorers of the evaluation; `others` is {codec: its settings}; the quality is
+    `key`. The options are those of `bootstrap.summarize`.
 
     Returns:
       {codec: {"mean", "low", "high": percent; "count": images; "from", "to": overlap in

@@ -240,7 +240,7 @@ def typical_images(
             quality, file = form.nearest(image, len(data))
             images.append((_label(f"{name} {quality}", file), form.decode(file)))
         rows.append({"name": split.names[index], "note": "", "images": images})
-    return setting, {"Typical images at about equal bytes": rows}
+    return setting, {"Typical faces at about equal bytes": rows}
 
 
 def low_rate_setting(found: Comparison) -> str:

@@ -140,14 +140,7 @@ CONVOLUTIONS = {
 
 
 def load(path: str | os.PathLike) -> LPIPS:
-    """Loads the `.npz` that `convert` writes.
-
-    Args:
-      path: A file with conv1_w..conv5_w (HWIO), conv1_b..conv5_b and lin1..lin5.
-
-    Raises:
-      ValueError: a key is missing or has another shape.
-    """
+    """Loads the `.npz` that `convert` writes; a ValueError if it is another one."""
     with np.load(path) as file:
         weights = {key: file[key] for key in file.files}
     _check(weights, path)
@@ -155,16 +148,10 @@ def load(path: str | os.PathLike) -> LPIPS:
 
 
 def resolve(path: str) -> pathlib.Path | None:
-    """Finds the weights file: the given one, else the cached one, else None.
-
-    Args:
-      path: Value of the flag --lpips_weights; empty where it is not given.
-
-    Returns:
-      An existing file; None if there is none, and reports then leave LPIPS out.
+    """Finds the weights file: that of --lpips_weights, else the cached one, else None.
 
     Raises:
-      FileNotFoundError: a path is given and nothing is there.
+      FileNotFoundError: a path is given and does not exist.
     """
     if path:
         given = pathlib.Path(path).expanduser()

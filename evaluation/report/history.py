@@ -98,11 +98,7 @@ def overlaid(
     """Charts of several runs, one for each metric and loss.
 
     The terms of the generator's loss are summed, and those of the discriminator's;
-    other losses have a chart each.
-
-    Args:
-      histories: {run: columns}, from `read`.
-      headline: As in `learning`.
+    other losses have a chart each. `histories` is {run: columns}.
     """
     names = list(dict.fromkeys(name for h in histories.values() for name in h))
     charts: dict[str, tuple[str, str, list[str]]] = {}  # slug -> title, y, columns

@@ -359,40 +359,34 @@ class TestLittleData:
 
 
 class TestReading:
-    MASKS = (
-        "Masks: a hull. 1,002 of 2,000 test images have none and are left out of the"
-    )
+    MASKS = "Masks: a hull. 1,002 of 2,000 test images have none and are left out of "
 
-    @pytest.mark.parametrize(
-        ("caption", "key"),
-        [
-            ("Attributes that a judge tells rightly, over 5 faces", "attributes"),
-            ("Bytes a file at equal MS-SSIM", "bytes_at_equal_quality"),
-            ("Files of 64×64 pixels, setting by setting", "codec_settings"),
-            ("What the latents carry, over 9 images", "latents"),
-            ("Table 1, measured and published", "table_1"),
-            ("Another", ""),
-        ],
-    )
-    def test_tables_of_earlier_reports_get_keys(self, tmp_path, caption, key):
-        """Their captions are those of commit 43593ac."""
-        old = {"statements": ["x", f"{self.MASKS} masked rows."]}
-        old["tables"] = [{"caption": caption, "columns": ["x"], "rows": []}]
-        (tmp_path / "results.json").write_text(json.dumps(old))
-        found = report.read(tmp_path / "results.json")
-        (table,) = found["tables"]
-        assert table["key"] == key
-        masks = {"description": "a hull", "images": 2000, "without_face": 1002}
-        assert found["data"] == {"face_masks": masks}
-
-    def test_tables_of_new_reports_keep_theirs(self, tmp_path):
-        caption = "What the latents carry"
-        made = [tables.Table(caption, ["x"], [], key=key) for key in ("mine", "")]
-        said = f"{self.MASKS} masked rows."
+    @pytest.mark.parametrize("new", [True, False])
+    def test_earlier_reports_get_the_keys_of_new_ones(self, tmp_path, new):
+        """Captions and sentence are those from before there were keys."""
+        captions = {
+            "Attributes that a judge tells rightly, over 5 faces": "attributes",
+            "Bytes a file at equal MS-SSIM": "bytes_at_equal_quality",
+            "Files of 64×64 pixels, setting by setting": "codec_settings",
+            "What the latents carry, over 9 images": "latents",
+            "Table 1, measured and published": "table_1",
+            "Another": "",
+        }
+        made = [tables.Table(caption, ["x"], [], key="mine") for caption in captions]
+        said = f"{self.MASKS}the masked rows."
         written_page(tmp_path, "T", {}, tables=made, statements=[said], data={"a": 1})
-        found = report.read(tmp_path / "results.json")
-        assert [table["key"] for table in found["tables"]] == ["mine", ""]
-        assert found["data"] == {"a": 1}
+        path = tmp_path / "results.json"
+        if not new:
+            old = json.loads(path.read_text())
+            del old["data"]
+            for table in old["tables"]:
+                del table["key"]
+            path.write_text(json.dumps(old))
+        found = report.read(path)
+        keys = [table["key"] for table in found["tables"]]
+        assert keys == (["mine"] * 6 if new else list(captions.values()))
+        masks = {"description": "a hull", "images": 2000, "without_face": 1002}
+        assert found["data"] == ({"a": 1} if new else {"face_masks": masks})
 
 
 class TestTables:

@@ -1,8 +1,7 @@
-"""VIF against two other implementations, and by what it promises."""
+"""VIF against another implementation, and by what it promises."""
 
 import numpy as np
 import pytest
-import scipy.signal
 
 from evaluation.metrics.vif import MINIMUM_SIZE, vif
 
@@ -64,40 +63,9 @@ def one(target, restored):
     return vif(*pair).numpy()[0]
 
 
-def slow(target, restored):
-    """One channel in 0..255, step by step as the authors' release, in float64."""
-    x, y, kept, available = target.astype("d"), restored.astype("d"), 0.0, 0.0
-    for scale in range(1, 5):
-        taps = 2 ** (5 - scale) + 1
-        offsets = np.arange(taps) - taps // 2
-        window = np.exp(-(offsets**2) / (2 * (taps / 5) ** 2))
-        window = np.outer(window, window) / window.sum() ** 2
-
-        def mean(z, window=window):
-            return scipy.signal.convolve2d(z, window, mode="valid")
-
-        if scale > 1:
-            x, y = mean(x)[::2, ::2], mean(y)[::2, ::2]
-        xx, yy = (np.maximum(mean(z * z) - mean(z) ** 2, 0) for z in (x, y))
-        xy = mean(x * y) - mean(x) * mean(y)
-        gain = xy / (xx + 1e-10)
-        noise = yy - gain * xy
-        for flat, value in ((xx < 1e-10, yy), (yy < 1e-10, 0 * yy), (gain < 0, yy)):
-            noise = np.where(flat, value, noise)
-            gain = np.where(flat, 0, gain)
-        xx = np.where(xx < 1e-10, 0, xx)
-        noise = np.maximum(noise, 1e-10)
-        kept += np.log10(1 + gain**2 * xx / (noise + 2)).sum()
-        available += np.log10(1 + xx / 2).sum()
-    return kept / available
-
-
 @pytest.mark.parametrize("name", cases())
 def test_it_is_the_authors_measure(name):
-    target, restored = cases()[name]
-    expected = np.mean([slow(target[..., c], restored[..., c]) for c in range(3)])
-    assert one(target, restored) == pytest.approx(expected, abs=1e-6)
-    assert expected == pytest.approx(SEWAR[name], abs=1e-9)
+    assert one(*cases()[name]) == pytest.approx(SEWAR[name], abs=1e-6)
 
 
 def test_equal_images_have_one_and_a_batch_is_measured_image_by_image():
@@ -129,8 +97,10 @@ def test_a_constant_channel_of_the_target_is_left_out():
         flat = np.full((50, 50, 3), level, np.uint8)
         assert np.isnan(one(flat, flat)) and np.isnan(one(flat, picture(50, 50)))
     image[..., 1] = 201
-    expected = np.mean([slow(image[..., c], restored[..., c]) for c in (0, 2)])
-    assert one(image, restored) == pytest.approx(expected, abs=1e-6)
+    alone = [
+        one(*(x[..., [c] * 3] for x in (image, restored))) for c in (0, 2)
+    ]  # a channel as a gray picture
+    assert one(image, restored) == pytest.approx(np.mean(alone), abs=1e-6)
 
 
 def test_values_outside_are_clipped_and_smaller_images_refused():
