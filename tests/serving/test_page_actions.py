@@ -202,36 +202,20 @@ def test_interpolation_goes_from_one_face_to_the_other():
     assert not np.array_equal(faces[1], faces[2])
 
 
-class TestTables:
-    @pytest.fixture
-    def table(self, tools):
-        widgets = pytest.importorskip("serving.page.widgets", reason="needs extra app")
-        return lambda rows, **options: widgets.table(rows, tools.metrics, **options)
-
-    @pytest.fixture
-    def rows(self):
-        image = picture(10, 10)
-        return [
-            Row("<b>x", {"l1_percent": 2.0, "psnr_db": 20.0}, image, size=25),
-            Row("y", {"l1_percent": 3.0, "psnr_db": 30.0}, image, size=2500),
-            Row("z", {}, None, "<i>no"),
-        ]
-
-    def test_the_best_is_marked_in_its_direction(self, rows, table):
-        text = table(rows, ours=["y"])
-        assert "<b>2.00</b>" in text and "<td>3.00</td>" in text
-        assert "<b>30.00</b>" in text and "<td>20.00</td>" in text
-        assert text.count('class="ours"') == 1
-        assert "SSIM" not in text
-
-    def test_words_are_escaped(self, rows, table):
-        text = table(rows)
-        assert "&lt;b&gt;x" in text and "&lt;i&gt;no" in text and "<i>" not in text
-
-    def test_sizes_have_columns(self, rows, table):
-        assert "<td>2,500</td><td>200.000</td>" in table(rows)
-        assert "Bytes" not in table([rows[2]])
-
-    def test_an_undefined_value_is_a_dash(self, table):
-        row = Row("x", {"psnr_db": math.nan}, picture(9, 9))
-        assert "<td>–</td>" in table([row])
+def test_a_table_marks_the_best_and_escapes_words(tools):
+    widgets = pytest.importorskip("serving.page.widgets", reason="needs the extra app")
+    image = picture(10, 10)
+    rows = [
+        Row("<b>x", {"l1_percent": 2.0, "psnr_db": 20.0}, image, size=25),
+        Row("y", {"l1_percent": 3.0, "psnr_db": 30.0}, image, size=2500),
+        Row("z", {}, None, "<i>no"),
+    ]
+    text = widgets.table(rows, tools.metrics, ours=["y"])
+    assert "<b>2.00</b>" in text and "<td>3.00</td>" in text
+    assert "<b>30.00</b>" in text and "<td>20.00</td>" in text
+    assert text.count('class="ours"') == 1 and "SSIM" not in text
+    assert "&lt;b&gt;x" in text and "&lt;i&gt;no" in text and "<i>" not in text
+    assert "<td>2,500</td><td>200.000</td>" in text
+    assert "Bytes" not in widgets.table([rows[2]], tools.metrics)
+    undefined = Row("x", {"psnr_db": math.nan}, image)
+    assert "<td>–</td>" in widgets.table([undefined], tools.metrics)

@@ -36,11 +36,9 @@ def encoded(image, form, **options):
 
 def bomb(width, height):
     """A PNG of a few bytes that claims to be that large."""
-    size = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    data = b"\x89PNG\r\n\x1a\n"
-    for name, content in ((b"IHDR", size), (b"IDAT", zlib.compress(bytes(9)))):
-        checksum = struct.pack(">I", zlib.crc32(name + content))
-        data += struct.pack(">I", len(content)) + name + content + checksum
+    data = bytearray(encoded(picture(1, 1), "PNG"))
+    data[16:24] = struct.pack(">II", width, height)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
     return data
 
 

@@ -50,44 +50,43 @@ def served(folders, tmp_path_factory):
     return root, server.write(folders, root)
 
 
-def message(name, **fields):
-    """A message of TF Serving's that tensorflow-serving-api does not have.
+# Messages of TF Serving's that tensorflow-serving-api does not have, of
+# servables/tensorflow/session_bundle_config.proto and config/monitoring_config.proto.
+MESSAGES = {
+    "BatchingParameters": {
+        "max_batch_size": ".google.protobuf.Int64Value",
+        "batch_timeout_micros": ".google.protobuf.Int64Value",
+        "max_enqueued_batches": ".google.protobuf.Int64Value",
+        "num_batch_threads": ".google.protobuf.Int64Value",
+        "thread_pool_name": ".google.protobuf.StringValue",
+    },
+    "PrometheusConfig": {"enable": "BOOL", "path": "STRING"},
+    "MonitoringConfig": {"prometheus_config": ".tiny.PrometheusConfig"},
+}
 
-    Args:
-      fields: Name -> number and type: a scalar's, or a message class.
-    """
+
+@pytest.fixture(scope="module")
+def parse():
+    """Reads a text file as one of these messages."""
     file = descriptor_pb2.FileDescriptorProto(
-        name=f"{name}.proto", package=f"tiny.{name}", syntax="proto3"
+        name="tiny.proto",
+        package="tiny",
+        syntax="proto3",
+        dependency=[wrappers_pb2.DESCRIPTOR.name],
     )
-    described = file.message_type.add(name=name)
-    for field, (number, kind) in fields.items():
-        added = described.field.add(name=field, number=number)
-        added.label = added.LABEL_OPTIONAL
-        if isinstance(kind, str):
-            added.type = added.Type.Value(f"TYPE_{kind}")
-        else:
-            added.type_name = f".{kind.DESCRIPTOR.full_name}"
-            if kind.DESCRIPTOR.file.name not in file.dependency:
-                file.dependency.append(kind.DESCRIPTOR.file.name)
+    for message, fields in MESSAGES.items():
+        described = file.message_type.add(name=message)
+        for number, (name, kind) in enumerate(fields.items(), start=1):
+            kinds = {"type": f"TYPE_{kind}"} if kind.isupper() else {"type_name": kind}
+            described.field.add(name=name, number=number, label=1, **kinds)
     pool = descriptor_pool.Default()
     pool.Add(file)
-    found = pool.FindMessageTypeByName(f"tiny.{name}.{name}")
-    return message_factory.GetMessageClass(found)
 
+    def parse(path, message):
+        kind = pool.FindMessageTypeByName(f"tiny.{message}")
+        return parsed(path, message_factory.GetMessageClass(kind))
 
-INTEGER, TEXT = wrappers_pb2.Int64Value, wrappers_pb2.StringValue
-# tensorflow_serving/servables/tensorflow/session_bundle_config.proto
-BatchingParameters = message(
-    "BatchingParameters",
-    max_batch_size=(1, INTEGER),
-    batch_timeout_micros=(2, INTEGER),
-    max_enqueued_batches=(3, INTEGER),
-    num_batch_threads=(4, INTEGER),
-    thread_pool_name=(5, TEXT),
-)
-# tensorflow_serving/config/monitoring_config.proto
-PrometheusConfig = message("PrometheusConfig", enable=(1, "BOOL"), path=(2, "STRING"))
-MonitoringConfig = message("MonitoringConfig", prometheus_config=(1, PrometheusConfig))
+    return parse
 
 
 def parsed(path, kind):
@@ -114,18 +113,18 @@ class TestConfiguration:
             assert model.model_platform == "tensorflow"
             assert (version / "saved_model.pb").exists()
 
-    def test_metrics(self, served):
-        config = parsed(served[0] / "monitoring.config", MonitoringConfig)
+    def test_metrics(self, served, parse):
+        config = parse(served[0] / "monitoring.config", "MonitoringConfig")
         assert config.prometheus_config.enable
         # Without a path a server has them nowhere.
         assert config.prometheus_config.path.startswith("/")
 
-    def test_batching(self, served):
+    def test_batching(self, served, parse):
         root, (restorer, codec, latents) = served
-        common = parsed(root / "batching_parameters.txt", BatchingParameters)
+        common = parse(root / "batching_parameters.txt", "BatchingParameters")
         assert [field.name for field, _ in common.ListFields()] == ["thread_pool_name"]
         for version in (restorer, latents):
-            own = parsed(version / "batching_params.pbtxt", BatchingParameters)
+            own = parse(version / "batching_params.pbtxt", "BatchingParameters")
             assert own.max_batch_size.value > 1
             assert 0 < own.batch_timeout_micros.value <= 10_000
             assert own.max_enqueued_batches.value > 1
