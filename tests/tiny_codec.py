@@ -101,7 +101,7 @@ def halves(activation="relu", *, seed=0, channels=8):
 
 
 def export(folder, activation="relu", *, priced=True):
-    """Saves `halves`, with tables if they are priced; returns the folder and them."""
+    """Saves `halves`, with tables if `priced`; returns the folder and all these."""
     analysis, synthesis = halves(activation)
     tables = laplace_tables([4.0] * 8) if priced else None
     folder = codec.save(
@@ -112,7 +112,7 @@ def export(folder, activation="relu", *, priced=True):
         config={"name": activation},
         card="# Ça\n",
     )
-    return folder, analysis, synthesis
+    return folder, analysis, synthesis, tables
 
 
 def picture(height, width, seed=0):
@@ -121,6 +121,13 @@ def picture(height, width, seed=0):
     y, x = np.mgrid[:height, :width][..., None]
     waves = np.sin(x / (9 + 4 * np.arange(3)) + y / 17) * 80 + 128
     return np.clip(waves + rng.normal(0, 20, (height, width, 3)), 0, 255).astype("u1")
+
+
+def flip(path):
+    """Changes a bit in the middle of a file."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
 
 
 def mutate(data, other, rng):

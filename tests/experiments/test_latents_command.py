@@ -74,8 +74,10 @@ def said(path):
         return file.text["Description"]
 
 
-class TestInterpolate:
-    def test_it_walks_from_one_face_to_the_other(self, run, codec, faces, tmp_path):
+class TestDrawing:
+    def test_interpolate_walks_from_one_face_to_the_other(
+        self, run, codec, faces, tmp_path
+    ):
         images, paths = faces
         target = tmp_path / "strip.png"
         run("interpolate", input=f"{paths[0]},{paths[1]}", output=target, steps=5)
@@ -90,14 +92,7 @@ class TestInterpolate:
             assert np.abs(row[1 + number] - between).max() <= 1
         assert np.abs(row[1].astype(int) - row[-2]).max() > 20
 
-    @pytest.mark.parametrize("given", ["a.png", "a.png,b.png,c.png"])
-    def test_it_takes_two_pictures(self, run, given, tmp_path):
-        with pytest.raises(ValueError, match="takes two pictures, such as a.png,b.png"):
-            run("interpolate", input=given, output=tmp_path / "strip.png")
-
-
-class TestTraverse:
-    def test_rows_are_the_latents_that_vary_most(
+    def test_rows_of_traverse_are_the_latents_that_vary_most(
         self, run, codec, faces, tmp_path, capsys
     ):
         images, paths = faces
@@ -116,10 +111,8 @@ class TestTraverse:
                 moved[number] += amount * deviations[number]
                 np.testing.assert_allclose(row[column], codec.decode(moved), atol=1)
             assert re.search(rf"row \d: latent {number}, σ = [\d.]+\n", out)
-
-    def test_there_are_no_more_rows_than_latents(self, run, faces, tmp_path):
-        target = tmp_path / "moved.png"
-        run("traverse", input=faces[1][0], output=target, count=100)
+        # There are no more rows than latents.
+        run("traverse", input=paths[0], output=target, count=100, overwrite=True)
         assert cut(target).shape[:2] == (LATENTS, 7)
 
 
@@ -132,8 +125,9 @@ class TestEncodeAndDecode:
         for name, image in zip(names, images):
             (photos / name).parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image).save(photos / name)
-        (photos / "notes.txt").touch()
-        run("encode", input=photos, output=tmp_path / "latents.npz")
+        (photos / "bad.png").write_bytes(b"no picture")
+        with pytest.raises(ValueError, match="^1 picture could not be encoded"):
+            run("encode", input=photos, output=tmp_path / "latents.npz")
         with np.load(tmp_path / "latents.npz") as file:
             found = dict(zip(file["names"], file["latents"]))
         stems = ["a", "b.png", "b.webp", "in/c.d"]
@@ -146,53 +140,35 @@ class TestEncodeAndDecode:
             target = tmp_path / "drawn" / f"{stem}.png"
             assert said(target) == png.DECODED
             np.testing.assert_array_equal(pixels.read(target), codec.decode(latents))
-        out = capsys.readouterr().out
-        assert f"4 pictures encoded: {tmp_path / 'latents.npz'}\n" in out
+        out, err = capsys.readouterr()
+        assert f"4 pictures encoded, 1 skipped: {tmp_path / 'latents.npz'}\n" in out
         assert f"4 pictures decoded: {tmp_path / 'drawn'}\n" in out
+        assert f"skipped {photos / 'bad.png'}: not a readable" in err
 
-    def test_what_cannot_be_read_is_named_and_the_rest_kept(
-        self, run, tmp_path, capsys
-    ):
-        photos = tmp_path / "photos"
-        photos.mkdir()
-        (photos / "bad.png").write_bytes(b"no picture")
-        Image.fromarray(tiny_latents.pictures(1)[0]).save(photos / "good.png")
-        with pytest.raises(ValueError, match="^1 picture could not be encoded"):
-            run("encode", input=photos, output=tmp_path / "latents.npz")
-        assert (
-            f"skipped {photos / 'bad.png'}: not a readable" in capsys.readouterr().err
-        )
-        assert np.load(tmp_path / "latents.npz")["names"].tolist() == ["good"]
-
-    def test_anybodys_latents_are_drawn(self, run, codec, tmp_path):
+    def test_anybodys_latents_are_drawn(self, run, codec, tmp_path, capsys):
         latents = np.random.default_rng(0).normal(0, 0.1, [3, LATENTS])
         latents[1] = np.inf
         np.savez(tmp_path / "mine.npz", latents=latents)
-        with pytest.raises(ValueError, match="^1 picture could not be decoded"):
-            run("decode", input=tmp_path / "mine.npz", output=tmp_path / "drawn")
-        for number in (0, 2):
-            drawn = pixels.read(tmp_path / "drawn" / f"00000{number}.png")
-            np.testing.assert_array_equal(
-                drawn, codec.decode(latents[number].astype("f"))
-            )
-        assert not (tmp_path / "drawn" / "000001.png").exists()
-
-    def test_results_are_replaced_when_told_only(self, run, tmp_path, capsys):
-        np.savez(tmp_path / "mine.npz", latents=np.zeros([2, LATENTS]))
         options = {"input": tmp_path / "mine.npz", "output": tmp_path / "drawn"}
-        target = tmp_path / "drawn" / "000001.png"
-        target.parent.mkdir()
-        target.write_bytes(b"mine")
+        with pytest.raises(ValueError, match="^1 picture could not be decoded"):
+            run("decode", **options)
+        targets = [tmp_path / "drawn" / f"00000{number}.png" for number in range(3)]
+        for number in (0, 2):
+            expected = codec.decode(latents[number].astype("f"))
+            np.testing.assert_array_equal(pixels.read(targets[number]), expected)
+        # Results are replaced when told only.
+        targets[1].write_bytes(b"mine")
         run("decode", **options)
-        assert target.read_bytes() == b"mine"
-        assert "1 result already there" in capsys.readouterr().err
+        assert targets[1].read_bytes() == b"mine"
+        assert "3 results already there" in capsys.readouterr().err
+        np.savez(tmp_path / "mine.npz", latents=np.zeros([3, LATENTS]))
         run("decode", **options, overwrite=True)
-        assert pixels.read(target).shape == (SIZE, SIZE, 3)
+        assert pixels.read(targets[1]).shape == (SIZE, SIZE, 3)
 
     @pytest.mark.parametrize(
         "arrays, text",
         [
-            ({"latents": np.zeros(3)}, r"must hold latents \[N, L\]; its are \[3\]"),
+            ({"latents": np.zeros(3)}, r"must hold latents \[N, L\]; it has \[3\]"),
             ({"codes": np.zeros([2, 3])}, "holds no latents .*Pass what encode wrote"),
             (
                 {"latents": np.zeros([1, 3]), "model": "00" * 8},
@@ -202,35 +178,39 @@ class TestEncodeAndDecode:
             ({"latents": np.zeros([2, 3]), "names": ["a"]}, "each of its 2 latents"),
             ({"latents": np.zeros([1, 3]), "names": ["../a"]}, "within a folder"),
             ({"latents": np.zeros([1, 3]), "names": ["/a"]}, "within a folder"),
+            (None, r"mine\.npz holds no latents"),
         ],
     )
     def test_other_files_are_refused(self, run, tmp_path, arrays, text):
-        np.savez(tmp_path / "mine.npz", **arrays)
-        with pytest.raises(ValueError, match=text):
-            run("decode", input=tmp_path / "mine.npz", output=tmp_path / "drawn")
-        assert not (tmp_path / "drawn").exists()
-
-    def test_what_is_no_file_of_arrays(self, run, tmp_path):
         options = {"input": tmp_path / "mine.npz", "output": tmp_path / "drawn"}
         with pytest.raises(FileNotFoundError, match=r"mine\.npz"):
             run("decode", **options)
-        (tmp_path / "mine.npz").write_bytes(b"PK no archive")
-        with pytest.raises(ValueError, match=r"mine\.npz holds no latents"):
+        if arrays is None:
+            options["input"].write_bytes(b"PK no archive")
+        else:
+            np.savez(options["input"], **arrays)
+        with pytest.raises(ValueError, match=text):
             run("decode", **options)
+        assert not (tmp_path / "drawn").exists()
 
 
-class TestOutput:
+class TestMistakes:
     @pytest.mark.parametrize(
-        "action, name, suffix",
+        "action, options, text",
         [
-            ("interpolate", "x.jpg", ".png"),
-            ("traverse", "x", ".png"),
-            ("encode", "x.png", ".npz"),
+            ("interpolate", {"input": "a.png"}, "takes two pictures, such as a.png,b"),
+            ("interpolate", {"input": "a,b,c"}, "takes two pictures, such as a.png,b"),
+            ("interpolate", {"output": "x.jpg"}, r"must be a file that ends in \.png"),
+            ("traverse", {"output": "x"}, r"must be a file that ends in \.png"),
+            ("encode", {"output": "x.png"}, r"must be a file that ends in \.npz"),
+            ("encode", {"steps": 1}, "--steps must be at least 2"),
+            ("encode", {"count": 0}, "--count must be at least 1"),
+            ("encode", {"input": ""}, "--input is required"),
         ],
     )
-    def test_it_ends_as_what_it_is(self, run, tmp_path, action, name, suffix):
-        with pytest.raises(ValueError, match=rf"must be a file that ends in \{suffix}"):
-            run(action, input="a.png,b.png", output=tmp_path / name)
+    def test_they_are_told_at_once(self, run, action, options, text):
+        with pytest.raises(ValueError, match=text):
+            run(action, **{"input": "a.png,b.png", "output": "a.png", **options})
 
     def test_what_is_there_is_replaced_when_told_only(self, run, faces, tmp_path):
         target = tmp_path / "strip.png"
@@ -253,39 +233,24 @@ class TestOutput:
                 run(action, input=given, output=first, overwrite=True)
         assert first.read_bytes() == before
 
-    @pytest.mark.parametrize(
-        "options, text",
-        [
-            ({"steps": 1}, "--steps must be at least 2"),
-            ({"count": 0}, "--count must be at least 1"),
-            ({"input": ""}, "--input is required"),
-        ],
-    )
-    def test_mistakes_are_told_at_once(self, run, tmp_path, options, text):
-        options = {"input": "a.png", "output": tmp_path / "a.npz", **options}
-        with pytest.raises(ValueError, match=text):
-            run("encode", **options)
 
-
-class TestSections:
-    """Of a report."""
-
+class TestSectionsOfAReport:
     @pytest.fixture(scope="class")
     def network(self):
         return cvae_dcgan.build_autoencoder(*tiny_latents.halves())
 
-    def usage(self):
+    def sections(self, network, count):
         kl = np.arange(LATENTS, dtype=float) % 7
-        return Usage(kl, np.linspace(0.5, 4, LATENTS), 50)
+        usage = Usage(kl, np.linspace(0.5, 4, LATENTS), 50)
+        split = tiny.split_of(tiny_latents.training_images()[:count])
+        return report.sections(network, split, usage), usage
 
     def test_faces_are_the_first_and_latents_the_most_used(self, network):
         images = tiny_latents.training_images()[:9]
-        split = tiny.split_of(images)
-        found = report.sections(network, split, self.usage())
+        found, usage = self.sections(network, 9)
         between, along = found["Between two faces"], found["One latent moved"]
-        assert [row["name"] for row in between] == [
-            f"image_{n}, image_{n + 1}" for n in (0, 2, 4)
-        ]
+        names = [f"image_{n}, image_{n + 1}" for n in (0, 2, 4)]
+        assert [row["name"] for row in between] == names
         encoder, decoder = (network.get_layer(n) for n in ("encoder", "decoder"))
         means = quantizer.encode(encoder, images)["mean"]
         drawn = pixels.unit_to_bytes(decoder(means)).numpy()
@@ -297,34 +262,28 @@ class TestSections:
             np.testing.assert_array_equal(shown[-1], images[number + 1])
         # Of equal divergence the first comes first.
         order = [6, 5, 4, 11, 3, 10, 2, 9]
-        assert self.usage().kl[order].tolist() == [6, 5, 4, 4, 3, 3, 2, 2]
+        assert usage.kl[order].tolist() == [6, 5, 4, 4, 3, 3, 2, 2]
         assert [row["name"] for row in along] == [f"image_0, latent {n}" for n in order]
-        deviation = np.sqrt(self.usage().variance[6])
-        moved = means[0] + 3 * deviation * np.eye(LATENTS, dtype="f")[6]
-        label, image = along[0]["images"][-1]
-        assert label == "+3 σ" and along[0]["images"][3][0] == "0 σ"
-        np.testing.assert_allclose(
-            image, pixels.unit_to_bytes(decoder(moved[None]))[0], atol=1
-        )
-        np.testing.assert_allclose(along[0]["images"][3][1], drawn[0], atol=1)
+        moved = means[0] + 3 * np.sqrt(usage.variance[6]) * np.eye(LATENTS)[6]
+        (middle, still), (last, image) = along[0]["images"][3], along[0]["images"][-1]
+        assert (middle, last) == ("0 σ", "+3 σ")
+        expected = pixels.unit_to_bytes(decoder(moved[None].astype("f")))[0]
+        np.testing.assert_allclose(image, expected, atol=1)
+        np.testing.assert_allclose(still, drawn[0], atol=1)
 
-    def test_rows_are_what_a_report_takes(self, network):
-        split = tiny.split_of(tiny_latents.training_images()[:6])
-        for rows in report.sections(network, split, self.usage()).values():
+    @pytest.mark.parametrize("count, pairs", [(1, 0), (3, 1), (6, 3)])
+    def test_rows_are_what_a_report_takes(self, network, count, pairs):
+        found, _ = self.sections(network, count)
+        assert [len(rows) for rows in found.values()] == [pairs, 8]
+        for rows in found.values():
             labels = [[label for label, _ in row["images"]] for row in rows]
             # The page shows the labels of the first row, and files are named so.
             assert all(one == labels[0] for one in labels)
-            assert len(set(labels[0])) == len(labels[0])
+            assert all(len(set(one)) == len(one) for one in labels)
             for row in rows:
                 assert set(row) == {"name", "note", "images"}
                 for _, image in row["images"]:
                     assert image.shape == (SIZE, SIZE, 3) and image.dtype == np.uint8
-
-    @pytest.mark.parametrize("count, pairs", [(1, 0), (3, 1)])
-    def test_few_images_are_enough(self, network, count, pairs):
-        split = tiny.split_of(tiny_latents.training_images()[:count])
-        found = report.sections(network, split, self.usage())
-        assert [len(rows) for rows in found.values()] == [pairs, 8]
 
 
 def test_the_command_line_draws(model, codec, faces, tmp_path):

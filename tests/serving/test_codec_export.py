@@ -24,7 +24,7 @@ from experiments.cvae_dcgan.config import PRESETS, Config
 from models import cvae_dcgan
 from serving.codec import container
 from serving.codec.base import identify
-from serving.codec.entropy import LARGEST, EntropyTables
+from serving.codec.entropy import LARGEST
 from serving.codec.quantizer import Quantizer
 from serving.export import codec as codec_export
 from serving.export import latents, saved_model
@@ -32,17 +32,37 @@ from serving.export.kinds import CODEC, INPAINTING, kind_of
 from serving.export.kinds import LATENTS as LATENTS_KIND
 
 N = 8
-# Image codecs with rounded latents and with real ones, and the latent codec.
+# Image codecs with rounded latents and with real ones, and a latent codec.
 EXPORTS = {
     "rounded": lambda run: tiny_codec.export(run, "gdn"),
     "real": lambda run: tiny_codec.export(run, "relu", priced=False),
     "latents": tiny_latents.export,
 }
-CODECS = ("rounded", "latents")  # which make files
+CODECS = {"rounded": "portrait_autoencoder", "latents": "cvae_dcgan"}
+HALVES = {"rounded": ("analysis", "synthesis"), "latents": ("encode", "decode")}
+HALVES["real"] = HALVES["rounded"]
 IMAGE = ([None, None, None, 3], tf.float32)
 FACE, CODE = ([None, SIZE, SIZE, 3], tf.float32), ([None, LATENTS], tf.float32)
-ENCODE = ({"image": FACE}, {"latents": CODE, "log_variance": CODE})
-DECODE = ({"latents": CODE}, {"image": FACE})
+
+
+def image_codec_signatures(dtype):
+    codes = ([None, None, None, N], dtype)
+    return {
+        "serving_default": ({"image": IMAGE}, {"restored": IMAGE}),
+        "analysis": ({"image": IMAGE}, {"latents": codes}),
+        "synthesis": ({"latents": codes}, {"image": IMAGE}),
+    }
+
+
+SIGNATURES = {
+    "rounded": image_codec_signatures(tf.int32),
+    "real": image_codec_signatures(tf.float32),
+    "latents": {
+        "serving_default": ({"image": FACE}, {"restored": FACE}),
+        "encode": ({"image": FACE}, {"latents": CODE, "log_variance": CODE}),
+        "decode": ({"latents": CODE}, {"image": FACE}),
+    },
+}
 
 
 @pytest.fixture(scope="module")
@@ -83,63 +103,35 @@ def assert_near(found, expected):
     )
 
 
-def extras(folder):
-    """The names of the files beside a model, and what its config.json says."""
-    names = sorted(path.name for path in (folder / "assets.extra").iterdir())
-    return names, json.loads((folder / "assets.extra" / "config.json").read_text())
-
-
 class TestSavedModel:
-    @pytest.mark.parametrize("name", ["rounded", "real"])
-    def test_signatures_of_an_image_codec(self, exported, name):
-        dtype = {"rounded": tf.int32, "real": tf.float32}[name]
-        codes = ([None, None, None, N], dtype)
-        assert signatures(exported(name)[0]) == {
-            "serving_default": ({"image": IMAGE}, {"restored": IMAGE}),
-            "analysis": ({"image": IMAGE}, {"latents": codes}),
-            "synthesis": ({"latents": codes}, {"image": IMAGE}),
-        }
+    @pytest.mark.parametrize("name", EXPORTS)
+    def test_signatures_are_named_and_typed(self, exported, name):
+        assert signatures(exported(name)[0]) == SIGNATURES[name]
 
-    def test_signatures_of_a_latent_codec(self, exported):
-        assert signatures(exported("latents")[0]) == {
-            "serving_default": ({"image": FACE}, {"restored": FACE}),
-            "encode": ENCODE,
-            "decode": DECODE,
-        }
-
-    @pytest.mark.parametrize("name", ["rounded", "real"])
-    def test_numbers_are_those_of_the_image_codecs_networks(self, exported, name):
-        folder, analysis, synthesis = exported(name)
+    @pytest.mark.parametrize("name", EXPORTS)
+    def test_numbers_are_the_networks(self, exported, name):
+        folder, encoder, decoder = exported(name)[:3]
         run = tf.saved_model.load(str(folder)).signatures
-        image = unit(picture(48, 64), picture(48, 64, seed=1))
-        latents = run["analysis"](image=image)["latents"].numpy()
-        plain = analysis(image).numpy()
-        assert latents.shape == (2, 3, 4, N) and np.ptp(latents) > 4
+        encode, decode = (run[half] for half in HALVES[name])
+        image = unit(picture(SIZE, SIZE), picture(SIZE, SIZE, seed=1))
+        plain, found = encoder(image), encode(image=image)
+        if name == "latents":
+            log_variance, plain = plain["log_variance"], plain["mean"]
+            assert np.abs(plain - log_variance).max() > 0.1
+            assert_near(found["log_variance"], log_variance)
+        latents, plain = found["latents"].numpy(), plain.numpy()
+        assert np.ptp(latents) > 4
         if name == "rounded":
             assert np.abs(latents - plain).max() <= 0.5 + 1e-4
             assert np.abs(plain - np.rint(plain)).max() > 0.4
         else:
-            np.testing.assert_allclose(latents, plain, atol=1e-4)
-        drawn = run["synthesis"](latents=tf.constant(latents))["image"]
-        linear = synthesis(tf.cast(latents, tf.float32)).numpy()
-        assert linear.min() < 0 and linear.max() > 1
-        np.testing.assert_allclose(drawn, linear.clip(0, 1), atol=1e-5)
-        restored = run["serving_default"](image=image)["restored"]
-        np.testing.assert_array_equal(restored, drawn)
-
-    def test_numbers_are_those_of_the_latent_codecs_networks(self, exported):
-        folder, encoder, decoder, _ = exported("latents")
-        run = tf.saved_model.load(str(folder)).signatures
-        image = unit(*tiny_latents.pictures(2))
-        code, found = encoder(image), run["encode"](image=image)
-        for name, key in (("mean", "latents"), ("log_variance", "log_variance")):
-            np.testing.assert_allclose(found[key], code[name], atol=1e-5)
-        assert np.abs(code["mean"] - code["log_variance"]).max() > 0.1
-        drawn = run["decode"](latents=found["latents"])["image"]
-        np.testing.assert_allclose(drawn, decoder(code["mean"]), atol=1e-5)
-        assert np.std(drawn) > 0.05
-        restored = run["serving_default"](image=image)["restored"]
-        np.testing.assert_allclose(restored, drawn, atol=1e-6)
+            assert_near(latents, plain)
+        drawn = decode(latents=tf.constant(latents))["image"]
+        linear = decoder(latents.astype(np.float32)).numpy()
+        assert name == "latents" or (linear.min() < 0 and linear.max() > 1)
+        assert linear.std() > 0.05
+        assert_near(drawn, linear.clip(0, 1))
+        assert_near(run["serving_default"](image=image)["restored"], drawn)
 
     @pytest.mark.parametrize("name", EXPORTS)
     def test_keras_loads_it_with_both_halves(self, exported, name):
@@ -155,34 +147,30 @@ class TestSavedModel:
             assert_near(again(given), expected)
             given = expected["mean"] if isinstance(expected, dict) else expected
 
-    def test_what_lies_beside_an_image_codec(self, exported):
-        folder, analysis, synthesis = exported("rounded")
-        names, config = extras(folder)
-        assert names == ["config.json", "entropy_tables.npz", "model_card.md"]
-        tables = EntropyTables.load(folder / "assets.extra" / "entropy_tables.npz")
-        weights = analysis.get_weights() + synthesis.get_weights()
-        model_id = identify(weights, tables).hex()
-        assert config == {"name": "gdn", "kind": CODEC, "model_id": model_id}
-        assert codec_export.model_ids(config) == (model_id,)
-        card = folder / "assets.extra" / "model_card.md"
-        assert card.read_bytes().decode() == "# Ça\n"
-        # Without tables it makes no files.
-        names, config = extras(exported("real")[0])
-        assert names == ["config.json", "model_card.md"]
-        assert config == {"name": "relu", "kind": CODEC}
-        assert codec_export.model_ids(config) == ()
-
-    def test_what_lies_beside_a_latent_codec(self, exported):
-        folder, encoder, decoder, quantizers = exported("latents")
-        names, config = extras(folder)
-        files = [f"quantizer_{bits}.npz" for bits in (4, 6, 8)]
-        assert names == ["config.json", "model_card.md", *files]
-        weights = encoder.get_weights() + decoder.get_weights()
-        ids = {str(bits): identify(weights, q).hex() for bits, q in quantizers.items()}
-        assert len(set(ids.values())) == 3
-        others = {"kind": LATENTS_KIND, "quantizers": ids}
-        assert config == {**tiny_latents.CONFIG, **others}
-        assert codec_export.model_ids(config) == tuple(ids.values())
+    @pytest.mark.parametrize("name", EXPORTS)
+    def test_what_lies_beside_it(self, exported, name):
+        folder, encoder, decoder, tables = exported(name)
+        weights, extra = encoder.get_weights() + decoder.get_weights(), {}
+        if name == "rounded":
+            config = {"name": "gdn", "kind": CODEC}
+            config["model_id"] = identify(weights, tables).hex()
+            extra = {"entropy_tables.npz": tables}
+        elif name == "real":  # without tables it makes no files
+            config = {"name": "relu", "kind": CODEC}
+        else:
+            ids = {str(bits): identify(weights, q).hex() for bits, q in tables.items()}
+            config = {**tiny_latents.CONFIG, "kind": LATENTS_KIND, "quantizers": ids}
+            extra = {f"quantizer_{bits}.npz": q for bits, q in tables.items()}
+        folder = folder / "assets.extra"
+        names = sorted(path.name for path in folder.iterdir())
+        assert names == sorted([*extra, "config.json", "model_card.md"])
+        assert json.loads((folder / "config.json").read_text()) == config
+        assert len(set(codec_export.model_ids(config))) == len(extra)
+        assert (folder / "model_card.md").read_bytes().decode() == "# Ça\n"
+        for file, each in extra.items():
+            found = type(each).load(folder / file).arrays()
+            for key, array in each.arrays().items():
+                np.testing.assert_array_equal(found[key], array)
 
 
 class TestKinds:
@@ -204,8 +192,7 @@ class TestKinds:
         assert kind_of(config) == kind
 
     def test_an_export_from_before_there_were_kinds_is_opened(self, exported, tmp_path):
-        papers = {"rounded": "portrait_autoencoder", "latents": "cvae_dcgan"}
-        for name, paper in papers.items():
+        for name, paper in CODECS.items():
             folder = shutil.copytree(exported(name)[0], tmp_path / name)
             path = folder / "assets.extra" / "config.json"
             config = {**json.loads(path.read_text()), "paper": paper}
@@ -259,40 +246,33 @@ class TestRefusedBySignatures:
             run(unit(picture(*size)))
 
 
-class TestRefusedToSave:
-    @pytest.fixture(autouse=True)
-    def nothing_is_written(self, tmp_path):
-        yield
-        assert not list(tmp_path.iterdir())
-
-    def test_an_image_codec_of_parts_that_do_not_fit(self, tmp_path):
-        one_size = tf.keras.Sequential(
-            [tf.keras.layers.Input((32, 32, 3)), tf.keras.layers.Conv2D(N, 16)]
-        )
-        five = tiny_codec.laplace_tables([1.0] * 5)
-        for halves, tables, text in (
-            ([one_size] * 2, None, r"any height.*\(32, 32\).*image_size=None"),
-            (tiny_codec.halves(), five, "5 channels and the latents 8"),
-        ):
-            options = {"tables": tables, "config": {}, "card": ""}
-            with pytest.raises(ValueError, match=text):
-                codec_export.save(*halves, tmp_path / "1", **options)
-
-    def test_a_latent_codec_of_parts_that_do_not_fit(self, tmp_path):
-        encoder, decoder = tiny_latents.halves()
-        few, large = (
-            tiny_latents.halves(**options)[1]
-            for options in ({"latents": 5}, {"image_size": 64})
-        )
-        five = {4: Quantizer.fit(np.eye(5, dtype="f"), 4)}
-        for other, quantizers, text in (
-            (few, {}, "12 latents of 32 px and the decoder"),
-            (large, {}, "12 latents of 32 px and the decoder"),
-            (decoder, five, "of 4 bits is for 5 latents.*makes 12"),
-        ):
-            options = {"quantizers": quantizers, "config": {}, "card": ""}
-            with pytest.raises(ValueError, match=text):
-                latents.save(encoder, other, tmp_path / "a" / "1", **options)
+def test_parts_that_do_not_fit_are_not_saved(tmp_path):
+    options = {"config": {}, "card": ""}
+    one_size = tf.keras.Sequential(
+        [tf.keras.layers.Input((32, 32, 3)), tf.keras.layers.Conv2D(N, 16)]
+    )
+    narrow = tiny_codec.laplace_tables([1.0] * 5)
+    for halves, tables, text in (
+        ([one_size] * 2, None, r"any height.*\(32, 32\).*image_size=None"),
+        (tiny_codec.halves(), narrow, "5 channels and the latents 8"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            codec_export.save(*halves, tmp_path / "1", tables=tables, **options)
+    encoder, decoder = tiny_latents.halves()
+    few, large = (
+        tiny_latents.halves(**options)[1]
+        for options in ({"latents": 5}, {"image_size": 64})
+    )
+    five = {4: Quantizer.fit(np.eye(5, dtype="f"), 4)}
+    for other, quantizers, text in (
+        (few, {}, "12 latents of 32 px and the decoder"),
+        (large, {}, "12 latents of 32 px and the decoder"),
+        (decoder, five, "of 4 bits is for 5 latents.*makes 12"),
+    ):
+        options["quantizers"] = quantizers
+        with pytest.raises(ValueError, match=text):
+            latents.save(encoder, other, tmp_path / "a" / "1", **options)
+    assert not list(tmp_path.iterdir())
 
 
 # A client of TF Serving, then a command line. A module that is None in sys.modules
@@ -334,8 +314,8 @@ def test_another_process_has_the_same_numbers_and_bytes(exported, opened, tmp_pa
     pictures = [picture(SIZE, SIZE), picture(45, 61, seed=1)]
     np.savez(tmp_path / "given.npz", *pictures)
     command = [sys.executable, "-c", ELSEWHERE]
-    for name, halves in zip(CODECS, (("analysis", "synthesis"), ("encode", "decode"))):
-        command += [exported(name)[0], *halves]
+    for name in CODECS:
+        command += [exported(name)[0], *HALVES[name]]
     environment = {**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parents[2])}
     subprocess.run(command, check=True, cwd=tmp_path, env=environment)
     made = np.load(tmp_path / "made.npz")
@@ -361,12 +341,6 @@ def test_another_process_has_the_same_numbers_and_bytes(exported, opened, tmp_pa
         np.testing.assert_allclose(made[f"keras{number}"], drawn, atol=1e-5)
 
 
-def flip(path):
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
-
-
 def json_with(**changes):
     def change(path):
         path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
@@ -387,15 +361,15 @@ DAMAGES = [
     ("rounded", "saved_model.pb", pathlib.Path.unlink, "cannot be opened"),
     ("rounded", "saved_model.pb", lambda p: p.write_bytes(b"x"), "cannot be opened"),
     ("rounded", "variables/variables.index", pathlib.Path.unlink, "be opened"),
-    ("rounded", WEIGHTS, flip, ""),
+    ("rounded", WEIGHTS, tiny_codec.flip, ""),
     ("rounded", TABLES, pathlib.Path.unlink, "cannot be opened"),
-    ("rounded", TABLES, flip, "cannot be opened"),
+    ("rounded", TABLES, tiny_codec.flip, "cannot be opened"),
     ("rounded", TABLES, tiny_codec.laplace_tables([4.5] * N).save, OTHERS),
     ("rounded", CONFIG_JSON, json_with(model_id="0" * 16), OTHERS),
     ("rounded", CONFIG_JSON, lambda p: p.write_text("{"), "cannot be opened"),
-    ("latents", WEIGHTS, flip, ""),
+    ("latents", WEIGHTS, tiny_codec.flip, ""),
     ("latents", "assets.extra/quantizer_4.npz", pathlib.Path.unlink, "be opened"),
-    ("latents", "assets.extra/quantizer_8.npz", flip, "cannot be opened"),
+    ("latents", "assets.extra/quantizer_8.npz", tiny_codec.flip, "cannot be opened"),
     ("latents", "assets.extra/quantizer_4.npz", other_quantizer, OTHERS),
 ]
 
@@ -508,47 +482,34 @@ class TestBits:
         assert opened("latents", 4).compress(image) != data
 
 
-class TestRunOfTheCvae:
-    @pytest.fixture(scope="class")
-    def run(self, tmp_path_factory):
-        """A run's folder after its export stage, its network and training images."""
-        config = command_line.make(Config, PRESETS, "smoke", latents=LATENTS)
-        network = cvae_dcgan.build_autoencoder(*tiny_latents.halves())
-        split = tiny.split_of(tiny_latents.pictures(30))
-        folder = tmp_path_factory.mktemp("whole") / "run"
-        data = types.SimpleNamespace(train=split)
-        options = {"data": data, "facts": {"name": "x"}, "card": "# Card\n"}
-        made = config.export(network, folder / "export" / "1", **options)
-        assert made == folder / "export" / "1"
-        return folder, network, split
-
-    @pytest.mark.parametrize("name", ["encoder", "decoder"])
-    def test_each_half_has_a_folder(self, run, name):
-        folder, network, split = run
-        expected = {"encoder": ENCODE, "decoder": DECODE}[name]
-        folders = ["decoder", "encoder", "export"]
-        assert sorted(path.name for path in folder.iterdir()) == folders
-        assert signatures(folder / name / "1") == {"serving_default": expected}
-        half = tf.keras.models.load_model(folder / name / "1")
-        given = unit(*split.images[:2])
-        if name == "decoder":
-            given = network.get_layer("encoder")(given)["mean"]
-        assert_near(half(given), network.get_layer(name)(given))
-        assert half.count_params() == network.get_layer(name).count_params()
-        assert "Sampling" not in {type(layer).__name__ for layer in half.layers}
+def test_a_run_of_the_cvae_exports_its_halves_too(tmp_path):
+    config = command_line.make(Config, PRESETS, "smoke", latents=LATENTS)
+    network = cvae_dcgan.build_autoencoder(*tiny_latents.halves())
+    split = tiny.split_of(tiny_latents.pictures(30))
+    data = types.SimpleNamespace(train=split)
+    options = {"data": data, "facts": {"name": "x"}, "card": "# Card\n"}
+    folder = config.export(network, tmp_path / "export" / "1", **options)
+    found = saved_model.read_config(folder)
+    assert found["name"] == "x" and found["latents"] == LATENTS
+    assert found["quantizers_fitted_to_images"] == len(split)
+    given = unit(*split.images)
+    means = network.get_layer("encoder")(given)["mean"]
+    for bits in (4, 6, 8):
+        path = folder / "assets.extra" / f"quantizer_{bits}.npz"
+        levels = Quantizer.load(path).quantize(means)
+        expected = Quantizer.fit(means, bits).quantize(means)
+        np.testing.assert_allclose(levels, expected, atol=1)  # at an edge
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["decoder", "encoder", "export"]
+    for name, signature in (("encoder", "encode"), ("decoder", "decode")):
+        folder, half = tmp_path / name / "1", network.get_layer(name)
+        expected = {"serving_default": SIGNATURES["latents"][signature]}
+        assert signatures(folder) == expected
+        again = tf.keras.models.load_model(folder)
+        assert_near(again(given), half(given))
+        assert "Sampling" not in {type(layer).__name__ for layer in again.layers}
+        given = means
         # A half is no codec.
-        assert extras(folder / name / "1")[1].keys() == {"name", "latents"}
+        assert saved_model.read_config(folder).keys() == {"name", "latents"}
         with pytest.raises(ValueError, match="its signatures are serving_default"):
-            codec_export.load(folder / name / "1")
-
-    def test_quantizers_are_of_the_training_images(self, run):
-        folder, network, split = run
-        config = saved_model.read_config(folder / "export" / "1")
-        assert config["name"] == "x" and config["latents"] == LATENTS
-        assert config["quantizers_fitted_to_images"] == len(split)
-        means = network.get_layer("encoder")(unit(*split.images))["mean"]
-        for bits in (4, 6, 8):
-            path = folder / f"export/1/assets.extra/quantizer_{bits}.npz"
-            levels = Quantizer.load(path).quantize(means)
-            expected = Quantizer.fit(means, bits).quantize(means)
-            np.testing.assert_allclose(levels, expected, atol=1)  # at an edge
+            codec_export.load(folder)

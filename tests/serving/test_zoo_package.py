@@ -180,10 +180,7 @@ class TestPackage:
     @pytest.mark.parametrize("name", ["index", "data-00000-of-00001"])
     def test_a_damaged_export_is_refused(self, packed, tmp_path, name):
         copy = pathlib.Path(shutil.copytree(packed("codec").original, tmp_path / "1"))
-        path = copy / "variables" / f"variables.{name}"
-        data = bytearray(path.read_bytes())
-        data[len(data) // 2] ^= 1
-        path.write_bytes(data)
+        tiny_codec.flip(copy / "variables" / f"variables.{name}")
         with pytest.raises(ValueError, match="cannot be opened .* Export it again"):
             package.pack(copy, tmp_path / "package.zip")
 
