@@ -1,4 +1,4 @@
-"""Layers and blocks that two networks or more are built from.
+"""Blocks that networks are built from, and checks of their options.
 
 Every block is a function of a Keras tensor, NHWC. Normalization computes in float32
 whatever the precision policy: in bfloat16 the moving statistics of BatchNorm drift
@@ -8,6 +8,8 @@ away from those of the batches, and inference becomes worse than training.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -19,6 +21,21 @@ with warnings.catch_warnings():
     import tensorflow_addons as tfa
 
 LEAKY_SLOPE = 0.2
+
+
+def check_option(name: str, value: Any, known: Sequence[Any]) -> None:
+    """Raises a ValueError that lists the known values unless `value` is one."""
+    if value not in known:
+        raise ValueError(f"{name} must be one of {tuple(known)}; got {value!r}.")
+
+
+def check_multiple(name: str, size: int, factor: int, because: str) -> None:
+    """Raises a ValueError that suggests a size unless it is a multiple of a factor."""
+    if size < factor or size % factor:
+        raise ValueError(
+            f"{name} must be a multiple of {factor}, because {because}; got {size}. "
+            f"Try {max(size // factor, 1) * factor}."
+        )
 
 
 def scaled(channels: int, width: float) -> int:
@@ -49,10 +66,10 @@ def relu(x, *, name: str):
 
 
 def leaky_relu(x, *, name: str):
-    """LeakyReLU of slope 0.2 in float32, shape unchanged.
+    """LeakyReLU of slope 0.2 in float32. Shape unchanged.
 
-    TensorFlow's bfloat16 kernel for CPUs is slower than the float32 one with its casts:
-    in float32 model 3 of `skip_inpainting` trains 1.3 times as fast (mixed_bfloat16).
+    On CPUs TensorFlow's bfloat16 kernel is slower than the float32 one with its casts:
+    under mixed_bfloat16 model 3 of `skip_inpainting` trains 1.3 times as fast.
     """
     return tf.keras.layers.LeakyReLU(LEAKY_SLOPE, dtype="float32", name=name)(x)
 

@@ -1,4 +1,4 @@
-"""Generalized divisive normalization, an activation for image compression."""
+"""Layers for image compression: GDN, quantization, and a factorized prior."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_compression as tfc
 
 MIN_BETA = 1e-6
-# Added before the root is taken: a gamma of 0 keeps a gradient, though a small one.
+# Added before the root is taken: a gamma of 0 keeps a small gradient.
 _PEDESTAL = 2.0**-36
 
 
@@ -18,15 +18,14 @@ class GDN(tf.keras.layers.Layer):
 
       y_i = x_i / (beta_i + sum_j gamma_ji |x_j|)       inverse: x_i * (...)
 
-    Ballé, Laparra & Simoncelli (2016) square x and take the root of the sum; this is
-    the form without either of Johnston et al. (2019), "Computationally efficient
-    neural image compression", which tensorflow-compression's GDN has by default. That
-    layer cannot be saved; this one computes the same from the same weights, also their
-    gradients, and of stock operations alone. It computes in float32 whatever the
-    precision policy.
+    Generalized divisive normalization of Ballé, Laparra & Simoncelli (2016), without
+    their square and root, as in Johnston et al. (2019), "Computationally efficient
+    neural image compression", and in tensorflow-compression by default. That layer
+    cannot be saved; this one computes the same outputs and gradients from the same
+    weights with stock operations, in float32 whatever the precision policy.
 
-    Trained are the roots of beta and gamma, which keeps both from becoming negative
-    and makes steps small where a small divisor would make them large.
+    The trained weights are the roots of beta and gamma, which keeps both from becoming
+    negative and makes steps small where a small divisor would make them large.
 
     Args:
       inverse: Multiplies instead: the approximate inverse, for decoders.
@@ -57,7 +56,7 @@ class GDN(tf.keras.layers.Layer):
 
     @property
     def gamma(self):
-        """[C, C], at least 0: what channel i is divided by for channel j is [j, i]."""
+        """[C, C], at least 0; [j, i] is the weight of channel j in the divisor of i."""
         return _squared(self.root_gamma, minimum=0.0)
 
     def call(self, inputs):
@@ -72,17 +71,17 @@ class GDN(tf.keras.layers.Layer):
         return input_shape
 
     def get_config(self):
-        """What `from_config` takes."""
+        """The arguments of `from_config`."""
         return {**super().get_config(), "inverse": self.inverse}
 
 
 def _squared(root, *, minimum: float):
-    """The parameter that a root stands for, at least `minimum` up to rounding."""
+    """The parameter with this root, at least `minimum` up to rounding."""
     return tf.square(_bounded(root, (minimum + _PEDESTAL) ** 0.5)) - _PEDESTAL
 
 
 def _bounded(weight, bound: float):
-    """tf.maximum, but a weight below its bound can still be trained back above it."""
+    """tf.maximum with a gradient that lets a weight below its bound rise again."""
 
     @tf.custom_gradient
     def bounded(weight):
@@ -96,14 +95,12 @@ def _bounded(weight, bound: float):
 
 
 class Quantization(tf.keras.layers.Layer):
-    """Rounds latents; in training it adds noise instead, which has a gradient.
+    """Rounds latents; in training adds noise instead, which has a gradient.
 
-    Uniform noise in -1/2..1/2 stands in for the error of rounding (Balle, Laparra &
-    Simoncelli, 2016). It depends on nothing but the key, so that a run that resumes
-    sees the noise it would have seen anyway. float32 whatever the policy.
+    Uniform noise in -1/2..1/2 models the error of rounding (Ballé et al., 2016). It
+    depends on nothing but the key; see `stochastic`. float32 whatever the policy.
 
-    [B, H, W, N] and a key, integer [B, 2], of which the first row counts
-    -> [B, H, W, N].
+    [B, H, W, N] and a key, integer [B, 2], whose first row is used -> [B, H, W, N].
     """
 
     def __init__(self, **options):
@@ -120,9 +117,9 @@ class Quantization(tf.keras.layers.Layer):
 
 
 class FactorizedPrior(tf.keras.layers.Layer):
-    """Bits that quantized latents take, by a learned distribution of each channel.
+    """Bits of quantized latents under a learned distribution of each channel.
 
-    The factorized prior of Balle, Minnen, Singh, Hwang & Johnston (2018), App. 6.1,
+    The factorized prior of Ballé, Minnen, Singh, Hwang & Johnston (2018), App. 6.1,
     from tensorflow-compression. float32 whatever the policy.
 
     [B, H, W, N] -> bits of each image, float32 [B].
@@ -142,9 +139,9 @@ class FactorizedPrior(tf.keras.layers.Layer):
         return -tf.reduce_sum(log_probability, axis=[1, 2, 3]) / math.log(2.0)
 
     def entropy_model(self) -> tfc.ContinuousBatchedEntropyModel:
-        """What a range coder needs, made from the distributions as they are.
+        """Tables for a range coder, made from the present distributions in seconds.
 
-        Takes seconds. Latents are rounded to whole numbers, without an offset.
+        Latents are rounded to whole numbers, without an offset.
         """
         return tfc.ContinuousBatchedEntropyModel(
             self.prior, coding_rank=3, compression=True, offset_heuristic=False

@@ -1,22 +1,21 @@
-"""A convolution that TensorFlow's bfloat16 kernels for CPUs compute rightly."""
+"""Convolutions: one that is safe in bfloat16, one that doubles, one dilated."""
 
 from __future__ import annotations
 
 import tensorflow as tf
 
-_BLOCK = 32  # columns that the kernel takes at once
-_FEWEST = 16  # channels; with fewer, such as RGB, another kernel is taken
+_BLOCK = 32  # columns that the bfloat16 kernel reads at once
+_FEWEST = 16  # channels; with fewer, such as RGB, TensorFlow takes another kernel
 
 
 @tf.keras.utils.register_keras_serializable("facemend")
 class Conv2D(tf.keras.layers.Conv2D):
-    """Keras's Conv2D, SAME, whose gradient reads no memory but its own.
+    """Keras's Conv2D, SAME, with a gradient that is safe in bfloat16.
 
     In TensorFlow 2.14 (oneDNN) the gradient of a bfloat16 kernel reads past the end of
     an image whose width leaves 25 to 30 columns over after blocks of 32, such as 125.
-    What it finds there is multiplied by 0: nothing comes of it, unless it happens to
-    be NaN. Then the run is lost. So this gradient is taken of images that are made
-    wider by columns of zeros, which is what SAME puts there anyway.
+    It multiplies what it reads by 0, which is harmless unless that is NaN. Here this
+    gradient is computed on images padded with columns of zeros, as SAME pads anyway.
     """
 
     def convolution_op(self, inputs, kernel):
@@ -62,7 +61,7 @@ def _convolve(image: tf.Tensor, kernel: tf.Tensor):
     return tf.nn.conv2d(image, kernel, 1, "SAME"), gradient
 
 
-# Rows a 3x3 kernel's weights fall on when each pixel below it is there twice.
+# The rows of a 4x4 kernel as sums of the rows of a 3x3 kernel on doubled pixels.
 _FOLD = ((0.0, 0.0, 1.0), (0.0, 1.0, 1.0), (1.0, 1.0, 0.0), (1.0, 0.0, 0.0))
 
 
@@ -70,10 +69,9 @@ _FOLD = ((0.0, 0.0, 1.0), (0.0, 1.0, 1.0), (1.0, 1.0, 0.0), (1.0, 0.0, 0.0))
 class DoublingConv2D(tf.keras.layers.Conv2D):
     """Each pixel twice in both directions, then a 3x3 convolution, SAME.
 
-    Computed as what it equals: a transposed 4x4 convolution of stride 2, whose kernel
-    holds sums of the 3x3 kernel's weights. That is 4/9 of the multiplications, and the
-    doubled image is never made. [B, H, W, C] -> [B, 2H, 2W, F]. The weights are those
-    of a Conv2D.
+    Computed as the equal transposed 4x4 convolution of stride 2, whose kernel holds
+    sums of the 3x3 kernel's weights: 4/9 of the multiplications, and no doubled image.
+    [B, H, W, C] -> [B, 2H, 2W, F]. The weights are those of a Conv2D.
 
     Args:
       filters: F.
@@ -104,10 +102,10 @@ class DoublingConv2D(tf.keras.layers.Conv2D):
 class DilatedConv2D(tf.keras.layers.Conv2D):
     """A dilated 3x3 convolution, SAME. [B, H, W, C] -> [B, H, W, F].
 
-    At 128 px the maps are 16x16, and beside the center tap rate 8 sees half of them or
-    a quarter, rate 16 nothing but padding. Kernels for CPUs get slow on padding (rate
-    16 takes them ten to a hundred times as long as here), so wide rates are computed as
-    what they equal: a sum of 1x1 convolutions over the pixels that each tap does see.
+    At 128 px the maps are 16x16: beside the center tap, rate 8 sees half or a quarter
+    of them and rate 16 padding only. Kernels for CPUs are slow on padding (ten to a
+    hundred times at rate 16), so wide rates are computed as a sum of 1x1 convolutions,
+    each over the pixels that one tap sees.
     """
 
     def convolution_op(self, inputs, kernel):

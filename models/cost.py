@@ -1,4 +1,4 @@
-"""What a network costs: multiply-adds, counted from its layers."""
+"""Multiply-adds of a network, counted from its layers."""
 
 from __future__ import annotations
 
@@ -8,37 +8,35 @@ import tensorflow as tf
 
 from models import compression
 
-_TRANSPOSED = tf.keras.layers.Conv2DTranspose
-_CONVOLUTIONS = (tf.keras.layers.Conv2D, tf.keras.layers.Dense)
+_COUNTED = (
+    tf.keras.layers.Conv2D,
+    tf.keras.layers.SeparableConv2D,
+    tf.keras.layers.DepthwiseConv2D,
+    tf.keras.layers.Dense,
+    tf.keras.layers.EinsumDense,
+    compression.GDN,
+)
+_KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel", "gamma")
 
 
 def multiply_adds(model: tf.keras.Model) -> int:
-    """Multiply-adds per image of one forward pass: convolutions and dense layers.
+    """Multiply-adds of one forward pass per image, in convolutions and dense layers.
 
-    Biases, normalization, activations and resizing are left out, as the literature
-    leaves them out; but GDN holds a convolution, and it counts.
+    Biases, normalization, activations and resizing do not count, as in the literature;
+    GDN does, because it is a convolution.
     """
     total = 0
     for layer in model.layers:
         if isinstance(layer, tf.keras.Model):
             total += multiply_adds(layer)
-        elif isinstance(layer, _TRANSPOSED):
-            # Every input position meets the whole kernel.
+            continue
+        positions = math.prod(layer.output_shape[1:-1]) if layer.weights else 0
+        if isinstance(layer, tf.keras.layers.Conv2DTranspose):
+            # Every input position is multiplied by the whole kernel.
             positions = math.prod(layer.input_shape[1:3])
-            total += positions * math.prod(layer.kernel.shape)
-        elif isinstance(layer, tf.keras.layers.SeparableConv2D):
-            positions = math.prod(layer.output_shape[1:3])
-            total += positions * math.prod(layer.depthwise_kernel.shape)
-            total += positions * math.prod(layer.pointwise_kernel.shape)
-        elif isinstance(layer, tf.keras.layers.DepthwiseConv2D):
-            positions = math.prod(layer.output_shape[1:3])
-            total += positions * math.prod(layer.depthwise_kernel.shape)
-        elif isinstance(layer, _CONVOLUTIONS):
-            positions = math.prod(layer.output_shape[1:-1])
-            total += positions * math.prod(layer.kernel.shape)
-        elif isinstance(layer, compression.GDN):
-            positions = math.prod(layer.output_shape[1:3])
-            total += positions * math.prod(layer.gamma.shape)
         elif isinstance(layer, tf.keras.layers.EinsumDense):
-            total += math.prod(layer.kernel.shape)
+            positions = 1
+        for name in _KERNELS:
+            if isinstance(layer, _COUNTED) and hasattr(layer, name):
+                total += positions * math.prod(getattr(layer, name).shape)
     return total

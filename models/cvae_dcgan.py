@@ -1,12 +1,12 @@
-"""A face in 512 numbers (Killingbeck, Kim, Nguyen & Vousden).
+"""The CVAE and the DCGAN, autoencoders with 512 latents (Killingbeck et al.).
 
-A variational auto-encoder, the CVAE, and one that is trained against a discriminator,
-the DCGAN. The text gives no layers but two numbers of parameters, 443,491 and 973,443.
-The layers here have just these numbers; those of the DCGAN are a guess all the same.
+The CVAE is a variational autoencoder; the DCGAN is trained against a discriminator. The
+text gives no layers, only their numbers of parameters, 443,491 and 973,443. The layers
+here have exactly these numbers; those of the DCGAN are a guess nevertheless.
 
-Generators start from Glorot's initialization, Keras's default: they have no BatchNorm,
-and N(0, 0.02), which the discriminator starts from, would leave about a tenth of what
-passes them in every layer.
+Generators use Glorot's initialization, Keras's default: they have no BatchNorm, and
+N(0, 0.02), which the discriminator uses, would scale the signal by about a tenth in
+every layer.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ LATENTS = 512
 HALVINGS = 5
 DISCRIMINATOR_WIDTHS = (64, 128)
 DROPOUT = 0.3
-_HEAD = 512  # units of a hidden layer before the latents, however many they are
+_HEAD = 512  # units of the hidden layer before the latents, whatever their number
 
 
 class Design(typing.NamedTuple):
-    """What distinguishes one generator from another.
+    """The options of a generator.
 
     Attributes:
       widths: Channels of the encoder's convolutions, from the image inwards.
-      pooled: The last halving is a MaxPool's, and the last doubling bilinear.
-      deep: Mean and log-variance each have a hidden layer.
+      pooled: Whether the last halving is a MaxPool and the last doubling bilinear.
+      deep: Whether mean and log-variance each have a hidden layer.
     """
 
     widths: tuple[int, ...]
@@ -42,24 +42,16 @@ class Design(typing.NamedTuple):
 GENERATORS = {
     "cvae": Design((8, 16, 32, 64), pooled=True, deep=False),
     "dcgan": Design((8, 16, 16, 32, 64), pooled=False, deep=True),
-    # Another way to what the text says of the DCGAN's: more than twice the parameters.
+    # Another reading of the text on the DCGAN: more than twice the parameters.
     "doubled": Design((16, 32, 64, 128), pooled=True, deep=False),
 }
 
 
 def check(generator: str, image_size: int, latents: int) -> Design:
     """The design of that name; a ValueError names the option that cannot be built."""
-    if generator not in GENERATORS:
-        raise ValueError(
-            f"generator must be one of {tuple(GENERATORS)}; got {generator!r}."
-        )
-    factor = 2**HALVINGS
-    if image_size < factor or image_size % factor:
-        raise ValueError(
-            f"image_size must be a multiple of {factor}, because {HALVINGS} layers "
-            f"each halve the image; got {image_size}. "
-            f"Try {image_size // factor * factor or factor}."
-        )
+    blocks.check_option("generator", generator, tuple(GENERATORS))
+    because = f"{HALVINGS} layers each halve the image"
+    blocks.check_multiple("image_size", image_size, 2**HALVINGS, because)
     if latents < 1:
         raise ValueError(
             f"latents must be at least 1, {LATENTS} as published; got {latents}."
@@ -78,9 +70,9 @@ def build_encoder(
       mean           "dcgan": dense 512, ReLU; dense, linear -> [B, L]
       log_variance   the same with other weights -> [B, L]
 
-    Larger images have more features, not more layers: 256 numbers at 64 px ("doubled":
-    512) and 1,024 at 128 px. Of 256 features 512 means are a linear function in the
-    "cvae", so that at 64 px they say no more than 256 numbers would.
+    Larger images have more features, not more layers: 256 at 64 px ("doubled": 512) and
+    1,024 at 128 px. In the "cvae" the means are a linear function of the features, so
+    that at 64 px 512 of them carry no more information than 256 would.
 
     Args:
       generator: Of `GENERATORS`.
@@ -126,9 +118,9 @@ def build_decoder(
                 -> "dcgan": image [B, S, S, 3]
       double    "cvae" and "doubled": bilinear -> image [B, S, S, 3]
 
-    A doubling in place of the MaxPool, before the convolutions, would come to as many
-    parameters. But then each cell of the doubled 2x2 features would be drawn from its
-    own 64 numbers, with hardly a pixel of its neighbors', and one would see the cells.
+    A doubling in place of the MaxPool, before the convolutions, would give the same
+    number of parameters. But each cell of the 2x2 features would then be decoded almost
+    without its neighbors, and the cells would be visible.
 
     Args:
       generator: Of `GENERATORS`.
@@ -162,10 +154,10 @@ def build_decoder(
 def build_autoencoder(
     encoder: tf.keras.Model, decoder: tf.keras.Model
 ) -> tf.keras.Model:
-    """Puts the halves together; they are its layers "encoder" and "decoder".
+    """Joins the halves, which become its layers "encoder" and "decoder".
 
-    In training the decoder is given a sample of N(mean, exp(log_variance)), at
-    evaluation the mean.
+    In training the decoder takes a sample of N(mean, exp(log_variance)), at evaluation
+    the mean.
 
     Args:
       encoder: From `build_encoder`.
@@ -185,7 +177,7 @@ def build_autoencoder(
 
 
 def build_discriminator(image_size: int = 64) -> tf.keras.Model:
-    """Builds a discriminator; the paper's is "a simple Convolutional Neural Network".
+    """Builds the discriminator, in the paper "a simple Convolutional Neural Network".
 
       image     [B, S, S, 3] in [0, 1]
       trunk     (conv 5x5/2 -> LeakyReLU -> dropout 0.3) of 64, 128
@@ -199,9 +191,9 @@ def build_discriminator(image_size: int = 64) -> tf.keras.Model:
       image_size: S in pixels, a multiple of 4.
 
     Returns:
-      {"image": [B, S, S, 3], "key": integer [B, 2], see `KeyedDropout`} -> logit [B]:
-      above 0 for images taken for real. Real and restored images that come with the
-      same key lose the same activations.
+      {"image": [B, S, S, 3], "key": integer [B, 2], see `KeyedDropout`} -> logit [B],
+      above 0 for images judged real. With the same key the same activations of real and
+      restored images are dropped.
 
     Raises:
       ValueError: If the side cannot be halved twice.

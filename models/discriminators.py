@@ -1,4 +1,4 @@
-"""Discriminators."""
+"""Discriminators of three papers, and the attribute classifier of one."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from models import blocks
 
 GLOBAL_WIDTHS = (96, 192, 384, 768, 1536)
 LOCAL_WIDTHS = (64, 128, 256, 512)
+CONV_WIDTHS = (128, 256, 512)  # of the classifier
+DENSE_WIDTHS = (1024, 128)
 
 
 def build_patch_discriminator(
     image_size: int = 128, widths: Sequence[int] = (64, 128, 256, 512)
 ) -> tf.keras.Model:
-    """Builds the discriminator of Jiang & Zhang, Sec. 3.2, a map of real or not.
+    """Builds the discriminator of Jiang & Zhang, Sec. 3.2, one score per patch.
 
       image     [B, S, S, 3] in [-1, 1]
       trunk     convs 3x3 of `widths`, stride 2 but for the last, InstanceNorm but
@@ -49,7 +51,7 @@ def build_patch_discriminator(
 def build_context_discriminator(
     patch_size: int = 64, widths: Sequence[int] = (64, 128, 256, 512)
 ) -> tf.keras.Model:
-    """Builds the discriminator of Pathak et al.'s context encoder, one score a patch.
+    """Builds the discriminator of Pathak et al.'s context encoder.
 
       patch     [B, P, P, 3] in [-1, 1]
       trunk     convs 4x4/2 of `widths`, BatchNorm but for the first, LeakyReLU
@@ -63,7 +65,7 @@ def build_context_discriminator(
       widths: Channels per level.
 
     Returns:
-      patch -> logit: above 0 for patches taken for real.
+      patch -> logit, above 0 for patches judged real.
     """
     patch = tf.keras.Input((patch_size, patch_size, 3), name="patch")
     x = halving_convs(patch, widths)
@@ -104,8 +106,8 @@ def build_global_local_discriminator(
       width: Multiplies every number of channels but RGB's.
 
     Returns:
-      {"image": [B, S, S, 3], "patch": [B, P, P, 3]} -> logit: above 0 for images taken
-      for real.
+      {"image": [B, S, S, 3], "patch": [B, P, P, 3]} -> logit, above 0 for images
+      judged real.
 
     Raises:
       ValueError: If a side cannot be halved by each convolution.
@@ -135,12 +137,8 @@ def build_global_local_discriminator(
 
 def check_halvings(name: str, size: int, halvings: int) -> None:
     """Raises a ValueError that names the side unless it can be halved so often."""
-    factor = 2**halvings
-    if size < factor or size % factor:
-        raise ValueError(
-            f"{name} must be a multiple of {factor}, because {halvings} convolutions "
-            f"each halve it; got {size}. Try {max(size // factor, 1) * factor}."
-        )
+    because = f"{halvings} convolutions each halve it"
+    blocks.check_multiple(name, size, 2**halvings, because)
 
 
 def halving_convs(
@@ -158,10 +156,6 @@ def halving_convs(
     return x
 
 
-CONV_WIDTHS = (128, 256, 512)
-DENSE_WIDTHS = (1024, 128)
-
-
 def build_attribute_classifier(
     classes: int, image_size: int = 128, *, width: float = 1.0
 ) -> tf.keras.Model:
@@ -175,12 +169,12 @@ def build_attribute_classifier(
     The paper gives no layers; the authors' published code gives the trunk.
 
     Args:
-      classes: How many attributes (or classes) there are, at least 1.
+      classes: Number of attributes (or classes), at least 1.
       image_size: S in pixels, a multiple of 8.
       width: Multiplies every number of channels but those of RGB and the classes.
 
     Returns:
-      image -> logits, float32: for a sigmoid each, or one softmax.
+      image -> logits, float32, for sigmoids or one softmax.
 
     Raises:
       ValueError: If there is no class, or the side cannot be halved three times.

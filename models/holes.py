@@ -1,4 +1,4 @@
-"""Cutting the patch under or around each image's hole, and putting one back.
+"""Crops of the patch under or around each image's hole, and their inverse.
 
 All follow the hole wherever it is, on any batch, with stock gather operations.
 """
@@ -29,31 +29,25 @@ def hole_corner(mask: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def crop_hole(image: tf.Tensor, mask: tf.Tensor, size: int) -> tf.Tensor:
-    """The window whose top left corner is the hole's.
+    """The window, [B, size, size, C], whose top left corner is the hole's.
 
     Args:
       image: [B, H, W, C].
       mask: [B, H, W, 1], 1 = missing.
       size: Side of the window, pixels.
-
-    Returns:
-      [B, size, size, C].
     """
     return _window(image, *hole_corner(mask, size), size)
 
 
 def crop_around_hole(image: tf.Tensor, mask: tf.Tensor, size: int) -> tf.Tensor:
-    """The window around the middle of each hole, moved inside the image.
+    """The window, [B, size, size, C], around each hole's middle, inside the image.
 
     Args:
       image: [B, H, W, C].
       mask: [B, H, W, 1], 1 = missing. The middle is that of the smallest rectangle
-        around all missing pixels; where nothing is missing, the image's.
+        around all missing pixels, or of the image where nothing is missing.
       size: Side of the window, pixels, at most H and W. If it cannot be centered it is
         half a pixel nearer to the top or left.
-
-    Returns:
-      [B, size, size, C].
     """
     top = _centered(tf.reduce_max(mask, axis=[2, 3]), size)
     left = _centered(tf.reduce_max(mask, axis=[1, 3]), size)
@@ -65,7 +59,7 @@ def _centered(missing: tf.Tensor, size: int) -> tf.Tensor:
     length = tf.shape(missing)[1]
     before = tf.argmax(missing, axis=1, output_type=tf.int32)
     after = tf.argmax(missing[:, ::-1], axis=1, output_type=tf.int32)
-    # Without any one both are 0, and the span is the whole row.
+    # Without a one both are 0, and the span is the whole row.
     return tf.clip_by_value((before + length - after - size) // 2, 0, length - size)
 
 
@@ -77,16 +71,12 @@ def _window(image: tf.Tensor, top: tf.Tensor, left: tf.Tensor, size: int) -> tf.
 
 
 def paste_hole(patch: tf.Tensor, image: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """The image with its missing pixels taken from the patch; undoes `crop_hole`.
+    """The image, [B, H, W, C], with missing pixels from the patch; undoes `crop_hole`.
 
     Args:
       patch: [B, size, size, C], whose corner is the hole's.
       image: [B, H, W, C].
-      mask: [B, H, W, 1], 1 = missing. Missing pixels outside the patch repeat its
-        edge.
-
-    Returns:
-      [B, H, W, C].
+      mask: [B, H, W, 1], 1 = missing. Missing pixels outside the patch repeat its edge.
     """
     size = patch.shape[1]
     top, left = hole_corner(mask, size)
@@ -94,7 +84,7 @@ def paste_hole(patch: tf.Tensor, image: tf.Tensor, mask: tf.Tensor) -> tf.Tensor
     rows = tf.clip_by_value(tf.range(height) - top[:, None], 0, size - 1)  # [B, H]
     columns = tf.clip_by_value(tf.range(width) - left[:, None], 0, size - 1)
     batch, channels = tf.shape(patch)[0], tf.shape(patch)[3]
-    # Of flat rows, because OpenVINO fails where it is gathered from [B, size, size, C].
+    # From flat rows, because OpenVINO cannot gather from [B, size, size, C].
     spread = tf.reshape(patch, [batch, size, size * channels])
     spread = tf.gather(spread, rows, axis=1, batch_dims=1)
     spread = tf.reshape(spread, [batch, height, size, channels])

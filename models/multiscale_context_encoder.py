@@ -1,8 +1,8 @@
 """A multi-scale context encoder for facial images (Do, Nguyen & Nguyen).
 
-Sub-encoders look at the image in its full, half and quarter size; their features are
-added or concatenated, and one decoder draws the missing center. With one scale it is
-the context encoder that the paper compares itself with.
+Sub-encoders take the image at full, half and quarter size; their features are added or
+concatenated, and one decoder generates the missing center. With one scale it is the
+context encoder that the paper compares with.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ DOWNSAMPLING = ("pool", "stride")
 
 
 def patch_size(image_size: int, levels: int = len(WIDTHS)) -> int:
-    """Side of the patch that is drawn, pixels: 64 for 250, a quarter of most sizes.
+    """Side of the generated patch, pixels: 64 for 250, a quarter of most sizes.
 
     Every level of the encoder halves and rounds up; the decoder doubles twice.
     """
@@ -47,8 +47,8 @@ def build_generator(
       joined   [B, S/16, S/16, 512] (add) or [B, S/16, S/16, 512 * scales] (concat)
       decoder  (doubled -> conv 3x3 -> ReLU -> BatchNorm) x 2 -> conv 3x3 -> tanh
 
-    Each scale has its own mask, and what is under it never counts: the image is pooled
-    as it is, and a pixel of a scale is missing if any pixel that it was pooled from is.
+    Each scale has its own mask: a pixel of a scale is missing if any pixel that it was
+    pooled from is. Pixels under the mask have no influence.
 
     Args:
       image_size: S in pixels.
@@ -58,7 +58,7 @@ def build_generator(
         of stride 2. Shapes and parameters are the same.
       separable: Makes every 3x3 convolution between features depthwise separable, the
         paper's future work; those from and to RGB stay.
-      fill: What stands in the hole, in [-1, 1]: one number, or one a channel.
+      fill: Value of the hole in [-1, 1]: one number, or one per channel.
       widths: Channels of E_0's levels; E_k has all but the first k.
       decoder_widths: Channels of the decoder's two levels.
 
@@ -69,13 +69,9 @@ def build_generator(
     Raises:
       ValueError: If an option is none of the above.
     """
-    for name, value, known in (
-        ("scales", scales, SCALES),
-        ("aggregation", aggregation, AGGREGATIONS),
-        ("downsampling", downsampling, DOWNSAMPLING),
-    ):
-        if value not in known:
-            raise ValueError(f"{name} must be one of {known}; got {value!r}.")
+    blocks.check_option("scales", scales, SCALES)
+    blocks.check_option("aggregation", aggregation, AGGREGATIONS)
+    blocks.check_option("downsampling", downsampling, DOWNSAMPLING)
     image = tf.keras.Input((image_size, image_size, 3), name="image")
     mask = tf.keras.Input((image_size, image_size, 1), name="mask", dtype="float32")
     inputs = {"image": image, "mask": mask}
@@ -105,10 +101,10 @@ def masked_pyramid(image, mask, scales: int, fill: Sequence[float]) -> list:
     """The image at each scale, its hole filled; exactly 250, 125, 63 px for 250.
 
     Args:
-      image: [B, S, S, 3] in [-1, 1]; what is under the mask has no influence.
+      image: [B, S, S, 3] in [-1, 1]; pixels under the mask have no influence.
       mask: [B, S, S, 1], 1 = missing.
-      scales: How many.
-      fill: What stands in the hole, in [-1, 1].
+      scales: Their number.
+      fill: Value of the hole in [-1, 1].
 
     Returns:
       [B, S, S, 3], [B, S/2, S/2, 3], ...; halves are rounded up.
@@ -116,7 +112,7 @@ def masked_pyramid(image, mask, scales: int, fill: Sequence[float]) -> list:
     filled = []
     for k in range(scales):
         if k:
-            # In float32 whatever the policy: a picture has more than bfloat16's levels.
+            # In float32 whatever the policy: images have more levels than bfloat16.
             image = tf.keras.layers.AveragePooling2D(
                 2, padding="same", dtype="float32", name=f"scale{k}_image"
             )(image)
@@ -133,7 +129,7 @@ def _encode(x, widths: Sequence[int], downsampling: str, separable: bool, *, nam
     for level, width in enumerate(widths, start=1):
         label = f"{name}_level{level}"
         kernel = 1 if level == len(widths) else 3
-        # RGB has nothing to separate, and a 1x1 convolution is separated already.
+        # Neither RGB nor a 1x1 convolution has anything to separate.
         split = separable and level > 1 and kernel == 3
         conv = blocks.separable_conv if split else blocks.conv
         x = conv(x, width, kernel, strides=strides, name=label)
@@ -161,8 +157,7 @@ def build_inpainter(generator: tf.keras.Model) -> tf.keras.Model:
     side = patch.shape[1]
     start = (size - side) // 2
     room = [start, size - side - start]
-    # The center does not move: padding is cheaper than a gather, and so is its
-    # gradient, which is a slice.
+    # The center does not move, and padding is cheaper than a gather.
     around = tf.pad(patch, [[0, 0], room, room, [0, 0]])
     restored = tf.where(mask > 0.5, around, tf.cast(image, tf.float32))
     return tf.keras.Model({"image": image, "mask": mask}, restored, name="inpainter")

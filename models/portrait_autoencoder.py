@@ -1,8 +1,8 @@
-"""A convolutional auto-encoder for portraits (Tan).
+"""A convolutional autoencoder for portraits (Tan).
 
-The analysis makes an image 16 times smaller in height and in width in three
-convolutions, the synthesis is its mirror image. The paper follows Ballé, Laparra &
-Simoncelli (2016), whose activation, GDN, stands beside its own, ReLU.
+The analysis makes an image 16 times smaller in height and width by three convolutions;
+the synthesis is its mirror image. The activation is the paper's ReLU, or the GDN of
+Ballé, Laparra & Simoncelli (2016), whom the paper follows.
 """
 
 from __future__ import annotations
@@ -22,13 +22,9 @@ ACTIVATIONS = ("relu", "gdn")
 
 
 def check_side(name: str, side: int) -> None:
-    """Raises a ValueError, naming the side, unless the strides divide it evenly."""
-    if side < REDUCTION or side % REDUCTION:
-        raise ValueError(
-            f"{name} must be a multiple of {REDUCTION}, because three convolutions "
-            f"make the image {REDUCTION} times smaller; got {side}. "
-            f"Try {max(side // REDUCTION, 1) * REDUCTION}."
-        )
+    """Raises a ValueError that names the side unless the strides divide it evenly."""
+    because = f"three convolutions make the image {REDUCTION} times smaller"
+    blocks.check_multiple(name, side, REDUCTION, because)
 
 
 def check(
@@ -42,14 +38,13 @@ def check(
             f"kernels must be three sides, at least {STRIDES}: a kernel smaller than "
             f"its stride skips pixels; got {tuple(kernels)}. Try {KERNELS}."
         )
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"activation must be one of {ACTIVATIONS}; got {activation!r}")
+    blocks.check_option("activation", activation, ACTIVATIONS)
     if depth < 0:
         raise ValueError(f"depth must be 0, as published, or more; got {depth}.")
 
 
 def reach(kernels: Sequence[int] = KERNELS, depth: int = 0) -> int:
-    """How many pixels beside its center a latent sees, or influences, at most."""
+    """Largest distance, in pixels, between a latent's center and what it depends on."""
     jump, pixels = 1, 0
     for kernel, stride in zip(kernels, STRIDES):
         pixels += kernel // 2 * jump

@@ -1,8 +1,8 @@
 """A conditional GAN with a dilated feature pyramid (Chen, Ji & Zhang).
 
-The generator halves the image three times by residual blocks, looks around with four
-dilated convolutions, and doubles it again; maps of the way down are added on the way
-up. Three configurations isolate the pyramid and the dilation.
+Residual blocks halve the image three times, four dilated convolutions widen the
+receptive field, and residual blocks double the maps again; maps of the way down are
+added on the way up. Configurations isolate the pyramid and the dilation.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import tensorflow as tf
 
 from models import blocks, convolutions
-from models.convolutions import DilatedConv2D
 
 CONFIGURATIONS = ("a", "b", "c", "d")
 NORMS = ("batch", "none")
@@ -20,15 +19,6 @@ DILATED_CHANNELS = 1024
 RATES = (2, 4, 8, 16)
 UP_CHANNELS = (256, 128, 64)
 LAST_CHANNELS = 32
-
-
-def check_image_size(image_size: int) -> None:
-    """Raises a ValueError unless the three blocks on the way down halve the image."""
-    if image_size < 8 or image_size % 8:
-        raise ValueError(
-            "image_size must be a multiple of 8, because three residual blocks each "
-            f"halve the image; got {image_size}. Try {image_size // 8 * 8 or 8}."
-        )
 
 
 def build_generator(
@@ -51,10 +41,10 @@ def build_generator(
       deconv    4x4/2, conv2 3x3 -> [B, S, S, 32]
       restored  3x3, tanh -> [B, S, S, 3]
 
-    Every convolution but the laterals and the last is normalized, then LeakyReLU; at
-    the end of a residual block the normalized branches are added first.
+    Every convolution but the laterals and the last is followed by BatchNorm and
+    LeakyReLU; at the end of a residual block the normalized branches are added first.
     Table 1 prints stride 2 for every convolution of every residual block, which cannot
-    be built: here a stride is its block's, and blocks 4 to 6 are the way up.
+    be built: here the first convolution has its block's stride.
 
     Args:
       configuration: "a" has no laterals and no dilation, "b" no dilation; "c" and "d"
@@ -65,19 +55,16 @@ def build_generator(
 
     Returns:
       {"image": [B, S, S, 3] in [-1, 1], the hole filled with 0, "mask": [B, S, S, 1],
-      1 = missing} -> [B, S, S, 3] in [-1, 1], float32. Known pixels are redrawn, too:
-      `build_inpainter` puts them back.
+      1 = missing} -> [B, S, S, 3] in [-1, 1], float32, known pixels included:
+      `build_inpainter` puts the original ones back.
 
     Raises:
       ValueError: If the image size does not fit or an option is none of the above.
     """
-    for name, value, known in (
-        ("configuration", configuration, CONFIGURATIONS),
-        ("norm", norm, NORMS),
-    ):
-        if value not in known:
-            raise ValueError(f"{name} must be one of {known}; got {value!r}.")
-    check_image_size(image_size)
+    blocks.check_option("configuration", configuration, CONFIGURATIONS)
+    blocks.check_option("norm", norm, NORMS)
+    because = "three residual blocks each halve the image"
+    blocks.check_multiple("image_size", image_size, 8, because)
 
     def scaled(channels: int) -> int:
         return blocks.scaled(channels, width)
@@ -97,7 +84,7 @@ def build_generator(
             scaled(DILATED_CHANNELS),
             3,
             norm,
-            layer=DilatedConv2D,
+            layer=convolutions.DilatedConv2D,
             dilation_rate=rate if dilated else 1,
             name=f"dilated{number}",
         )
@@ -126,7 +113,7 @@ def _conv(
     name: str,
     **options,
 ):
-    """A convolution of any kind, SAME, with a bias -> BatchNorm, if there is any."""
+    """A convolution of any kind, SAME, with a bias -> BatchNorm (or no norm)."""
     normalized = norm == "batch"
     # Without norms the signal of DCGAN's N(0, 0.02) shrinks to 1e-7, gradients to
     # 1e-13, and nothing learns; He et al.'s initialization keeps the size of both.
@@ -151,7 +138,7 @@ def _active_conv(x, filters: int, kernel: int, norm: str, *, name: str, **option
 def _residual(
     x, filters: int, norm: str, *, strides: int = 1, doubled: bool = False, name: str
 ):
-    """Two convolutions 3x3, beside them one 1x1; their sum -> LeakyReLU.
+    """Two convolutions 3x3, plus one 1x1 as a shortcut -> LeakyReLU.
 
     [B, H, W, C] -> [B, H/strides, W/strides, filters], or [B, 2H, 2W, filters] if the
     map is doubled first.
@@ -165,8 +152,8 @@ def _residual(
     else:
         y = _active_conv(x, filters, 3, norm, strides=strides, name=first)
     if strides > 1:
-        # What a 1x1 convolution with a stride sees. Given the stride itself oneDNN's
-        # gradient of its weights crashes where there are fewer than 16 channels.
+        # The pixels that a 1x1 convolution with a stride sees. With the stride itself
+        # oneDNN's gradient of its weights crashes for fewer than 16 channels.
         x = tf.keras.layers.AveragePooling2D(
             1, strides=strides, name=f"{name}_sampled"
         )(x)

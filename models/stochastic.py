@@ -1,7 +1,7 @@
-"""Noise that layers add in training, which depends on nothing but a key.
+"""Layers whose noise in training depends on nothing but a key.
 
-So a run that resumes sees the noise it would have seen anyway: a key is of the seed,
-the epoch and the image. Keras's own layers draw from a state that no checkpoint holds.
+A key is made of the seed, the epoch and the image, so that a run that resumes sees the
+same noise. Keras's own layers draw from a state that no checkpoint holds.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ _LOG_VARIANCES = (-30.0, 20.0)
 
 @tf.keras.utils.register_keras_serializable("facemend")
 class Sampling(tf.keras.layers.Layer):
-    """Draws latents of a normal distribution; at evaluation gives its mean.
+    """Draws latents from a normal distribution; at evaluation returns its mean.
 
     mean + exp(log_variance / 2) * noise, the reparametrization of Kingma & Welling.
-    float32 whatever the policy. The log-variance counts from -30 to 20, as in
-    Rombach et al.'s latent-diffusion, so that a training that fails stays finite.
+    float32 whatever the policy. The log-variance is clipped to -30..20, as in Rombach
+    et al.'s latent-diffusion, so that a diverging training stays finite.
 
-    mean [B, L], log_variance [B, L] and a key, integer [B, 2], of which the first row
-    counts -> [B, L].
+    mean [B, L], log_variance [B, L] and a key, integer [B, 2], whose first row is used
+    -> [B, L].
     """
 
     def __init__(self, **options):
@@ -38,14 +38,13 @@ class Sampling(tf.keras.layers.Layer):
 
 @tf.keras.utils.register_keras_serializable("facemend")
 class KeyedDropout(tf.keras.layers.Layer):
-    """Dropout. float32 whatever the policy: of bfloat16 there are few random numbers.
+    """Dropout. float32 whatever the policy: bfloat16 has few random numbers.
 
-    [B, ...] and a key, integer [B, 2], of which the first row counts -> the same
-    shape.
+    [B, ...] and a key, integer [B, 2], whose first row is used -> the same shape.
 
     Args:
       rate: Share of the activations that training sets to 0.
-      number: Another one for each layer that is given the same key.
+      number: Unique among the layers with the same key.
       **options: Of `tf.keras.layers.Layer`; dtype is set.
     """
 
@@ -65,5 +64,5 @@ class KeyedDropout(tf.keras.layers.Layer):
         return tf.nn.experimental.stateless_dropout(x, self.rate, seed)
 
     def get_config(self):
-        """What `__init__` takes."""
+        """The arguments of `__init__`."""
         return {**super().get_config(), "rate": self.rate, "number": self.number}

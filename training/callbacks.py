@@ -1,4 +1,4 @@
-"""What accompanies a run: history, validation, checkpoints, pictures."""
+"""Callbacks of a run: validation, history, checkpoints, pictures and progress."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ class StopWhenNotFinite(tf.keras.callbacks.Callback):
         """Raises DivergenceError if a term is not finite."""
         bad = [name for name, value in logs.items() if not math.isfinite(value)]
         if bad:
-            what = f"{', '.join(bad)} became {logs[bad[0]]}"
-            raise _divergence(what, self._checkpoints)
+            change = f"{', '.join(bad)} became {logs[bad[0]]}"
+            raise _divergence(change, self._checkpoints)
 
     def on_epoch_end(self, epoch, logs=None):
-        """Raises DivergenceError if the last step spoiled a weight."""
+        """Raises DivergenceError if a weight is not finite."""
         _check_weights(self.model, self._checkpoints)
 
 
 def _check_weights(model: tf.keras.Model, checkpoints: Checkpoints) -> None:
-    """A finite loss can have a gradient that is not, which only the next loss shows."""
+    """Checks weights: a finite loss can have a gradient that is not finite."""
     for weight in model.weights:
         if not np.isfinite(weight.numpy()).all():
             raise _divergence(f"{weight.name} became NaN or infinite", checkpoints)
 
 
-def _divergence(what: str, checkpoints: Checkpoints) -> DivergenceError:
+def _divergence(change: str, checkpoints: Checkpoints) -> DivergenceError:
     return DivergenceError(
-        f"{what} at step {checkpoints.steps}; the last good checkpoint is "
+        f"{change} at step {checkpoints.steps}; the last good checkpoint is "
         f"{checkpoints.last or 'none yet'}. The same settings would lead there again: "
         "lower --learning_rate, or pass --clip_norm=1, and start in another --workdir."
     )
@@ -60,7 +60,7 @@ class Validate(tf.keras.callbacks.Callback):
 
     Args:
       measure: Restores the validation images and returns metric -> mean.
-      history: Takes the row of the untrained network.
+      history: Gets the row of the untrained network.
       length: Of the run.
     """
 
@@ -81,7 +81,7 @@ class Validate(tf.keras.callbacks.Callback):
             self._history.add({self._length.unit: 0, "step": 0, **self._prefixed()})
 
     def on_epoch_end(self, epoch, logs=None):
-        """Measures the network, where later callbacks see it."""
+        """Measures the network; later callbacks see the numbers."""
         logs.update(self._prefixed())
 
     def _prefixed(self) -> dict[str, float]:
@@ -89,14 +89,14 @@ class Validate(tf.keras.callbacks.Callback):
 
 
 class WriteHistory(tf.keras.callbacks.Callback):
-    """A row of history.csv and a line on the screen, every `row_steps`.
+    """Writes a row of history.csv and a line on the screen every `row_steps`.
 
     Args:
-      history: Where rows go.
+      history: Gets the rows.
       checkpoints: Knows the step.
       length: Of the run.
-      batch_size: Over all replicas, for images a second.
-      headline: The logged value that the line on the screen ends with.
+      batch_size: Over all replicas, for images per second.
+      headline: The logged value at the end of the line.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class WriteHistory(tf.keras.callbacks.Callback):
         self._batches = 0
 
     def on_train_batch_end(self, batch, logs=None):
-        """Stops the clock: what follows the last batch is not training."""
+        """Stops the clock; validation is not training."""
         self._batches += 1
         self._trained_seconds = time.monotonic() - self._started
 
@@ -146,10 +146,10 @@ class WriteHistory(tf.keras.callbacks.Callback):
 
 
 class SaveCheckpoints(tf.keras.callbacks.Callback):
-    """Saves the last checkpoint every so many steps and epochs, and the best one.
+    """Saves checkpoints within and after every epoch, and the best one.
 
     Args:
-      checkpoints: What saves.
+      checkpoints: Saves them.
       history: Knows the best value so far, also after a resume.
       every_steps: Steps between checkpoints within an epoch; 0 saves after epochs only.
       best: Column of the history whose lowest value is best.
@@ -165,14 +165,14 @@ class SaveCheckpoints(tf.keras.callbacks.Callback):
         self._best = best
 
     def on_train_batch_end(self, batch, logs=None):
-        """Saves within an epoch. Its last step waits for its row in the history."""
+        """Saves within an epoch, not after its last step: the row comes first."""
         due = self._every_steps and self._checkpoints.steps % self._every_steps == 0
         if due and batch + 1 < self.params["steps"]:
             _check_weights(self.model, self._checkpoints)
             self._checkpoints.save()
 
     def on_epoch_end(self, epoch, logs=None):
-        """Saves after an epoch; the best first, so that a resume can redo it."""
+        """Saves after an epoch, the best first, so that a resume can repeat it."""
         trained = [row for row in self._history.rows if row["step"] > 0]
         values = [row[self._best] for row in trained if self._best in row]
         if values and values[-1] == min(values):
@@ -181,7 +181,7 @@ class SaveCheckpoints(tf.keras.callbacks.Callback):
 
 
 class SamplePictures(tf.keras.callbacks.Callback):
-    """Draws the same images after every row: samples/*.png and TensorBoard.
+    """Writes the same images after every row, to samples/*.png and TensorBoard.
 
     Args:
       draw: Returns a grid, uint8 [H, W, 3].
@@ -208,7 +208,7 @@ class SamplePictures(tf.keras.callbacks.Callback):
         self._writer = tf.summary.create_file_writer(str(log_dir / "samples"))
 
     def on_epoch_end(self, epoch, logs=None):
-        """Draws."""
+        """Writes the grid."""
         grid = self._draw()
         self._folder.mkdir(parents=True, exist_ok=True)
         done, unit = self._length.at(self._checkpoints.steps), self._length.unit
@@ -221,20 +221,14 @@ class SamplePictures(tf.keras.callbacks.Callback):
 
 
 class Progress(tf.keras.callbacks.Callback):
-    """One bar for the whole run: images a second, time left, the first losses.
-
-    Args:
-      checkpoints: Knows the step.
-      length: Of the run.
-      batch_size: Over all replicas.
-    """
+    """Shows one bar for the whole run: images per second, time left, first losses."""
 
     def __init__(self, checkpoints: Checkpoints, length: Length, *, batch_size: int):
         super().__init__()
         self._checkpoints = checkpoints
         self._length = length
         self._batch_size = batch_size
-        # A log file wants a line a minute, a person a moving bar.
+        # One line per minute in a log file, a moving bar on a screen.
         interval = 0.5 if sys.stderr.isatty() else 60.0
         self._bar = tqdm.tqdm(
             total=length.total_steps * batch_size,
@@ -256,6 +250,6 @@ class Progress(tf.keras.callbacks.Callback):
         self._bar.update(self._batch_size)
 
     def on_train_end(self, logs=None):
-        """Leaves the bar standing when the run is complete."""
+        """Closes the bar when the run is complete."""
         if self._bar.n >= self._bar.total:
             self._bar.close()

@@ -12,8 +12,8 @@ import tensorflow as tf
 class Checkpoints:
     """Saves and restores a trainer in `folder/last` and `folder/best`.
 
-    TensorFlow writes a checkpoint under temporary names and renames it, and the
-    previous one is deleted only then, so a run killed while saving has the previous.
+    TensorFlow writes a checkpoint under temporary names, renames it, and then deletes
+    the previous one, so that a run killed while saving keeps the previous one.
 
     Args:
       items: From the trainer's `checkpoint_items()`; must hold "steps", and may hold
@@ -38,7 +38,7 @@ class Checkpoints:
 
     @property
     def last(self) -> str | None:
-        """Path of the checkpoint a run resumes from."""
+        """Path of the checkpoint that a run resumes from."""
         return self._last.latest_checkpoint
 
     def restore(self) -> bool:
@@ -49,20 +49,17 @@ class Checkpoints:
         items = dict(self._items)
         names = [name for name, _ in tf.train.list_variables(path)]
         if not any(name.startswith("means/") for name in names):
-            # An epoch that is resumed then misses the losses before the checkpoint.
+            # The means of a resumed epoch then lack the steps before the checkpoint.
             items.pop("means", None)
         with _explained(path):
             tf.train.Checkpoint(**items).restore(path).assert_consumed()
         return True
 
     def restore_part(self, *, best: bool = False) -> bool:
-        """Restores the items from a checkpoint that may hold more, such as a network.
+        """Restores the items from a checkpoint that may hold more; returns whether.
 
         Args:
           best: Takes the best checkpoint instead of the last.
-
-        Returns:
-          Whether there is one.
         """
         path = (self._best if best else self._last).latest_checkpoint
         if path is None:
@@ -85,7 +82,7 @@ class Checkpoints:
 
 @contextlib.contextmanager
 def _explained(path: str) -> Iterator[None]:
-    """Says what a checkpoint that does not fit means."""
+    """Explains the error of a checkpoint that does not fit."""
     try:
         yield
     except (AssertionError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""The adversarial trainer of an auto-encoder, which can watch its discriminator."""
+"""The trainer of the DCGAN: an autoencoder and a discriminator of its images."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from training.trainer import Losses, Trainer, WeightAverage, total
 
 Target = Union[tf.Tensor, Mapping[str, tf.Tensor]]
 
-# What is reported besides the losses, of the discriminator's logits: log D(real),
-# log(1 - D(fake)), log D(fake), how often it is right, and its gradient.
+# Reported of the discriminator besides the losses: log D(real), log(1 - D(fake)),
+# log D(fake), its accuracy, and the norm of its gradient.
 WATCHED = (
     "watched_log_real",
     "watched_log_fake",
@@ -23,25 +23,24 @@ WATCHED = (
 
 
 class AdversarialAutoencoderTrainer(Trainer):
-    """Alternates updates of an auto-encoder and of a discriminator of its images.
+    """Alternates updates of an autoencoder and of a discriminator of its images.
 
-    With one update each, one pass of the auto-encoder serves both and the two
-    gradients are taken at the same point. More updates of either follow on the same
-    images, each with its own pass; dropout and, through the key, the noise of the
-    latents differ.
+    The first updates of both share one pass of the autoencoder, so that the two
+    gradients are taken at the same point. Further updates of either follow on the same
+    images with another key, and so with other dropout and noise of the latents.
 
-    A target is the image, or a dict that holds it under "image" beside what only the
-    auto-encoder's losses ask for, such as where the face is.
+    A target is the image, or a dict with it under "image" beside tensors that only the
+    autoencoder's losses use, such as a face mask.
 
     Args:
-      autoencoder: inputs, a dict that holds "key", -> outputs, a dict
-        of float32 tensors that holds the reconstruction under "image".
+      autoencoder: inputs, a dict with "key" -> outputs, a dict of float32 tensors with
+        the reconstruction under "image".
       discriminator: {"image", "key"} -> logits, float32 [B].
       autoencoder_losses: (target, outputs, fake_score) -> terms.
       discriminator_losses: (real_score, fake_score) -> terms.
-      autoencoder_updates: A step.
-      discriminator_updates: A step.
-      average: An exponential moving average of the auto-encoder's weights, or None.
+      autoencoder_updates: Per step.
+      discriminator_updates: Per step.
+      average: Of the autoencoder's weights, or None.
     """
 
     def __init__(
@@ -75,14 +74,7 @@ class AdversarialAutoencoderTrainer(Trainer):
         terms: tuple[str, ...],
         jit_compile: bool = False,
     ) -> None:
-        """Sets the optimizers; see `Trainer.prepare`.
-
-        Args:
-          autoencoder_optimizer: Its own.
-          discriminator_optimizer: Its own.
-          terms: What both networks' losses call their terms.
-          jit_compile: Compiles the step with XLA.
-        """
+        """Sets the optimizers; `terms` are the names of both networks' losses."""
         optimizers = {
             "autoencoder": autoencoder_optimizer,
             "discriminator": discriminator_optimizer,
@@ -90,7 +82,7 @@ class AdversarialAutoencoderTrainer(Trainer):
         self.prepare(optimizers, (*terms, *WATCHED), jit_compile=jit_compile)
 
     def train_step(self, data) -> dict[str, tf.Tensor]:
-        """One step on (inputs, target); what is reported is of its first updates."""
+        """One step on (inputs, target); reports the first updates."""
         inputs, target = data
         with tf.GradientTape(persistent=True) as tape:
             # D sees the fake as a constant, because only gradients with respect to its
@@ -132,23 +124,23 @@ class AdversarialAutoencoderTrainer(Trainer):
 
 
 def _image_of(target: Target) -> tf.Tensor:
-    """The real image, whatever else a target holds for the auto-encoder's losses."""
+    """The real image of a target."""
     return target["image"] if isinstance(target, Mapping) else target
 
 
 def _other_noise(inputs: Mapping[str, tf.Tensor], number: int) -> dict:
     """The same images with another key."""
     fold = tf.random.experimental.stateless_fold_in
-    # The first row's is the one that counts. Layers fold it with small numbers.
+    # Layers use the first row's key and fold it with small numbers.
     key = fold(inputs["key"][0], number * 1000)
     return {**inputs, "key": tf.broadcast_to(key, tf.shape(inputs["key"]))}
 
 
 def _watched(real: tf.Tensor, fake: tf.Tensor, gradients: list) -> Losses:
-    """What the discriminator thinks and how it is moved. [B].
+    """The numbers of `WATCHED`, each [B].
 
     Log-likelihoods are in nats; the gradient is that of a replica's share of the batch,
-    before it is clipped.
+    before clipping.
     """
     norm = tf.linalg.global_norm(gradients)
     right = tf.cast(real > 0, tf.float32) + tf.cast(fake < 0, tf.float32)

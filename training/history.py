@@ -1,4 +1,4 @@
-"""The history of a run: a row of numbers an epoch, kept in a CSV file."""
+"""The history of a run: a row of numbers per epoch, in a CSV file."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from collections.abc import Mapping
 
 
 class History:
-    """Rows of history.csv, written anew and renamed at every change.
+    """Rows of history.csv; every change writes a new file and renames it.
 
     Attributes:
       rows: Column -> number. A row holds only what was measured.
 
     Args:
-      path: Of the file; rows that are there are read.
+      path: Of the file, which is read if it exists.
     """
 
     def __init__(self, path: pathlib.Path):
@@ -42,8 +42,8 @@ class History:
 
     def _write(self) -> None:
         columns = list(dict.fromkeys(key for row in self.rows for key in row))
-        # The first row is of the untrained network, which has no losses; they still
-        # come before the validation metrics.
+        # Losses come before validation metrics, although the first row, of the
+        # untrained network, has none.
         columns.sort(key=lambda name: name.startswith("val_"))
         temporary = self._path.with_suffix(".partial")
         with temporary.open("w", newline="") as file:

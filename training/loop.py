@@ -1,4 +1,4 @@
-"""Runs a trainer's `fit()` from wherever its checkpoint left it."""
+"""The length of a run, and `fit()` from any step on."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import tensorflow as tf
 
 @dataclasses.dataclass(frozen=True)
 class Length:
-    """How long a run is, and how often its history gets a row.
+    """The length of a run and of the rows of its history.
 
     Attributes:
       total_steps: Updates of the whole run.
-      row_steps: Updates a row: those of an epoch, or a round number where a paper
+      row_steps: Updates per row: those of an epoch, or a round number where a paper
         counts updates.
-      unit: What is counted, "epoch" or "step".
+      unit: "epoch" or "step".
     """
 
     total_steps: int
@@ -25,16 +25,16 @@ class Length:
 
     @property
     def total(self) -> int:
-        """Of the run, in its unit; an epoch that is cut short counts."""
+        """Length of the run in its unit; an epoch that is cut short counts."""
         return self.at(self.total_steps)
 
     def at(self, step: int) -> int:
-        """How many units are done, or begun, after `step` updates."""
+        """Number of units done, or begun, after `step` updates."""
         return step if self.unit == "step" else -(-step // self.row_steps)
 
 
 class _KeepMeans(tf.keras.callbacks.Callback):
-    """Undoes that `fit` resets the means when it goes on with an epoch."""
+    """Keeps the means of an epoch that is resumed, which `fit` resets."""
 
     def __init__(self, trainer: tf.keras.Model):
         super().__init__()
@@ -42,7 +42,7 @@ class _KeepMeans(tf.keras.callbacks.Callback):
         self._values = [variable.numpy() for variable in self._variables]
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Gives the means what they were restored with."""
+        """Restores the means."""
         for variable, value in zip(self._variables, self._values):
             variable.assign(value)
 
@@ -54,10 +54,10 @@ def fit(
     length: Length,
     callbacks: Sequence[tf.keras.callbacks.Callback],
 ) -> None:
-    """Trains to the end of the run, counting updates that were made before.
+    """Trains from the present step to the end of the run.
 
     Args:
-      trainer: Compiled, restored; its `steps` counts updates.
+      trainer: Compiled and restored; its `steps` counts updates.
       batches_from: step -> the batches from that step on.
       length: Of the run; an "epoch" of `fit()` is a row of its history.
       callbacks: Of `fit()`.
@@ -66,8 +66,8 @@ def fit(
     step = int(trainer.steps.numpy())
     while step < total_steps:
         epoch, done = divmod(step, steps_per_epoch)
-        # Whole epochs take one call; an epoch that a checkpoint or the end of the run
-        # cuts takes a call of its own.
+        # One call for all whole epochs; one for an epoch that is cut by a checkpoint or
+        # the end of the run.
         whole = (total_steps - step) // steps_per_epoch if not done else 0
         if whole:
             count, until = steps_per_epoch, epoch + whole

@@ -1,4 +1,4 @@
-"""Algorithm 1 of Chen, Ji & Zhang: three phases, three networks, one trainer."""
+"""The trainer of the pyramid CGAN: Algorithm 1 of Chen, Ji & Zhang, in three phases."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from training.trainer import Losses, Trainer, WeightAverage, total
 
 
 class Phase(enum.Enum):
-    """What learns: the generator alone, its two judges, or all three."""
+    """The networks that learn: the generator, the two judges, or all three."""
 
     ALONE = "the generator alone"
     JUDGES = "the discriminator and the classifier"
@@ -30,7 +30,7 @@ def phase_at(step: int, generator_steps: int, discriminator_steps: int) -> Phase
     """
     if step < generator_steps:
         return Phase.ALONE
-    # As printed: the joint phase begins after T_g + T_d, not with it.
+    # As printed: the joint phase begins after T_g + T_d, not at it.
     if step <= generator_steps + discriminator_steps:
         return Phase.JUDGES
     return Phase.JOINT
@@ -39,24 +39,23 @@ def phase_at(step: int, generator_steps: int, discriminator_steps: int) -> Phase
 class PyramidTrainer(Trainer):
     """Trains a generator, a discriminator and a classifier by Algorithm 1.
 
-    The iteration decides the phase, and each phase has a compiled step of its own, so
-    that none pays for networks that it does not need. Equations 2 to 5 are
-    log-likelihoods to be maximized; their negatives are minimized here.
+    The iteration decides the phase. Each phase has a compiled step of its own, without
+    the networks that it does not need. Equations 2 to 5 are log-likelihoods to be
+    maximized; their negatives are minimized here.
 
-    A batch is (inputs, target): inputs as the generator takes them, with the hole M_g
-    in "mask"; target {"image": [B, S, S, 3], "mask": [B, S, S, 1], M_d, the hole that
-    the real image pretends to have, "labels": of the classifier, if there is one}.
+    A batch is (inputs, target): inputs of the generator, with the hole M_g in "mask";
+    target {"image": [B, S, S, 3], "mask": [B, S, S, 1], the hole M_d around which the
+    discriminator sees the real image, "labels": of the classifier, if there is one}.
 
     Args:
       generator: inputs -> image with known pixels as they were, float32.
       discriminator: {"image", "patch"} or {"image"} -> logit [B, 1], float32.
       classifier: image -> logits [B, K], float32, or None without labels.
       label_loss: (labels, logits) -> [B]; see `losses`.
-      generator_steps: T_g, iterations that the generator has for itself.
-      discriminator_steps: T_d, iterations that the judges have for themselves.
-      reconstruction_weight: Of the masked L2. Where it is 0 the generator begins with
-        the adversarial loss instead, as printed: against a discriminator that has not
-        learned anything.
+      generator_steps: T_g, iterations of the generator alone.
+      discriminator_steps: T_d, iterations of the judges alone.
+      reconstruction_weight: Of the masked L2. If it is 0 the generator begins with the
+        adversarial loss instead, as printed: against an untrained discriminator.
       adversarial_weight: Of L_g, Equation 2.
       classification_weight: Of L_c^f, Equation 5, in the joint loss.
       classifier_on_fake: Trains the classifier on restored images as well, as printed.
@@ -115,10 +114,10 @@ class PyramidTrainer(Trainer):
         self.prepare(optimizers, terms, jit_compile=jit_compile)
 
     def make_train_function(self, force: bool = False) -> Callable:
-        """A function that calls the compiled step of the iteration's phase."""
+        """A function that calls the compiled step of the present phase."""
         if force:
             self._compiled = {}
-        # Counted here as well: reading the variable would wait for the device.
+        # A count of its own: reading the variable would wait for the device.
         step = int(self.steps.numpy())
 
         def train(iterator):
@@ -157,10 +156,10 @@ class PyramidTrainer(Trainer):
         return self._networks
 
     def _forward(self, inputs, target) -> dict[str, Losses]:
-        """Network -> terms; what nothing is updated by in this phase is left out."""
+        """Network -> terms, without those that update nothing in this phase."""
         real = target["image"]
-        # One pass serves every network: those that judge see it as a constant, because
-        # only gradients with respect to their own weights are asked for.
+        # One pass serves every network: the judges see it as a constant, because only
+        # gradients with respect to their own weights are computed.
         fake = self.generator(inputs, training=True)
         reconstruction = self._reconstruction(real, fake, inputs["mask"])
         if self.phase is Phase.ALONE and reconstruction:
@@ -191,7 +190,7 @@ class PyramidTrainer(Trainer):
         return {"g_reconstruction": self.reconstruction_weight * loss}
 
     def _score(self, image, mask) -> tf.Tensor:
-        """The discriminator on an image and on what is around its hole."""
+        """The discriminator's logit of an image and the patch around its hole."""
         seen = {"image": image}
         shapes = self.discriminator.input_shape
         if "patch" in shapes:
@@ -199,10 +198,10 @@ class PyramidTrainer(Trainer):
         return self.discriminator(seen, training=True)
 
     def _classification(self, real, fake, labels) -> dict[str, Losses]:
-        """Equations 4 and 5: what the classifier learns from, and what is shown."""
+        """Equations 4 and 5: the classifier's terms, and those that are reported."""
         on_fake = self.classifier_on_fake
         real_logits = self.classifier(real, training=True)
-        # Normalized as real images are, unless the classifier learns from both.
+        # With the statistics of real images, unless the classifier learns from both.
         fake_logits = self.classifier(fake, training=on_fake)
         shown = {
             "c_real": self.label_loss(labels, real_logits),

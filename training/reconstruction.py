@@ -1,4 +1,4 @@
-"""The one-network trainer: a network that returns what it is given."""
+"""The trainer of an autoencoder alone."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from training.trainer import Losses, Trainer, WeightAverage, total
 
 
 class ReconstructionTrainer(Trainer):
-    """Trains an auto-encoder, plain, variational or with a price on its code.
+    """Trains an autoencoder: plain, variational, or with a rate term on its latents.
 
     Args:
-      autoencoder: inputs (a dict of tensors) -> outputs, a dict of tensors in float32
-        that holds the reconstruction under "image".
+      autoencoder: inputs (a dict of tensors) -> outputs, a dict of float32 tensors with
+        the reconstruction under "image".
       losses: (target, outputs) -> terms.
-      terms: What the losses call their terms.
-      average: Of the auto-encoder's weights, or None.
+      terms: Their names.
+      average: Of the autoencoder's weights, or None.
     """
 
     def __init__(
@@ -36,15 +36,11 @@ class ReconstructionTrainer(Trainer):
         self.term_names = tuple(terms)
 
     def compile(
-        self,
-        optimizer: tf.keras.optimizers.Optimizer,
-        *,
-        jit_compile: bool = False,
+        self, optimizer: tf.keras.optimizers.Optimizer, *, jit_compile: bool = False
     ) -> None:
         """Sets the optimizer; see `Trainer.prepare`."""
-        self.prepare(
-            {"autoencoder": optimizer}, self.term_names, jit_compile=jit_compile
-        )
+        optimizers = {"autoencoder": optimizer}
+        self.prepare(optimizers, self.term_names, jit_compile=jit_compile)
 
     def train_step(self, data) -> dict[str, tf.Tensor]:
         """One update on (inputs, target)."""

@@ -1,4 +1,4 @@
-"""Devices: all GPUs, or several logical CPUs that stand in for them."""
+"""Distribution over devices: GPUs, or logical CPUs in their place."""
 
 from __future__ import annotations
 
@@ -10,20 +10,17 @@ PRECISIONS = ("float32", "mixed_bfloat16")
 
 
 def make(num_replicas: int = 0) -> tf.distribute.Strategy:
-    """One strategy for the process.
+    """The default strategy for one device, or MirroredStrategy for several.
 
     Args:
       num_replicas: 0 takes every GPU, or the CPU where there is none. N takes N GPUs,
         or N logical CPUs.
 
-    Returns:
-      The default strategy for one device, MirroredStrategy for several.
-
     Raises:
       ValueError: If there are fewer devices than replicas.
     """
-    # Physical: listing logical devices starts TensorFlow, and then it is too late to
-    # split the CPU.
+    # Physical devices: listing logical ones starts TensorFlow, and a started TensorFlow
+    # cannot split the CPU.
     gpus = len(tf.config.list_physical_devices("GPU"))
     wanted = num_replicas or max(gpus, 1)
     if wanted == 1:
@@ -35,12 +32,12 @@ def make(num_replicas: int = 0) -> tf.distribute.Strategy:
             f"{len(devices)} {devices[0].device_type}(s)."
         )
     names = [device.name for device in devices[:wanted]]
-    # It announces every sum over replicas, in hundreds of lines.
+    # TensorFlow logs every sum over replicas, in hundreds of lines.
     tf.get_logger().setLevel(logging.WARNING)
     if gpus:
         return tf.distribute.MirroredStrategy(names)
-    # Collective operations outlive their strategy: a second one on the same logical
-    # CPUs would meet the first one's. A plain sum has no memory.
+    # Collective operations outlive their strategy: those of a second one on the same
+    # logical CPUs would meet those of the first. A plain sum has no state.
     return tf.distribute.MirroredStrategy(
         names, cross_device_ops=tf.distribute.ReductionToOneDevice()
     )
@@ -56,16 +53,12 @@ def _logical_cpus(count: int) -> list:
                 cpu, [tf.config.LogicalDeviceConfiguration()] * count
             )
     except RuntimeError:
-        pass  # TensorFlow has started: the devices are what they are.
+        pass  # TensorFlow has started: its devices are fixed.
     return tf.config.list_logical_devices("CPU")
 
 
 def check_jit_compile(jit_compile: bool, strategy: tf.distribute.Strategy) -> None:
-    """XLA compiles no sums over logical CPUs.
-
-    Raises:
-      ValueError: If it is asked to.
-    """
+    """Raises a ValueError if XLA has to compile a sum over logical CPUs."""
     replicas = strategy.num_replicas_in_sync
     if jit_compile and replicas > 1 and not tf.config.list_physical_devices("GPU"):
         raise ValueError(
@@ -75,11 +68,7 @@ def check_jit_compile(jit_compile: bool, strategy: tf.distribute.Strategy) -> No
 
 
 def check_batch_size(batch_size: int, strategy: tf.distribute.Strategy) -> None:
-    """The global batch must split evenly.
-
-    Raises:
-      ValueError: If it does not.
-    """
+    """Raises a ValueError unless the global batch splits evenly over replicas."""
     replicas = strategy.num_replicas_in_sync
     if batch_size % replicas:
         raise ValueError(

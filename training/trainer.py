@@ -1,4 +1,4 @@
-"""What all trainers share: networks with an optimizer each, a count, and means."""
+"""The base of all trainers, and the average of a network's weights."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ Losses = Mapping[str, tf.Tensor]  # term -> [B], already weighted
 
 
 class Trainer(tf.keras.Model):
-    """The base of trainers that `fit()` drives.
+    """Networks with an optimizer each, a count of steps, and means of losses.
 
-    A subclass sets an attribute for each network and, when it is compiled, one for its
-    optimizer (`generator`, `generator_optimizer`), and writes `train_step`.
-
-    Export the networks, not the trainer: a SavedModel has no `train_step`.
+    A subclass sets an attribute for each network (`generator`), calls `prepare` in
+    `compile`, which sets one for its optimizer (`generator_optimizer`), and defines
+    `train_step`. Networks are exported, not trainers: SavedModels have no `train_step`.
 
     Args:
       networks: Names of the attributes, first that of the network that restores.
@@ -26,7 +25,7 @@ class Trainer(tf.keras.Model):
     def __init__(
         self, networks: Sequence[str], *, average: WeightAverage | None, name: str
     ):
-        # The networks cast for themselves: known pixels must not pass bfloat16.
+        # The networks cast their inputs themselves: known pixels must stay float32.
         super().__init__(name=name, autocast=False)
         self._networks = tuple(networks)
         self.average = average
@@ -46,12 +45,11 @@ class Trainer(tf.keras.Model):
         *,
         jit_compile: bool,
     ) -> None:
-        """Sets the optimizers; creates all variables, so that they can be restored.
+        """Sets the optimizers and creates all variables, so that they can be restored.
 
         Args:
-          optimizers: Network -> its optimizer, which clips gradients if told to
-            (`global_clipnorm`).
-          terms: What the losses call their terms.
+          optimizers: Network -> its optimizer.
+          terms: Names of the losses' terms.
           jit_compile: Compiles the step with XLA.
         """
         super().compile(jit_compile=jit_compile)
@@ -63,9 +61,9 @@ class Trainer(tf.keras.Model):
         }
 
     def checkpoint_items(self) -> dict[str, object]:
-        """Everything a resumed run needs, by name.
+        """Everything that a resumed run needs, by name.
 
-        "means" are sums since the epoch began, for an epoch that is resumed.
+        "means" are those of the present epoch.
         """
         items = {"steps": self.steps, "means": self._means}
         for name in self._networks:
@@ -77,7 +75,7 @@ class Trainer(tf.keras.Model):
 
     @property
     def restores(self) -> tf.keras.Model:
-        """The network that restores: what is averaged, measured and exported."""
+        """The network that restores; it is averaged, measured and exported."""
         return getattr(self, self._networks[0])
 
     def call(self, inputs, training=False):
@@ -105,27 +103,27 @@ class Trainer(tf.keras.Model):
 
     @property
     def metrics(self) -> list[tf.keras.metrics.Metric]:
-        """What `fit` resets when an epoch begins."""
+        """The means, which `fit` resets when an epoch begins."""
         return list(self._means.values())
 
 
 def total(terms: Losses) -> tf.Tensor:
-    """Sum of the terms' means over the global batch, this replica's share of it.
+    """This replica's share of the sum of the terms' means over the global batch.
 
-    `apply_gradients` sums over replicas, so each divides by the global batch size, not
-    by its own; two replicas then take the step that one would.
+    `apply_gradients` sums over replicas, so each divides by the global batch size; two
+    replicas then take the step that one would.
     """
     return tf.add_n([tf.nn.compute_average_loss(term) for term in terms.values()])
 
 
 class WeightAverage(tf.Module):
-    """Holds a running average of every weight, moving statistics included.
+    """An exponential moving average of every weight, moving statistics included.
 
     The decay warms up as min(decay, (1 + steps) / (10 + steps)), so that a short run
-    is not averaged with its random beginning.
+    is not averaged with its random start.
 
     Args:
-      network: What is averaged.
+      network: Its weights are averaged.
       decay: Share of the average that a step keeps, in [0, 1).
     """
 
@@ -145,7 +143,7 @@ class WeightAverage(tf.Module):
         decay = tf.minimum(self.decay, (1.0 + steps) / (10.0 + steps))
 
         def move(strategy, decay):
-            # Replicas hold the same weights; their moving statistics are averaged.
+            # Weights are equal on all replicas; moving statistics are averaged.
             decay = strategy.experimental_local_results(decay)[0]
             for value, weight in zip(self.values, network.weights):
                 strategy.extended.update(
@@ -159,12 +157,12 @@ class WeightAverage(tf.Module):
         tf.distribute.get_replica_context().merge_call(move, args=(decay,))
 
     def begin_as(self, network: tf.keras.Model) -> None:
-        """Starts from the weights that a network has now."""
+        """Starts from a network's present weights."""
         for value, weight in zip(self.values, network.weights):
             value.assign(weight)
 
     def copy_to(self, network: tf.keras.Model) -> None:
-        """Gives the average to a network of the same shape."""
+        """Copies the average to a network of the same shape."""
         for value, weight in zip(self.values, network.weights):
             weight.assign(value)
 

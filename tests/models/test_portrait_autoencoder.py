@@ -1,4 +1,4 @@
-"""Tan's auto-encoder: sizes as specified, and nothing of the picture is shifted."""
+"""Tan's autoencoder: sizes as specified, and nothing of the picture is shifted."""
 
 import re
 
