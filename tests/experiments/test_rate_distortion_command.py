@@ -187,7 +187,7 @@ class TestRuns:
             ('{"paper": "portrait_autoencoder"}', "config.json is damaged"),
             (
                 '{"paper": "other", "preset": "", "config": {}, "environment": {}}',
-                "is a run of other; papers are skip_inpainting",
+                "is a run of other; papers are cvae_dcgan, ",
             ),
             (
                 '{"paper": "cvae_dcgan", "preset": "", "config": {}, "environment": 0}',

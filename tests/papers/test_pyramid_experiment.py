@@ -202,10 +202,10 @@ class TestTrainer:
 
     def test_its_length_is_counted_in_steps(self):
         split = numbered(40)
-        assert make("d").length(split) == Length(5000, 100, "step")
+        assert SYSTEM.length(make("d"), split) == Length(5000, 100, "step")
         assert SYSTEM.published_epochs(make("d")) is None
         with pytest.raises(ValueError, match="--batch_size=32 is more than the 12 "):
-            make("d").length(numbered(12))
+            SYSTEM.length(make("d"), numbered(12))
 
 
 class TestLabels:

@@ -21,6 +21,7 @@ from tiny_latents import LATENTS, SIZE
 from data_pipeline import pixels
 from experiments.core import command_line
 from experiments.cvae_dcgan.config import PRESETS, Config
+from experiments.cvae_dcgan.system import SYSTEM
 from models import cvae_dcgan
 from serving.codec import container
 from serving.codec.base import identify
@@ -486,9 +487,12 @@ def test_a_run_of_the_cvae_exports_its_halves_too(tmp_path):
     config = command_line.make(Config, PRESETS, "smoke", latents=LATENTS)
     network = cvae_dcgan.build_autoencoder(*tiny_latents.halves())
     split = tiny.split_of(tiny_latents.pictures(30))
-    data = types.SimpleNamespace(train=split)
-    options = {"data": data, "facts": {"name": "x"}, "card": "# Card\n"}
-    folder = config.export(network, tmp_path / "export" / "1", **options)
+    run = types.SimpleNamespace(
+        config=config,
+        data=types.SimpleNamespace(train=split),
+        folder=types.SimpleNamespace(path=tmp_path, export=tmp_path / "export" / "1"),
+    )
+    folder = SYSTEM.export(run, network, facts={"name": "x"}, card="# Card\n")
     found = saved_model.read_config(folder)
     assert found["name"] == "x" and found["latents"] == LATENTS
     assert found["quantizers_fitted_to_images"] == len(split)
