@@ -1,4 +1,4 @@
-"""What is missing from an image: float32 masks [S, S, 1], 1 = missing.
+"""Masks of what is missing from an image: float32 [S, S, 1], 1 = missing.
 
 Each kind is a function of a stateless key (integer [2]) and the image's position in its
 set, in TensorFlow operations only, so that a mask depends on nothing but its key.

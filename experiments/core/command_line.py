@@ -1,4 +1,4 @@
-"""What every command line does with its flags and with its user's mistakes."""
+"""Command lines: dataclasses as flags, presets, and errors as sentences."""
 
 from __future__ import annotations
 

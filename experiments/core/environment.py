@@ -1,4 +1,4 @@
-"""What a run ran on: commit, hardware, versions; its settings without places."""
+"""Provenance of results: commit, hardware, versions, and flags without paths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What commands that make files of files share: which, where to, what is skipped."""
+"""Input and output files of commands that turn pictures into files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What README and model cards say of results/<paper>.json."""
+"""Text of README and model cards, generated from results/<paper>.json."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a discriminator learns anything: what training has watched of it, drawn.
+"""The discriminator in training: charts, a table, and whether its loss is flat.
 
 A discriminator that guesses gives every image a probability of one half: it is right
 half of the time, the logarithm of what it gives to the truth is -ln 2, each of its

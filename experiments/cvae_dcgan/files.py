@@ -12,24 +12,22 @@ import tensorflow as tf
 
 from data_pipeline.decoded import DecodedSplit
 from evaluation.charts import Curve, Series
-from evaluation.codecs import image_formats
-from evaluation.codecs import measure as codecs_measure
-from evaluation.codecs import report as codecs_report
+from evaluation.codecs import image_formats, report
 from evaluation.codecs.measure import (
     BITS,
+    PSNR,
     Measure,
     codec_round_trip,
     evaluate_codecs,
     measure_round_trip,
 )
 from evaluation.codecs.rate_distortion import OURS, Comparison, RateCurve
-from evaluation.codecs.report import RATE, equal_quality_table, points_table
 from evaluation.metrics import registry
 from evaluation.metrics.measure import minimum_size
 from evaluation.tables import Table, counted, number
-from serving.codec import quantizer as codec_quantizer
 from serving.codec.base import identify
 from serving.codec.latent_codec import LatentCodec
+from serving.codec.quantizer import fit
 
 FORMATS = ("JPEG", "WebP")
 MOST_IMAGES = 1000  # of which the formats make files at every quality
@@ -52,7 +50,7 @@ def qualities(size: int) -> tuple[str, str]:
         for name in ("ms_ssim", "ms_ssim_3", "ms_ssim_5w")
         if size >= minimum_size(name)
     )
-    return codecs_measure.PSNR, f"file/{next(fitting)}"
+    return PSNR, f"file/{next(fitting)}"
 
 
 def codecs(network: tf.keras.Model, train: DecodedSplit) -> dict[int, LatentCodec]:
@@ -82,7 +80,7 @@ def codecs(network: tf.keras.Model, train: DecodedSplit) -> dict[int, LatentCode
             identify(weights, quantizer),
             image_size=train.images.shape[1],
         )
-        for bits, quantizer in codec_quantizer.fit(encoder, train).items()
+        for bits, quantizer in fit(encoder, train).items()
     }
 
 
@@ -154,7 +152,7 @@ def compare(
 
 def statements(found: SmallComparison) -> list[str]:
     """Who takes fewer bytes at equal quality; a format may have none as low as ours."""
-    said = codecs_report.statements(found)  # of every pair, then of the smallest files
+    said = report.statements(found)  # of every pair, then of the smallest files
     pairs = list(itertools.product(found.keys, found.formats))
     compared = [
         _always_better(found, *pair) or sentence for pair, sentence in zip(pairs, said)
@@ -188,18 +186,18 @@ def tables(found: SmallComparison) -> list[Table]:
     """Bytes at equal quality, and every setting."""
     images = counted(len(found.evaluation.names), "test image")
     points = dataclasses.replace(
-        points_table(found),
+        report.points_table(found),
         caption=f"Files of {found.size}×{found.size} pixels, setting by setting",
         note=f"Means over {images}, with 95% bootstrap intervals.",
     )
-    return [*(equal_quality_table(found, key) for key in found.keys), points]
+    return [*(report.equal_quality_table(found, key) for key in found.keys), points]
 
 
 def curves(found: SmallComparison) -> list[Curve]:
     """Each quality over the bytes of a file."""
     charts = []
     for key in found.keys:
-        chart = codecs_report.chart(found, key)
+        chart = report.chart(found, key)
         series = [
             dataclasses.replace(line, x=[found.bytes_of(bits) for bits in line.x])
             for line in chart.series
@@ -228,17 +226,17 @@ def read_reports(
       reports: {label of a run: results.json of its report}.
 
     Returns:
-      {label: {slug: chart}}, as `coded_latents.curves` has made them.
+      {label: {slug: chart}}, as `curves` has made them.
     """
     return {
         label: {
             chart["slug"]: Curve(
                 **{**chart, "series": [Series(**line) for line in chart["series"]]}
             )
-            for chart in report["curves"]
-            if chart["slug"].startswith(RATE)
+            for chart in found["curves"]
+            if chart["slug"].startswith(report.RATE)
         }
-        for label, report in reports.items()
+        for label, found in reports.items()
     }
 
 
@@ -274,7 +272,7 @@ def joint_statements(charts: Charts) -> list[str]:
     """A sentence for each quality and format: at how many points ours is smaller."""
     said = []
     for slug, found in _by_quality(charts).items():
-        what = registry.METRICS[slug.removeprefix(RATE)].short
+        what = registry.METRICS[slug.removeprefix(report.RATE)].short
         names = [line.label for chart in found.values() for line in chart.series]
         for name in dict.fromkeys(names):
             if name != OURS:

@@ -1,7 +1,7 @@
-"""What the report of a face in 512 numbers has besides the metrics of every task.
+"""Report of a CVAE or DCGAN: Table 1, files, latents and the discriminator.
 
-Table 1 with JPEG and masks, files of a few bits a latent beside JPEG and WebP, what the
-latents carry, and what the discriminator did.
+Table 1 has rows of JPEG and masked rows; files of a few bits a latent are compared with
+JPEG and WebP.
 """
 
 from __future__ import annotations
@@ -17,29 +17,16 @@ from data_pipeline import pixels
 from data_pipeline.decoded import DecodedSplit
 from data_pipeline.face_masks.finder import FoundMasks
 from evaluation import latents
-from evaluation import tables as evaluation_tables
 from evaluation.codecs import image_formats, measure
-from evaluation.codecs import report as codecs_report
 from evaluation.codecs.measure import BITS, BYTES
-from evaluation.latents import Usage, curve
+from evaluation.codecs.report import EQUAL_QUALITY, SETTINGS
+from evaluation.latents import Usage
 from evaluation.record import Evaluation
-from evaluation.tables import Table, counted, joined
+from evaluation.tables import Table, counted, joined, number, text
 from experiments.core.finished_runs import FinishedRun
 from experiments.core.run import Run
 from experiments.core.system import Findings, JointFindings
-from experiments.cvae_dcgan import discriminator, table_1
-from experiments.cvae_dcgan import faces as face_finding
-from experiments.cvae_dcgan import files as cvae_dcgan_files
-from experiments.cvae_dcgan.files import (
-    compare,
-    curves,
-    joint_curves,
-    joint_statements,
-    read_reports,
-    setting,
-    statements,
-    tables,
-)
+from experiments.cvae_dcgan import discriminator, faces, files, table_1
 from experiments.cvae_dcgan.published import EPOCHS
 from serving.codec import quantizer
 from serving.codec.latent_codec import interpolate, most_used, traverse
@@ -62,46 +49,46 @@ def examine(
         extra=run.system.measures(config),
         lpips=_lpips(run, result.values[ours]),
     )
-    faces = None if config.face_masks == "none" else face_finding.find(config, split)
+    found = None if config.face_masks == "none" else faces.find(config, split)
     face_masks = {}
-    if faces:
+    if found:
         face_masks["face_masks"] = {
-            "description": faces.description,
-            "images": len(faces.found),
-            "without_face": len(faces.without),
+            "description": found.description,
+            "images": len(found.found),
+            "without_face": len(found.without),
         }
-    values = _rows(run, restorers[ours], ours, whole, faces)
+    values = _rows(run, restorers[ours], ours, whole, found)
     table = table_1.table_1(
         {**values, ours: {**result.values[ours], **values[ours]}},
         ours=[ours],
         size=config.image_size,
     )
-    codecs = cvae_dcgan_files.codecs(network, data.train)
-    files = cvae_dcgan_files.measure(ours, codecs, split, [whole])
-    compared = compare(files, split)
-    found = Findings(
-        values={**values, **files},
-        tables=(table, *tables(compared)),
+    codecs = files.codecs(network, data.train)
+    coded = files.measure(ours, codecs, split, [whole])
+    compared = files.compare(coded, split)
+    findings = Findings(
+        values={**values, **coded},
+        tables=(table, *files.tables(compared)),
         curves=(
-            *curves(compared),
+            *files.curves(compared),
             *discriminator.curves(history),
         ),
         data=face_masks,
         statements=(
             _bytes(values, ours, config.image_size),
             *map(_masks, face_masks.values()),
-            *statements(compared),
+            *files.statements(compared),
             *discriminator.statements(history),
         ),
     )
     if len(split) < 2:  # Of a single image no latent varies.
-        return found
+        return findings
     code = quantizer.encode(network.get_layer("encoder"), split.images)
     usage = latents.measure(code["mean"], code["log_variance"])
     return dataclasses.replace(
-        found,
-        tables=(*found.tables, latents.table({ours: usage})),
-        curves=(*found.curves, curve({ours: usage})),
+        findings,
+        tables=(*findings.tables, latents.table({ours: usage})),
+        curves=(*findings.curves, latents.curve({ours: usage})),
         pictures=sections(network, split, usage),
     )
 
@@ -111,12 +98,12 @@ def _rows(
     restore: Callable,
     ours: str,
     whole: measure.Measure,
-    faces: FoundMasks | None,
+    found: FoundMasks | None,
 ) -> dict[str, dict[str, np.ndarray]]:
     """Values of the rows of Table 1; those of our whole images are in the result."""
     config, data = run.config, run.data
     split, jpeg = data.test, image_formats.available()["JPEG"].at(QUALITY)
-    masked = [measure.masked(faces, whole)] if faces else []
+    masked = [measure.masked(found, whole)] if found else []
     network = measure.network_round_trip(
         restore, run.system.fixed_batches(config, split), length=4 * config.latents
     )
@@ -129,9 +116,9 @@ def _rows(
         ours: measure.measure_round_trip(split.images, network, masked, progress=ours),
         **{
             name: measure.measure_round_trip(
-                split.images, files, [whole, *masked], progress=name
+                split.images, other, [whole, *masked], progress=name
             )
-            for name, files in others.items()
+            for name, other in others.items()
         },
     }
     # Drawn faces, and prepared ones, have no other size than the one that is measured.
@@ -175,14 +162,14 @@ def _masks(found: Mapping[str, Any]) -> str:
 # What makes another codec; other runs are drawn as one line, that of the first.
 _DRAWN_APART = ("generator", "latents", "reconstruction", "kl_weight", "epochs")
 # Keys of the runs' own tables whose rows name the run.
-_NAMED_BY_RUN = (codecs_report.EQUAL_QUALITY, codecs_report.SETTINGS, latents.KEY)
+_NAMED_BY_RUN = (EQUAL_QUALITY, SETTINGS, latents.KEY)
 
 
 def joint_findings(
     evaluation: Evaluation, runs: Sequence[FinishedRun]
 ) -> JointFindings:
     """Table 1, files, latents and discriminators of several runs."""
-    charts = read_reports({run.label: run.report for run in runs})
+    charts = files.read_reports({run.label: run.report for run in runs})
     watched = discriminator.read_runs(
         {run.label: History(run.folder.history).rows for run in runs}
     )
@@ -195,7 +182,7 @@ def joint_findings(
                 for run in runs
                 if "face_masks" in run.report["data"]
             ),
-            *joint_statements(charts),
+            *files.joint_statements(charts),
             *discriminator.joint_statements(watched),
         ],
         tables=[
@@ -205,7 +192,7 @@ def joint_findings(
         ],
         claims=discriminator.check_joint_claims(watched),
         curves=[
-            *joint_curves(charts, _drawn(runs)),
+            *files.joint_curves(charts, _drawn(runs)),
             *discriminator.joint_curves(watched),
         ],
         folded=[n for n in evaluation.values if n in cut or n not in leading],
@@ -226,15 +213,15 @@ def _cut(runs: Sequence[FinishedRun]) -> set[str]:
 def _joint_bytes(evaluation: Evaluation, label: str) -> str:
     """What the bytes of the main table are, and what files of a network take."""
     said = "Bytes: of networks the latents as 32-bit floats, of JPEG whole files."
-    names = {setting(label, bits): bits for bits in quantizer.BITS}
-    files = [
+    names = {files.setting(label, bits): bits for bits in quantizer.BITS}
+    lengths = [
         f"{round(evaluation.values[name][BYTES].mean()):,} at {bits}"
         for name, bits in names.items()
         if BYTES in evaluation.values.get(name, {})
     ]
-    if not files:
+    if not lengths:
         return said
-    return f"{said} Files of {label}, in bytes at bits a latent: {', '.join(files)}."
+    return f"{said} Files of {label}, in bytes at bits a latent: {', '.join(lengths)}."
 
 
 def _table_1(
@@ -290,8 +277,8 @@ def sections(
     images = np.asarray(split.images[: 2 * _PAIRS])
     means = quantizer.encode(encoder, images)["mean"]
 
-    def decode(latents: np.ndarray) -> np.ndarray:
-        return pixels.unit_to_bytes(decoder(latents, training=False)).numpy()
+    def decode(code: np.ndarray) -> np.ndarray:
+        return pixels.unit_to_bytes(decoder(code, training=False)).numpy()
 
     between = []
     for a, b in zip(range(0, len(images), 2), range(1, len(images), 2)):
@@ -303,13 +290,13 @@ def sections(
     deviations = np.sqrt(usage.variance)
     along = [
         {
-            "name": f"{split.names[0]}, latent {number}",
+            "name": f"{split.names[0]}, latent {latent}",
             "note": (
-                f"KL {evaluation_tables.number(usage.kl[number], 2)} nats, "
-                f"σ {evaluation_tables.text(float(deviations[number]))}"
+                f"KL {number(usage.kl[latent], 2)} nats, "
+                f"σ {text(float(deviations[latent]))}"
             ),
-            "images": traverse(decode, means[0], number, deviations[number]),
+            "images": traverse(decode, means[0], latent, deviations[latent]),
         }
-        for number in most_used(usage.kl, _LATENTS)
+        for latent in most_used(usage.kl, _LATENTS)
     ]
     return {"Between two faces": between, "One latent moved": along}

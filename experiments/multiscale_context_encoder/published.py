@@ -1,4 +1,4 @@
-"""What Do et al. published, and where this implementation departs from it."""
+"""Do et al.'s published tables and claims, and departures from the paper."""
 
 from __future__ import annotations
 

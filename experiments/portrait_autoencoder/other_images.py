@@ -1,4 +1,4 @@
-"""What a network for faces does with other images: the report's part on them.
+"""A network for faces on other images: tables and charts of the report.
 
 Tan's network, trained on faces, did well on a lamp, and the paper leaves open why. So
 restorers are measured on test images, on images without faces (drawn scenes, or the
@@ -21,14 +21,12 @@ from data_pipeline import decoded, pixels, sources
 from data_pipeline.datasets import elements
 from data_pipeline.datasets.folder import fetch_from, image_names, printable
 from data_pipeline.drawn_scenes import draw
-from evaluation import tables as evaluation_tables
 from evaluation.bootstrap import summarize
 from evaluation.charts import Curve, Series
 from evaluation.evaluate import check_restored
-from evaluation.metrics import measure as metrics_measure
-from evaluation.metrics.measure import psnr_db
+from evaluation.metrics.measure import mse, psnr_db
 from evaluation.record import Evaluation
-from evaluation.tables import MINUS, Table, counted, with_interval
+from evaluation.tables import MINUS, Table, counted, number, with_interval
 
 __all__ = ["OtherImages", "measure", "spread"]
 
@@ -37,7 +35,7 @@ _AT_ONCE = 64  # images restored and measured
 
 @dataclasses.dataclass(frozen=True)
 class OtherImages:
-    """What a report shows: tables, and charts."""
+    """Tables and charts for a report."""
 
     tables: Sequence[Table]
     curves: Sequence[Curve]
@@ -155,10 +153,10 @@ def _measure(
 ) -> Measured:
     """Restores every image once by each restorer."""
     ours, names, powers = next(iter(restorers)), [], []
-    functions = {MSE[0]: metrics_measure.mse, PSNR[0]: psnr_db}
+    functions = {MSE[0]: mse, PSNR[0]: psnr_db}
     values = {name: {key: [] for key in functions} for name in restorers}
     for images in batches:
-        here = [f"{noun} {len(names) + number}" for number in range(len(images))]
+        here = [f"{noun} {len(names) + i}" for i in range(len(images))]
         inputs = {"image": images, "key": np.zeros([len(images), 2], np.int32)}
         for name, restore in restorers.items():
             restored = np.asarray(restore(inputs), np.float32)
@@ -285,7 +283,7 @@ def by_frequency(sets: Sequence[Measured], edges: np.ndarray, ours: str) -> Tabl
         row = [name]
         for part in sets:
             row += [_power_text(part.signal[band]), _power_text(part.error[band])]
-            row.append(evaluation_tables.number(100 * part.lost[band], 2))
+            row.append(number(100 * part.lost[band], 2))
         rows.append(row)
     return Table(
         caption=f"What {ours} loses, by spatial frequency",
@@ -320,8 +318,8 @@ def curve(sets: Sequence[Measured], edges: np.ndarray, ours: str) -> Curve:
         x_label="spatial frequency (cycles per pixel)",
         y_label="share of the signal's power",
         series=[
-            Series(f"{part.noun}s", middle, part.lost[1:].tolist(), ours=not number)
-            for number, part in enumerate(sets)
+            Series(f"{part.noun}s", middle, part.lost[1:].tolist(), ours=not index)
+            for index, part in enumerate(sets)
         ],
         markers=True,
         note=f"{ours}: power of the error / power of the images in each octave.",

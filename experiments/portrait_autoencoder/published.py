@@ -1,4 +1,4 @@
-"""What Tan published, and where this implementation departs from it."""
+"""Tan's published tables and claims, and departures from the paper."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an auto-encoder's report has besides the metrics: other images, and files."""
+"""Report of an auto-encoder: other images, single images, and a codec's files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Chen et al. published, and where this implementation departs from it."""
+"""Chen et al.'s published claims, and departures from the paper."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs of the pyramid say together: attributes, and the losses as printed."""
+"""Comparison of the pyramid's runs: attributes, Fig. 4, and the losses as printed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Jiang & Zhang published, and where this implementation departs from it."""
+"""Jiang & Zhang's published tables and claims, and departures from the paper."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the web page does with pictures, without its widgets.
+"""Actions of the web page on pictures, without its widgets.
 
 Restores, compares, compresses, decompresses and interpolates, and defines what it
 needs for that: restorers, metrics and a rival image format.
