@@ -117,7 +117,7 @@ def compare(
 
 
 def _made(system: System, run: Mapping) -> dict[str, Any]:
-    """What made a run, in a few words."""
+    """Flags, commits, seed and hardware of a run."""
     environment = run["environment"]
     names = ("commit", "evaluation commit", "seed", "hardware")
     return {

@@ -149,7 +149,7 @@ def _compared(
 
 
 def coded(folder: pathlib.Path) -> dict:
-    """What experiments.rate_distortion has measured.
+    """Reads the output of experiments.rate_distortion.
 
     Raises:
       FileNotFoundError: If it has measured nothing there.
@@ -166,7 +166,7 @@ def coded(folder: pathlib.Path) -> dict:
 def documents(
     root: pathlib.Path, changed: Mapping[str, Mapping] | None = None
 ) -> dict[pathlib.Path, str]:
-    """What is generated from results/*.json: path -> text.
+    """Documents generated from results/*.json: path -> text.
 
     Args:
       root: Of the repository.

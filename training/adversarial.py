@@ -74,7 +74,7 @@ class AdversarialTrainer(Trainer):
         self.prepare(optimizers, self._term_names(), jit_compile=jit_compile)
 
     def _term_names(self) -> list[str]:
-        """What the losses call their terms, asked with a picture of nothing."""
+        """Names of the loss terms, from a call on an empty picture."""
         seen, score = (
             tf.zeros([1, *shape[1:]])
             for shape in (

@@ -121,7 +121,7 @@ def split_rows(count: int, seed: int, split_by: str) -> dict[str, np.ndarray]:
 
 
 def split_note(seed: int, split_by: str) -> str:
-    """What `split_rows` does, in a few words."""
+    """Describes `split_rows` in a few words."""
     if split_by == "order":
         return "90/10 in the order of the names"
     return f"80/20 by seeded shuffle, seed {seed}"

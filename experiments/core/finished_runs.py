@@ -29,12 +29,12 @@ class FinishedRun:
 
     @property
     def label(self) -> str:
-        """What tables call its network."""
+        """Its network's name in tables."""
         return self.report["ours"][0]
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """What it was trained and measured with, without where files are."""
+        """The flags it was trained and measured with, without paths."""
         return self.report["environment"]["config"]
 
     def described(

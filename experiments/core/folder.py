@@ -51,7 +51,7 @@ class RunFolder:
         return any(self.checkpoints.glob("last/ckpt*"))
 
     def untrained(self) -> FileNotFoundError:
-        """What to raise where there is no checkpoint."""
+        """The error of a folder without a checkpoint."""
         return FileNotFoundError(
             f"{self.path} holds no checkpoint; put train into --stages first."
         )

@@ -102,7 +102,7 @@ class InpaintingSystem(System):
         return baselines.inpainting(data.mean_image(), faces=faces)
 
     def lost(self, config: InpaintingConfig) -> str:
-        """What is missing from the test images, as a sentence."""
+        """The holes of the test images, as a sentence."""
         kind, side = config.test_mask, config.hole_size
         if kind not in masks.KINDS:
             return f"Holes: from {pathlib.Path(kind).name}."

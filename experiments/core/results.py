@@ -39,7 +39,7 @@ def main_table(system: System, results: Mapping) -> str:
 
 
 def _joint(results: Mapping) -> Mapping:
-    """What the runs say together; older results have nothing of it."""
+    """The joint findings of the runs; older results have none."""
     nothing = {key: [] for key in ("statements", "tables", "pictures", "folded")}
     return results.get("together", {**nothing, "note": ""})
 
@@ -55,7 +55,7 @@ def _measured(system: System, results: Mapping, rows: Sequence[str]) -> str:
 
 
 def _made(system: System, results: Mapping, labels: Sequence[str]) -> list[str]:
-    """What made each of the runs that are called so, as items of a list."""
+    """Provenance of each of these runs, as items of a list."""
     return [
         f"- {run['label']}: {run['subtitle']}, {_commits(run['environment'])}. "
         f"{system.typed(run)}"
@@ -88,7 +88,7 @@ def render(results: Mapping) -> str:
 
 
 def _compared(system: System, results: Mapping, *, whole: bool = True) -> list[str]:
-    """What was found of runs on the same images, their table first.
+    """Results of runs on the same images, their table first.
 
     Claims that they do not measure are named where `whole`.
     """
@@ -131,7 +131,7 @@ def _main(system: System, results: Mapping) -> str:
 
 
 def _joint_parts(found: Mapping) -> list[str]:
-    """What runs say together: sentences, pictures and tables."""
+    """Joint findings: sentences, pictures and tables."""
     parts = []
     if found["statements"]:
         parts.append("\n".join(f"- {statement}" for statement in found["statements"]))

@@ -73,7 +73,7 @@ _ADVERSARIAL = {
 
 
 def label(config: Config) -> str:
-    """What tables call the network: CVAE or DCGAN, and what is not as in its preset.
+    """The name in tables: CVAE or DCGAN, and what differs from its preset.
 
     Only what shapes the network, its losses and its updates is named, so that runs
     on other machines keep their names: not batch size, precision or averaging.

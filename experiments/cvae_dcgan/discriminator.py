@@ -67,7 +67,7 @@ class Watched:
 
     @property
     def kind(self) -> str:
-        """What its loss is called: flat at which level, or not flat."""
+        """Whether its loss is flat, and at which level."""
         if len(self.loss) < 2:
             return SINGLE
         if self.moved >= FLAT:
@@ -79,7 +79,7 @@ class Watched:
 
 
 def read(history: Sequence[Mapping[str, float]]) -> Watched | None:
-    """What history.csv says of a discriminator; None where there was none.
+    """Reads a discriminator's history; None where there was none.
 
     Args:
       history: Rows of history.csv; the first has no losses.

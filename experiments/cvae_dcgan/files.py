@@ -85,7 +85,7 @@ def codecs(network: tf.keras.Model, train: DecodedSplit) -> dict[int, LatentCode
 
 
 def setting(label: str, bits: int) -> str:
-    """What tables call the files of a network at so many bits a latent."""
+    """The name in tables of a network's files at so many bits a latent."""
     return f"{label}, {bits} bits"
 
 
@@ -290,7 +290,7 @@ def _by_quality(charts: Charts) -> dict[str, dict[str, Curve]]:
 
 
 def _points(charts, name: str) -> Iterator[str]:
-    """What each of our points is beside a format: "fewer", "more", "worse", "better".
+    """Compares each of our points with a format: "fewer", "more", "worse", "better".
 
     The last two of points whose quality no file of the format has.
     """

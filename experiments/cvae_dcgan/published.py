@@ -123,7 +123,7 @@ def check_claims(evaluation: Evaluation) -> list[dict[str, str]]:
 
 
 def _masking(evaluation: Evaluation, network: str) -> list[dict[str, str]]:
-    """What masking does to the metrics of a network, over the same images."""
+    """Effect of masking on the metrics of a network, over the same images."""
     values, checked = evaluation.values.get(network, {}), []
     for key, verb, what in _MASKING:
         region, _, metric = key.partition("/")

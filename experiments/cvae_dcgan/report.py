@@ -211,7 +211,7 @@ def _cut(runs: Sequence[FinishedRun]) -> set[str]:
 
 
 def _joint_bytes(evaluation: Evaluation, label: str) -> str:
-    """What the bytes of the main table are, and what files of a network take."""
+    """Note on the bytes in the main table, and the size of a network's files."""
     said = "Bytes: of networks the latents as 32-bit floats, of JPEG whole files."
     names = {files.setting(label, bits): bits for bits in quantizer.BITS}
     lengths = [

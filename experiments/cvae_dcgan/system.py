@@ -65,7 +65,7 @@ class CVAEDCGAN(ReconstructionSystem):
         return measures if config.image_size >= MINIMUM_SIZE else {}
 
     def lost(self, config: Config) -> str:
-        """What the code leaves of an image."""
+        """Size of the code relative to the image, as a sentence."""
         values = 3 * config.image_size**2
         return (
             f"Of {values:,} values {config.latents} numbers are left, "

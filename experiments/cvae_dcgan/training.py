@@ -85,7 +85,7 @@ def build_trainer(
 
 
 def _terms(config: Config, target, outputs) -> dict[str, tf.Tensor]:
-    """What an auto-encoder pays; the target has a mask if only faces count."""
+    """Loss terms of an auto-encoder; the target has a mask if only faces count."""
     loss = RECONSTRUCTIONS[config.reconstruction]
     if config.mask_loss:
         loss = losses.on_faces(loss)

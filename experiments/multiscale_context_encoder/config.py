@@ -198,7 +198,7 @@ PRESETS = {
 
 
 def label(config: Config) -> str:
-    """What tables call the network."""
+    """The network's name in tables."""
     if config.scales == 1:
         parts = ["context encoder"]
     else:

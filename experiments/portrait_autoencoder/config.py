@@ -59,7 +59,7 @@ PRESETS = {
 
 
 def label(config: Config) -> str:
-    """What tables call the network: N or λ, and what is not as in their presets."""
+    """The name in tables: N or λ, and what differs from their presets."""
     usual = type(config)(**(CODEC if config.entropy == "factorized" else {}))
     named = [f"N = {config.channels}"]
     if config.entropy == "factorized":

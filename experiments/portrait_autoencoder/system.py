@@ -53,7 +53,7 @@ class PortraitAutoencoder(ReconstructionSystem):
         return config.entropy == "none"
 
     def lost(self, config: Config) -> str:
-        """What the code leaves of an image."""
+        """Size of the code relative to the image, as a sentence."""
         if config.entropy == "factorized":
             return (
                 f"Trained to make bits per pixel + {config.lmbda:g} · 255² · MSE "

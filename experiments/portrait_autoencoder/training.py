@@ -105,7 +105,7 @@ def _pixels(images: tf.Tensor) -> tf.Tensor:
 
 
 def entropy_tables(network: tf.keras.Model) -> EntropyTables:
-    """What the range coder of a trained codec takes; made in seconds."""
+    """Tables for the range coder of a trained codec; takes seconds."""
     return EntropyTables.from_model(network.get_layer(PRIOR).entropy_model())
 
 

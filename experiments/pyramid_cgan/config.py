@@ -189,7 +189,7 @@ PRESETS = {
 
 
 def label(config: Config) -> str:
-    """What tables call the network."""
+    """The network's name in tables."""
     parts = [f"({config.configuration}) {CONFIGURATIONS[config.configuration]}"]
     if all(getattr(config, key) == value for key, value in LITERAL.items()):
         parts.append("losses as printed")

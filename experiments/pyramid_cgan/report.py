@@ -40,7 +40,7 @@ def joint_findings(
 def _printed_losses(
     evaluation: Evaluation, literal: FinishedRun, default: FinishedRun
 ) -> str:
-    """What training as printed does to the pictures."""
+    """Effect of the losses as printed on the pictures."""
     histories = finished_runs.histories([literal, default])
     begin, alone, end = _errors(literal, histories)
     _, other_alone, other_end = _errors(default, histories)

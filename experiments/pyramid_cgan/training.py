@@ -75,7 +75,7 @@ def build_trainer(
 
 
 def statements(config: Config, split: DecodedSplit) -> list[str]:
-    """What a report says of the phases and of the classifier.
+    """Sentences on the phases and the classifier.
 
     Args:
       config: Of the run.

@@ -192,7 +192,7 @@ class Config(InpaintingConfig):
 
     @property
     def fill(self) -> tuple[float, ...]:
-        """What stands in the hole, one number or three."""
+        """Fill of the hole: one number, or three for RGB."""
         fill = self.hole_fill
         return tuple(fill) if isinstance(fill, Sequence) else (fill,)
 
@@ -253,7 +253,7 @@ PRESETS = {
 
 
 def label(config: Config) -> str:
-    """What tables call the network."""
+    """The network's name in tables."""
     if config.losses == "perceptual":
         return RESTORER
     name = f"model {config.model}"

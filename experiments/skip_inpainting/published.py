@@ -52,7 +52,7 @@ def epochs(config: Config) -> EpochTable | None:
 
 
 def statements(config: Config, split: DecodedSplit) -> list[str]:
-    """What a report says of a network that the paper does not have."""
+    """Sentences on a network that the paper does not have."""
     said = []
     if config.losses == "perceptual":
         said = [

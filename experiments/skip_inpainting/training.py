@@ -160,7 +160,7 @@ class LinearDecay(tf.keras.optimizers.schedules.LearningRateSchedule):
         return self.learning_rate * tf.clip_by_value(left / self.share, 0.0, 1.0)
 
     def get_config(self):
-        """What makes it again."""
+        """Arguments of the constructor."""
         return {
             "learning_rate": self.learning_rate,
             "steps": self.steps,

@@ -77,7 +77,7 @@ class Format(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Tools:
-    """What the page borrows from `evaluation`, which this room does not import.
+    """Metrics and formats, passed in because `serving` does not import `evaluation`.
 
     Attributes:
       plain: Restorers without a network, by name.

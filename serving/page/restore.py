@@ -116,7 +116,7 @@ def build(
 
 
 def _advice(align: bool, found: int, installed: bool) -> str:
-    """What to do if the model does not fill the hole."""
+    """Advice for a hole that the model does not fill."""
     if found:
         return "Press Center, or choose a model that fills other holes."
     if not align:
