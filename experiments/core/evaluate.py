@@ -104,7 +104,7 @@ def evaluate(run: Run) -> pathlib.Path:
 
 
 def describe(run: Run) -> str:
-    """Data, size and length of a run: "LFW, 64 px, 5 of 40 epochs (500 updates) ..."."""
+    """Data, size and length: "LFW, 64 px, 5 of 40 epochs (500 updates) ..."."""
     system, config, data = run.system, run.config, run.data
     history = History(run.folder.history).rows
     unit = system.length(config, data.train).unit
