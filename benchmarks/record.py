@@ -1,4 +1,4 @@
-"""What every benchmark does with its numbers."""
+"""Writes a benchmark's numbers with the machine they were measured on."""
 
 from __future__ import annotations
 

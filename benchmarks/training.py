@@ -1,116 +1,308 @@
-r"""How fast a training step and its input are, as ratios measured in one run.
+r"""Speed of the papers' networks in training and inference, measured in one run.
 
-  python -m benchmarks.training --output=benchmarks/training_step.json
+  python -m benchmarks.training --systems=pyramid_cgan \
+      --output=benchmarks/pyramid_cgan.json
+  python -m benchmarks.training --systems=multiscale_context_encoder \
+      --output=benchmarks/multiscale_context_encoder.json
+  python -m benchmarks.training --systems=skip_inpainting \
+      --precisions=float32,mixed_bfloat16 --input --output=benchmarks/training_step.json
 
-Images a second of the step of each of the four models, in float32 and bfloat16, and of
-the input alone for each kind of hole, on drawn faces. The input must be many times
-faster than the step, so that data never waits.
+Images per second of a training step and of inference, for each network and precision.
+All take turns, so that a busy machine slows them alike; medians. The ceiling is one 3x3
+convolution of 128 channels, forward and backward. Operations are those of the paper's
+layers; doubling and convolving in one step takes fewer, so the share of the ceiling
+compares networks rather than the load of the processor.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import statistics
 import time
-
-import numpy as np
-import tensorflow as tf
-from absl import app, flags
-
-from benchmarks import record
-from data_pipeline import decoded, masks, pipeline, sources
-from experiments.core import command_line, networks
-from experiments.skip_inpainting import config, training
-from models import cost
+from collections.abc import Callable, Iterator
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-_OUTPUT = flags.DEFINE_string("output", "", "Where to write the numbers, JSON.")
-_STEPS = flags.DEFINE_integer("steps", 8, "Steps a measurement; the median counts.")
-_BATCH_SIZE = flags.DEFINE_integer("batch_size", 16, "Images a step.")
+import tensorflow as tf
+from absl import app, flags
 
+import experiments.multiscale_context_encoder.system
+import experiments.pyramid_cgan.system
+import experiments.skip_inpainting.system
+from benchmarks import record
+from data_pipeline import decoded, masks, pipeline, sources
+from models import cost, pyramid_cgan
+from training.pyramid_cgan import Phase
 
-def step_speed(model: int, precision: str) -> dict[str, float]:
-    """Images a second of one training step on a fixed batch."""
-    cfg = command_line.make(
-        config.Config,
-        config.PRESETS,
-        f"model{model}",
-        precision=precision,
+SYSTEMS = {
+    system.name: system
+    for system in (
+        experiments.skip_inpainting.system.SYSTEM,
+        experiments.multiscale_context_encoder.system.SYSTEM,
+        experiments.pyramid_cgan.system.SYSTEM,
     )
-    with networks.precision(precision):
-        trainer = training.build_trainer(cfg)
-    batch = _BATCH_SIZE.value
-    image = tf.random.uniform([batch, 128, 128, 3], -1.0, 1.0)
-    mask = tf.repeat(masks.center(128, 64)[None], batch, axis=0)
-    data = ({"image": image, "mask": mask}, image)
-    step = tf.function(trainer.train_step)
-    step(data)
-    seconds = []
-    for _ in range(_STEPS.value):
-        start = time.perf_counter()
-        # Reading a loss waits for the step.
-        step(data)["g_reconstruction"].numpy()
-        seconds.append(time.perf_counter() - start)
-    speed = batch / statistics.median(seconds)
-    macs = cost.multiply_adds(trainer.generator)
-    # Forward and backward of the generator alone: three passes of two operations.
+}
+PRESETS = {
+    "skip_inpainting": ("model0", "model1", "model2", "model3"),
+    "multiscale_context_encoder": ("lfw_context_encoder", "lfw_add", "lfw_concat"),
+    "pyramid_cgan": ("a", "b", "c", "d"),
+}
+CLASSES = [f"attribute {i}" for i in range(40)]  # as many as CelebA has
+
+_SYSTEMS = flags.DEFINE_list("systems", list(SYSTEMS), "Papers whose networks run.")
+_PRECISIONS = flags.DEFINE_list("precisions", ["float32"], "And mixed_bfloat16.")
+_INPUT = flags.DEFINE_bool("input", False, "Also measures the input pipeline.")
+_OUTPUT = flags.DEFINE_string(
+    "output", "", "JSON file; with several systems a folder for <system>.json each."
+)
+_ROUNDS = flags.DEFINE_integer("rounds", 7, "Measurements of each; the median counts.")
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", 16, "Images per step.")
+_WIDTH = flags.DEFINE_float("width", 0.25, "Of pyramid_cgan: times every channel.")
+
+Calls = dict[tuple[str, ...], Callable[[], object]]
+
+
+@contextlib.contextmanager
+def precision_policy(name: str) -> Iterator[None]:
+    """Builds networks under a precision policy."""
+    before = tf.keras.mixed_precision.global_policy()
+    tf.keras.mixed_precision.set_global_policy(name)
+    yield
+    tf.keras.mixed_precision.set_global_policy(before)
+
+
+def ceiling(precision: str) -> tuple[Callable[[], object], float]:
+    """One convolution forward and backward, and its operations in billions."""
+    dtype = tf.as_dtype(tf.keras.mixed_precision.Policy(precision).compute_dtype)
+    image = tf.cast(tf.random.normal([16, 64, 64, 128]), dtype)
+    kernel = tf.cast(tf.random.normal([3, 3, 128, 128]), dtype)
+
+    @tf.function
+    def run():
+        with tf.GradientTape() as tape:
+            tape.watch([image, kernel])
+            result = tf.nn.conv2d(image, kernel, 1, "SAME")
+        # The result too: otherwise the forward pass is pruned away.
+        return result, tape.gradient(result, [image, kernel])
+
+    return lambda: run()[1][1].numpy(), 3 * 2 * 16 * 64 * 64 * 9 * 128 * 128 / 1e9
+
+
+def batch_of(config: Any) -> tuple[dict, dict]:
+    """A fixed batch: inputs and target, with labels and a second hole."""
+    count, size = _BATCH_SIZE.value, config.image_size
+    image = tf.random.uniform([count, size, size, 3], -1.0, 1.0)
+    mask = tf.repeat(masks.center(size, config.hole_size)[None], count, axis=0)
+    labels = tf.cast(tf.random.uniform([count, len(CLASSES)]) < 0.5, tf.float32)
+    target = {"image": image, "mask": mask, "labels": labels}
+    return {"image": image * (1.0 - mask), "mask": mask}, target
+
+
+def step_of(trainer: tf.keras.Model, data: tuple, phase: Phase = Phase.JOINT):
+    """The compiled training step, as a call."""
+    inputs, target = data
+    if not hasattr(trainer, "phase"):
+        target = target["image"]
+
+    @tf.function
+    def step():
+        trainer.phase = phase  # when it is traced
+        return trainer.train_step((inputs, target))
+
+    return lambda: [value.numpy() for value in step().values()]
+
+
+def inference_of(network: tf.keras.Model, inputs: dict) -> Callable[[], object]:
+    """The restoration of a batch, as a call."""
+    infer = tf.function(lambda: network(inputs, training=False))
+    return lambda: infer().numpy()
+
+
+def dilated_stack(network: tf.keras.Model) -> Callable[[], object]:
+    """The pyramid's dilated convolutions alone, forward and backward, as a call."""
+    (generator,) = (x for x in network.layers if isinstance(x, tf.keras.Model))
+    first = generator.get_layer("dilated1")
+    last = generator.get_layer(f"dilated{len(pyramid_cgan.RATES)}_act")
+    stack = tf.keras.Model(first.input, last.output)
+    dtype = tf.as_dtype(tf.keras.mixed_precision.global_policy().compute_dtype)
+    maps = tf.random.normal([_BATCH_SIZE.value, *first.input.shape[1:]], dtype=dtype)
+
+    @tf.function
+    def run():
+        with tf.GradientTape() as tape:
+            tape.watch(maps)
+            result = stack(maps, training=True)
+        return result, tape.gradient(result, [maps, *stack.trainable_variables])
+
+    return lambda: run()[1][1].numpy()
+
+
+def add_networks(name: str, precision: str, calls: Calls) -> list[dict]:
+    """Adds the calls of a system's networks; returns a row for each."""
+    system, rows = SYSTEMS[name], []
+    for preset in PRESETS[name]:
+        options = {**system.presets[preset], "precision": precision}
+        if name == "pyramid_cgan":
+            options["width"] = _WIDTH.value
+        config = system.config_class(**options)
+        trainer = system.build_trainer(config, 1000, CLASSES)
+        data, network = batch_of(config), trainer.restores
+        key = (name, precision, preset)
+        calls[(*key, "training")] = step_of(trainer, data)
+        calls[(*key, "inference")] = inference_of(network, data[0])
+        generator = cost.multiply_adds(network)
+        # Forward, and backward for the image and for the weights. The discriminator
+        # sees real and restored images, and the generator through it.
+        step = 3 * generator + 6 * cost.multiply_adds(trainer.discriminator)
+        rows.append(
+            {
+                "preset": preset,
+                "label": system.label(config),
+                "parameters": network.count_params(),
+                "multiply_adds": generator,
+                "step_multiply_adds": step,
+            }
+        )
+    if name == "pyramid_cgan":
+        for phase in Phase:
+            calls[name, precision, phase.value] = step_of(trainer, data, phase)
+        calls[name, precision, "dilated"] = dilated_stack(network)
+    return rows
+
+
+def measure(calls: Calls) -> dict[tuple[str, ...], float]:
+    """Median seconds of each call; all take turns."""
+    for call in calls.values():
+        call()  # traces
+    taken = {key: [] for key in calls}
+    for _ in range(_ROUNDS.value):
+        for key, call in calls.items():
+            start = time.perf_counter()
+            call()
+            taken[key].append(time.perf_counter() - start)
+    return {key: statistics.median(seconds) for key, seconds in taken.items()}
+
+
+def speeds(name: str, precision: str, rows: list[dict], seconds: dict, top: float):
+    """The rows with images per second, operations and their share of the ceiling."""
+    for row in rows:
+        step = row.pop("step_multiply_adds")
+        for kind in ("training", "inference"):
+            taken = seconds[name, precision, row["preset"], kind]
+            row[f"{kind}_images_per_second"] = round(_BATCH_SIZE.value / taken, 2)
+        rate = 2 * row["training_images_per_second"] / 1e9
+        row["generator_gflops"] = round(3 * rate * row["multiply_adds"], 1)
+        if name != "pyramid_cgan":  # a classifier costs as well
+            row["training_gflops"] = round(rate * step, 1)
+            row["training_share_of_ceiling"] = round(rate * step / top, 3)
+    return rows
+
+
+def pyramid_parts(precision: str, seconds: dict) -> dict:
+    """Phases and dilated convolutions of (d), as shares of its joint step."""
+    part = {key[2]: taken for key, taken in seconds.items() if len(key) == 3}
+    joint = part[Phase.JOINT.value]
     return {
-        "images_per_second": round(speed, 2),
-        "generator_gflops": round(speed * macs * 6 / 1e9, 1),
+        "width": _WIDTH.value,
+        "phases_over_joint": {
+            phase.value: round(part[phase.value] / joint, 3) for phase in Phase
+        },
+        "dilated_share_of_joint_step": round(part["dilated"] / joint, 3),
     }
 
 
-def input_speed(split: decoded.DecodedSplit, kind: str) -> float:
-    """Images a second of the input alone."""
-    mask_fn = masks.build(kind, image_size=128, hole_size=64)
-    batches = iter(
-        pipeline.training_batches(
-            split, pipeline.inpainting(mask_fn), batch_size=64, seed=0
+def summary(name: str, results: dict) -> str:
+    """A sentence for the card."""
+    first, *others, last = results["networks"]
+    ratios = [
+        others[-1][f"{kind}_images_per_second"] / last[f"{kind}_images_per_second"]
+        for kind in ("training", "inference")
+    ]
+    if name == "multiscale_context_encoder":
+        return (
+            f"Adding is {ratios[0]:.2f} times as fast as concatenating in training and "
+            f"{ratios[1]:.2f} times in inference."
         )
-    )
-    for _ in range(5):
-        next(batches)
+    against = last["training_images_per_second"] / first["training_images_per_second"]
+    if name == "pyramid_cgan":
+        share = results["dilated_share_of_joint_step"]
+        return (
+            f"At width {_WIDTH.value:g} the dilated convolutions take {share:.0%} of "
+            f"the joint step of (d), which trains {against:.2f} times as fast as (a)."
+        )
+    return f"Model 3 trains {against:.2f} times as fast as model 0."
+
+
+def input_speeds() -> dict:
+    """Images per second of drawing faces and of the input for each kind of hole."""
+    source = sources.load("faces", "test", limit=256, size=128)
     start = time.perf_counter()
-    for _ in range(30):
-        next(batches)
-    return round(30 * 64 / (time.perf_counter() - start), 1)
+    split = decoded.decode(source, size=128, crop="none")
+    drawn = len(split) / (time.perf_counter() - start)
+    inputs = {}
+    for kind in masks.KINDS:
+        task = pipeline.inpainting(masks.build(kind, image_size=128, hole_size=64))
+        batches = iter(pipeline.training_batches(split, task, batch_size=64, seed=0))
+        for _ in range(5):
+            next(batches)
+        start = time.perf_counter()
+        for _ in range(30):
+            next(batches)
+        inputs[kind] = round(30 * 64 / (time.perf_counter() - start), 1)
+    return {
+        "input_images_per_second": inputs,
+        "drawn_faces_per_second": round(drawn, 1),
+    }
+
+
+def gather(name: str, rows: dict[str, list], seconds: dict, tops: dict) -> dict:
+    """All numbers of a system; `networks` are those of the first precision."""
+    (first, *others), results = _PRECISIONS.value, {}
+    for precision in (first, *others):
+        found = speeds(name, precision, rows[precision], seconds, tops[precision])
+        values = {"ceiling_gflops": round(tops[precision], 1), "networks": found}
+        if name == "pyramid_cgan":
+            own = {key: s for key, s in seconds.items() if key[:2] == (name, precision)}
+            values.update(pyramid_parts(precision, own))
+        if precision == first:
+            results = {"precision": first, "batch_size": _BATCH_SIZE.value, **values}
+            continue
+        ratios = [
+            new["training_images_per_second"] / old["training_images_per_second"]
+            for new, old in zip(found, results["networks"])
+        ]
+        results[precision] = values
+        results[f"{precision}_over_{first}"] = round(statistics.mean(ratios), 2)
+    results["summary"] = summary(name, results)
+    return results
 
 
 def main(argv: list[str]) -> None:
     """Measures and prints."""
     del argv
     load = os.getloadavg()[0]
-    steps = {
-        f"model{model}": {
-            precision: step_speed(model, precision)
-            for precision in ("float32", "mixed_bfloat16")
-        }
-        for model in (0, 1, 2, 3)
-    }
-    ratios = [
-        speeds["mixed_bfloat16"]["images_per_second"]
-        / speeds["float32"]["images_per_second"]
-        for speeds in steps.values()
-    ]
-    source = sources.load("faces", "test", limit=256, size=128)
-    start = time.perf_counter()
-    split = decoded.decode(source, size=128, crop="none")
-    drawn = len(split) / (time.perf_counter() - start)
-    inputs = {kind: input_speed(split, kind) for kind in masks.KINDS}
-    fastest = max(
-        speed["images_per_second"]
-        for model in steps.values()
-        for speed in model.values()
-    )
-    results = {
-        "steps": steps,
-        "bfloat16_over_float32": round(float(np.mean(ratios)), 2),
-        "input_images_per_second": inputs,
-        "slowest_input_over_fastest_step": round(min(inputs.values()) / fastest, 1),
-        "drawn_faces_per_second": round(drawn, 1),
-    }
-    record.write(results, load, _OUTPUT.value)
+    calls, rows, peaks = {}, {}, {}
+    for precision in _PRECISIONS.value:
+        with precision_policy(precision):
+            call, peaks[precision] = ceiling(precision)
+            calls["ceiling", precision] = call
+            for name in _SYSTEMS.value:
+                made = add_networks(name, precision, calls)
+                rows.setdefault(name, {})[precision] = made
+    seconds = measure(calls)
+    tops = {p: peak / seconds["ceiling", p] for p, peak in peaks.items()}
+    inputs = input_speeds() if _INPUT.value else {}
+    for name in _SYSTEMS.value:
+        results = {**gather(name, rows[name], seconds, tops), **inputs}
+        if inputs:
+            fastest = max(x["training_images_per_second"] for x in results["networks"])
+            slowest = min(inputs["input_images_per_second"].values())
+            results["slowest_input_over_fastest_step"] = round(slowest / fastest, 1)
+        several = len(_SYSTEMS.value) > 1 and _OUTPUT.value
+        path = os.path.join(_OUTPUT.value, f"{name}.json") if several else _OUTPUT.value
+        record.write(results, load, path)
 
 
 if __name__ == "__main__":
