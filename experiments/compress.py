@@ -63,19 +63,12 @@ class Options:
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """Measurements of a compressed picture.
+    """Measurements of a compressed picture."""
 
-    Attributes:
-      size: Of the compressed file, bytes.
-      original_size: Of the picture's own file, bytes.
-      pixels: Of the picture.
-      psnr_db: Of the decompressed picture, 8-bit.
-    """
-
-    size: int
-    original_size: int
+    size: int  # of the compressed file, bytes
+    original_size: int  # of the picture's own file, bytes
     pixels: int
-    psnr_db: float
+    psnr_db: float  # of the decompressed picture, 8-bit
 
     def __str__(self):
         rate = 8 * self.size / self.pixels
@@ -179,17 +172,7 @@ def _convert(
     *,
     verb: str,
 ) -> list:
-    """Writes the result of each file and prints a note on it.
-
-    Args:
-      codec: Passed to `convert`.
-      jobs: To be done.
-      convert: Codec, path -> a result's bytes and a note.
-      verb: For the progress bar.
-
-    Returns:
-      The notes on all files but skipped ones.
-    """
+    """Writes the results of `convert`, and prints and returns its notes on them."""
     notes = []
     for path, target in tqdm.tqdm(jobs, unit="img", desc=verb):
         try:

@@ -199,13 +199,7 @@ def _target(options: Options, suffix: str, *inputs: str) -> pathlib.Path:
 def write(
     path: pathlib.Path, latents: Mapping[str, np.ndarray], model_id: bytes
 ) -> None:
-    """Writes an .npz file with names [N], latents float32 [N, L] and the model.
-
-    Args:
-      path: Of the file.
-      latents: {name of a picture, without its suffix: [L]}, at least one.
-      model_id: Of the codec that encoded them.
-    """
+    """Writes an .npz file with names [N], latents float32 [N, L] and the model."""
     arrays = {
         "names": list(latents),
         "latents": np.stack(list(latents.values())),
@@ -216,10 +210,6 @@ def write(
 
 def read(path: pathlib.Path, model_id: bytes) -> dict[str, np.ndarray]:
     """Reads what `write` wrote, or any .npz file with an array `latents`, [N, L].
-
-    Args:
-      path: Of the file.
-      model_id: Of the codec that is to decode them.
 
     Returns:
       {name: float32 [L]}; a name is a relative path. Without names they are numbered.

@@ -54,24 +54,12 @@ class Header:
 def pack(header: Header, payload: bytes, model_id: bytes) -> bytes:
     """Builds the bytes of a file.
 
-    Args:
-      header: Of a picture that passes `check_size`.
-      payload: The coded latents.
-      model_id: `ID_BYTES` that identify the model.
-
     Raises:
-      ValueError: If the identifier has another length.
+      ValueError: If the model's identifier has another length than `ID_BYTES`.
     """
     check_id(model_id)
-    fields = _FIELDS.pack(
-        MAGIC,
-        VERSION,
-        int(header.gray),
-        header.width,
-        header.height,
-        len(payload),
-        model_id,
-    )
+    size = header.width, header.height, len(payload)
+    fields = _FIELDS.pack(MAGIC, VERSION, int(header.gray), *size, model_id)
     return fields + _checksum(fields, payload) + payload
 
 
@@ -146,11 +134,8 @@ def claimed_id(data: bytes) -> bytes:
 def check_size(width: int, height: int, *, max_pixels: int) -> None:
     """Raises a ValueError unless a picture's size is within the limits.
 
-    Args:
-      width: In pixels, at most `MAX_SIDE`.
-      height: The same.
-      max_pixels: After both sides are padded to multiples of `CELL`: it limits memory,
-        and a line of 1 x 65535 pixels takes as much as 16 of them.
+    `max_pixels` limits memory, so it counts pixels after both sides are padded to
+    multiples of `CELL`: a line of 1 x 65535 pixels takes as much as 16 of them.
     """
     if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
         raise ValueError(

@@ -17,7 +17,6 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_compression as tfc
 
-from data_pipeline import pixels
 from serving.codec.container import CorruptFileError
 
 # float32 holds every whole number up to here, and latents are rounded float32.
@@ -97,7 +96,7 @@ class EntropyTables:
         return cls(cdfs, model.cdf_offset.numpy(), -flat[0])
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Everything that defines the tables, as `save` writes it."""
+        """Everything that defines the tables; see `npz` and `load`."""
         return {
             "cdf": np.concatenate(self._cdfs),
             "length": np.array([len(cdf) for cdf in self._cdfs], np.int32),
@@ -105,13 +104,9 @@ class EntropyTables:
             "precision": np.array(self._precision, np.int32),
         }
 
-    def save(self, path: str | os.PathLike) -> None:
-        """Writes an .npz file."""
-        pixels.write_bytes(path, npz(self.arrays()))
-
     @classmethod
     def load(cls, path: str | os.PathLike) -> EntropyTables:
-        """Reads what `save` wrote.
+        """Reads an .npz file of `arrays`.
 
         Raises:
           OSError: If the file cannot be read.
@@ -196,7 +191,7 @@ class EntropyTables:
         return float(total)
 
     def _checked(self, latents: np.ndarray) -> np.ndarray:
-        """-> [H W, N]."""
+        """Latents that can be coded -> [H W, N]."""
         if latents.ndim != 3 or latents.shape[-1] != self.channels or not latents.size:
             raise ValueError(
                 f"Latents must be [H, W, {self.channels}], because the tables have so "

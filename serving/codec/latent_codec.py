@@ -78,11 +78,7 @@ class LatentCodec(Codec):
         return self._quantizer.quantize(self.encode(image))[None, None]
 
     def encode(self, image: np.ndarray) -> np.ndarray:
-        """Encodes a picture as float32 [L], not quantized.
-
-        Args:
-          image: As `compress` takes it.
-        """
+        """Encodes a picture, as `compress` takes it, as float32 [L], not quantized."""
         self._check(image)
         seen = pixels.bytes_to_unit(self.seen(image))
         return apply(self._encoder, seen, (self.tables.channels,)).numpy()
@@ -141,14 +137,7 @@ class LatentCodec(Codec):
 def interpolate(
     decode: Decode, first: np.ndarray, second: np.ndarray, steps: int
 ) -> Walk:
-    """Decodes a straight line between the latents [L] of two faces.
-
-    Args:
-      decode: Of the network.
-      first: Latents of the face at 0%.
-      second: Latents of the face at 100%.
-      steps: Pictures, including both ends.
-    """
+    """Decodes a straight line between the latents [L] of two faces, ends included."""
     shares = np.linspace(0, 1, steps, dtype=np.float32)
     latents = first + shares[:, None] * (second - first)
     labels = [f"{100 * share:.0f}%" for share in shares]
@@ -156,14 +145,7 @@ def interpolate(
 
 
 def traverse(decode: Decode, latents: np.ndarray, which: int, deviation: float) -> Walk:
-    """Decodes a face with one latent moved by `DEVIATIONS`.
-
-    Args:
-      decode: Of the network.
-      latents: Of the face, [L].
-      which: The latent that is moved.
-      deviation: Its standard deviation.
-    """
+    """Decodes latents [L], one of which is moved by `DEVIATIONS` of a given size."""
     moved = np.tile(latents, [len(DEVIATIONS), 1])
     moved[:, which] += np.float32(deviation) * np.float32(DEVIATIONS)
     labels = [f"{d:+.0f} σ".replace("-", "−") if d else "0 σ" for d in DEVIATIONS]

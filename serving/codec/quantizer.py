@@ -15,7 +15,7 @@ import tensorflow_compression as tfc
 
 from data_pipeline import pixels
 from data_pipeline.decoded import DecodedSplit
-from serving.codec.entropy import MAX_PRECISION, EntropyTables, npz
+from serving.codec.entropy import MAX_PRECISION, EntropyTables
 
 MAX_BITS = 8
 BITS = (4, 6, 8)  # that `fit` fits quantizers of
@@ -121,16 +121,12 @@ class Quantizer:
         return (self._high - self._low) / np.float32(_DEVIATIONS)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Everything that defines the quantizer, as `save` writes it."""
+        """Everything that defines the quantizer; see `entropy.npz` and `load`."""
         return {"low": self._low, "high": self._high, **self.tables.arrays()}
-
-    def save(self, path: str | os.PathLike) -> None:
-        """Writes an .npz file."""
-        pixels.write_bytes(path, npz(self.arrays()))
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Quantizer:
-        """Reads what `save` wrote.
+        """Reads an .npz file of `arrays`.
 
         Raises:
           OSError: If the file cannot be read.

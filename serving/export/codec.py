@@ -89,10 +89,10 @@ def load(
     """Opens a codec of either kind: what `save` or `latents.save` wrote.
 
     Args:
-      folder: As `save` returned it.
+      folder: As they returned it.
       bits: Of a latent in files that are written, for codecs with quantizers; 0 takes
         `latents.BITS`. Files of any number of bits are read.
-      max_pixels: As the codecs take it.
+      max_pixels: Of a picture; see `container.check_size`.
 
     Raises:
       FileNotFoundError: If the folder is not one of our exports.
@@ -115,10 +115,6 @@ def load_image_codec(
     """Opens what `save` wrote with tables; needs no code of the network's layers.
 
     It calls the signatures that TF Serving serves, so the numbers are the same.
-
-    Args:
-      folder: As `save` returned it.
-      max_pixels: As `ImageCodec` takes it.
 
     Raises:
       FileNotFoundError: If the folder is not one of our exports.
@@ -184,10 +180,9 @@ _UNDRAWABLE = f"A drawn value is infinite or no number. {_DIVERGED}"
 def build_network(
     analysis: tf.keras.Model, synthesis: tf.keras.Model, *, rounded: bool
 ) -> tf.keras.Model:
-    """Joins the halves; if `rounded`, latents are rounded in between, as in files.
+    """Joins the halves: image [B, H, W, 3] in [0, 1] -> restored, clipped to [0, 1].
 
-    Returns:
-      image [B, H, W, 3] in [0, 1] -> restored, float32, clipped to [0, 1].
+    If `rounded`, latents are rounded in between, as in files.
     """
     image = tf.keras.Input((None, None, 3), name="image")
     latents = analysis(image)
@@ -210,9 +205,6 @@ def signatures(network: tf.keras.Model, *, rounded: bool) -> dict[str, Callable]
     Args:
       network: From `build_network`.
       rounded: As there.
-
-    Returns:
-      Name -> tf.function.
     """
     analysis, synthesis = (network.get_layer(n) for n in ("analysis", "synthesis"))
     images = tf.TensorSpec([None, None, None, 3], tf.float32, name="image")

@@ -72,16 +72,13 @@ def save(
     """
     _check_fit(encoder, decoder, quantizers)
     network = _build_network(encoder, decoder)
-    weights = network.get_weights()
-    ids = {str(bits): identify(weights, q).hex() for bits, q in quantizers.items()}
-    arrays = {quantizer_file(bits): npz(q.arrays()) for bits, q in quantizers.items()}
-    return saved_model.write(
-        network,
-        folder,
-        signatures(network),
-        config={**config, "kind": LATENTS, QUANTIZERS: ids},
-        extras={"model_card.md": card, **arrays},
-    )
+    weights, ids, extras = network.get_weights(), {}, {"model_card.md": card}
+    for bits, quantizer in quantizers.items():
+        ids[str(bits)] = identify(weights, quantizer).hex()
+        extras[quantizer_file(bits)] = npz(quantizer.arrays())
+    config = {**config, "kind": LATENTS, QUANTIZERS: ids}
+    functions = signatures(network)
+    return saved_model.write(network, folder, functions, config=config, extras=extras)
 
 
 def save_halves(
@@ -97,12 +94,7 @@ def save_halves(
     Both have one signature, serving_default: the encoder's is "encode" of `signatures`,
     the decoder's "decode". Keras loads them as they are passed here.
 
-    Args:
-      encoder: As `save` takes it.
-      decoder: As `save` takes it.
-      run: A folder.
-      config: For config.json. Halves have no kind.
-      card: The model card.
+    The arguments are those of `save`, but `run`, a folder. Halves have no kind.
     """
     functions = signatures(_build_network(encoder, decoder))
     for half, name in ((encoder, "encode"), (decoder, "decode")):
@@ -123,12 +115,8 @@ def load(
 ) -> LatentCodec:
     """Opens what `save` wrote; needs no code of the network's layers.
 
-    It calls the signatures that TF Serving serves, so the numbers are the same.
-
-    Args:
-      folder: As `save` returned it.
-      bits: Which quantizer writes files; those of all others are read too.
-      max_pixels: As `LatentCodec` takes it.
+    It calls the signatures that TF Serving serves, so the numbers are the same. Files
+    are written by the quantizer of `bits`; those of all others are read too.
 
     Raises:
       FileNotFoundError: If the folder is not one of our exports.
@@ -185,9 +173,6 @@ def signatures(network: tf.keras.Model) -> dict[str, Callable]:
 
     Args:
       network: With the layers "encoder" and "decoder".
-
-    Returns:
-      Name -> tf.function.
     """
     encoder, decoder = (network.get_layer(name) for name in ("encoder", "decoder"))
     images = tf.TensorSpec([None, *encoder.input_shape[1:]], tf.float32, name="image")
@@ -210,7 +195,7 @@ def signatures(network: tf.keras.Model) -> dict[str, Callable]:
 
 
 def _build_network(encoder: tf.keras.Model, decoder: tf.keras.Model) -> tf.keras.Model:
-    """Image [B, S, S, 3] in [0, 1] -> the decoder's image of the encoder's means."""
+    """Joins the halves: image [B, S, S, 3] in [0, 1] -> restored."""
     image = tf.keras.Input(encoder.input_shape[1:], name="image")
     restored = decoder(encoder(image)["mean"])
     return tf.keras.Model(image, restored, name="latent_codec")

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from data_pipeline import pixels
 from models import holes
-from serving.export import encoded_images
+from serving.export.encoded_images import decode_pair, paste, shrink
 from serving.export.kinds import INPAINTING
 from serving.export.saved_model import write
 
@@ -111,13 +111,7 @@ def signatures(restorer: tf.keras.Model) -> dict:
       serving_bytes    image_bytes, mask_bytes (encoded)  -> restored_bytes (PNG)
 
     Encoded pictures have any size and are JPEG, PNG, GIF or BMP without a colored
-    palette; see `encoded_images.decode`.
-
-    Args:
-      restorer: From `build_restorer`.
-
-    Returns:
-      Name -> tf.function.
+    palette; see `encoded_images.decode`. `restorer` is from `build_restorer`.
     """
     size = restorer.output_shape[1]
     fillable = restorer.get_layer("hole").fillable
@@ -125,35 +119,25 @@ def signatures(restorer: tf.keras.Model) -> dict:
     def restore(image: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
         return restorer({"image": image, "mask": mask}, training=False)
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec([None, size, size, 3], tf.float32, name="image"),
-            tf.TensorSpec([None, size, size, 1], tf.float32, name="mask"),
-        ]
-    )
+    def floats(channels: int, name: str) -> tf.TensorSpec:
+        return tf.TensorSpec([None, size, size, channels], tf.float32, name=name)
+
+    def strings(name: str) -> tf.TensorSpec:
+        return tf.TensorSpec([None], tf.string, name=name)
+
+    @tf.function(input_signature=[floats(3, "image"), floats(1, "mask")])
     def serving_default(image, mask):
         return {"restored": restore(image, mask)}
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec([None, size, size, 4], tf.float32, name="image_and_mask")
-        ]
-    )
+    @tf.function(input_signature=[floats(4, "image_and_mask")])
     def serving_single(image_and_mask):
         return {"restored": restore(image_and_mask[..., :3], image_and_mask[..., 3:])}
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec([None], tf.string, name="image_bytes"),
-            tf.TensorSpec([None], tf.string, name="mask_bytes"),
-        ]
-    )
+    @tf.function(input_signature=[strings("image_bytes"), strings("mask_bytes")])
     def serving_bytes(image_bytes, mask_bytes):
         pairs = (image_bytes, mask_bytes)
         image, mask = tf.map_fn(
-            lambda pair: encoded_images.shrink(
-                *encoded_images.decode_pair(*pair), size
-            ),
+            lambda pair: shrink(*decode_pair(*pair), size),
             pairs,
             fn_output_signature=(
                 tf.TensorSpec([size, size, 3], tf.float32),
@@ -164,9 +148,7 @@ def signatures(restorer: tf.keras.Model) -> dict:
         # Originals differ in size and cannot be kept in one tensor: decoding them
         # again is cheap beside the network.
         pictures = tf.map_fn(
-            lambda item: encoded_images.paste(
-                item[2], *encoded_images.decode_pair(item[0], item[1])
-            ),
+            lambda item: paste(item[2], *decode_pair(item[0], item[1])),
             (*pairs, restored),
             fn_output_signature=tf.TensorSpec([], tf.string),
         )
@@ -192,9 +174,6 @@ def save(
       folder: Such as `<run>/export/1`; TF Serving takes its parent.
       extras: File name -> text or bytes, put into `assets.extra/`. The kind is added to
         config.json.
-
-    Returns:
-      The folder.
     """
     extras = dict(extras or {})
     config = {**json.loads(extras.pop("config.json", "{}")), "kind": INPAINTING}

@@ -39,12 +39,9 @@ def read_config(folder: str | os.PathLike) -> dict[str, Any]:
 
 
 def load(folder: str | os.PathLike, *signatures: str, kind: str):
-    """Loads a SavedModel, without any code of its network's layers.
+    """Loads an export that must have the signatures of its kind.
 
-    Args:
-      folder: Of an export.
-      *signatures: Which it must have.
-      kind: Of the exports that have them.
+    It needs no code of the network's layers.
 
     Raises:
       FileNotFoundError: If the folder is not one of our exports.
@@ -107,9 +104,6 @@ def write(
       signatures: Name -> tf.function; without any, Keras makes the default.
       config: Written to assets.extra/config.json.
       extras: File name -> text or bytes, for other files in assets.extra/.
-
-    Returns:
-      The folder.
     """
     folder = pathlib.Path(folder)
     extras = dict(extras or {})
@@ -120,12 +114,8 @@ def write(
     fresh, old = _aside(folder) / "new", _aside(folder) / "old"
     try:
         with _errors_only():
-            model.save(
-                fresh,
-                save_format="tf",
-                include_optimizer=False,
-                signatures=signatures,
-            )
+            options = {"save_format": "tf", "include_optimizer": False}
+            model.save(fresh, signatures=signatures, **options)
         for name, extra in extras.items():
             path = fresh / "assets.extra" / name
             path.parent.mkdir(exist_ok=True)

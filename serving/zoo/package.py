@@ -127,19 +127,13 @@ def _rewrite(
     target: pathlib.Path,
     change: Callable[[str, np.ndarray], np.ndarray],
 ) -> None:
-    """Writes a checkpoint with the tensors of another, changed.
-
-    Args:
-      source: Its prefix.
-      target: The prefix of what is written.
-      change: Name, tensor -> tensor. A string, such as the graph of objects, is bytes.
-    """
+    """Writes a checkpoint with the tensors of another, changed; both are prefixes."""
     reader = tf.train.load_checkpoint(str(source))
     names = sorted(reader.get_variable_to_shape_map())
     target.parent.mkdir(parents=True, exist_ok=True)
     tensors = []
     for name in names:
-        found = reader.get_tensor(name)
+        found = reader.get_tensor(name)  # strings, such as the graph, are bytes
         tensors.append(found if isinstance(found, bytes) else change(name, found))
     with tf.device("CPU"):
         tf.raw_ops.SaveV2(

@@ -188,14 +188,6 @@ class TestSkipped:
         assert f"skipped {photos / 'c.png'}: A picture's sides must be 1 to" in err
         assert "2 pictures compressed, 2 skipped: " in out
 
-    def test_nothing_readable_leaves_nothing(self, run, tmp_path, capsys):
-        (tmp_path / "photos").mkdir()
-        (tmp_path / "photos" / "a.png").write_bytes(b"no picture")
-        with pytest.raises(ValueError, match="^1 picture could not be compressed"):
-            run("compress")
-        assert not (tmp_path / "small").exists()
-        assert "in all" not in capsys.readouterr().out
-
     def test_files_that_cannot_be_decoded(
         self, run, codec, tmp_path, capsys, monkeypatch
     ):
@@ -306,35 +298,23 @@ class TestNothingIsLost:
         assert not contents(tmp_path / "small")
 
 
-class TestMistakes:
-    @pytest.mark.parametrize("missing", ["model", "input", "output"])
-    def test_required_flags_are_named(self, run, missing):
-        with pytest.raises(ValueError, match=f"--{missing} is required"):
-            run("compress", **{missing: ""})
-
-    def test_a_file_in_the_way_of_results(self, run, tmp_path):
-        (tmp_path / "small").touch()
-        with pytest.raises(ValueError, match="--output=.*must be a folder, but"):
-            run("compress")
-
-    @pytest.mark.parametrize(
-        "action, text",
-        [
-            ("compress", r"--input=.* is neither a picture nor .* \(.jpg, .*.bmp\)"),
-            ("decompress", r"neither a compressed picture nor a folder .* \(.fmc\)"),
-        ],
-    )
-    def test_no_input(self, run, tmp_path, action, text):
-        for folder in ("photos", "small"):
-            (tmp_path / folder).mkdir()
-            (tmp_path / folder / "notes.txt").touch()
-        with pytest.raises(FileNotFoundError, match=text):
-            run(action)
-
-    def test_a_model_that_is_not_there(self, run_any, tmp_path):
-        write(tmp_path / "photos" / "a.png")
-        with pytest.raises(FileNotFoundError, match=f"{tmp_path} is not an exported"):
-            run_any("compress", model=tmp_path)
+@pytest.mark.parametrize(
+    "action, options, text",
+    [
+        ("compress", {"model": ""}, "--model is required"),
+        ("decompress", {"input": ""}, "--input is required"),
+        ("compress", {"output": __file__}, "--output=.*must be a folder, but"),
+        ("compress", {}, r"--input=.* is neither a picture nor .* \(.jpg, .*.bmp\)"),
+        ("decompress", {}, r"neither a compressed picture nor a folder .* \(.fmc\)"),
+        ("decompress", {"input": __file__}, r" is not an exported model"),
+    ],
+)
+def test_mistakes(run_any, tmp_path, action, options, text):
+    for folder in ("photos", "small"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "notes.txt").touch()
+    with pytest.raises((ValueError, FileNotFoundError), match=text):
+        run_any(action, **options)
 
 
 def test_the_command_line_writes_what_this_process_would(model, codec, tmp_path):

@@ -25,13 +25,14 @@ from experiments.cvae_dcgan.system import SYSTEM
 from models import cvae_dcgan
 from serving.codec import container
 from serving.codec.base import identify
-from serving.codec.entropy import LARGEST
+from serving.codec.entropy import LARGEST, npz
 from serving.codec.quantizer import Quantizer
 from serving.export import codec as codec_export
 from serving.export import latents, saved_model
 from serving.export.kinds import CODEC, INPAINTING, kind_of
 from serving.export.kinds import LATENTS as LATENTS_KIND
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 N = 8
 # Image codecs with rounded latents and with real ones, and a latent codec.
 EXPORTS = {
@@ -317,7 +318,7 @@ def test_another_process_has_the_same_numbers_and_bytes(exported, opened, tmp_pa
     command = [sys.executable, "-c", ELSEWHERE]
     for name in CODECS:
         command += [exported(name)[0], *HALVES[name]]
-    environment = {**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parents[2])}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run(command, check=True, cwd=tmp_path, env=environment)
     made = np.load(tmp_path / "made.npz")
     for number, codec in enumerate((opened("rounded"), opened("latents", 8))):
@@ -349,9 +350,13 @@ def json_with(**changes):
     return change
 
 
+def other_tables(path):
+    path.write_bytes(npz(tiny_codec.laplace_tables([4.5] * N).arrays()))
+
+
 def other_quantizer(path):
     values = np.random.default_rng(0).normal(size=[99, LATENTS]).astype("f")
-    Quantizer.fit(values, 4).save(path)
+    path.write_bytes(npz(Quantizer.fit(values, 4).arrays()))
 
 
 WEIGHTS = "variables/variables.data-00000-of-00001"
@@ -365,7 +370,7 @@ DAMAGES = [
     ("rounded", WEIGHTS, tiny_codec.flip, ""),
     ("rounded", TABLES, pathlib.Path.unlink, "cannot be opened"),
     ("rounded", TABLES, tiny_codec.flip, "cannot be opened"),
-    ("rounded", TABLES, tiny_codec.laplace_tables([4.5] * N).save, OTHERS),
+    ("rounded", TABLES, other_tables, OTHERS),
     ("rounded", CONFIG_JSON, json_with(model_id="0" * 16), OTHERS),
     ("rounded", CONFIG_JSON, lambda p: p.write_text("{"), "cannot be opened"),
     ("latents", WEIGHTS, tiny_codec.flip, ""),
@@ -517,3 +522,44 @@ def test_a_run_of_the_cvae_exports_its_halves_too(tmp_path):
         assert saved_model.read_config(folder).keys() == {"name", "latents"}
         with pytest.raises(ValueError, match="its signatures are serving_default"):
             codec_export.load(folder)
+
+
+# In a process of its own, whose peak nothing else has raised.
+ROUND_TRIP = """
+import json, resource, sys
+import numpy as np
+from serving.export import codec
+from tiny_codec import picture
+
+model = codec.load(sys.argv[1])
+
+def peak(tiles):
+    image = np.tile(picture(600, 1000), (tiles, tiles, 1))
+    shape = model.decompress(model.compress(image)).shape
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"gigabytes": kilobytes / 2**20, "shape": shape}
+
+print(json.dumps([peak(1), peak(5)]))
+"""
+
+
+@pytest.mark.slow
+def test_a_photograph_of_fifteen_megapixels_fits_into_a_gigabyte(tmp_path):
+    """Without tiles, one layer's output alone would take 1.9 GB."""
+    channels = (
+        128  # as published; the latents are as large as those of trained networks
+    )
+    model = codec_export.save(
+        *tiny_codec.halves("gdn", channels=channels),
+        tmp_path / "export" / "1",
+        tables=tiny_codec.laplace_tables([4.0] * channels),
+        config={"name": "large"},
+        card="# Large\n",
+    )
+    command = [sys.executable, "-c", ROUND_TRIP, str(model)]
+    path = f"{ROOT}{os.pathsep}{ROOT / 'tests'}"
+    environment = {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
+    small, large = json.loads(done.stdout)
+    assert large["shape"] == [3000, 5000, 3]
+    assert large["gigabytes"] - small["gigabytes"] < 0.8

@@ -141,20 +141,15 @@ NO_HOLE = np.zeros((2, SIZE, SIZE, 1), np.float32)
 class TestInterface:
     @both_models
     def test_signatures_are_named_and_typed(self, exported, model):
-        image, mask, both, text = (
-            ([None, SIZE, SIZE, 3], tf.float32),
-            ([None, SIZE, SIZE, 1], tf.float32),
-            ([None, SIZE, SIZE, 4], tf.float32),
-            ([None], tf.string),
+        text, outputs = ([None], tf.string), {"restored": tf.float32}
+        image, mask, both = (
+            ([None, SIZE, SIZE, channels], tf.float32) for channels in (3, 1, 4)
         )
-        outputs = {"restored": tf.float32}
+        bytes_in = {"image_bytes": text, "mask_bytes": text}
         expected = {
             "serving_default": ({"image": image, "mask": mask}, outputs),
             "serving_single": ({"image_and_mask": both}, outputs),
-            "serving_bytes": (
-                {"image_bytes": text, "mask_bytes": text},
-                {"restored_bytes": tf.string},
-            ),
+            "serving_bytes": (bytes_in, {"restored_bytes": tf.string}),
         }
         found = {}
         for name, signature in exported(model).signatures.items():
@@ -514,27 +509,11 @@ def test_loading_needs_none_of_ours_and_no_addons(exported, tmp_path):
         np.testing.assert_allclose(again, restored, atol=1e-6)
 
 
-class TestPhotoRestorer:
-    def test_it_restores_pictures_of_any_size(self, exported):
-        restore = PhotoRestorer(exported(WHOLE).folder)
-        images = [photograph(50, 90), photograph(40, 33)]
-        masks = [hole_in(*image.shape[:2])[..., None] for image in images]
-        restored = restore(images, [mask.astype(np.uint8) for mask in masks])
-        for before, mask, after in zip(images, masks, restored):
-            known = ~mask[..., 0]
-            assert after.dtype == np.uint8
-            np.testing.assert_array_equal(after[known], before[known])
-            assert not np.array_equal(after, before)
-
-    def test_a_folder_without_a_restorer_is_an_error(self, tmp_path):
-        with pytest.raises(
-            FileNotFoundError, match=r"--model=.*holds no saved_model\."
-        ):
-            PhotoRestorer(tmp_path)
-        module = tf.Module()
-        module.double = tf.function(
-            lambda x: 2 * x, input_signature=[tf.TensorSpec([])]
-        )
-        tf.saved_model.save(module, str(tmp_path), signatures={"double": module.double})
-        with pytest.raises(ValueError, match="serving_bytes; it has double"):
-            PhotoRestorer(tmp_path)
+def test_a_folder_without_a_restorer_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"--model=.*holds no saved_model\."):
+        PhotoRestorer(tmp_path)
+    module = tf.Module()
+    module.double = tf.function(lambda x: 2 * x, input_signature=[tf.TensorSpec([])])
+    tf.saved_model.save(module, str(tmp_path), signatures={"double": module.double})
+    with pytest.raises(ValueError, match="serving_bytes; it has double"):
+        PhotoRestorer(tmp_path)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from data_pipeline import pixels
 from experiments import compress, restore, serve
-from experiments import latents as latents_command
+from experiments import latents as faces
 from serving.export import codec, latents, restorer
 from serving.export.kinds import CODEC, INPAINTING, LATENTS
 from serving.tf_serving import server
@@ -129,30 +129,31 @@ class TestNames:
         np.testing.assert_array_equal(seen[:8], restored[:8])
         assert not np.array_equal(seen[8:-8, 8:-8], restored[8:-8, 8:-8])
 
-    @pytest.mark.parametrize("command", ["compress", "latents", "serve"])
-    def test_other_commands_take_it_too(self, stub, tmp_path, monkeypatch, command):
-        class Opened(Exception):
-            pass
+    @pytest.mark.parametrize(
+        "opener, options, run",
+        [
+            ((codec, "load"), compress.Options, compress.compress),
+            ((latents, "load"), faces.Options, faces.traverse),
+            ((server, "write"), serve.Options, serve.serve),
+        ],
+    )
+    def test_other_commands_take_it_too(
+        self, stub, tmp_path, monkeypatch, opener, options, run
+    ):
+        def opened(folder, *_, **__):
+            raise RuntimeError(folder)
 
-        def opened(what, *_, **options):
-            raise Opened(what)
-
-        for module, name in ((codec, "load"), (latents, "load"), (server, "write")):
-            monkeypatch.setattr(module, name, opened)
-        picture, out = str(tmp_path / "a.png"), str(tmp_path / "out")
+        monkeypatch.setattr(*opener, opened)
+        picture, output = tmp_path / "a.png", str(tmp_path / "out.png")
         Image.fromarray(tiny.noise(1)[0]).save(picture)
-        paths = {"model": NAME, "input": picture}
+        several = opener[1] == "write"  # models at once, and no input
+        given = (
+            {"model": (NAME,)} if several else {"model": NAME, "input": str(picture)}
+        )
+        with pytest.raises(RuntimeError) as caught:
+            run(options(output=output, **given))
         expected = zoo.resolve(NAME)
-        with pytest.raises(Opened) as caught:
-            if command == "compress":
-                compress.compress(compress.Options(output=out, **paths))
-            elif command == "latents":
-                options = latents_command.Options(output=f"{out}.png", **paths)
-                latents_command.traverse(options)
-            else:
-                expected = [expected, pathlib.Path(".")]
-                serve.serve(serve.Options(model=(NAME, "."), output=out))
-        assert caught.value.args == (expected,)
+        assert caught.value.args == ([expected] if several else expected,)
 
     def test_they_are_those_of_the_kinds_that_are_asked_for(self, shipped):
         write_index(
