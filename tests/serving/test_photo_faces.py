@@ -188,6 +188,9 @@ class TestSeveralFaces:
             # Nothing of the white in either hole.
             assert crop.max() < 0.7
         assert len(model.seen) == 2
+        # The second crop has the dark pixels that were restored in the first.
+        first, second = (crop.min() for crop, _ in model.seen)
+        assert first > 0.35 and (second < 0.34) == (distance == 100)
 
     def test_a_hole_outside_of_them_is_refused(self):
         faces, image = self.two(400), plain(800)
