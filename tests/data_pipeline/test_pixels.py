@@ -35,22 +35,41 @@ def gray(values):
 # Decoding
 
 
-@pytest.mark.parametrize("form", ["PNG", "BMP", "TIFF", "WEBP"])
-def test_lossless_rgb_is_returned_unchanged(form):
-    np.testing.assert_array_equal(decoded(PICTURE, format=form, lossless=True), NOISE)
+BLUE = (20, 60, 200)
+GRAY16 = np.linspace(0, 65535, 24).reshape(4, 6).astype(np.uint16)
+FRAMES = {"save_all": True, "append_images": [Image.new("P", (6, 4))]}
+
+
+def blue(mode="RGB"):
+    image = Image.new("RGB", (6, 4), BLUE)
+    return image.quantize(4) if mode == "P" else image.convert(mode)
 
 
 @pytest.mark.parametrize(
-    ("stored", "expected"),
+    ("image", "options", "expected", "tolerance"),
     [
-        (np.array([[0, 257, 32768, 65535]], np.uint16), [[0, 1, 128, 255]]),
-        (NOISE[..., 0], NOISE[..., 0]),
-        (NOISE[..., 0] > 127, (NOISE[..., 0] > 127) * 255),
+        (PICTURE, {"format": "PNG"}, NOISE, 0),
+        (PICTURE, {"format": "BMP"}, NOISE, 0),
+        (PICTURE, {"format": "TIFF"}, NOISE, 0),
+        (PICTURE, {"format": "WEBP", "lossless": True}, NOISE, 0),
+        (blue(), {"format": "JPEG", "quality": 95}, BLUE, 3),
+        (blue(), {"format": "AVIF", "quality": 95}, BLUE, 3),
+        (blue("CMYK"), {"format": "JPEG", "quality": 95}, BLUE, 3),
+        (blue("P"), {"format": "GIF", **FRAMES}, BLUE, 0),  # the first one
+        (blue("P"), {"format": "PNG"}, BLUE, 0),
+        (blue("RGBA"), {"format": "PNG"}, BLUE, 0),
+        (Image.new("L", (6, 4), 77), {"format": "PNG"}, 77, 0),
+        (Image.new("1", (6, 4), 1), {"format": "PNG"}, 255, 0),
+        # 16 bits are scaled, not clipped.
+        (Image.fromarray(GRAY16), {"format": "PNG"}, GRAY16[..., None] / 257, 0.51),
+        (Image.fromarray(GRAY16), {"format": "TIFF"}, GRAY16[..., None] / 257, 0.51),
     ],
-    ids=["16 bits are scaled, not clipped", "8 bits", "bilevel"],
 )
-def test_gray_becomes_equal_channels(stored, expected):
-    np.testing.assert_array_equal(decoded(Image.fromarray(stored)), gray(expected))
+def test_every_format_becomes_rgb_bytes(image, options, expected, tolerance):
+    found = decoded(image, **options)
+    assert (found.shape, found.dtype) == ((*image.size[::-1], 3), np.uint8)
+    expected = np.broadcast_to(expected, found.shape)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance)
 
 
 def test_transparency_is_laid_over_white():
@@ -64,13 +83,6 @@ def test_transparency_is_laid_over_white():
     palette.putpixel((1, 0), 1)
     expected = [[[255, 255, 255], [40, 50, 60]]]
     np.testing.assert_array_equal(decoded(palette, transparency=0), expected)
-
-
-def test_cmyk_jpeg_keeps_its_colors():
-    color = (200, 60, 20)
-    image = Image.new("RGB", (16, 16), color).convert("CMYK")
-    image = decoded(image, format="JPEG", quality=95)
-    assert np.abs(image.astype(int) - color).max() <= 4
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

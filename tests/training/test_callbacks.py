@@ -55,18 +55,9 @@ def test_history_is_a_csv_with_validation_last_and_is_read_back(tmp_path):
     again = History(path).rows
     assert again[0] == {"epoch": 0, "step": 0, "val_l1": 0.5}  # no empty cell
     assert again[1] == pytest.approx(history.rows[1], rel=1e-7)
-
-
-def test_rows_after_the_checkpoint_are_dropped(tmp_path):
-    path = tmp_path / "history.csv"
-    history = History(path)
-    for epoch in range(4):
-        history.add({"epoch": epoch, "step": PER_EPOCH * epoch})
-    history.forget_after(2 * PER_EPOCH)
-    for rows in (history.rows, History(path).rows):
-        assert [row["epoch"] for row in rows] == [0, 1, 2]
-    history.forget_after(100)
-    assert len(History(path).rows) == 3
+    for step, kept in ((100, 2), (3, 2), (2, 1)):  # of a checkpoint
+        history.forget_after(step)
+        assert len(history.rows) == len(History(path).rows) == kept
 
 
 def test_a_crash_while_writing_leaves_the_history_whole(tmp_path, monkeypatch):
@@ -418,26 +409,20 @@ def test_the_loop_numbers_epochs_and_counts_their_steps(start, total, expected):
 # History rows, progress and pictures
 
 
-def test_history_rows_hold_speed_losses_and_validation(tmp_path, capsys):
-    history, _ = run(tiny.trainer(), tmp_path, different(3))
+@pytest.mark.parametrize("unit", ["epoch", "step"])
+def test_history_rows_hold_speed_losses_and_validation(tmp_path, capsys, unit):
+    history, _ = run(tiny.trainer(), tmp_path, different(3), total=7, unit=unit)
     first, *rows = history.rows
-    assert first == {"epoch": 0, "step": 0, "val_l1": 1.0}
-    assert [row["step"] for row in rows] == [3, 6]
+    assert first == {unit: 0, "step": 0, "val_l1": 1.0}
+    assert [row["step"] for row in rows] == [3, 6, 7]
     for row in rows:
         assert row["val_l1"] == pytest.approx(1 / (1 + row["step"]))
         assert row["images_per_second"] > 0
         assert {"g_reconstruction", "g_adversarial", "d_real", "d_fake"} <= row.keys()
+        assert ("epoch" in row) == (unit == "epoch")
     said = capsys.readouterr().err
-    assert "epoch 1: val_l1 0.25\n" in said
-    assert "epoch 2: val_l1 0.1429" in said
-
-
-def test_a_run_may_count_steps_instead_of_epochs(tmp_path, capsys):
-    """Its rows then have no epoch, and say at which step they are."""
-    history, _ = run(tiny.trainer(), tmp_path, different(3), total=7, unit="step")
-    assert [row["step"] for row in history.rows] == [0, 3, 6, 7]
-    assert not any("epoch" in row for row in history.rows)
-    assert "step 6: val_l1 0.1429" in capsys.readouterr().err
+    for done in ("epoch 1", "epoch 2") if unit == "epoch" else ("step 3", "step 6"):
+        assert f"{done}: val_l1 0." in said
 
 
 @pytest.mark.parametrize(
