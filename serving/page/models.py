@@ -54,7 +54,7 @@ class Models:
 
 
 def kind_of(config: Mapping) -> str | None:
-    """What an export is, from its config.json: "inpainting", "codec" or "latents"."""
+    """The kind of an export by its config.json: "inpainting", "codec" or "latents"."""
     return config.get("kind") or _KINDS.get(config.get("paper"))
 
 
