@@ -86,13 +86,11 @@ def restore(options: Options) -> None:
 
     def convert(client: Client, path: pathlib.Path) -> bytes:
         image = pixels.read(path)
-        mask = masks.mask_for(
+        mask = masks.from_file(
             path,
             image.shape[:2],
             mask=options.mask,
             root=pathlib.Path(options.input),
-            hole=(0.0, 0.0),  # not used: the mask is a file
-            seed=0,
             missing_is_black=options.missing_is_black,
         )
         return png.encode_png(client.restore(image, mask), png.RESTORED)
@@ -127,14 +125,7 @@ def _convert(
     inputs: Mapping,
     result: str,
 ) -> None:
-    """Writes the server's result of each file.
-
-    Args:
-      options: Of the command.
-      convert: Asks the server for the result of a file.
-      verb: Such as "restore".
-      inputs: The `kind` and `suffixes` of `file_jobs.find`.
-      result: The suffix of results.
+    """Writes the server's result of each file; `inputs` goes to `file_jobs.find`.
 
     Raises:
       FileNotFoundError: If there are no inputs, or no tables.

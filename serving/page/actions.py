@@ -1,7 +1,7 @@
-"""Actions of the web page on pictures, without its widgets.
+"""Restores, compares, compresses and interpolates pictures for the web page.
 
-Restores, compares, compresses, decompresses and interpolates, and defines what it
-needs for that: restorers, metrics and a rival image format.
+Nothing here needs Gradio. The restorers, metrics and image format that it works with
+are described by the classes at the top.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Format(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Tools:
-    """Metrics and formats, passed in because `serving` does not import `evaluation`.
+    """Baselines and measures, handed in because this room does not import `evaluation`.
 
     Attributes:
       plain: Restorers without a network, by name.
@@ -174,12 +174,7 @@ def compare(
 ) -> Iterator[Row]:
     """Fills the same hole with every restorer and measures it against the original.
 
-    Args:
-      restorers: By name.
-      image: uint8 [H, W, 3], from `fit_to_compare`.
-      mask: uint8 [H, W, 1], 1 = missing, from there too.
-      faces: See `restore`.
-      measure: See `Tools.measure_hole`.
+    The picture and its mask are those of `fit_to_compare`, the faces as in `restore`.
 
     Yields:
       A row for each; without a picture and with a note if it does not fill the hole.
@@ -219,13 +214,7 @@ def _check_hole(mask: np.ndarray) -> None:
 def compress(
     codec: Codec, label: str, image: np.ndarray, tools: Tools
 ) -> tuple[bytes, Row, Row]:
-    """Compresses a picture, and once more with the rival to as many bytes.
-
-    Args:
-      codec: Which makes the file.
-      label: Of the codec.
-      image: uint8 [H, W, 3].
-      tools: With the rival and the measures.
+    """Compresses uint8 [H, W, 3], and once more with the rival to as many bytes.
 
     Returns:
       The file, and the rows of the codec and of the rival. The rival's file is the
@@ -273,16 +262,9 @@ def interpolate(
     second: np.ndarray,
     shares: Sequence[float],
 ) -> list[np.ndarray]:
-    """Faces between two, linear in their latents.
+    """Faces between two, linear in their latents, one for each share of the second.
 
-    Args:
-      codec: Encodes and decodes the faces.
-      first: uint8 [H, W, 3] of any size.
-      second: uint8 [H, W, 3] of any size.
-      shares: Of the second, 0 to 1, one for each face.
-
-    Returns:
-      Each uint8 [S, S, 3].
+    The two are uint8 [H, W, 3] of any size, the results uint8 [S, S, 3].
     """
     start, end = codec.encode(first), codec.encode(second)
     return [codec.decode(start + np.float32(s) * (end - start)) for s in shares]

@@ -22,14 +22,7 @@ def build(
     faces: Faces,
     examples: Sequence[str],
 ) -> None:
-    """Builds the tab.
-
-    Args:
-      models: By name; without any the others are compared.
-      tools: The restorers that are not models, and the measures.
-      faces: Finds the faces of pictures.
-      examples: Paths of pictures to try.
-    """
+    """Builds the tab for models, by name, and for the restorers that are not models."""
     restorers = {**models, **tools.plain}
     # The smallest, which most of them fill.
     hole = max(restorer.hole for restorer in restorers.values())

@@ -16,13 +16,9 @@ from serving.png import DECODED, encode_png
 
 
 def build(codecs: Mapping[str, Codec], tools: Tools, examples: Sequence[str]) -> None:
-    """Builds the tab.
+    """Builds the tab for codecs, by name, from the smallest files to the best pictures.
 
-    Args:
-      codecs: By name, from the smallest files to the best pictures; without any the tab
-        says how to train one.
-      tools: The format to compare with, and the measures.
-      examples: Paths of pictures to try.
+    Without any it says how to train one.
     """
     if not codecs:
         widgets.no_model(

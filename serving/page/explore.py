@@ -17,12 +17,7 @@ _SIDE, _SMALL = 256, 128  # pixels, of the face in the middle and of faces in th
 
 
 def build(latents: Mapping[str, LatentCodec], examples: Sequence[str]) -> None:
-    """Builds the tab.
-
-    Args:
-      latents: Models by name; without any the tab says how to train one.
-      examples: Paths of pictures to try.
-    """
+    """Builds the tab for models, by name; without any it says how to train one."""
     if not latents:
         widgets.no_model(
             "Exploring needs a model that encodes a face as a few hundred numbers. "

@@ -146,16 +146,10 @@ def _draw_examples(
 
 
 class Guard:
-    """ASGI middleware that limits the size of requests and adds security headers.
+    """ASGI middleware that limits the size of requests and adds security headers."""
 
-    Args:
-      app: The server.
-      max_request: Of a request's body, bytes.
-    """
-
-    def __init__(self, app, max_request: int = MAX_REQUEST):
+    def __init__(self, app):
         self._app = app
-        self._max_request = max_request
 
     async def __call__(self, scope, receive, send):
         """Answers a request, or passes it on."""
@@ -168,23 +162,24 @@ class Guard:
 
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-        elif status := self._refusal(scope):
+        elif status := _refusal(scope):
             headers = [(b"content-type", b"text/plain")]
             start = {"type": "http.response.start", "status": status}
             await send_with_headers({**start, "headers": headers})
-            text = f"A request may have at most {self._max_request} bytes."
+            text = f"A request may have at most {MAX_REQUEST} bytes."
             await send({"type": "http.response.body", "body": text.encode()})
         else:
             await self._app(scope, receive, send_with_headers)
 
-    def _refusal(self, scope) -> int:
-        """The status that refuses a request; 0 accepts it.
 
-        The header is enough: the server reads no more of a body than it announces. A
-        body without the header may have any length.
-        """
-        headers = dict(scope["headers"])
-        length = headers.get(b"content-length")
-        if length is None:
-            return 411 if b"transfer-encoding" in headers else 0
-        return 413 if int(length) > self._max_request else 0
+def _refusal(scope) -> int:
+    """The status that refuses a request; 0 accepts it.
+
+    The header is enough: the server reads no more of a body than it announces. A body
+    without the header may have any length.
+    """
+    headers = dict(scope["headers"])
+    length = headers.get(b"content-length")
+    if length is None:
+        return 411 if b"transfer-encoding" in headers else 0
+    return 413 if int(length) > MAX_REQUEST else 0

@@ -17,13 +17,7 @@ from serving.page.canvas import Faces
 def build(
     restorers: Mapping[str, Restorer], faces: Faces, examples: Sequence[str]
 ) -> None:
-    """Builds the tab.
-
-    Args:
-      restorers: By name; without any the tab says how to train one.
-      faces: Finds the faces of pictures.
-      examples: Paths of pictures to try.
-    """
+    """Builds the tab for restorers, by name; without any it says how to train one."""
     if not restorers:
         widgets.no_model(
             "Restoring needs a model that fills holes. This trains a small one on "

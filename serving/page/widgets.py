@@ -92,12 +92,7 @@ def stem(path: str) -> str:
 
 
 def picker(examples: Sequence[str], *, label: str = "Picture") -> gr.File:
-    """A place to drop a picture, and drawn faces to choose from.
-
-    Args:
-      examples: Paths of the drawn faces.
-      label: Of the place.
-    """
+    """A place to drop a picture, and drawn faces, given by paths, to choose from."""
     file = gr.File(
         label=label,
         file_types=list(IMAGE_SUFFIXES),

@@ -52,17 +52,10 @@ class Alignment:
         return Alignment(_after_shift(self.matrix, (left, top)), self.size)
 
     def crop(self, image: np.ndarray, unknown: np.ndarray) -> np.ndarray:
-        """Resamples the crop, antialiased.
+        """The crop of uint8 [H, W, 3], antialiased: float32 [S, S, 3] in [0, 255].
 
-        Beyond its border the photograph is mirrored. Unknown pixels have no influence:
-        the colors around them take their place.
-
-        Args:
-          image: uint8 [H, W, 3].
-          unknown: bool [H, W].
-
-        Returns:
-          float32 [S, S, 3] in [0, 255].
+        Beyond its border the photograph is mirrored. Unknown pixels, bool [H, W], have
+        no influence: the colors around them take their place.
         """
         box = self._window(*unknown.shape)
         values = part_of(image, box).astype(np.float32)
@@ -79,14 +72,9 @@ class Alignment:
         return self._sample(marked, box, cv2.BORDER_CONSTANT)[..., 0] >= 0.5
 
     def to_photo(self, crop: np.ndarray, box: Box) -> np.ndarray:
-        """Resamples a part of the photograph from a crop.
+        """A part of the photograph from a crop, float32 [S, S, 3] -> [h, w, 3].
 
-        Args:
-          crop: float32 [S, S, 3].
-          box: The part.
-
-        Returns:
-          float32 [bottom - top, right - left, 3]; beyond the crop its edge is repeated.
+        The crop's edge is repeated beyond it.
         """
         if self.density > 1.0:
             # The crop is finer than the photograph: its finest detail would alias.

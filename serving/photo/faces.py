@@ -56,16 +56,13 @@ class FaceRestorer:
     def hole(
         self, landmarks: np.ndarray, crop: np.ndarray, height: int, width: int
     ) -> np.ndarray:
-        """Lays a hole of the model's own images on a face of a photograph.
+        """Lays a hole of the model's images on a face: bool [S, S] -> [height, width].
 
         Args:
           landmarks: Of the face, float [5, 2].
-          crop: The hole, bool [S, S] with S = `size`.
+          crop: The hole; S = `size`.
           height: Of the photograph, pixels.
           width: Of the photograph, pixels.
-
-        Returns:
-          bool [height, width].
         """
         return self._align(landmarks).mask_to_photo(crop, height, width)
 

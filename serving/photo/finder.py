@@ -36,14 +36,10 @@ class FaceFinder:
         self._mesh = face_mesh.FaceMesh(static_image_mode=True, max_num_faces=1)
 
     def __call__(self, image: np.ndarray) -> list[np.ndarray]:
-        """Finds the faces.
+        """The landmarks of each face in uint8 [H, W, 3], the largest face first.
 
-        Args:
-          image: uint8 [H, W, 3].
-
-        Returns:
-          The landmarks of each face, float [5, 2] (`data_pipeline.datasets.elements`;
-          left is left in the picture of an upright head), the largest face first.
+        Each is float [5, 2], as in `data_pipeline.datasets.elements`; left is left in
+        the picture of an upright head.
         """
         faces = []
         for box in self._boxes(image):

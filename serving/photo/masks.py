@@ -66,6 +66,20 @@ def mask_for(
                 f"{size[1]}x{size[0]} pixels."
             )
         return missing
+    return from_file(
+        picture, size, mask=mask, root=root, missing_is_black=missing_is_black
+    )
+
+
+def from_file(
+    picture: pathlib.Path,
+    size: tuple[int, int],
+    *,
+    mask: str,
+    root: pathlib.Path,
+    missing_is_black: bool,
+) -> np.ndarray:
+    """The mask of a picture from a mask picture or a folder of them; see `mask_for`."""
     path = pathlib.Path(mask)
     if path.is_dir():
         path = _mask_of(picture, path, root)
@@ -104,13 +118,9 @@ def center(size: tuple[int, int], hole: tuple[float, float]) -> np.ndarray:
 def drawn(
     kind: str, size: tuple[int, int], hole: tuple[float, float], *, key: str
 ) -> np.ndarray:
-    """The hole of `center`, or a hole of its size at a random place.
+    """One of `DRAWN`: the hole of `center`, or one of its size at a random place.
 
-    Args:
-      kind: One of `DRAWN`.
-      size: See `center`.
-      hole: See `center`.
-      key: The random place depends on nothing else.
+    The place depends on the key alone.
     """
     if kind == "center":
         return center(size, hole)
