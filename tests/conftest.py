@@ -23,9 +23,17 @@ def restore_precision():
 
 
 @pytest.fixture(scope="session")
+def smoke_run(tmp_path_factory):
+    """(paper, **flags) -> `Run` of its smoke preset; see `tiny_papers.SmokeRuns`."""
+    # Imported here: the networks' own tests need no experiments.
+    import tiny_papers
+
+    return tiny_papers.smoke_runs(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
 def judge_config(tmp_path_factory):
     """How a judge of drawn faces of 32 px was trained; it is in `workdir`/judge."""
-    # Imported here: the networks' own tests need no experiments.
     from experiments import attribute_classifier
 
     config = attribute_classifier.Config(

@@ -7,6 +7,7 @@ import pathlib
 
 import jinja2
 
+import experiments
 from evaluation import tables
 from experiments.core.environment import shareable
 from experiments.core.run import Run
@@ -62,9 +63,8 @@ def card_of_run(system: System, results: pathlib.Path, image_size: int = 128) ->
 
 def render_card(system: System, results: str, image_size: int = 128) -> str:
     """A paper's card with the given results, of a network for such images."""
-    papers = pathlib.Path(__file__).parent.parent
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(papers),
+        loader=jinja2.FileSystemLoader(list(experiments.__path__)),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
         autoescape=False,  # Markdown, not HTML

@@ -9,6 +9,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import importlib
+import itertools
 import json
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+import experiments
 from data_pipeline import pipeline
 from data_pipeline.decoded import DecodedSplit
 from evaluation.charts import Curve
@@ -316,10 +318,10 @@ class System(abc.ABC):
 
 
 def names() -> tuple[str, ...]:
-    """The papers: every folder of experiments/ that has a published.py."""
-    experiments = pathlib.Path(__file__).parents[1]
-    found = experiments.glob("*/published.py")
-    return tuple(sorted(path.parent.name for path in found))
+    """The papers: every folder of the package `experiments` that has a published.py."""
+    folders = map(pathlib.Path, experiments.__path__)
+    found = itertools.chain(*(folder.glob("*/published.py") for folder in folders))
+    return tuple(sorted({path.parent.name for path in found}))
 
 
 def load(name: str) -> System:
