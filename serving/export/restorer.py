@@ -204,10 +204,7 @@ class HoleCheck(tf.keras.layers.Layer):
 
     def get_config(self):
         """The arguments of this layer."""
-        return {
-            **super().get_config(),
-            "fillable": dataclasses.asdict(self.fillable),
-        }
+        return {**super().get_config(), "fillable": dataclasses.asdict(self.fillable)}
 
 
 def _center(size: int, side: int) -> tf.Tensor:
