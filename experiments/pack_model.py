@@ -199,11 +199,7 @@ def _faces(size: int) -> list[np.ndarray]:
 
 
 def _data(folder: pathlib.Path, config: Mapping) -> tuple[str, str]:
-    """The title and the terms of the data a model was trained on.
-
-    Raises:
-      ValueError: If they are not known, or config.json contains local paths.
-    """
+    """The title and the terms of the training data; checks that both may be told."""
     config_class = load(config["paper"]).config_class
     if environment.shareable(config_class, config["config"]) != config["config"]:
         raise ValueError(
@@ -232,13 +228,7 @@ _WIDTH = 88  # characters
 
 
 def package_card(card: str, entry: zoo.Entry, found: str) -> str:
-    """Makes the card of a package of the card of its export, Markdown.
-
-    Args:
-      card: Of the export, whose commands name the folder `export/1`.
-      entry: In the index.
-      found: How the package differs from the export, sentences.
-    """
+    """Makes the card of a package from its export's, which names `export/1`."""
     section = _section(entry, found)
     start, use, rest = card.partition(_USE)
     if not use:

@@ -96,17 +96,11 @@ class ImageCodec(Codec):
 
 @dataclasses.dataclass(frozen=True)
 class _Cut:
-    """One tile's part of a side, in cells.
+    """One tile's part of a side, in cells."""
 
-    Attributes:
-      seen: With its margins.
-      kept: Without them.
-      inner: The kept part, counted from the beginning of the seen one.
-    """
-
-    seen: slice
-    kept: slice
-    inner: slice
+    seen: slice  # with margins
+    kept: slice  # without them
+    inner: slice  # the kept part, counted from the beginning of the seen one
 
     @property
     def size(self) -> int:

@@ -180,14 +180,9 @@ def fitted_images(split: DecodedSplit) -> np.ndarray:
 
 
 def encode(encoder: tf.keras.Model, images: np.ndarray) -> dict[str, np.ndarray]:
-    """Applies an encoder to images, batch by batch.
+    """Encodes images uint8 [N, S, S, 3], batch by batch, as {name: float32 [N, L]}.
 
-    Args:
-      encoder: Image [B, S, S, 3] in [0, 1] -> {name: [B, L]}.
-      images: uint8 [N, S, S, 3].
-
-    Returns:
-      {name: float32 [N, L]}.
+    The encoder is image [B, S, S, 3] in [0, 1] -> {name: [B, L]}.
     """
     run = tf.function(lambda x: encoder(x, training=False), reduce_retracing=True)
     parts: dict[str, list[np.ndarray]] = {}

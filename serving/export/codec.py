@@ -81,10 +81,7 @@ def save(
 
 
 def load(
-    folder: str | os.PathLike,
-    *,
-    bits: int = 0,
-    max_pixels: int = container.MAX_PIXELS,
+    folder: str | os.PathLike, *, bits: int = 0, max_pixels: int = container.MAX_PIXELS
 ) -> Codec:
     """Opens a codec of either kind: what `save` or `latents.save` wrote.
 

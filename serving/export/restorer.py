@@ -35,11 +35,7 @@ class Fillable:
     centered: bool = False
 
     def settle(self, mask: tf.Tensor) -> tf.Tensor:
-        """Replaces a mask that a resize has moved by up to a pixel by the center's.
-
-        Args:
-          mask: [B, S, S, 1] of 0 and 1.
-        """
+        """Replaces a mask that a resize moved by up to a pixel by the center's."""
         if not self.centered:
             return mask
         size = mask.shape[1]
@@ -50,7 +46,7 @@ class Fillable:
         return tf.where(near, center, mask)
 
     def assertions(self, mask: tf.Tensor) -> list[tf.Operation]:
-        """Operations that fail for a mask, as above, that the network cannot fill."""
+        """Operations that fail for a mask [B, S, S, 1] that is not filled."""
         if not self.side:
             return []
         size = mask.shape[1]
@@ -208,10 +204,7 @@ class HoleCheck(tf.keras.layers.Layer):
 
     def get_config(self):
         """The arguments of this layer."""
-        return {
-            **super().get_config(),
-            "fillable": dataclasses.asdict(self.fillable),
-        }
+        return {**super().get_config(), "fillable": dataclasses.asdict(self.fillable)}
 
 
 def _center(size: int, side: int) -> tf.Tensor:

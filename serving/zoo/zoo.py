@@ -40,43 +40,26 @@ _TRIES = 3
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A model's entry in the index.
+    """A model's entry in the index."""
 
-    Attributes:
-      name: As users call it.
-      file: Of the package, beside the index, as the card.
-      sha256: Of the package, in hexadecimal digits.
-      bytes: Of the package.
-      paper: Its system, such as "skip_inpainting".
-      card: The model card, Markdown.
-      results: The measurements, a path in the repository.
-      trained_on: The data, and for how long.
-      license: The terms of the weights.
-      kind: One of `KINDS`; the index may leave it out for the papers of old.
-      codec_ids: The models that a codec's files name, in hexadecimal digits.
-    """
-
-    name: str
-    file: str
-    sha256: str
-    bytes: int
-    paper: str
-    card: str
-    results: str
-    trained_on: str
-    license: str
-    kind: str = ""
-    codec_ids: Sequence[str] = ()
+    name: str  # as users call it
+    file: str  # the package; it and the card lie beside the index
+    sha256: str  # of the package, in hexadecimal digits
+    bytes: int  # of the package
+    paper: str  # its system, such as "skip_inpainting"
+    card: str  # Markdown
+    results: str  # the measurements, a path in the repository
+    trained_on: str  # the data, and for how long
+    license: str  # the terms of the weights
+    kind: str = ""  # one of `KINDS`, also where the index has none
+    codec_ids: Sequence[str] = ()  # of the models that a codec's files name
 
 
 _KEYS = tuple(field.name for field in dataclasses.fields(Entry))[:-2]
 
 
 def names(*kinds: str) -> tuple[str, ...]:
-    """The names of the models that come with the repository.
-
-    Args:
-      *kinds: Of `KINDS`, those that are wanted; without any, all.
+    """The names of the models that come with the repository, of some or all kinds.
 
     Raises:
       ValueError: If the index is damaged, or there is no such kind.
@@ -228,12 +211,9 @@ def _unpack(entry: Entry, kept: pathlib.Path) -> None:
 
 
 def _put(fresh: pathlib.Path, kept: pathlib.Path, place: pathlib.Path) -> None:
-    """Moves an unpacked model to where it is kept.
+    """Moves an unpacked model to where it is kept, and a damaged one to `place`.
 
-    Args:
-      fresh: The unpacked model.
-      kept: Where it goes. If there is a whole one, another process was faster.
-      place: A folder for damaged ones.
+    If there is a whole one, another process was faster.
     """
     for number in range(_TRIES):
         try:

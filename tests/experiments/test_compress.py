@@ -274,29 +274,6 @@ class TestNothingIsLost:
         assert "Of these, 1 by another model, or with other --bits." in told
         assert (tmp_path / "small" / "b.fmc").read_bytes() == other
 
-    def test_results_may_lie_beside_and_within_the_inputs(self, run, tmp_path):
-        photos = tmp_path / "photos"
-        for name in ("a.jpg", "a.png", "a.jpg.webp"):
-            write(photos / name)
-        run("compress", output=photos)
-        made = ["a.jpg", "a.jpg.fmc", "a.jpg.webp", "a.jpg.webp.fmc", "a.png"]
-        assert [*contents(photos)] == [*made, "a.png.fmc"]
-        for _ in range(2):
-            run("decompress", input=photos, output=photos / "back")
-            stems = ["a.jpg", "a.jpg.webp", "a.png"]
-            assert [*contents(photos / "back")] == [f"{stem}.png" for stem in stems]
-
-    def test_a_result_is_whole_or_absent(self, run, tmp_path, monkeypatch):
-        write(tmp_path / "photos" / "a.png")
-
-        def fail(*paths):
-            raise OSError("the disk is full")
-
-        monkeypatch.setattr(pixels.os, "replace", fail)
-        with pytest.raises(OSError, match="the disk is full"):
-            run("compress")
-        assert not contents(tmp_path / "small")
-
 
 @pytest.mark.parametrize(
     "action, options, text",
