@@ -333,6 +333,24 @@ def test_two_replicas_take_the_step_that_one_would(system, monkeypatch):
 
 
 @every_paper
+def test_the_paper_preset_has_the_published_numbers(system):
+    config = configure(system, "paper")
+    published = {
+        field.name: field.metadata["published"]
+        for field in dataclasses.fields(config)
+        if re.fullmatch(r"[\d.e-]+(, [\d.e-]+)*", field.metadata["published"])
+    }
+    for name, text in published.items():
+        value = getattr(config, name)
+        numbers = value if isinstance(value, tuple) else (value,)
+        assert tuple(map(float, text.split(", "))) == numbers, name
+    assert published
+    # A run may be made longer: it is this field that may change.
+    (length,) = command_line.fields_that(type(config), length=True)
+    assert system.published_length(config) == getattr(config, length)
+
+
+@every_paper
 def test_every_flag_is_still_there_and_explained(system):
     values = flags.FlagValues()
     command_line.define_flags(system.config_class, system.presets, flag_values=values)
