@@ -9,6 +9,7 @@ from PIL import Image
 
 from data_pipeline.datasets import elements
 from data_pipeline.decoded import DecodedSplit
+from evaluation.metrics import lpips
 from models import discriminators, skip_inpainting
 from training import losses
 from training.adversarial import AdversarialTrainer
@@ -143,3 +144,15 @@ def assert_a_step_moves_every_kernel(trainer, data):
             # A bias before a normalization has no gradient.
             if "kernel" in weight.name:
                 assert not np.array_equal(weight, old), weight.name
+
+
+def lpips_weights(path):
+    """Writes random LPIPS weights, whose activations stay near 1; returns the path."""
+    rng, made = np.random.default_rng(0), {}
+    for layer, (_, shape) in lpips.CONVOLUTIONS.items():
+        scale = np.sqrt(2 / np.prod(shape[:3]))
+        made[f"conv{layer}_w"] = scale * rng.standard_normal(shape).astype("f")
+        made[f"conv{layer}_b"] = 0.1 * rng.standard_normal(shape[3]).astype("f")
+        made[f"lin{layer}"] = rng.uniform(0, 0.1, shape[3]).astype("f")
+    np.savez(path, **made)
+    return str(path)

@@ -12,6 +12,9 @@ from experiments.core import system as papers
 from experiments.core.run import Run
 from training.history import History
 
+# A run of skip_inpainting to put beside its smoke run.
+PATCH_MODEL = {"model": 1, "num_replicas": 2, "clip_norm": 1.0, "losses": "swapped"}
+
 
 def configure(system, preset="smoke", **options):
     """A configuration of a preset."""

@@ -12,10 +12,12 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny
 from absl import flags
 from tiny_papers import configure, history, results
 
 from data_pipeline import pipeline, pixels
+from evaluation.metrics import lpips
 from evaluation.record import Evaluation
 from experiments.core import command_line, export
 from experiments.core import system as papers
@@ -267,7 +269,12 @@ def go_to_last_phase(trainer):
     distinct_presets(),
     ids=lambda value: getattr(value, "name", value),
 )
-def test_a_step_of_each_preset_moves_every_kernel(system, preset):
+def test_a_step_of_each_preset_moves_every_kernel(
+    system, preset, tmp_path, monkeypatch
+):
+    # Some presets train on LPIPS.
+    weights = tiny.lpips_weights(tmp_path / "weights.npz")
+    monkeypatch.setattr(lpips, "resolve", lambda path: weights)
     config = small(system, preset)
     (inputs, target), attributes = one_batch(system, config)
     tf.keras.utils.set_random_seed(0)
@@ -330,6 +337,24 @@ def test_two_replicas_take_the_step_that_one_would(system, monkeypatch):
 
 
 # Flags and card.
+
+
+@every_paper
+def test_the_paper_preset_has_the_published_numbers(system):
+    config = configure(system, "paper")
+    published = {
+        field.name: field.metadata["published"]
+        for field in dataclasses.fields(config)
+        if re.fullmatch(r"[\d.e-]+(, [\d.e-]+)*", field.metadata["published"])
+    }
+    for name, text in published.items():
+        value = getattr(config, name)
+        numbers = value if isinstance(value, tuple) else (value,)
+        assert tuple(map(float, text.split(", "))) == numbers, name
+    assert published
+    # A run may be made longer: it is this field that may change.
+    (length,) = command_line.fields_that(type(config), length=True)
+    assert system.published_length(config) == getattr(config, length)
 
 
 @every_paper

@@ -42,15 +42,7 @@ TINY = {
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     """A file of random LPIPS weights, whose activations stay near 1."""
-    rng, made = np.random.default_rng(0), {}
-    for layer, (_, shape) in lpips.CONVOLUTIONS.items():
-        scale = np.sqrt(2 / np.prod(shape[:3]))
-        made[f"conv{layer}_w"] = scale * rng.standard_normal(shape).astype("f")
-        made[f"conv{layer}_b"] = 0.1 * rng.standard_normal(shape[3]).astype("f")
-        made[f"lin{layer}"] = rng.uniform(0, 0.1, shape[3]).astype("f")
-    path = tmp_path_factory.mktemp("lpips") / "weights.npz"
-    np.savez(path, **made)
-    return str(path)
+    return tiny.lpips_weights(tmp_path_factory.mktemp("lpips") / "weights.npz")
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -1,0 +1,168 @@
+"""Do et al.: presets, the hole's fill, the schedule, the losses of the patch."""
+
+import dataclasses
+import json
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+import tiny_papers
+
+from data_pipeline import masks, pipeline, pixels
+from experiments.core import results
+from experiments.multiscale_context_encoder import published
+from experiments.multiscale_context_encoder.system import SYSTEM
+from serving.export import saved_model
+
+# Any preset's network, cut to what a test waits for.
+TINY = {
+    "image_size": 32, "hole_size": 8, "shift": 2, "widths": (4, 4, 4, 8),
+    "decoder_widths": (4, 4), "discriminator_widths": (4, 4), "batch_size": 4,
+}  # fmt: skip
+
+
+def make(preset="paper", **options):
+    return tiny_papers.configure(SYSTEM, preset, **options)
+
+
+def build(**options):
+    tf.keras.utils.set_random_seed(0)
+    return SYSTEM.build_trainer(make(**TINY, **options), 7)
+
+
+@pytest.mark.parametrize(
+    "preset, label, dataset",
+    [
+        ("paper", published.ADD, "celeb_a_hq"),
+        ("celebahq_concat", published.CONCAT, "celeb_a_hq"),
+        ("celebahq_context_encoder", published.BASELINE, "celeb_a_hq"),
+        ("lfw_add", published.ADD, "lfw"),
+        ("lfw_concat", published.CONCAT, "lfw"),
+        ("lfw_context_encoder", published.BASELINE, "lfw"),
+        ("scales1", published.BASELINE, "celeb_a_hq"),
+        ("scales2", f"{published.ADD}, 2 scales", "celeb_a_hq"),
+        ("stride", f"{published.ADD}, strides", "celeb_a_hq"),
+        ("separable", f"{published.ADD}, separable", "celeb_a_hq"),
+        ("cpu", published.ADD, "faces"),
+    ],
+)
+def test_each_preset_is_what_its_name_says(preset, label, dataset):
+    config = make(preset)
+    assert (SYSTEM.label(config), config.dataset) == (label, dataset)
+    assert make("celebahq_add") == make("paper")
+
+
+def test_training_images_are_shifted_and_test_images_are_not():
+    split, config = tiny.split_of(tiny.noise(8)), make(**TINY)
+    plain = pixels.bytes_to_signed(split.images).numpy()
+    task = SYSTEM.training_task(config, split)
+    training = pipeline.evaluation_batches(split, task, batch_size=8, seed=0)
+    for batches, shifted in (
+        (training, True),
+        (SYSTEM.fixed_batches(config, split), False),
+    ):
+        ((_, target),) = batches.as_numpy_iterator()
+        assert np.array_equal(target, plain) != shifted
+
+
+def test_the_hole_may_be_filled_with_a_color():
+    color = (0.1, -0.2, 0.3)
+    config = make(**TINY, hole_fill=color)
+    split = tiny.split_of(tiny.noise(2))
+    ((inputs, _),) = SYSTEM.fixed_batches(config, split).as_numpy_iterator()
+    missing = inputs["mask"][..., 0] > 0
+    np.testing.assert_allclose(inputs["image"][missing], [color] * 128, atol=1e-6)
+
+
+def test_a_subset_of_lfw_reaches_the_source():
+    with pytest.raises(FileNotFoundError, match="LFW is not"):
+        _ = SYSTEM.data(make("lfw_add", lfw_subset=12234)).test
+
+
+def test_the_cost_of_a_run_stands_beside_its_measured_speed():
+    values = json.loads(json.dumps(dataclasses.asdict(make("lfw_concat"))))
+    run = {"label": published.CONCAT, "environment": {"config": values}}
+    table = results.cost_table(SYSTEM, [run])
+    ((label, parameters, macs, training, inference),) = table.rows
+    assert (label, parameters, macs) == (published.CONCAT, "2,224,835", "3.290")
+    assert inference > training > 0
+    assert "times as fast as concatenating" in table.note
+
+
+@pytest.mark.parametrize(
+    "factor, rates",
+    [
+        (0.9, [1e-3, 1e-3, 0.9e-3, 0.81e-3, 0.9**5 * 1e-3]),
+        (0.1, [1e-3, 1e-3, 1e-4, 1e-5, 1e-8]),
+    ],
+    ids=["by 10%", "to 10%"],
+)
+def test_the_rate_of_both_networks_is_reduced_every_50_epochs(factor, rates):
+    trainer = build(learning_rate_factor=factor)
+    for optimizer in (trainer.generator_optimizer, trainer.discriminator_optimizer):
+        schedule = optimizer._learning_rate
+        found = [float(schedule(7 * epoch)) for epoch in (0, 49, 50, 100, 299)]
+        np.testing.assert_allclose(found, rates, rtol=1e-4)
+
+
+def test_the_momentum_is_09_in_both_readings():
+    adam = build().generator_optimizer
+    assert isinstance(adam, tf.keras.optimizers.Adam) and adam.beta_1 == 0.9
+    sgd = build(optimizer="sgd").generator_optimizer
+    assert isinstance(sgd, tf.keras.optimizers.SGD) and sgd.momentum == 0.9
+
+
+def test_losses_are_those_of_the_patch():
+    trainer = build()
+    target = tiny.smooth(4, 32)
+    mask = np.repeat(masks.center(32, 8)[None].numpy(), 4, axis=0)
+    inputs = {"image": np.where(mask > 0, np.float32(0), target), "mask": mask}
+    fake = trainer.generator(inputs, training=True).numpy()
+    patch, real = (x[:, 12:20, 12:20] for x in (fake, target))
+    logit = trainer.discriminator(patch, training=True).numpy()
+    logs = trainer.train_step(tf.nest.map_structure(tf.constant, (inputs, target)))
+    expected = 0.999 * np.square(patch - real).mean()
+    np.testing.assert_allclose(logs["g_reconstruction"], expected, rtol=1e-4)
+    expected = 0.001 * np.log1p(np.exp(-logit)).mean()
+    np.testing.assert_allclose(logs["g_adversarial"], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "options, text",
+    [
+        (
+            {"test_mask": "random_square"},
+            "--test_mask must be center: this network draws the center of the "
+            "image and nothing else; got 'random_square'.",
+        ),
+        ({"train_mask": "free_form"}, "--train_mask must be center"),
+        (
+            {"hole_size": 60},
+            "--hole_size must be 64 for --image_size=250: 4 levels halve the image "
+            "and the decoder doubles twice; got 60.",
+        ),
+        ({"scales": 4}, "--scales must be one of 1, 2, 3; got 4."),
+        ({"aggregation": "ad"}, "got 'ad'. Did you mean: add ?"),
+        ({"downsampling": "poll"}, "got 'poll'. Did you mean: pool ?"),
+        ({"optimizer": "adma"}, "got 'adma'. Did you mean: adam ?"),
+        ({"hole_fill": (0.1, 0.2)}, "--hole_fill takes one number or three"),
+        ({"shift": 250}, "--shift must be in 0..249"),
+        ({"lfw_subset": 12234}, "--lfw_subset is for --dataset=lfw"),
+        ({"learning_rate_epochs": 0}, "--learning_rate_epochs must be at least 1"),
+    ],
+)
+def test_what_cannot_be_is_said(options, text):
+    with pytest.raises(ValueError, match=re.escape(text)):
+        make(**options)
+
+
+def test_the_export_fills_the_center_alone(smoke_run):
+    run = smoke_run(SYSTEM.name)
+    fills = saved_model.read_config(run.folder.export)["fills"]
+    assert fills == {"side": 16, "centered": True}
+    # The hole is too small for any MS-SSIM; the whole picture is not.
+    found = tiny_papers.results(run.folder)["summary"][published.ADD]
+    means = [found[f"{region}/ms_ssim_3"]["mean"] for region in ("hole", "composite")]
+    assert means[0] is None and means[1] > 0

@@ -1,0 +1,458 @@
+"""Chen et al.: configurations, labels, the two holes, phases, the judged run."""
+
+import dataclasses
+import re
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+import tiny_papers
+from test_identity import save as save_embedding
+
+from data_pipeline import pipeline
+from data_pipeline.drawn_faces.draw import ATTRIBUTES
+from evaluation import record
+from evaluation.record import Evaluation
+from experiments.core import runner
+from experiments.core.finished_runs import FinishedRun
+from experiments.core.folder import RunFolder
+from experiments.pyramid_cgan import config as table
+from experiments.pyramid_cgan import published, training
+from experiments.pyramid_cgan.config import Config
+from experiments.pyramid_cgan.system import SYSTEM
+from models import pyramid_cgan
+from serving.export import saved_model
+from training.checkpoints import Checkpoints
+from training.loop import Length
+
+NAMES = ("One", "Two", "Four", "Eight")  # of `tiny.labeled`
+
+# Any preset, cut to what a test waits for.
+TINY = {
+    "dataset": "faces", "image_size": 32, "hole_size": 16, "patch_size": 16,
+    "width": 1 / 16, "batch_size": 4,
+}  # fmt: skip
+
+
+def make(preset="paper", **options):
+    return tiny_papers.configure(SYSTEM, preset, **options)
+
+
+def build(preset="paper", names=NAMES, **options):
+    tf.keras.utils.set_random_seed(0)
+    return SYSTEM.build_trainer(make(preset, **{**TINY, **options}), 1, names)
+
+
+def numbered(count=12, size=32):
+    """Images whose pixels say their number, and attributes its bits."""
+    rows = np.arange(count, dtype=np.uint8)[:, None, None, None]
+    return tiny.labeled(np.tile(rows, [1, size, size, 3]), NAMES)
+
+
+class TestPresets:
+    def test_configurations_differ_in_nothing_else(self):
+        """So that Fig. 3 compares them and nothing beside."""
+        assert make("paper") == make("d")
+        for name in table.CONFIGURATIONS:
+            assert make(name) == dataclasses.replace(Config(), configuration=name)
+            judges = {"image", "patch"} if name == "d" else {"image"}
+            assert set(build(name).discriminator.input_shape) == judges
+
+    def test_what_configurations_share_begins_alike(self):
+        begun = []
+        for name in ("a", "d"):
+            trainer = build(name)
+            judges = (trainer.discriminator, trainer.classifier)
+            begun.append({w.name: w.numpy() for judge in judges for w in judge.weights})
+        shared = [name for name in begun[0] if "score" not in name]
+        assert len(shared) > 10
+        for name in shared:
+            np.testing.assert_array_equal(begun[0][name], begun[1][name])
+
+    def test_paper_literal_is_the_algorithm_as_printed(self):
+        literal, paper = (dataclasses.asdict(make(p)) for p in ("paper_literal", "d"))
+        assert {key: literal[key] for key in literal if literal[key] != paper[key]} == {
+            "reconstruction_weight": 0.0,
+            "adversarial_weight": 1.0,
+            "classification_weight": 1.0,
+            "classifier_on_fake": True,
+        }
+
+    def test_each_is_called_what_it_is(self):
+        full = "(d) pyramid, dilation, local discriminator"
+        labels = {
+            "a": "(a) plain",
+            "b": "(b) pyramid",
+            "c": "(c) pyramid, dilation",
+            "d": full,
+            "cpu": full,
+            "paper_literal": f"{full}, losses as printed",
+        }
+        assert {preset: SYSTEM.label(make(preset)) for preset in labels} == labels
+
+    @pytest.mark.parametrize(
+        ("options", "text"),
+        [
+            ({"configuration": "e"}, "--configuration must be one of a, b, c, d; got"),
+            ({"norm": "bath"}, "got 'bath'. Did you mean: batch ?"),
+            ({"classification": "multi_labels"}, "Did you mean: multi_label ?"),
+            ({"width": 0.0}, "--width must be above 0; got 0.0."),
+            ({"generator_steps": -1}, "--generator_steps must be at least 0; got -1."),
+            ({"discriminator_steps": -1}, "--discriminator_steps must be at least 0"),
+            ({"history_steps": 0}, "--history_steps must be at least 1; got 0."),
+            ({"steps": 0}, "--steps must be at least 1; got 0."),
+            (
+                {"reconstruction_weight": 0.0, "adversarial_weight": 0.0},
+                "are both 0: then nothing tells the generator what to draw",
+            ),
+            (
+                {"image_size": 100},
+                "--image_size must be a multiple of 32, because 5 convolutions each "
+                "halve it; got 100. Try 96.",
+            ),
+            (
+                {"patch_size": 72},
+                "--patch_size must be a multiple of 16, because 4 convolutions each "
+                "halve it; got 72. Try 64.",
+            ),
+            ({"patch_size": 144}, "--patch_size must be at most 128, the side of the"),
+        ],
+    )
+    def test_what_cannot_be_is_said(self, options, text):
+        with pytest.raises(ValueError, match=re.escape(text)):
+            make(**options)
+
+    def test_without_a_local_discriminator_any_patch_is_as_good(self):
+        assert make("c", patch_size=72).patch_size == 72
+
+
+class TestTrainer:
+    def test_it_is_the_configurations(self):
+        options = {
+            "generator_steps": 5, "discriminator_steps": 3, "classifier_on_fake": True,
+            "reconstruction_weight": 0.5, "adversarial_weight": 0.25,
+            "classification_weight": 0.125,
+        }  # fmt: skip
+        of_adam = {"learning_rate": 1e-3, "beta_1": 0.25, "clip_norm": 2.0}
+        trainer = build(**options, **of_adam, ema_decay=0.5, classes=("Two", "One"))
+        assert {name: getattr(trainer, name) for name in options} == options
+        assert trainer.average.decay == 0.5
+        assert trainer.classifier.output_shape == (None, 2)
+        items = trainer.checkpoint_items()
+        optimizers = [item for name, item in items.items() if "optimizer" in name]
+        assert len(set(map(id, optimizers))) == 3
+        for adam in optimizers:
+            assert float(adam.learning_rate) == pytest.approx(1e-3)
+            assert (adam.beta_1, adam.global_clipnorm) == (0.25, 2)
+
+    def test_norm_and_width_are_the_networks(self):
+        network = training.build_network(make(**TINY, norm="none"))
+        options = {"image_size": 32, "width": 1 / 16, "norm": "none"}
+        expected = pyramid_cgan.build_generator(**options)
+        assert network.count_params() == expected.count_params()
+
+    def test_its_length_is_counted_in_steps(self):
+        assert SYSTEM.length(make(), numbered(40)) == Length(5000, 100, "step")
+        with pytest.raises(ValueError, match="--batch_size=32 is more than the 12 "):
+            SYSTEM.length(make(), numbered(12))
+
+
+ONE, TWO, FOUR = [0, 1, 0, 1, 0, 1], [0, 0, 1, 1, 0, 0], [0, 0, 0, 0, 1, 1]
+
+
+class TestLabels:
+    split, bare = numbered(6), tiny.split_of(tiny.noise(2))
+
+    @pytest.mark.parametrize(
+        ("classes", "kind", "labels", "outputs"),
+        [
+            # Each attribute is there or not.
+            (
+                ("all",),
+                "multi_label",
+                [[i & 1, i >> 1 & 1, i >> 2, 0] for i in range(6)],
+                4,
+            ),
+            # In the order that they are named in.
+            (("Four", "One"), "multi_label", [[i >> 2, i & 1] for i in range(6)], 2),
+            # 0: none of them; 5 is both, and Four is named first.
+            (("Four", "One"), "multi_class", [0, 2, 0, 2, 1, 1], 3),
+        ],
+    )
+    def test_they_are_those_that_are_named(self, classes, kind, labels, outputs):
+        found = training.of_split(classes, kind, self.split)
+        assert found.dtype == {"multi_label": np.float32, "multi_class": np.int32}[kind]
+        np.testing.assert_array_equal(found, labels)
+        assert training.outputs(classes, kind, NAMES) == outputs
+
+    @pytest.mark.parametrize("kind", table.KINDS)
+    def test_without_any_there_is_no_classifier(self, kind):
+        for classes, split, names in (
+            ((), self.split, NAMES),
+            (("all",), self.bare, ()),
+        ):
+            assert training.of_split(classes, kind, split) is None
+            assert training.outputs(classes, kind, names) == 0
+            trainer = build("a", names, classes=classes, classification=kind)
+            assert trainer.classifier is None
+
+    def test_names_that_are_not_there_are_errors(self):
+        text = "--classes names Male, but the data set has no attributes. Pass "
+        with pytest.raises(ValueError, match=re.escape(text)):
+            training.of_split(("Male",), "multi_label", self.bare)
+        text = "--classes must be one of One, Two, Four, Eight; got 'Fuor'. Did you "
+        with pytest.raises(ValueError, match=re.escape(f"{text}mean: Four ?")):
+            build(classes=("One", "Fuor"))
+
+
+class TestBatches:
+    def batches(self, split, count, *, seed=0, task=None, **options):
+        task = task or SYSTEM.training_task(make(**TINY, **options), split)
+        dataset = pipeline.training_batches(split, task, batch_size=4, seed=seed)
+        return list(dataset.take(count).as_numpy_iterator())
+
+    @pytest.mark.parametrize("part", [slice(0, None), slice(5, None), slice(0, 5)])
+    @pytest.mark.parametrize("kind", table.KINDS)
+    def test_labels_are_those_of_the_image(self, part, kind):
+        """Also where validation has taken a part of the split."""
+        split = numbered(12).part(part.start, part.stop)
+        seen = set()
+        for _, target in self.batches(split, 6, classification=kind):
+            shown = target["image"][:, 0, 0, 0]
+            for number, label in zip(np.rint(127.5 * (shown + 1)), target["labels"]):
+                bits = [int(number) >> bit & 1 for bit in range(4)]
+                lowest = bits.index(1) + 1 if any(bits) else 0
+                expected = bits if kind == "multi_label" else lowest
+                np.testing.assert_array_equal(label, expected)
+                seen.add(int(number))
+        assert seen == set(range(12)[part])
+
+    def test_m_d_is_drawn_apart_from_m_g(self):
+        seen = self.batches(tiny.split_of(tiny.noise(40)), 80)
+        centers = []  # of both holes, [2, count, rows and columns]
+        for masks in zip(*((i["mask"], t["mask"]) for i, t in seen)):
+            mask = np.concatenate(masks)[..., 0]
+            spans = [mask.max(axis=axis) @ np.arange(32) for axis in (2, 1)]
+            sides = [mask.max(axis=axis).sum(axis=1) for axis in (2, 1)]
+            assert set(np.unique(mask)) == {0, 1}
+            # Rectangles, of the same sizes as those in training.
+            np.testing.assert_array_equal(mask.sum(axis=(1, 2)), sides[0] * sides[1])
+            assert 12 <= np.min(sides) <= np.max(sides) <= 16
+            centers.append(np.stack(spans, axis=1) / np.stack(sides, axis=1))
+        real, fake = np.array(centers)
+        for axis in (0, 1):
+            together = np.corrcoef(real[:, axis], fake[:, axis])[0, 1]
+            assert abs(together) < 0.15  # 320 draws: 2.7 standard deviations
+        assert (real != fake).any(axis=1).mean() > 0.9
+
+    def test_m_g_is_what_it_is_without_judges_and_m_d_follows_the_seed(self):
+        split = tiny.split_of(tiny.noise(8))
+        first, again = (self.batches(split, 6) for _ in range(2))
+        tf.nest.map_structure(np.testing.assert_array_equal, first, again)
+        task = SYSTEM.task(make(**TINY), "random_rectangle", split.names)
+        plain = self.batches(split, 6, task=task)
+        for (inputs, target), (as_before, image) in zip(first, plain):
+            tf.nest.map_structure(np.testing.assert_array_equal, inputs, as_before)
+            np.testing.assert_array_equal(target["image"], image)
+            assert "labels" not in target
+        # Another one in every epoch, and with another seed.
+        masks = {mask.tobytes() for _, target in first for mask in target["mask"]}
+        assert len(masks) > 20
+        other = self.batches(split, 6, seed=1)
+        assert (other[0][1]["mask"] != first[0][1]["mask"]).any()
+
+
+@pytest.mark.parametrize(
+    ("preset", "options", "phases"),
+    [
+        (
+            "d",
+            {},
+            "The generator learns alone for 900 steps; discriminator and classifier "
+            "for the next 100; then all learn jointly.",
+        ),
+        (
+            "paper_literal",
+            {},
+            "The generator learns alone for 900 steps, from a discriminator that has "
+            "not learned anything; discriminator and classifier for the next 100; then "
+            "all learn jointly.",
+        ),
+        (
+            "d",
+            {"steps": 800},
+            "The generator learns alone for all 800 steps; discriminator and "
+            "classifier have learned nothing.",
+        ),
+        (
+            "d",
+            {"steps": 950},
+            "The generator learns alone for 900 steps; discriminator and classifier "
+            "for the next 50, the last: there is no joint phase.",
+        ),
+    ],
+)
+def test_phases_are_said(preset, options, phases):
+    assert training.statements(make(preset, **options), numbered(4))[0] == phases
+
+
+def test_classes_are_said():
+    many = tiny.renamed(numbered(4), [f"Kind_{i}" for i in range(9)])
+    for split, options, said in (
+        (numbered(4), {}, "The classifier learns One, Two, Four, Eight."),
+        (many, {}, "The classifier learns Kind 0, Kind 1, Kind 2, Kind 3, Kind 4, Kind "
+         "5 and 3 more."),
+        (many, {"classes": ()}, "There is no classifier: it is switched off."),
+        (TestLabels.bare, {}, "There is no classifier: Tiny has no attributes."),
+    ):  # fmt: skip
+        assert training.statements(make(**options), split)[1] == said
+
+
+TERMS = {
+    "g_reconstruction", "g_adversarial", "g_classification", "d_real", "d_fake",
+    "c_real", "c_fake",
+}  # fmt: skip
+
+
+def terms(row):
+    """The losses of a row of the history."""
+    return {name for name in row if re.match("[gdc]_", name)}
+
+
+class TestRun:
+    @pytest.fixture(scope="class")
+    def judges(self, judge_config, tmp_path_factory):
+        """A classifier of attributes, and a face's vector that is its mean color."""
+        colors = save_embedding(tmp_path_factory.mktemp("networks") / "colors")
+        return {"judge": f"{judge_config.workdir}/judge", "embedding": str(colors)}
+
+    @pytest.fixture(scope="class")
+    def folder(self, smoke_run, judges, tmp_path_factory):
+        """The smoke run of 7 steps, made 2 steps longer, judged and embedded."""
+        workdir = tmp_path_factory.mktemp("runs") / "smoke"
+        shutil.copytree(smoke_run(SYSTEM.name).folder.path, workdir)
+        stages = ("train", "evaluate")
+        config = make("smoke", workdir=str(workdir), steps=9, stages=stages, **judges)
+        return runner.run(SYSTEM, config, "smoke")
+
+    def test_it_goes_on_to_more_steps(self, folder):
+        trainer = SYSTEM.build_trainer(make("smoke"), 1, tuple(ATTRIBUTES))
+        saved = Checkpoints(trainer.checkpoint_items(), folder.checkpoints)
+        assert saved.restore() and saved.steps == 9
+        rows = tiny_papers.history(folder)
+        # 7 is where the run first ended.
+        assert [row["step"] for row in rows] == [0, 3, 6, 7, 9]
+        for row in rows[1:]:
+            assert terms(row) == TERMS and "epoch" not in row
+        names = [path.name for path in sorted(folder.samples.iterdir())]
+        assert names == [f"step_000{step}.png" for step in (3, 6, 7, 9)]
+
+    def test_its_report_has_what_judge_and_embedding_say(self, folder):
+        report, label = tiny_papers.results(folder), SYSTEM.label(make("smoke"))
+        for name, values in report["summary"].items():
+            assert 0 <= values["composite/attribute_accuracy"]["mean"] <= 100, name
+            assert -1 <= values["composite/identity"]["mean"] <= 1, name
+        environment = report["environment"]
+        assert environment["embedding"].startswith("colors, output embedding, sha256 ")
+        judge = "% right on 60 original test images; trained on 60, seed 0, commit "
+        assert judge in environment["judge"]
+        (table,) = report["tables"]
+        assert table["rows"][0][0] == "all attributes"
+        assert len(table["rows"]) == 1 + len(ATTRIBUTES)
+        completed = report["summary"][label]["composite/attribute_accuracy"]["mean"]
+        assert table["rows"][0][3] == pytest.approx(completed)
+
+    def test_its_report_says_what_was_trained(self, folder):
+        report = tiny_papers.results(folder)
+        said = "Drawn faces, 32 px, 9 of 5,000 steps over 40 images, CPU"
+        assert report["subtitle"] == said
+        page = (folder.report / "report.md").read_text()
+        holes = "Holes: random rectangle, sides up to 16 of 32×32 pixels."
+        for text in (holes, "alone for 2 steps", "The classifier learns "):
+            assert text in " ".join(report["statements"])
+        for text in (*report["statements"], "all attributes", "Table 1 cannot be"):
+            assert text in page
+
+    def test_its_export_fills_any_hole(self, smoke_run):
+        fills = saved_model.read_config(smoke_run(SYSTEM.name).folder.export)["fills"]
+        assert fills == {"side": 0, "centered": False}
+
+    def test_a_judge_of_other_faces_is_refused_before_training(self, judges, tmp_path):
+        config = make("smoke", workdir=str(tmp_path / "run"), image_size=64, **judges)
+        with pytest.raises(ValueError, match="--judge=.* at 32 px; these images"):
+            runner.run(SYSTEM, config, "smoke")
+        assert not (tmp_path / "run" / "checkpoints" / "last").exists()
+
+
+def test_buildings_are_completed_without_a_classifier(tmp_path):
+    """Any folder of pictures will do."""
+    for index, image in enumerate(tiny.noise(24, 40)):
+        path = str(tmp_path / "buildings" / f"{index:02d}.png")
+        tf.io.write_file(path, tf.io.encode_png(image))
+    options = {
+        **TINY, "dataset": "folder", "data_dir": str(tmp_path / "buildings"),
+        "workdir": str(tmp_path / "run"), "stages": ("train", "evaluate"),
+        "norm": "none", "steps": 1, "generator_steps": 0, "validation_images": 4,
+    }  # fmt: skip
+    folder = runner.run(SYSTEM, make("b", **options), "b")
+    report = tiny_papers.results(folder)
+    said = r"There is no classifier: .+ has no attributes\."
+    assert any(re.fullmatch(said, sentence) for sentence in report["statements"])
+    assert not report["tables"]
+    assert not [note for note in report["notes"] if "judge" in note]
+    last = tiny_papers.history(folder)[-1]
+    assert terms(last) == {"g_reconstruction", "g_adversarial", "d_real", "d_fake"}
+
+
+def finished(folder, label, errors, ssim):
+    """A run of 40 images as `joint_findings` reads it."""
+    folder.mkdir()
+    rows = "".join(f"{step},{error}\n" for step, error in errors.items())
+    (folder / "history.csv").write_text(f"step,val_hole/l1_percent\n{rows}")
+    values = {"hole/ssim": np.full(40, ssim), "hole/lpips": np.full(40, 1 - ssim)}
+    evaluation = Evaluation([""] * 40, {label: values}, np.ones(40), "f")
+    config = {"classifier_on_fake": False, "generator_steps": 180}
+    report = {"ours": [label], "environment": {"config": config}, "tables": []}
+    return FinishedRun(RunFolder(folder), evaluation, report)
+
+
+def test_it_is_said_what_the_printed_losses_do(tmp_path):
+    errors = {0: 20.0, 100: 9.9, 200: 8.0, 1000: 7.0}
+    runs = [
+        finished(tmp_path / "d", published.LABELS["d"], errors, 0.5),
+        finished(tmp_path / "p", published.LITERAL, {**errors, 200: 25.0}, 0.4),
+    ]
+    merged = record.merge(*[run.evaluation for run in runs])
+    (said,) = SYSTEM.joint_findings(merged, runs).statements
+    assert "goes from 20.0% of random weights to 25.0% in that phase" in said
+    assert "with the default losses to 8.0%. It ends at 7.0% against 7.0%" in said
+    assert "SSIM of 0.400 against 0.500 and an LPIPS of 0.600 against 0.500" in said
+    assert not SYSTEM.joint_findings(runs[0].evaluation, runs[:1]).statements
+
+
+@pytest.mark.parametrize(
+    "plain, full, verdict",
+    [
+        (0.30, 0.25, "holds"),
+        (0.30, 0.299, "does not hold"),
+        (0.3, 0.4, "does not hold"),
+    ],
+)
+def test_the_last_tenth_of_two_histories_is_compared(plain, full, verdict):
+    early = {"c_real": [9.0 - plain] * 18, "c_fake": [1.0] * 18}
+    histories = {
+        published.LABELS[key]: {name: [*early[name], value, value] for name in early}
+        for key, value in (("b", plain), ("d", full))
+    }
+    for on_fake in (True, False):
+        found = {
+            claim["claim"]: claim["verdict"]
+            for claim in published.check_histories(histories, on_fake=on_fake)
+        }
+        about = "The classifier's loss on {} images is lower with ({}) than with (b)"
+        expected = {"restored": verdict, "real": verdict if on_fake else "not measured"}
+        for images, said in expected.items():
+            assert found[f"{about.format(images, 'd')} (Fig. 4)"] == said
+            assert found[f"{about.format(images, 'c')} (Fig. 4)"] == "not measured"
