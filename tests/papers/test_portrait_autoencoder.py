@@ -1,0 +1,248 @@
+"""Tan: presets, names, the codec of a run, and runs that begin as another one."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny_codec
+import tiny_papers
+
+from evaluation.record import Evaluation
+from experiments.core import networks, runner
+from experiments.portrait_autoencoder import published, training
+from experiments.portrait_autoencoder.config import LAMBDAS, PRESETS, label
+from experiments.portrait_autoencoder.system import SYSTEM
+from serving.export import codec as codec_export
+from training.history import History
+
+# The paper's network, as small as the codec of the smoke preset.
+PLAIN = {
+    "entropy": "none", "activation": "relu", "learning_rate": 1e-4, "uint8_wrap": True,
+    "limit": 16, "epochs": 1,
+}  # fmt: skip
+
+
+def make(preset="smoke", **options):
+    return tiny_papers.configure(SYSTEM, preset, **options)
+
+
+def bumpy(count, size):
+    """Images [N, S, S, 3] in [0, 1], each another."""
+    pictures = [tiny_codec.picture(size, size, seed) for seed in range(count)]
+    return tf.constant(np.stack(pictures) / np.float32(255))
+
+
+@pytest.fixture(scope="module")
+def codec_run(smoke_run):
+    """A codec's whole run."""
+    return smoke_run(SYSTEM.name)
+
+
+@pytest.fixture(scope="module")
+def plain_run(smoke_run):
+    """A whole run of the paper's network."""
+    return smoke_run(SYSTEM.name, **PLAIN)
+
+
+class TestPresets:
+    def test_the_paper_is_as_published(self):
+        config = make("paper")
+        assert (config.learning_rate, config.learning_rate_decay) == (1e-4, "none")
+        assert (config.activation, config.entropy, config.depth) == ("relu", "none", 0)
+        assert config == make("n192")
+
+    def test_each_ablation_changes_one_thing(self):
+        paper = make("paper")
+        for preset in ("n64", "filters_9_5_5", "learning_rate_1e-2", "gdn", "depth1"):
+            config = make(preset)
+            changed = [k for k, v in vars(config).items() if v != vars(paper)[k]]
+            assert len(changed) == 1, preset
+
+    def test_codecs_differ_in_lambda_alone(self):
+        codecs = [make(f"lambda_{lmbda:g}") for lmbda in LAMBDAS]
+        assert [config.lmbda for config in codecs] == list(LAMBDAS)
+        others = [{**vars(config), "lmbda": 0} for config in codecs]
+        assert all(other == others[0] for other in others)
+
+    def test_every_preset_has_its_own_name(self):
+        presets = [preset for preset in PRESETS if preset not in ("paper", "smoke")]
+        names = [label(make(preset)) for preset in presets]
+        assert len(set(names)) == len(names)
+
+    @pytest.mark.parametrize(
+        ("preset", "options", "name"),
+        [
+            ("n64", {}, "N = 64"),
+            ("n192", {"epochs": 1}, "N = 192, 1 epoch"),
+            ("filters_9_5_5", {}, "N = 192, filters 9/5/5"),
+            ("lambda_0.003", {}, "λ = 0.003"),
+            ("lambda_0.1", {"activation": "relu"}, "λ = 0.1, ReLU"),
+            # Codecs of any length are one row.
+            ("lambda_0.01", {"epochs": 4}, "λ = 0.01"),
+        ],
+    )
+    def test_what_a_run_has_otherwise_is_in_its_name(self, preset, options, name):
+        assert label(make(preset, **options)) == name
+
+    @pytest.mark.parametrize(
+        ("preset", "parameters"),
+        [("n64", 157_379), ("paper", 1_356_867), ("filters_5_5_3", 2_536_515)],
+    )
+    def test_the_network_has_the_published_parameters(self, preset, parameters):
+        assert training.build_network(make(preset)).count_params() == parameters
+
+    @pytest.mark.parametrize(
+        ("field", "value", "said"),
+        [
+            ("image_size", 40, "multiple of 16"),
+            ("kernels", (5, 3), "three sides"),
+            ("entropy", "huffman", "--entropy"),
+            ("learning_rate_decay", "steps", "--learning_rate_decay"),
+            ("activation", "elu", "--activation"),
+            ("lmbda", 0.0, "--lmbda must be above 0"),
+            ("depth", -1, "depth must be"),
+            ("channels", 0, "--channels must be at least 1"),
+            ("depth", 3, "--depth=3 .* sees 182 pixels around"),
+            ("checkpoint", "best", "a codec is judged by both"),
+            ("train_side", 20, "train_side must be a multiple of 16.* Try 16"),
+            ("train_side", 48, "--train_side=48 must be at most --image_size=32"),
+            ("shift", 2, "--train_side=16 .* goes without --shift"),
+        ],
+    )
+    def test_what_cannot_be_is_said(self, field, value, said):
+        with pytest.raises(ValueError, match=said):
+            make(**{field: value})
+
+
+class TestTraining:
+    @pytest.mark.parametrize("side", [16, 32])  # a square of the image, and the whole
+    def test_a_codec_pays_for_bits_and_for_errors(self, side):
+        trainer = training.build_trainer(make(lmbda=0.5), 10)
+        image = bumpy(2, side)
+        inputs = {"image": image, "key": tf.zeros([2, 2], tf.int32)}
+        outputs = trainer.restores(inputs, training=True)
+        terms = trainer.terms_of(image, outputs)
+        bits = outputs["bits"] / side**2
+        np.testing.assert_allclose(terms["bits_per_pixel"], bits, rtol=1e-6)
+        error = tf.reduce_mean(tf.square(255 * (image - outputs["image"])), [1, 2, 3])
+        np.testing.assert_allclose(terms["distortion"], 0.5 * error, rtol=1e-5)
+
+    def test_the_paper_pays_for_errors_alone(self):
+        trainer = training.build_trainer(make(entropy="none"), 10)
+        assert trainer.term_names == ("distortion",)
+
+    def test_the_prior_is_trained_and_saved_with_the_network(self):
+        network = training.build_network(make())
+        prior = {id(v) for v in network.get_layer("prior").trainable_variables}
+        assert prior and prior <= {id(v) for v in network.trainable_variables}
+
+    @pytest.mark.parametrize(("decay", "left"), [("cosine", 0.0), ("none", 1e-3)])
+    def test_the_learning_rate_falls_to_zero_if_told_to(self, decay, left):
+        config = make(epochs=3, learning_rate=1e-3, learning_rate_decay=decay)
+        optimizer = training.build_trainer(config, 10).autoencoder_optimizer
+        schedule = optimizer.get_config()["learning_rate"]
+        if decay == "cosine":
+            schedule = tf.keras.optimizers.schedules.deserialize(schedule)(30)
+        assert float(schedule) == pytest.approx(left, abs=1e-9)
+
+    def test_the_halves_of_any_size_are_those_that_were_trained(self):
+        network = training.build_network(make())
+        analysis, synthesis = training.for_any_size(make(), network)
+        latents = network.get_layer("analysis")(bumpy(1, 32))
+        np.testing.assert_allclose(analysis(bumpy(1, 32)), latents, atol=1e-5)
+        assert synthesis(analysis(tf.zeros([1, 48, 16, 3]))).shape == (1, 48, 16, 3)
+
+
+class TestCodecRun:
+    def test_it_says_what_a_file_takes(self, codec_run):
+        found = tiny_papers.results(codec_run.folder)
+        rate = found["summary"][codec_run.label]["file/bits_per_pixel"]["mean"]
+        stated = next(s for s in found["statements"] if "bytes on average" in s)
+        assert f"{rate * 32**2 / 8:,.0f} bytes" in stated
+        last = tiny_papers.history(codec_run.folder)[-1]
+        assert last["bits_per_pixel"] > 0 and last["distortion"] > 0
+
+    def test_its_values_are_those_of_real_files(self, codec_run):
+        evaluation = Evaluation.load(codec_run.folder.report / "evaluation.npz")
+        values = evaluation.values["λ = 0.01, N = 8"]
+        codec = codec_export.load_image_codec(codec_run.folder.export)
+        images = codec_run.data.test.images
+        for index in (0, len(images) - 1):
+            data = codec.compress(images[index])
+            assert values["file/bits_per_pixel"][index] == 8 * len(data) / 32**2
+            error = np.mean((codec.decompress(data) / 255 - images[index] / 255) ** 2)
+            psnr_db = values["file/psnr_db"][index]
+            assert psnr_db == pytest.approx(-10 * np.log10(error), abs=1e-3)
+
+    def test_it_is_not_ranked_with_what_makes_no_files(self, codec_run, plain_run):
+        claims = [
+            tiny_papers.results(r.folder)["claims"] for r in (codec_run, plain_run)
+        ]
+        assert ["beats bicubic" in str(found) for found in claims] == [False, True]
+
+
+class TestPlainRun:
+    def test_it_is_measured_beside_smaller_images(self, plain_run):
+        found = tiny_papers.results(plain_run.folder)
+        names = {"N = 8, 1 epoch", "bicubic 2×", "bicubic 4×", "bicubic 8×"}
+        assert found["summary"].keys() == names
+        for values in found["summary"].values():
+            assert {"raw/mse", "raw/psnr_db", "raw/mse_uint8_wrap"} <= values.keys()
+            assert not any(key.startswith("file/") for key in values)
+        # 2 x 2 cells of 8 channels.
+        assert any("3,072 values 32 numbers" in said for said in found["statements"])
+
+    def test_errors_stand_beside_what_overflow_makes_of_them(self, plain_run):
+        found = tiny_papers.results(plain_run.folder)
+        table, *others = found["tables"]
+        assert "8-bit overflow" in table["caption"] and len(others) == 4
+        assert [name for name, *_ in table["rows"]] == list(found["summary"])
+        for name, *numbers in table["rows"]:
+            keys = ("raw/mse", "raw/mse_uint8_wrap")
+            means = [1e4 * found["summary"][name][key]["mean"] for key in keys]
+            np.testing.assert_allclose(numbers, means, rtol=1e-4)
+
+    def test_its_code_is_a_feature_extractor(self, plain_run):
+        model = tf.keras.models.load_model(plain_run.folder.export)
+        code = model.get_layer("analysis")(tf.zeros([1, 64, 32, 3]))
+        assert code.shape == (1, 4, 2, 8)
+        with pytest.raises(ValueError, match="factorized"):
+            codec_export.load_image_codec(plain_run.folder.export)
+
+
+class TestInitial:
+    def start(self, workdir, **options):
+        options = {"limit": 16, "epochs": 1, "stages": ("train",), **options}
+        # With a decay, --epochs would have to stay as it was.
+        config = make(workdir=str(workdir), learning_rate_decay="none", **options)
+        folder = runner.run(SYSTEM, config, "smoke")
+        return networks.trained(SYSTEM, config, folder).get_weights()
+
+    def test_a_run_begins_as_the_other_ended_and_then_does_not_need_it(
+        self, codec_run, tmp_path
+    ):
+        other = tmp_path / "other"
+        other.symlink_to(codec_run.folder.path)
+        options = {"initial": str(other), "learning_rate": 1e-12}
+        begun = self.start(tmp_path / "next", **options)
+        for before, now in zip(codec_run.network.get_weights(), begun):
+            np.testing.assert_allclose(before, now, atol=1e-6)
+        other.unlink()
+        self.start(tmp_path / "next", **options, epochs=2)
+        last = History(tmp_path / "next" / "history.csv").rows[-1]
+        assert last["epoch"] == 2
+
+    def test_another_network_or_no_run_is_refused(self, codec_run, tmp_path):
+        with pytest.raises(ValueError, match="holds another network.*parameters"):
+            initial = str(codec_run.folder.path)
+            self.start(tmp_path / "next", initial=initial, channels=16)
+        with pytest.raises(ValueError, match="--initial=.* is not a run folder"):
+            self.start(tmp_path / "next", initial=str(tmp_path))
+
+
+@pytest.mark.parametrize("level, verdict", [(0.2, "holds"), (44.0, "does not hold")])
+def test_a_run_of_any_length_tells_whether_images_are_black(level, verdict):
+    name = "N = 192, learning rate 0.01, 1 epoch"
+    values = {"raw/level_percent": level, "raw/contrast_percent": 0.1}
+    made = {name: {key: np.full(40, value) for key, value in values.items()}}
+    *_, found = published.check_claims(Evaluation([""] * 40, made, np.ones(40), "f"))
+    assert found["verdict"] == verdict and "deviation of 0.1%" in found["evidence"]
