@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from data_pipeline import drawing
-from data_pipeline.drawing import Canvas, mix
+from data_pipeline.drawing import MAX_SIZE, MIN_SIZE, Canvas, mix
 from data_pipeline.drawn_faces import clothing, features, hair, light
 from data_pipeline.drawn_faces.background import draw_background
 from data_pipeline.drawn_faces.colors import hair_color, skin_color
@@ -26,7 +26,7 @@ from data_pipeline.drawn_faces.traits import (
     sample,
 )
 
-__all__ = ["ATTRIBUTES", "draw", "render"]
+__all__ = ["ATTRIBUTES", "MAX_SIZE", "MIN_SIZE", "draw", "render"]
 
 
 def draw(index: int, *, seed: int = 0, size: int = 128) -> dict:
