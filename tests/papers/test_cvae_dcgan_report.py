@@ -1,7 +1,9 @@
 """What the report of a face in 512 numbers has besides: by hand, and as promised."""
 
 import dataclasses
+import json
 import math
+import re
 import types
 
 import numpy as np
@@ -9,23 +11,30 @@ import pytest
 import tensorflow as tf
 import tiny
 import tiny_codec
+import tiny_papers
 
 from data_pipeline import pixels
 from data_pipeline.datasets import elements
 from data_pipeline.decoded import decode
 from data_pipeline.face_masks.finder import FoundMasks
-from evaluation import bootstrap, evaluate
+from evaluation import evaluate
 from evaluation.claims import FAILS, HOLDS, UNKNOWN
 from evaluation.codecs import image_formats
 from evaluation.codecs import measure as coded_measures
 from evaluation.codecs.rate_distortion import OURS
 from evaluation.record import Evaluation
-from evaluation.report import plots, report, write
-from experiments.core import command_line
-from experiments.cvae_dcgan import discriminator, published, table_1, training
+from evaluation.report import plots
+from experiments import compare, reproduce
+from experiments.core import results as results_text
+from experiments.core.folder import RunFolder
+from experiments.cvae_dcgan import (
+    discriminator,
+    published,
+    report,
+    table_1,
+    training,
+)
 from experiments.cvae_dcgan import files as coded_latents
-from experiments.cvae_dcgan import report as cvae_dcgan_findings
-from experiments.cvae_dcgan.config import PRESETS, Config
 from experiments.cvae_dcgan.system import SYSTEM
 from serving.codec import container
 from training.history import History
@@ -193,7 +202,7 @@ class TestCodedImages:
 
 
 def settings(**options):
-    return command_line.make(Config, PRESETS, "smoke", **options)
+    return tiny_papers.configure(SYSTEM, **options)
 
 
 @pytest.fixture(scope="module")
@@ -322,7 +331,7 @@ class TestTable1:
         return made, cells
 
     def test_cells_by_hand(self):
-        _, cells = self.table()
+        made, cells = self.table()
         ours, masked = cells["CVAE"], cells["CVAE + mask"]
         assert ours["1−SSIM"] == "0.250" and ours["1−MS-SSIM (3 scales)"] == "0.100"
         # The paper's units: 10 times, and 100 times.
@@ -334,35 +343,29 @@ class TestTable1:
         assert ours["Bytes"] == masked["Bytes"] == "2,048"
         assert cells["mean face"]["Bytes"] == "0"
         assert "mean face + mask" not in cells
+        # Nothing of ours to compare it with.
+        assert not {"1−VIF", "LPIPS", "1−MS-SSIM"} & set(made.columns)
 
     def test_published_numbers_stand_in_the_columns_of_their_units(self):
-        made, cells = self.table()
-        theirs = cells["published: DCGAN + mask"]
-        assert (theirs["1−SSIM"], theirs["l_1"], theirs["l_2"]) == (
-            "0.274",
-            "0.456",
-            "1.050",
-        )
-        assert theirs["MAE"] == theirs["Bytes"] == "–"
-        jpeg = cells["published: JPEG"]
-        assert (jpeg["MAE"], jpeg["MSE"], jpeg["l_1"]) == ("0.003", "0.000", "–")
+        made, cells = self.table(**{"raw/vif": np.array([0.5, np.nan, 0.3, 0.5, 0.3])})
+        for name, expected in {
+            "CVAE": {"1−VIF": "0.600"},  # of the images that have one
+            "published: DCGAN + mask": {
+                "1−SSIM": "0.274", "l_1": "0.456", "l_2": "1.050", "MAE": "–",
+                "Bytes": "–",
+            },
+            "published: JPEG": {"MAE": "0.003", "MSE": "0.000", "l_1": "–"},
+            "Toledo & Antonelo H9": {
+                "1−SSIM": "0.307", "1−MS-SSIM (3 scales)": "0.077", "1−VIF": "0.523",
+                "l_1": "0.487", "l_2": "0.682", "MAE": "–", "Bytes": "–",
+            },
+        }.items():  # fmt: skip
+            assert expected.items() <= cells[name].items(), name
         names = [row[0] for row in made.rows]
         assert names.index("CVAE + mask") + 1 == names.index("published: CVAE")
         assert names.index("mean face") == len(names) - 11
         assert sum(kind == "published" for kind in made.kinds) == 6 + 10
         assert made.kinds[:2] == ["ours"] * 2
-
-    def test_the_benchmark_stands_in_the_columns_that_we_have(self):
-        made, cells = self.table(**{"raw/vif": np.full(5, 0.5)})
-        theirs = cells["Toledo & Antonelo H9"]
-        assert (theirs["1−SSIM"], theirs["1−MS-SSIM (3 scales)"]) == ("0.307", "0.077")
-        assert (theirs["1−VIF"], theirs["l_1"], theirs["l_2"]) == (
-            "0.523",
-            "0.487",
-            "0.682",
-        )
-        assert theirs["MAE"] == theirs["Bytes"] == "–"
-        assert "LPIPS" not in made.columns  # nothing of ours to compare it with
 
     def test_networks_of_several_runs_come_first(self):
         rows = {"JPEG quality 85": columns(5), "CVAE": columns(5)}
@@ -379,70 +382,61 @@ class TestTable1:
         assert "over 5 test images" in note and "of the 4 images in which" in note
         assert "optimized for each image" in note and "4:2:0" in note
 
-    def test_columns_without_any_value_are_left_out(self):
-        made, _ = self.table(**{"raw/vif": np.full(5, np.nan)})
-        assert not {"1−VIF", "LPIPS", "1−MS-SSIM"} & set(made.columns)
-        made, cells = self.table(**{"raw/vif": np.array([0.5, np.nan, 0.3, 0.5, 0.3])})
-        assert cells["CVAE"]["1−VIF"] == "0.600"  # of the images that have one
+
+def trained(epochs):
+    """Rows of history.csv: a discriminator that gives these probabilities.
+
+    Args:
+      epochs: (to originals, to restored images) of each epoch.
+    """
+    rows = [{"epoch": 0, "step": 0, "val_raw/ssim": 0.1}]
+    for epoch, (real, fake) in enumerate(epochs, start=1):
+        rows.append(
+            {
+                "epoch": epoch,
+                "step": 10 * epoch,
+                "g_reconstruction": 0.2,
+                "d_real": -math.log(real),
+                "d_fake": -math.log(1 - fake),
+                "watched_log_real": math.log(real),
+                "watched_log_fake": math.log(1 - fake),
+                "watched_log_d_fake": math.log(fake),
+                "watched_accuracy": (real + 1 - fake) / 2,
+                "watched_gradient_norm": 0.25,
+            }
+        )
+    return rows
 
 
-class TestWatchedDiscriminator:
-    def history(self):
-        rows = [{"epoch": 0.0, "val_raw/ssim": 0.2}]
-        for epoch, share in enumerate((0.5, 0.6, 0.9), start=1):
-            rows.append(
-                {
-                    "epoch": float(epoch),
-                    "d_real": -math.log(share),
-                    "d_fake": -math.log(share),
-                    "watched_log_real": math.log(share),
-                    "watched_log_fake": math.log(share),
-                    "watched_log_d_fake": math.log(1 - share),
-                    "watched_accuracy": share,
-                    "watched_gradient_norm": 1 - share,
-                }
-            )
-        return rows
+LN2 = math.log(2)
+GUESSING = [(0.5, 0.5), (0.51, 0.5), (0.5, 0.49)]
+WINNING = [(0.9, 0.1), (0.9, 0.1), (0.91, 0.1)]
+MISTAKEN = [(0.3, 0.7), (0.3, 0.7)]
+LEARNING = [(0.5, 0.5), (0.6, 0.4), (0.9, 0.1)]
+
+
+class TestDiscriminator:
+    """Of one run."""
 
     def test_one_that_guesses_lies_on_the_lines(self):
-        guessing = self.history()[:2]
-        for chart in discriminator.curves(guessing):
+        charts = discriminator.curves(trained(GUESSING[:1]))
+        for chart in charts:
             values = {line.y[0] for line in chart.series}
             for y in chart.references.values():
                 assert any(y == pytest.approx(value) for value in values), chart.title
-        lines = [
-            set(chart.references.values()) for chart in discriminator.curves(guessing)
-        ]
-        ln2 = math.log(2)
-        assert lines == [{2 * ln2, ln2}, {-ln2}, {0.5}, set()]
+        lines = [set(chart.references.values()) for chart in charts]
+        assert lines == [{2 * LN2, LN2}, {-LN2}, {0.5}, set()]
 
-    def test_curves_are_by_epoch_and_can_be_drawn(self):
-        charts = discriminator.curves(self.history())
+    def test_curves_are_by_epoch_and_colors_keep_their_meaning(self):
+        charts = discriminator.curves(trained(LEARNING))
         assert len({chart.slug for chart in charts}) == 4
-        total, real, _ = charts[0].series
-        assert total.x == [1, 2, 3] and total.ours
-        np.testing.assert_allclose(total.y, 2 * np.array(real.y))
-        for chart in charts:
-            assert plots.png(chart)
-
-    def test_the_legend_is_in_words_and_colors_keep_their_meaning(self):
-        losses, logs, *_ = discriminator.curves(self.history())
+        assert all(plots.png(chart) for chart in charts)
+        losses, logs, *_ = charts
         labels = [line.label for line in losses.series]
         assert labels == ["sum", "on originals", "on restored"]
-        # A color is a place among the lines that do not lead.
-        *terms, _ = [line for line in logs.series if not line.ours]
-        for term, loss in zip(terms, [s for s in losses.series if not s.ours]):
-            np.testing.assert_allclose(term.y, -np.array(loss.y))
-        assert len(terms) == 2
-
-    def test_the_sentence_says_how_flat_it_is(self):
-        (said,) = discriminator.statements(self.history())
-        assert "1.386 in the first epoch and 0.211 in the last" in said
-        assert "never below 0.211 or above 1.386" in said and "about 90%" in said
-        assert "It is not flat; flat is what stays within 0.139" in said
-
-    def test_what_was_given_to_either_is_drawn(self):
-        _, logs, *_ = discriminator.curves(self.history())
+        total, real, fake = losses.series
+        assert total.x == [1, 2, 3] and total.ours
+        np.testing.assert_allclose(total.y, np.add(real.y, fake.y))
         drawn = {line.label: line.y for line in logs.series}
         assert drawn == {
             "log D(real)": pytest.approx([math.log(x) for x in (0.5, 0.6, 0.9)]),
@@ -451,11 +445,106 @@ class TestWatchedDiscriminator:
                 [math.log(x) for x in (0.5, 0.6, 0.9)]
             ),
         }
+        # A color is a place among the lines that do not lead.
+        others = [line for line in logs.series if not line.ours]
+        for term, loss in zip(others, (real, fake)):
+            np.testing.assert_allclose(term.y, -np.array(loss.y))
 
-    def test_without_a_discriminator_there_is_nothing(self):
+    def test_the_sentence_says_how_flat_it_is(self):
+        (said,) = discriminator.statements(trained(LEARNING))
+        assert "1.386 in the first epoch and 0.211 in the last" in said
+        assert "never below 0.211 or above 1.386" in said and "about 90%" in said
+        assert "It is not flat; flat is what stays within 0.139" in said
+
+    def test_without_one_there_is_nothing(self):
         history = [{"epoch": 1.0, "reconstruction": 0.2}]
         assert discriminator.curves(history) == []
         assert discriminator.statements(history) == []
+        runs = discriminator.read_runs({"CVAE": history})
+        assert not runs and not discriminator.joint_curves(runs)
+        assert not discriminator.joint_statements(runs)
+
+
+class TestDiscriminators:
+    """Of several runs."""
+
+    def runs(self, **probabilities):
+        return discriminator.read_runs(
+            {label: trained(epochs) for label, epochs in probabilities.items()}
+        )
+
+    @pytest.mark.parametrize(
+        ("epochs", "kind"),
+        [
+            (GUESSING, discriminator.GUESSES),
+            (WINNING, discriminator.BELOW),
+            (MISTAKEN, discriminator.ABOVE),
+            (LEARNING, discriminator.MOVES),
+            (GUESSING[:1], discriminator.SINGLE),
+        ],
+    )
+    def test_what_a_loss_is_called(self, epochs, kind):
+        assert discriminator.read(trained(epochs)).kind == kind
+
+    def test_a_tenth_of_the_guessing_loss_is_the_bound(self):
+        for share, kind in ((0.99, "GUESSES"), (1.01, "MOVES")):
+            low = math.exp(-LN2 + share * 0.2 * LN2)  # of originals
+            found = discriminator.read(trained([(0.5, 0.5), (low, 0.5)]))
+            assert found.moved == pytest.approx(share * 0.2 * LN2)
+            assert found.kind == getattr(discriminator, kind)
+
+    def test_the_table_by_hand(self):
+        made = discriminator.joint_table(self.runs(DCGAN=LEARNING))
+        ours, guessing = (dict(zip(made.columns, row)) for row in made.rows)
+        assert ours == {
+            "": "DCGAN",
+            "Loss, first epoch": "1.386",
+            "last": "0.211",
+            "lowest": "0.211",
+            "highest": "1.386",
+            "log D(real)": "−0.105",
+            "log D(restored)": "−2.303",
+            "Right (%)": "90.0",
+            "Gradient norm": "0.250",
+            "Loss is": discriminator.MOVES,
+        }
+        assert (guessing["highest"], guessing["log D(real)"]) == ("1.386", "−0.693")
+
+    def test_sentences_name_the_runs_of_each_kind(self):
+        runs = self.runs(a=GUESSING, b=WINNING, c=LEARNING, d=WINNING)
+        guesses, below, moves = discriminator.joint_statements(runs)
+        assert "Flat near 2 ln 2, the loss of guessing: a. " in guesses
+        assert "Flat below 2 ln 2: b; d. " in below and "about 90% of" in below
+        assert "Not flat: c. " in moves
+
+    @pytest.mark.parametrize(
+        ("label", "epochs", "verdict"),
+        [
+            ("DCGAN", WINNING, HOLDS),
+            ("DCGAN", LEARNING, FAILS),
+            ("DCGAN", GUESSING[:1], UNKNOWN),
+            ("DCGAN, fast", GUESSING, UNKNOWN),
+        ],
+    )
+    def test_the_claim_is_about_the_published_one(self, label, epochs, verdict):
+        runs = discriminator.read_runs({label: trained(epochs)})
+        (claim,) = discriminator.check_joint_claims(runs)
+        assert claim["verdict"] == verdict
+
+    def test_curves_are_overlaid_with_what_guessing_gives(self):
+        runs = self.runs(a=GUESSING, b=LEARNING)
+        drawn = discriminator.joint_curves(runs)
+        assert len({curve.slug for curve in drawn}) == 5
+        for curve in drawn:
+            assert [line.label for line in curve.series] == ["a", "b"]
+            for y in curve.references.values():  # b begins by guessing
+                assert curve.series[1].y[0] == pytest.approx(y), curve.title
+        last = [curve.series[1].y[-1] for curve in drawn]
+        expected = [-2 * math.log(0.9), math.log(0.9), math.log(0.1), 0.9, 0.25]
+        assert last == pytest.approx(expected)
+        assert [list(curve.references.values()) for curve in drawn] == [
+            [pytest.approx(2 * LN2)], *[[pytest.approx(-LN2)]] * 2, [0.5], []
+        ]  # fmt: skip
 
 
 class TestClaims:
@@ -534,7 +623,7 @@ def examined(network, tmp_path_factory):
     )
     config = settings(generator="cvae", face_masks="own", lpips_weights="none.npz")
     run = run_of(config, data, network, tmp_path_factory.mktemp("run"))
-    for values in TestWatchedDiscriminator().history():
+    for values in trained(LEARNING):
         History(run.folder.history).add(values)
     restorers = {"ours": SYSTEM.restorer(network), **SYSTEM.baselines(data)}
     result = evaluate.evaluate(
@@ -604,39 +693,195 @@ class TestExamine:
         assert len({chart.slug for chart in found.curves}) == len(found.curves) == 7
         assert found.pictures
 
-    def test_the_report_shows_it(self, examined, tmp_path):
-        config, _, result, found = examined
-        made = report.Report(
-            title="T",
-            summary=bootstrap.summarize(result.joined(found.values)),
-            ours=["ours"],
-            headline=["raw/l1_percent"],
-            metrics=SYSTEM.metrics,
-            statements=found.statements,
-            tables=found.tables,
-            pictures=found.pictures,
-        )
-        page = write.write_report(tmp_path, made).read_text()
-        for text in ("Masked", "Face", "ours, 4 bits", "published: DCGAN + mask"):
+
+def chart(slug, title, **lines):
+    series = [
+        {"label": label, "x": x, "y": y, "low": None, "high": None, "ours": False}
+        for label, (x, y) in lines.items()
+    ]
+    return {
+        "slug": slug, "title": title, "x_label": "bytes a file", "y_label": "dB",
+        "series": series, "references": {}, "markers": True, "whole_x": False,
+        "note": "Means.", "alt": title,
+    }  # fmt: skip
+
+
+class TestFilesOfSeveralRuns:
+    def charts(self, ours=(20.0, 24.0), jpeg=(18.0, 30.0)):
+        lines = {"ours": ([20.0, 40.0], ours), "JPEG": ([30.0, 90.0], jpeg)}
+        found = {"curves": [chart("rate-psnr_db", "PSNR over bytes a file", **lines)]}
+        return coded_latents.read_reports({"A": found, "B": found, "C": found})
+
+    def test_a_line_for_each_other_codec_and_each_format_once(self):
+        (drawn,) = coded_latents.joint_curves(self.charts(), ["A", "C"])
+        assert [line.label for line in drawn.series] == ["A", "C", "JPEG"]
+        assert [line.ours for line in drawn.series] == [True, False, False]
+        assert "one is drawn" in drawn.note and "A, C, JPEG" in drawn.alt
+        (drawn,) = coded_latents.joint_curves(self.charts(), ["A", "B", "C"])
+        assert drawn.note == "Means."
+
+    @pytest.mark.parametrize(
+        ("ours", "said"),
+        [
+            ((18.0, 30.0), "6 take fewer bytes than JPEG of equal PSNR."),
+            (
+                (20.0, 18.5),
+                "3 take fewer bytes than JPEG of equal PSNR, 3 take as many",
+            ),
+            (
+                (10.0, 31.0),
+                "3 are worse than every JPEG, 3 are better than every JPEG.",
+            ),
+        ],
+    )
+    def test_points_are_counted(self, ours, said):
+        (sentence,) = coded_latents.joint_statements(self.charts(ours=ours))
+        assert sentence.startswith(f"PSNR: of our 6 points {said}")
+
+
+def test_short_runs_are_cut_if_others_are_not():
+    def run(label, epochs, weight):
+        config = {"epochs": epochs, "adversarial_weight": weight}
+        return types.SimpleNamespace(label=label, config=config)
+
+    short = [run("a", 9, 0.0), run("b", 29, 1.0)]
+    whole = [run("c", 10, 0.0), run("d", 30, 1.0), run("e", 140, 0.0)]
+    assert report._cut([*short, *whole]) == {"a", "b"}
+    assert report._cut(short) == report._cut(whole) == set()
+
+
+# Whole runs: a DCGAN whose faces are not looked for, and a CVAE whose are.
+CVAE = {
+    "adversarial_weight": 0.0, "generator": "cvae", "beta_1": 0.9,
+    "reconstruction_weight": 1.0, "face_masks": "own",
+}  # fmt: skip
+LABELS = [f"{name}, 16 latents, 32 px, 2 epochs" for name in ("CVAE", "DCGAN")]
+TABLE_1, EQUAL = "Table 1, measured and published", "Bytes a file at equal PSNR"
+
+
+@pytest.fixture(scope="module")
+def folders(smoke_run):
+    runs = smoke_run(SYSTEM.name, **CVAE), smoke_run(SYSTEM.name)
+    return [run.folder.path for run in runs]
+
+
+class TestRuns:
+    def test_what_each_has_measured(self, folders):
+        masked, plain = (tiny_papers.results(RunFolder(f)) for f in folders)
+        for found, label in ((masked, LABELS[0]), (plain, LABELS[1])):
+            assert found["ours"] == [label]
+            assert found["summary"][label]["file/bytes"]["mean"] == 4 * 16
+            # Images have that size already: both readings of JPEG are one.
+            rows = {name for name in found["summary"] if "JPEG" in name}
+            assert rows == {"JPEG quality 85"}
+        for key in masked["summary"]["mean face"]:
+            seen = key.startswith(("masked/", "face/"))
+            assert (key in plain["summary"]["mean face"]) != seen
+        page = (folders[0] / "report" / "report.html").read_text()
+        for text in (
+            "Masked",
+            "Face",
+            f"{LABELS[0]}, 4 bits",
+            "published: DCGAN + mask",
+        ):
             assert text in page
 
-    def test_without_masks_and_of_images_of_that_size(self, network, tmp_path):
-        config = settings(generator="cvae")
-        data = types.SimpleNamespace(
-            test=split_of_files(pictures(3)),
-            mean_image=lambda: np.zeros([SIZE, SIZE, 3], np.float32),
+    def test_only_a_discriminator_is_watched(self, folders):
+        last = [History(folder / "history.csv").rows[-1] for folder in folders]
+        assert ["watched_accuracy" in row for row in last] == [False, True]
+
+
+@pytest.fixture(scope="module")
+def gathered(folders, tmp_path_factory):
+    """Results of both runs, and the folder of their pictures."""
+    pictures = tmp_path_factory.mktemp("pictures")
+    return reproduce.gather(SYSTEM, folders, pictures), pictures
+
+
+@pytest.fixture
+def results(gathered):
+    """A copy of the results of both runs."""
+    return json.loads(json.dumps(gathered[0]))
+
+
+class TestTogether:
+    def test_one_table_1_has_every_run(self, results):
+        table = results["sets"][0]["together"]["tables"][0]
+        assert table["caption"] == TABLE_1
+        names = [row[0] for row in table["rows"]]
+        assert names[:3] == [LABELS[0], f"{LABELS[0]} + mask", LABELS[1]]
+        assert names.count("JPEG quality 85") == names.count("mean face") == 1
+        assert not [name for name in names if "bits" in name or "bicubic" in name]
+
+    def test_tables_that_name_runs_are_one_and_no_run_has_them_as_well(self, results):
+        found = results["sets"][0]
+        tables = {table["caption"]: table for table in found["together"]["tables"]}
+        bits = [f"{label}, {n} bits" for label in LABELS for n in (4, 6, 8)]
+        assert [row[0] for row in tables[EQUAL]["rows"]] == bits
+        assert tables[EQUAL]["kinds"] == ["ours"] * 6
+        (settings,) = (table for name, table in tables.items() if "setting by" in name)
+        names = [row[0] for row in settings["rows"]]
+        assert names[:6] == bits and len(names) == len(set(names)) > 6
+        assert not [table for run in found["runs"] for table in run["tables"]]
+
+    def test_the_readme_has_runs_and_jpeg_with_their_bytes(self, results):
+        shown = results_text.main_table(SYSTEM, results["sets"][0])
+        header, _, *rows = [line for line in shown.splitlines() if line[:1] == "|"]
+        assert "File bytes ↓" in header
+        assert [row.split("|")[1].strip() for row in rows] == [
+            *(f"**{label}** (ours)" for label in LABELS), "JPEG quality 85"
+        ]  # fmt: skip
+        assert "| **64** [64, 64] |" in rows[0]
+        note = f"Files of {LABELS[0]}, in bytes at bits a latent: "
+        assert re.search(rf"{note}\d+ at 4, \d+ at 6, \d+ at 8\.", shown)
+
+    def test_the_page_has_everything_once(self, results, gathered):
+        page = results_text.render(results)
+        more = page.split("More rows of this table</summary>")[1].split("</details>")[0]
+        for name in ("bicubic 2×", "mean face", *(f"{x}, 4 bits" for x in LABELS)):
+            assert f"\n| {name} |" in more
+        assert page.count(f"**{TABLE_1}**") == page.count(f"**{EQUAL}**") == 1
+        masks = "- Masks: the data set's own face masks. Every test image has one."
+        assert page.count(masks) == page.count("The discriminator's loss. Flat") == 1
+        assert f"{discriminator.CLAIM} | not measured |" in page
+        files = results["sets"][0]["together"]["pictures"]
+        assert len(files) == 7 and files[0]["file"] == "cvae_dcgan_rate-psnr-db.png"
+        assert files[0]["alt"].endswith(f"of {', '.join(LABELS)}, JPEG, WebP.")
+        for picture in files:
+            assert f"](../docs/pictures/{picture['file']})" in page
+            assert (gathered[1] / picture["file"]).exists()
+        # Long tables but the first are closed.
+        assert "<details><summary>Files of 32×32 pixels, setting by setting" in page
+
+    def test_runs_that_are_cut_short_stand_below_the_others(self, results):
+        results["sets"][0]["together"]["folded"].append(LABELS[1])
+        row, made = f"\n| **{LABELS[1]}** (ours) |", f"\n- {LABELS[1]}: Drawn faces"
+        shown = results_text.main_table(SYSTEM, results["sets"][0])
+        assert row not in shown and made not in shown
+        assert f"\n- {LABELS[0]}: Drawn faces" in shown
+        page = results_text.render(results)
+        more = page.split("More rows of this table</summary>")[1].split("</details>")[0]
+        assert row in more and made in more
+        assert page.count(row) == page.count(made) == 1
+
+    def test_older_results_have_nothing_together(self, results):
+        (runs,) = results["sets"]
+        del runs["together"]
+        runs["runs"][0]["tables"].append(
+            {"caption": "By yaw", "columns": ["x"], "rows": [], "note": "", "digits": 1}
         )
-        whole = coded_measures.whole(data.test.names)
-        rows = cvae_dcgan_findings._rows(
-            run_of(config, data, network, tmp_path),
-            SYSTEM.restorer(network),
-            "ours",
-            whole,
-            None,
-        )
-        # Both readings of JPEG are one.
-        assert list(rows) == ["ours", "JPEG quality 85", "mean face"]
-        assert list(rows["ours"]) == ["file/bytes", BITS]
-        assert not any(
-            key.startswith(("masked/", "face/")) for key in rows["mean face"]
-        )
+        assert "| mean face |" in results_text.main_table(SYSTEM, runs)
+        page = results_text.render(results)
+        assert "More rows" not in page and f"**{LABELS[0]}: By yaw**" in page
+
+    def test_a_report_of_both_runs_has_it_too(self, folders, tmp_path):
+        page = compare.compare(SYSTEM, folders, str(tmp_path))
+        found = json.loads((page.parent / "results.json").read_text())
+        captions = [table["caption"] for table in found["tables"]]
+        assert captions[:2] == [TABLE_1, "The discriminator in training"]
+        assert list(found["summary"]) == [*LABELS, "JPEG quality 85"]
+        said = found["statements"]
+        assert any(text.startswith("PSNR: of our 6 points") for text in said)
+        assert said[-1].startswith("Bytes: of networks the latents")
+        assert discriminator.CLAIM in [claim["claim"] for claim in found["claims"]]
+        assert (page.parent / "plots" / "discriminator-log-restored.png").exists()
