@@ -100,7 +100,11 @@ def test_orientation_is_applied(orientation):
     np.testing.assert_array_equal(decoded(image, exif=exif), upright)
 
 
-@pytest.mark.parametrize("data", [b"", b"not an image", encoded(PICTURE)[:200]])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"not an image", encoded(PICTURE)[:200]],
+    ids=lambda data: f"{len(data)} bytes",
+)
 def test_damaged_image_is_an_error_that_names_it(data, tmp_path):
     with pytest.raises(pixels.UnreadableImageError, match=r"some/été\.png"):
         pixels.decode(data, "some/été.png")
@@ -200,6 +204,8 @@ def rounded_otherwise():
         *(b"no profile", SWAPPED[:60], SWAPPED[:200], SWAPPED[:-500], bytes(3000)),
         *(SWAPPED[:128] + b"\xff" * 400, LINEAR_GRAY, inks()),
     ],
+    # Profiles hold the time at which they are made: as names they would not be stable.
+    ids=lambda icc: f"{len(icc)} bytes",
 )
 def test_a_profile_that_changes_nothing(icc):
     np.testing.assert_array_equal(decoded(PICTURE, icc_profile=icc), NOISE)
