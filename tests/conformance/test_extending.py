@@ -99,8 +99,10 @@ def test_it_is_trained_evaluated_and_exported_as_every_paper(run):
 
 
 @pytest.mark.parametrize("preset", ["paper", "wide", "cpu"])
-def test_its_presets_start(beside, preset):
-    test_papers.test_a_step_of_each_preset_moves_every_kernel(papers.load(NAME), preset)
+def test_its_presets_start(beside, preset, tmp_path, monkeypatch):
+    test_papers.test_a_step_of_each_preset_moves_every_kernel(
+        papers.load(NAME), preset, tmp_path, monkeypatch
+    )
 
 
 def test_what_else_a_system_may_answer_is_there():

@@ -7,6 +7,7 @@ import re
 import jinja2
 import pytest
 
+import experiments
 from experiments.core import export
 from experiments.core import system as papers
 from experiments.skip_inpainting.system import SYSTEM
@@ -135,13 +136,12 @@ def test_a_system_without_a_card_is_an_error():
 def test_a_template_cannot_ask_for_what_nobody_fills(tmp_path, monkeypatch):
     (tmp_path / SYSTEM.name).mkdir()
     (tmp_path / SYSTEM.name / "card.md").write_text("{{ title }} {{ resluts }}\n")
-    monkeypatch.setattr(export, "__file__", str(tmp_path / "core" / "export.py"))
+    monkeypatch.setattr(experiments, "__path__", [str(tmp_path)])
     with pytest.raises(jinja2.UndefinedError, match="resluts"):
         export.render_card(SYSTEM, "")
 
 
 def test_templates_are_those_of_the_papers():
-    experiments = pathlib.Path(export.__file__).parents[1]
-    assert {path.parent.name for path in experiments.glob("*/card.md")} == set(
-        papers.names()
-    )
+    folder = pathlib.Path(export.__file__).parents[1]
+    cards = {path.parent.name for path in folder.glob("*/card.md")}
+    assert cards == set(papers.names())
