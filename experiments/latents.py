@@ -39,7 +39,7 @@ from serving.zoo import zoo
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What to draw or encode."""
+    """Flags of all actions."""
 
     model: str = hp("", zoo.flag_help("Folder of an exported autoencoder", LATENTS))
     input: str = hp(

@@ -55,7 +55,7 @@ _DATA = {
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What to pack, and where to."""
+    """Flags of the command."""
 
     model: str = hp("", "Folder of an exported model.")
     name: str = hp("", "The name for users, such as skip_inpainting_model3.")
