@@ -42,7 +42,7 @@ from serving.zoo import zoo
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Flags of compress and decompress."""
+    """Flags of the command."""
 
     model: str = hp("", zoo.flag_help("Folder of an exported codec", CODEC, LATENTS))
     input: str = hp("", "A file, or a folder of files.")

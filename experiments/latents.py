@@ -39,7 +39,7 @@ from serving.zoo import zoo
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Flags of all actions."""
+    """Flags of the command."""
 
     model: str = hp("", zoo.flag_help("Folder of an exported autoencoder", LATENTS))
     input: str = hp(
