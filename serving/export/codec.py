@@ -1,4 +1,4 @@
-"""Image codecs as SavedModels, and the door to codecs of either kind.
+"""Image codecs as SavedModels; `load` opens these and latent codecs.
 
 The network's halves are in the SavedModel, of stock TensorFlow operations alone. The
 entropy tables, which turn latents into bytes, lie beside it for the client:
