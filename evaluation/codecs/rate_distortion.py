@@ -19,7 +19,7 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from evaluation import bootstrap
-from evaluation.codecs import measure
+from evaluation.codecs import image_formats, measure
 from evaluation.codecs.measure import BITS
 from evaluation.record import Evaluation
 from evaluation.tables import OURS
@@ -224,3 +224,29 @@ class Comparison:
                 row[name] = self.bytes_of(rate)
             rows.append(row)
         return rows
+
+
+def compare(
+    ours: Mapping[str, measure.Codec], images: np.ndarray, names: Sequence[str]
+) -> Comparison:
+    """Measures our codec and every image format on the same images.
+
+    Args:
+      ours: {setting: codec}.
+      images: uint8 [N, S, S, 3].
+      names: Of the N images.
+    """
+    codecs = {OURS: ours, **image_formats.sweep()}
+    evaluation = measure.evaluate_codecs(
+        {
+            setting: measure.codec_round_trip(
+                codec, images, names, parallel=name != OURS
+            )
+            for name, settings in codecs.items()
+            for setting, codec in settings.items()
+        },
+        images,
+        names,
+    )
+    settings = {name: list(settings) for name, settings in codecs.items()}
+    return Comparison(evaluation, settings, images.shape[1])

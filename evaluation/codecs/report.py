@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,12 @@ import numpy as np
 from data_pipeline.decoded import DecodedSplit
 from evaluation import bootstrap, tables
 from evaluation.charts import Curve, Series
-from evaluation.codecs import measure, rate_distortion
+from evaluation.codecs import image_formats, measure, rate_distortion
 from evaluation.codecs.image_formats import ImageFormat
 from evaluation.codecs.measure import BITS, Codec
 from evaluation.codecs.rate_distortion import OURS, Comparison
 from evaluation.metrics import registry
+from evaluation.report.report import Report
 from evaluation.tables import Table
 
 # Keys of tables.
@@ -41,6 +42,58 @@ def results(found: Comparison) -> dict[str, Any]:
         "statements": [span(found), *statements(found)],
         "tables": all_tables(found),
     }
+
+
+def make_report(
+    found: Comparison,
+    codecs: Mapping[str, Codec],
+    split: DecodedSplit,
+    *,
+    title: str,
+    citation: str,
+    environment: Mapping,
+    departures: Sequence[str],
+) -> Report:
+    """The report: ours in the main table, the formats in those below.
+
+    Args:
+      found: Of the test images.
+      codecs: Ours, {setting: codec}.
+      split: The test images.
+      title: See `Report`, as the others.
+      citation: Of the paper.
+      environment: What measured.
+      departures: From the paper.
+    """
+    data, labels = split.source.info.title, found.by_rate(OURS)
+    setting, pictures = typical_images(found, codecs, image_formats.available(), split)
+    (rows,) = pictures.values()
+    return Report(
+        title=title,
+        subtitle=f"{data}, {found.size} px, {', '.join(labels)}",
+        citation=citation,
+        summary={label: found.summary[label] for label in labels},
+        ours=labels,
+        metrics=(),  # no large numbers: a rate without its quality says nothing
+        statements=[
+            f"{tables.counted(len(split), 'test image')} of {data}; the networks have "
+            "seen none of them.",
+            span(found),
+            *statements(found),
+        ],
+        tables=all_tables(found),
+        curves=[chart(found, key) for key in found.keys],
+        pictures=pictures,
+        pictures_note=f"Ours is {setting}. Each format is shown at the quality whose "
+        "file is nearest in bytes; its smallest file may be larger.",
+        hero=[{**row, "images": row["images"][:3]} for row in rows[:3]],
+        environment=environment,
+        departures=departures,
+        notes=[
+            "Bytes are those of whole files, headers included. All formats halve the "
+            "resolution of chroma. AVIF's slower settings make smaller files.",
+        ],
+    )
 
 
 def span(found: Comparison) -> str:

@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any
 
+from data_pipeline.decoded import DecodedSplit
 from experiments.core.command_line import fields_that
 
 
@@ -37,6 +38,23 @@ _PACKAGES = (
     "tensorflow", "keras", "tensorflow-addons", "tensorflow-datasets", "numpy",
     "opencv-python-headless", "pillow",
 )  # fmt: skip
+
+
+def described_data(
+    test: DecodedSplit, *, training_images: int | None = None
+) -> dict[str, Any]:
+    """The data set of a report, and how many of its images were used."""
+    info = test.source.info
+    trained = {} if training_images is None else {"training images": training_images}
+    return {
+        "set": info.title,
+        "notes": without_folders(info.notes),
+        "terms": info.license,
+        "citation": info.citation,
+        **trained,
+        "test images": len(test),
+        "skipped in test": len(test.skipped),
+    }
 
 
 def environment() -> dict[str, Any]:

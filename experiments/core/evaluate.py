@@ -19,7 +19,7 @@ from evaluation.report.report import Report
 from evaluation.report.write import write_report
 from evaluation.subsets import by_group, by_hole_size, read_groups
 from evaluation.tables import Table, counted
-from experiments.core.environment import commit, shareable, without_folders
+from experiments.core.environment import commit, described_data, shareable
 from experiments.core.folder import FINGERPRINT, set_aside
 from experiments.core.run import Run
 from training.history import History
@@ -200,7 +200,6 @@ def _groups(run: Run, result: Evaluation) -> dict:
 
 def _environment(run: Run, result: Evaluation) -> dict:
     record, data, lpips = run.record, run.data, run.perceptual
-    info = data.test.source.info
     return {
         "preset": record["preset"],
         "commit": record["environment"]["commit"],  # of the training
@@ -209,15 +208,7 @@ def _environment(run: Run, result: Evaluation) -> dict:
         "seed": record["config"]["seed"],
         FINGERPRINT: result.fingerprint,
         "LPIPS weights": f"sha256 {lpips.sha256_prefix}" if lpips else "none",
-        "data": {
-            "set": info.title,
-            "notes": without_folders(info.notes),
-            "terms": info.license,
-            "citation": info.citation,
-            "training images": len(data.train),
-            "test images": len(data.test),
-            "skipped in test": len(data.test.skipped),
-        },
+        "data": described_data(data.test, training_images=len(data.train)),
         "config": shareable(type(run.config), record["config"]),
     }
 
