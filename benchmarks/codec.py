@@ -23,9 +23,9 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from absl import app, flags
 
-from benchmarks import record
 from data_pipeline.drawn_faces import draw
 from evaluation.codecs import image_formats
+from experiments.core import environment
 from serving.codec import container
 from serving.codec.base import Codec
 from serving.export.codec import load_image_codec
@@ -156,7 +156,7 @@ def main(argv: list[str]) -> None:
         "written_by": image_formats.versions(),
         "summary": f"{'; '.join(said)}.",
     }
-    record.write(results, load, _OUTPUT.value)
+    environment.write_benchmark(results, load, _OUTPUT.value)
 
 
 if __name__ == "__main__":

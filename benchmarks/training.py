@@ -16,11 +16,10 @@ compares networks rather than the load of the processor.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -31,8 +30,8 @@ from absl import app, flags
 import experiments.multiscale_context_encoder.system
 import experiments.pyramid_cgan.system
 import experiments.skip_inpainting.system
-from benchmarks import record
 from data_pipeline import decoded, masks, pipeline, sources
+from experiments.core import environment, networks
 from models import cost, pyramid_cgan
 from training.pyramid_cgan import Phase
 
@@ -62,15 +61,6 @@ _BATCH_SIZE = flags.DEFINE_integer("batch_size", 16, "Images per step.")
 _WIDTH = flags.DEFINE_float("width", 0.25, "Of pyramid_cgan: times every channel.")
 
 Calls = dict[tuple[str, ...], Callable[[], object]]
-
-
-@contextlib.contextmanager
-def precision_policy(name: str) -> Iterator[None]:
-    """Builds networks under a precision policy."""
-    before = tf.keras.mixed_precision.global_policy()
-    tf.keras.mixed_precision.set_global_policy(name)
-    yield
-    tf.keras.mixed_precision.set_global_policy(before)
 
 
 def ceiling(precision: str) -> tuple[Callable[[], object], float]:
@@ -285,7 +275,7 @@ def main(argv: list[str]) -> None:
     load = os.getloadavg()[0]
     calls, rows, peaks = {}, {}, {}
     for precision in _PRECISIONS.value:
-        with precision_policy(precision):
+        with networks.precision(precision):
             call, peaks[precision] = ceiling(precision)
             calls["ceiling", precision] = call
             for name in _SYSTEMS.value:
@@ -302,7 +292,7 @@ def main(argv: list[str]) -> None:
             results["slowest_input_over_fastest_step"] = round(slowest / fastest, 1)
         several = len(_SYSTEMS.value) > 1 and _OUTPUT.value
         path = os.path.join(_OUTPUT.value, f"{name}.json") if several else _OUTPUT.value
-        record.write(results, load, path)
+        environment.write_benchmark(results, load, path)
 
 
 if __name__ == "__main__":

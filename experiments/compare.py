@@ -23,7 +23,7 @@ from evaluation.record import Evaluation
 from evaluation.report import pictures
 from evaluation.report.report import Report
 from evaluation.report.write import write_report
-from experiments.core import command_line, finished_runs, networks, results
+from experiments.core import command_line, folder, networks, results
 from experiments.core.config import SystemConfig
 from experiments.core.system import System, load, names
 
@@ -68,7 +68,7 @@ def compare(
       ValueError: If runs were evaluated on different images or holes, or their data
         are not what they were.
     """
-    runs = finished_runs.read(folders)
+    runs = folder.read_finished(folders)
     merged = record.merge(*[run.evaluation for run in runs])
     labels = [run.label for run in runs]
     found = system.joint_findings(merged, runs)

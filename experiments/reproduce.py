@@ -22,8 +22,8 @@ from data_pipeline import pixels
 from data_pipeline.choices import check_choice
 from evaluation import bootstrap, record
 from evaluation.report.write import strict
-from experiments.core import command_line, export, finished_runs
-from experiments.core.finished_runs import FinishedRun
+from experiments.core import command_line, export
+from experiments.core.folder import FinishedRun, read_finished
 from experiments.core.results import (
     PICTURES,
     cost_table,
@@ -106,7 +106,7 @@ def gather(
       FileNotFoundError: If a run has not been evaluated.
     """
     sets: dict[str, list[FinishedRun]] = {}
-    for run in finished_runs.read(folders):
+    for run in read_finished(folders):
         sets.setdefault(run.evaluation.fingerprint, []).append(run)
     found = []
     for number, runs in enumerate(sets.values(), start=1):

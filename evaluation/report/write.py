@@ -17,8 +17,8 @@ import markupsafe
 import numpy as np
 
 from data_pipeline import pixels
-from evaluation import tables
-from evaluation.report import history, pictures, plots
+from evaluation import charts, tables
+from evaluation.report import pictures, plots
 from evaluation.report.report import Report
 from evaluation.report.view import view
 
@@ -34,9 +34,11 @@ def write_report(folder: str | os.PathLike, report: Report) -> pathlib.Path:
     """
     folder = pathlib.Path(folder)
     if isinstance(report.history, Mapping):
-        columns = {run: history.read(path) for run, path in report.history.items()}
+        columns = {
+            run: charts.read_history(path) for run, path in report.history.items()
+        }
     else:
-        columns = history.read(report.history)
+        columns = charts.read_history(report.history)
     variables = view(report, columns)
     sections = _write_pictures(folder / "pictures", report.pictures)
     drawn = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 import pathlib
 import platform
@@ -65,6 +66,24 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
     }
+
+
+def write_benchmark(results: Mapping, load: float, output: str) -> None:
+    """Prints a benchmark's numbers with the machine they were measured on.
+
+    Args:
+      results: The numbers.
+      load: The load average before it began.
+      output: A JSON file to write; empty only prints.
+    """
+    measured_on = {
+        "load_average_before": round(load, 2),
+        "environment": environment(),
+    }
+    text = json.dumps({**results, **measured_on}, indent=1) + "\n"
+    print(text)
+    if output:
+        pathlib.Path(output).write_text(text)
 
 
 def commit() -> str:

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from evaluation import claims, subsets
 from evaluation import evaluate as evaluation
-from evaluation.attributes import sentence
+from evaluation.attributes import by_attribute, sentence
 from evaluation.bootstrap import summarize
 from evaluation.metrics import registry
 from evaluation.record import Evaluation
@@ -39,13 +39,15 @@ def evaluate(run: Run) -> pathlib.Path:
     _ = run.record  # a run of other flags is refused before anything is measured
     restorers = {label: system.restorer(run.network), **system.baselines(run.data)}
     batches = system.fixed_batches(config, split)
-    judged = run.judges.of(split)
+    judge = run.classifier and run.classifier.judge(split)
+    judges = {"attribute_accuracy": judge, "identity": run.embedding}
+    judges = {f"{system.region}/{k}": metric for k, metric in judges.items() if metric}
     result = evaluation.evaluate(
         restorers,
         batches,
         split.names,
         lpips=run.perceptual,
-        extra={**system.measures(config), **judged.measures},
+        extra={**system.measures(config), **judges},
         to_unit=system.to_unit,
     )
     found = system.examine(run, restorers, result)
@@ -62,7 +64,13 @@ def evaluate(run: Run) -> pathlib.Path:
         of=label,
         to_unit=system.to_unit,
     )
-    attributes = judged.tables(restorers[label], batches, system.to_unit)
+    attributes = []
+    if judge:
+        attributes = [
+            by_attribute(
+                judge, restorers[label], batches, split.names, to_unit=system.to_unit
+            )
+        ]
     # Small holes and missing weights leave a metric without any value.
     present = [
         key
@@ -96,9 +104,9 @@ def evaluate(run: Run) -> pathlib.Path:
         groups=_groups(run, result),
         group_key=key,
         hole_size=by_hole_size(result, key),
-        environment={**_environment(run, result), **judged.provenance},
+        environment=_environment(run, result),
         departures=system.departures,
-        notes=[*_notes(run), *judged.notes],
+        notes=_notes(run),
     )
     return write_report(run.folder.report, report)
 
@@ -210,7 +218,21 @@ def _environment(run: Run, result: Evaluation) -> dict:
         "LPIPS weights": f"sha256 {lpips.sha256_prefix}" if lpips else "none",
         "data": described_data(data.test, training_images=len(data.train)),
         "config": shareable(type(run.config), record["config"]),
+        **_judged_by(run),
     }
+
+
+def _judged_by(run: Run) -> dict[str, str]:
+    """The networks that judged restored faces."""
+    found, embedding = {}, run.embedding
+    if run.classifier:
+        found["judge"] = run.classifier.description
+    if embedding:
+        found["embedding"] = (
+            f"{embedding.name}, output {embedding.output}, "
+            f"sha256 {embedding.sha256_prefix}"
+        )
+    return found
 
 
 def _notes(run: Run) -> list[str]:
@@ -225,5 +247,11 @@ def _notes(run: Run) -> list[str]:
         notes.append(
             "LPIPS is left out: there are no weights. Pass --lpips_weights=FILE; "
             "`python -m experiments.lpips_weights --help` says how to make it."
+        )
+    if "attributes" in data.test.fields and not run.classifier:
+        notes.append(
+            "Attribute accuracy is left out: there is no judge. `python -m "
+            "experiments.attribute_classifier --help` says how to train one; pass "
+            "--judge=FOLDER."
         )
     return notes

@@ -1,4 +1,4 @@
-"""The run folder: where things are, what made them, and whether they may be resumed."""
+"""The run folder: its paths, its config.json, resuming it, and its evaluation."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ import json
 import os
 import pathlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from data_pipeline import pixels
-from evaluation.report import pictures
+from evaluation import charts
+from evaluation.record import Evaluation
+from evaluation.report import pictures, report
 from experiments.core import command_line
 from experiments.core.command_line import fields_that
 from experiments.core.config import RunConfig
-from experiments.core.environment import environment
+from experiments.core.environment import environment, shareable
 from serving import file_lock
 from serving.export import saved_model
 
@@ -163,17 +165,17 @@ def _defaults(config: RunConfig) -> dict[str, Any]:
 FINGERPRINT = "fingerprint of the test set"  # in a report's environment
 
 
-def set_aside(report: pathlib.Path, fingerprint: str) -> None:
+def set_aside(report_folder: pathlib.Path, fingerprint: str) -> None:
     """Renames a report whose evaluation set is another one, and says so.
 
     It is called after its holes and its set. Evaluating the same set again replaces
     the report, also one that was set aside before.
 
     Args:
-      report: The folder of the report that is to be written.
+      report_folder: Of the report that is to be written.
       fingerprint: Of the set that it is about.
     """
-    results = report / "results.json"
+    results = report_folder / "results.json"
     if not results.exists():
         return
     environment = json.loads(results.read_text())["environment"]
@@ -183,8 +185,80 @@ def set_aside(report: pathlib.Path, fingerprint: str) -> None:
     # Systems that fill no holes have none.
     mask = environment["config"].get("test_mask", "images")
     holes = pictures.slug(pathlib.Path(mask).stem)
-    kept = report.with_name(f"{report.name}-{holes}-{before[:8]}")
+    kept = report_folder.with_name(f"{report_folder.name}-{holes}-{before[:8]}")
     if kept.exists():
         shutil.rmtree(kept)
-    report.rename(kept)
+    report_folder.rename(kept)
     print(f"The report of another evaluation set is kept: {kept}")
+
+
+@dataclasses.dataclass(frozen=True)
+class FinishedRun:
+    """A run and what its evaluation has left.
+
+    Attributes:
+      folder: Of the run.
+      evaluation: Every value of every image.
+      report: results.json of its report, from `evaluation.report.report.read`.
+    """
+
+    folder: RunFolder
+    evaluation: Evaluation
+    report: Mapping[str, Any]
+
+    @property
+    def label(self) -> str:
+        """Its network's name in tables."""
+        return self.report["ours"][0]
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The flags it was trained and measured with, without paths."""
+        return self.report["environment"]["config"]
+
+    @property
+    def history(self) -> dict[str, list[float]]:
+        """Columns of its history.csv."""
+        return charts.read_history(self.folder.history)
+
+    def described(
+        self, config_class: type, *, without: Collection[str] = ()
+    ) -> dict[str, Any]:
+        """The run as results/<paper>.json has it.
+
+        Args:
+          config_class: The paper's.
+          without: Keys of tables that stand elsewhere.
+        """
+        return {
+            "label": self.label,
+            "subtitle": self.report["subtitle"],
+            "environment": {
+                **self.report["environment"],
+                "config": shareable(config_class, self.config),
+            },
+            "epochs": self.report["epochs"],
+            "history": self.report["history"],
+            "tables": [
+                table for table in self.report["tables"] if table["key"] not in without
+            ],
+        }
+
+
+def read_finished(folders: Sequence[pathlib.Path]) -> list[FinishedRun]:
+    """Reads the reports of runs.
+
+    Raises:
+      FileNotFoundError: If a run has not been evaluated.
+    """
+    runs = []
+    for path in folders:
+        values, results = path / "report/evaluation.npz", path / "report/results.json"
+        if not (values.exists() and results.exists()):
+            raise FileNotFoundError(
+                f"{path} has no report; run it with --stages=evaluate first."
+            )
+        runs.append(
+            FinishedRun(RunFolder(path), Evaluation.load(values), report.read(results))
+        )
+    return runs

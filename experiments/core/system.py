@@ -29,7 +29,7 @@ from evaluation.tables import Table
 from experiments.core.command_line import Presets
 from experiments.core.data import RunData
 from experiments.core.environment import shareable
-from experiments.core.finished_runs import FinishedRun
+from experiments.core.folder import FinishedRun
 from experiments.core.run import Run
 from training.loop import Length
 

@@ -23,10 +23,10 @@ from evaluation.codecs.report import EQUAL_QUALITY, SETTINGS
 from evaluation.latents import Usage
 from evaluation.record import Evaluation
 from evaluation.tables import Table, counted, joined, number, text
-from experiments.core.finished_runs import FinishedRun
+from experiments.core.folder import FinishedRun
 from experiments.core.run import Run
 from experiments.core.system import Findings, JointFindings
-from experiments.cvae_dcgan import discriminator, faces, files, table_1
+from experiments.cvae_dcgan import discriminator, files, table_1, training
 from experiments.cvae_dcgan.published import EPOCHS
 from serving.codec import quantizer
 from serving.codec.latent_codec import interpolate, most_used, traverse
@@ -49,7 +49,7 @@ def examine(
         extra=run.system.measures(config),
         lpips=_lpips(run, result.values[ours]),
     )
-    found = None if config.face_masks == "none" else faces.find(config, split)
+    found = None if config.face_masks == "none" else training.find_faces(config, split)
     face_masks = {}
     if found:
         face_masks["face_masks"] = {

@@ -13,11 +13,11 @@ from data_pipeline.decoded import DecodedSplit
 from evaluation.metrics.vif import MINIMUM_SIZE, vif
 from evaluation.record import Evaluation
 from experiments.core.data import RunData
-from experiments.core.reconstruction import ReconstructionSystem
 from experiments.core.run import Run
 from experiments.core.system import Findings
+from experiments.core.tasks import ReconstructionSystem
 from experiments.cvae_dcgan import config as table
-from experiments.cvae_dcgan import faces, published, report, training
+from experiments.cvae_dcgan import published, report, training
 from experiments.cvae_dcgan.config import Config
 from serving.codec import quantizer
 from serving.export import latents
@@ -52,12 +52,12 @@ class CVAEDCGAN(ReconstructionSystem):
         task = super().training_task(config, split)
         if not config.mask_loss:
             return task
-        return pipeline.with_faces(task, faces.find(config, split).masks)
+        return pipeline.with_faces(task, training.find_faces(config, split).masks)
 
     def check_evaluation(self, config: Config, data: RunData) -> None:
         """Raises what keeps faces from being found in the test images, if asked for."""
         if config.face_masks != "none":
-            faces.build_finder(config, data.test)
+            training.build_face_finder(config, data.test)
 
     def measures(self, config: Config) -> dict[str, Callable]:
         """Visual information fidelity, of images that are large enough for it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from data_pipeline import pipeline
 from data_pipeline.decoded import DecodedSplit
 from experiments.core.data import RunData
-from experiments.core.inpainting import InpaintingSystem
+from experiments.core.tasks import InpaintingSystem
 from experiments.multiscale_context_encoder import config as table
 from experiments.multiscale_context_encoder import published, training
 from experiments.multiscale_context_encoder.config import Config

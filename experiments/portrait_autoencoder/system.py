@@ -11,9 +11,9 @@ import tensorflow as tf
 from data_pipeline import pipeline
 from data_pipeline.decoded import DecodedSplit
 from evaluation.record import Evaluation
-from experiments.core.reconstruction import ReconstructionSystem
 from experiments.core.run import Run
 from experiments.core.system import Findings
+from experiments.core.tasks import ReconstructionSystem
 from experiments.portrait_autoencoder import config as table
 from experiments.portrait_autoencoder import published, report, training
 from experiments.portrait_autoencoder.config import Config

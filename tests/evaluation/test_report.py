@@ -11,7 +11,7 @@ import pytest
 
 from data_pipeline import pixels
 from evaluation import charts, tables
-from evaluation.report import history, pictures, plots, report, write
+from evaluation.report import pictures, plots, report, write
 from evaluation.report.report import Report
 
 L1, PSNR = "hole/l1_percent", "hole/psnr_db"
@@ -469,11 +469,11 @@ class TestTables:
 
 class TestCharts:
     def test_learning_curves_are_the_headline_then_losses_by_network(self, tmp_path):
-        columns = history.read(full_report(tmp_path).history)
+        columns = charts.read_history(full_report(tmp_path).history)
         for name in ("hole/mae", "raw/l1_percent", "hole/lpips"):
             columns[f"val_{name}"] = [0.2, 0.1]
         columns["watched_accuracy"] = [0.5, 1]
-        drawn = history.learning(columns, ["hole/lpips", L1, PSNR])
+        drawn = charts.learning(columns, ["hole/lpips", L1, PSNR])
         assert [[series.label for series in chart.series] for chart in drawn] == [
             ["val_hole/lpips"],
             ["val_hole/l1_percent"],
@@ -490,7 +490,7 @@ class TestCharts:
     def test_losses_of_several_runs_are_summed_or_named(self):
         columns = {"step": [1, 2], "d_real": [0.7, 0.6], "d_fake": [0.1, 0.2]}
         columns |= {"c_fake": [0.5, 0.4], "watched_accuracy": [0.5, 1]}
-        d, c = history.overlaid({"a": columns, "b": columns})
+        d, c = charts.overlaid({"a": columns, "b": columns})
         assert d.slug == "learning-d" and [line.label for line in d.series] == [
             "a",
             "b",
@@ -502,12 +502,12 @@ class TestCharts:
         path = tmp_path / "history.csv"
         path.write_text("epoch,g_l2\n1,0.5\n2,x\n")
         with pytest.raises(ValueError, match=r"history\.csv, line 3: g_l2 is 'x'"):
-            history.read(path)
+            charts.read_history(path)
 
     def overlaid(self, count, length):
         names = [f"{i}" + "n" * length for i in range(count)]
         lines = {name: {"step": [1], "d": [i]} for i, name in enumerate(names)}
-        (chart,) = history.overlaid(lines)
+        (chart,) = charts.overlaid(lines)
         return chart
 
     def test_a_long_legend_leaves_the_lines_their_height(self):
@@ -532,7 +532,7 @@ class TestCharts:
     def test_no_tick_stands_between_two_epochs(self, epochs):
         x = list(range(epochs))
         columns = {"epoch": x, f"val_{L1}": [5 + 1 / (1 + i) for i in x]}
-        (chart,) = history.learning(columns, [L1])
+        (chart,) = charts.learning(columns, [L1])
         ticks = re.findall(r">([\d.]+)</text>", plots.svg(chart).split("epoch")[0])
         assert ticks and not [tick for tick in ticks if "." in tick]
 
