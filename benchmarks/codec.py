@@ -1,14 +1,14 @@
-r"""How fast a codec makes and reads files, beside JPEG, WebP and AVIF.
+r"""How fast a codec compresses and decompresses, beside JPEG, WebP and AVIF.
 
   python -m benchmarks.codec --model=runs/lambda_0.01/export/1 \
       --output=benchmarks/portrait_autoencoder.json
 
 Milliseconds for a drawn face of 192 pixels and for a drawn group of 2000 x 1500, one
-picture at a time, everything loaded before; of ours also what the networks and the
-entropy coder take. Each format has the quality whose file is nearest to ours in bytes.
+picture at a time, everything loaded before; of ours also the parts of the networks and
+the entropy coder. Each format has the quality whose file is nearest to ours in bytes.
 All take turns, so that a busy machine slows them alike; medians. AVIF runs in one
-thread, the networks in all. The memory is what the large picture adds to the most that
-the process had held with the small one.
+thread, the networks in all. The memory is what the large picture adds to the peak of
+the process.
 """
 
 from __future__ import annotations

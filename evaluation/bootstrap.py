@@ -38,7 +38,7 @@ def summarize(
       evaluation: The values.
       keys: Such as "hole/l1_percent"; all by default.
       where: bool [N], the images to use; all by default.
-      confidence: Of the interval.
+      confidence: Of the interval, such as 0.95.
       resamples: Bootstrap draws.
       seed: Of the draws.
 

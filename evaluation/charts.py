@@ -19,7 +19,6 @@ class Dots:
 
     Attributes:
       slug: File name without suffix.
-      title: Of the chart.
       rows: (label, entry with mean, low, high; whether it is ours), top to bottom.
       digits: Decimals of the values.
       alt: Text for screen readers.
@@ -50,10 +49,6 @@ class Curve:
 
     Attributes:
       slug: File name without suffix.
-      title: Of the chart.
-      x_label: With its unit.
-      y_label: With its unit.
-      series: The lines.
       references: {label: y} of horizontal lines, such as ln 2.
       markers: Whether points are marked.
       whole_x: Whether x counts something, such as epochs: ticks are whole numbers.
@@ -193,11 +188,9 @@ def learning(
 ) -> list[Curve]:
     """Charts of the headline's validation metrics, and of the losses of each network.
 
-    Args:
-      history: From `read_history`. Validation columns are named val_region/metric,
-        losses by the prefix of their network and an underscore (g_l2, d_real). Any
-        other column has its own chart, except those of `WATCHED`.
-      headline: Keys of the metrics, such as "hole/l1_percent".
+    Validation columns of `history` are named val_region/metric, losses by the prefix of
+    their network and an underscore (g_l2, d_real). Any other column has its own chart,
+    except those of `WATCHED`. `headline` holds keys such as "hole/l1_percent".
     """
     x_name = next((name for name in ("epoch", "step") if name in history), None)
     if x_name is None:
@@ -229,10 +222,10 @@ def overlaid(
     histories: Mapping[str, Mapping[str, Sequence[float]]],
     headline: Sequence[str] = (),
 ) -> list[Curve]:
-    """Charts of several runs, one for each metric and loss.
+    """Charts of several runs, {run: columns}, one for each metric and loss.
 
     The terms of the generator's loss are summed, and those of the discriminator's;
-    other losses have a chart each. `histories` is {run: columns}.
+    other losses have a chart each.
     """
     names = list(dict.fromkeys(name for h in histories.values() for name in h))
     charts: dict[str, tuple[str, str, list[str]]] = {}  # slug -> title, y, columns

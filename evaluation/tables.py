@@ -26,8 +26,6 @@ class Table:
     """A table of a report.
 
     Attributes:
-      caption: Its title.
-      columns: Titles of the columns.
       rows: Cells: text, numbers, None.
       note: Shown below the table.
       kinds: For each row `OURS`, "published", "baseline" or ""; may be empty.

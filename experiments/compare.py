@@ -3,8 +3,7 @@ r"""One report of several runs of a paper: numbers, curves and the same faces.
   python -m experiments.compare --paper=pyramid_cgan \
       --runs=runs/a,runs/b,runs/c,runs/d --output=runs/ablation
 
-The runs must have been evaluated on the same images and holes, which their fingerprint
-says.
+The runs must have been evaluated on the same images and holes (their fingerprint).
 """
 
 from __future__ import annotations

@@ -227,11 +227,7 @@ def _read_record(path: pathlib.Path) -> dict[str, Any]:
 
 
 def test_split(runs: Sequence[CodecRun]) -> DecodedSplit:
-    """The test images of the runs.
-
-    Raises:
-      ValueError: If they are not the same for all runs.
-    """
+    """The test images of the runs; a ValueError if they are not the same for all."""
     first, splits = runs[0], {}
     for run in runs:
         options = _data_options(run.config)

@@ -97,10 +97,8 @@ def gather(
 ) -> dict:
     """The results of several runs, as results/<paper>.json has them.
 
-    Args:
-      system: The paper's.
-      folders: Run folders; runs on the same images make a set.
-      pictures: Folder that charts of several runs are drawn into.
+    Runs on the same images make a set. Charts of several runs are drawn into
+    `pictures`.
 
     Raises:
       FileNotFoundError: If a run has not been evaluated.
@@ -149,11 +147,7 @@ def _compared(
 
 
 def coded(folder: pathlib.Path) -> dict:
-    """Reads the output of experiments.rate_distortion.
-
-    Raises:
-      FileNotFoundError: If it has measured nothing there.
-    """
+    """Reads what experiments.rate_distortion wrote, or raises a FileNotFoundError."""
     path = folder / "rate_distortion.json"
     if not path.exists():
         raise FileNotFoundError(
@@ -168,9 +162,7 @@ def documents(
 ) -> dict[pathlib.Path, str]:
     """Documents generated from results/*.json: path -> text.
 
-    Args:
-      root: Of the repository.
-      changed: {paper: results} that are not written yet.
+    `root` is the repository, `changed` {paper: results} that are not written yet.
     """
     readme = root / "README.md"
     text, written = readme.read_text(), {}

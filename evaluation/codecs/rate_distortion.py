@@ -31,11 +31,8 @@ class RateCurve:
     """Rates, above 0, and qualities of a codec's settings, given in any order.
 
     Of two settings of equal quality the one with the lower rate counts. A setting that
-    another one beats in both rate and quality stays on the curve.
-
-    Attributes:
-      rates: float64, in the order of `qualities`.
-      qualities: float64, increasing.
+    another one beats in both rate and quality stays on the curve. `qualities` are
+    float64 and increasing, `rates` in the same order.
     """
 
     def __init__(self, rates, qualities):
@@ -229,12 +226,9 @@ class Comparison:
 def compare(
     ours: Mapping[str, measure.Codec], images: np.ndarray, names: Sequence[str]
 ) -> Comparison:
-    """Measures our codec and every image format on the same images.
+    """Measures our codec, {setting: codec}, and every image format on the same images.
 
-    Args:
-      ours: {setting: codec}.
-      images: uint8 [N, S, S, 3].
-      names: Of the N images.
+    `images` are uint8 [N, S, S, 3].
     """
     codecs = {OURS: ours, **image_formats.sweep()}
     evaluation = measure.evaluate_codecs(

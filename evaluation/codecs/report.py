@@ -54,16 +54,9 @@ def make_report(
     environment: Mapping,
     departures: Sequence[str],
 ) -> Report:
-    """The report: ours in the main table, the formats in those below.
+    """The report: ours, {setting: codec}, in the main table, formats in those below.
 
-    Args:
-      found: Of the test images.
-      codecs: Ours, {setting: codec}.
-      split: The test images.
-      title: See `Report`, as the others.
-      citation: Of the paper.
-      environment: What measured.
-      departures: From the paper.
+    For the options see `Report`.
     """
     data, labels = split.source.info.title, found.by_rate(OURS)
     setting, pictures = typical_images(found, codecs, image_formats.available(), split)
@@ -275,10 +268,9 @@ def typical_images(
     formats: Mapping[str, ImageFormat],
     split: DecodedSplit,
 ) -> tuple[str, dict[str, list[dict]]]:
-    """Typical images by our codec, and by each format in about as many bytes.
+    """The setting of ours that is shown, and pictures as a report takes them.
 
-    Returns:
-      The setting of ours that is shown, and pictures as a report takes them.
+    Typical images by our codec, and by each format in about as many bytes.
     """
     setting = low_rate_setting(found)
     rows = []

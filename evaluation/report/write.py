@@ -27,11 +27,7 @@ TEMPLATES = pathlib.Path(__file__).parent / "templates"
 
 
 def write_report(folder: str | os.PathLike, report: Report) -> pathlib.Path:
-    """Writes a report into a folder; each file appears whole or not at all.
-
-    Returns:
-      The path of report.html.
-    """
+    """Writes a report, each file whole or not at all; returns report.html."""
     folder = pathlib.Path(folder)
     if isinstance(report.history, Mapping):
         columns = {
@@ -65,8 +61,8 @@ def write_report(folder: str | os.PathLike, report: Report) -> pathlib.Path:
 def strict(value):
     """Converts any content of a report to strict JSON.
 
-    NaN and infinity become null, floats keep six significant digits, NumPy's types
-    and paths become plain ones.
+    NaN and infinity become null, floats keep six significant digits, NumPy's types and
+    paths become plain ones.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = dataclasses.asdict(value)

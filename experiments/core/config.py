@@ -1,8 +1,4 @@
-"""The tables of hyper-parameters that all papers share.
-
-  @dataclasses.dataclass(frozen=True)
-  class Config(InpaintingConfig):
-      image_size: int = hp(128, "Side of the image, pixels.", published="128")
+"""The hyper-parameters that all papers share.
 
 A frozen dataclass is a table of hyper-parameters, and each field is an absl flag. A
 preset is a dict of fields that differ from the defaults; a flag given on the command
@@ -27,7 +23,7 @@ MASK_KINDS = ", ".join(masks.KINDS)
 
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
-    """The flags that mean the same for everything that is trained."""
+    """The flags of everything that is trained."""
 
     dataset: str = hp("faces", f"One of {', '.join(sources.DATASETS)}.")
     data_dir: str = hp(

@@ -19,7 +19,7 @@ from experiments.core.command_line import fields_that
 def shareable(config_class: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """Values of a configuration without where their maker keeps files.
 
-    Fields that are paths go; of those that are a path or a word the last part stays.
+    Fields that are paths go; of a path or a word the last part stays.
     """
     paths = fields_that(config_class, path=True)
     last_part = fields_that(config_class, path_or_word=True)
@@ -71,10 +71,7 @@ def environment() -> dict[str, Any]:
 def write_benchmark(results: Mapping, load: float, output: str) -> None:
     """Prints a benchmark's numbers with the machine they were measured on.
 
-    Args:
-      results: The numbers.
-      load: The load average before it began.
-      output: A JSON file to write; empty only prints.
+    `load` is the load average before it began; `output` a JSON file to write, or empty.
     """
     measured_on = {
         "load_average_before": round(load, 2),

@@ -28,12 +28,9 @@ _PICKED = 4  # faces of each kind in the report
 
 
 def evaluate(run: Run) -> pathlib.Path:
-    """Measures the network beside the baselines and writes the report.
+    """Measures the network beside the baselines; returns the path of report.html.
 
     The report of other images or holes is kept; see `folder.set_aside`.
-
-    Returns:
-      The path of report.html.
     """
     system, config, label, split = run.system, run.config, run.label, run.data.test
     _ = run.record  # a run of other flags is refused before anything is measured

@@ -24,10 +24,7 @@ from serving.export import saved_model
 
 
 class RunFolder:
-    """Paths of a run, and its config.json.
-
-    Args:
-      path: The run folder; made if it is not there.
+    """Paths of a run, and its config.json. The folder is made if it is not there.
 
     Raises:
       ValueError: If there is a file at the path.
@@ -60,11 +57,7 @@ class RunFolder:
 
     @contextlib.contextmanager
     def training(self) -> Iterator[None]:
-        """Keeps other processes from training in the folder meanwhile.
-
-        Raises:
-          ValueError: If another does.
-        """
+        """Keeps other processes from training here; a ValueError if one does."""
         with contextlib.ExitStack() as held:
             try:
                 held.enter_context(file_lock.held(self.path / ".training"))
@@ -78,7 +71,7 @@ class RunFolder:
     def record(self, paper: str, preset: str, config: RunConfig) -> dict[str, Any]:
         """Writes config.json, unless the folder holds a run of another configuration.
 
-        What was only measured with does not replace there what was trained with.
+        Flags that only measure do not replace there those it was trained with.
 
         Returns:
           Paper, preset, config as given, and the environment it was first trained in.
@@ -166,14 +159,10 @@ FINGERPRINT = "fingerprint of the test set"  # in a report's environment
 
 
 def set_aside(report_folder: pathlib.Path, fingerprint: str) -> None:
-    """Renames a report whose evaluation set is another one, and says so.
+    """Renames a report of another evaluation set than this fingerprint's, and says so.
 
-    It is called after its holes and its set. Evaluating the same set again replaces
-    the report, also one that was set aside before.
-
-    Args:
-      report_folder: Of the report that is to be written.
-      fingerprint: Of the set that it is about.
+    The new name is that of its holes and its set. Evaluating the same set again
+    replaces the report, also one that was set aside before.
     """
     results = report_folder / "results.json"
     if not results.exists():
@@ -194,7 +183,7 @@ def set_aside(report_folder: pathlib.Path, fingerprint: str) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class FinishedRun:
-    """A run and what its evaluation has left.
+    """A run that has been evaluated.
 
     Attributes:
       folder: Of the run.
@@ -224,12 +213,7 @@ class FinishedRun:
     def described(
         self, config_class: type, *, without: Collection[str] = ()
     ) -> dict[str, Any]:
-        """The run as results/<paper>.json has it.
-
-        Args:
-          config_class: The paper's.
-          without: Keys of tables that stand elsewhere.
-        """
+        """The run as results/<paper>.json has it, without the tables of some keys."""
         return {
             "label": self.label,
             "subtitle": self.report["subtitle"],
@@ -246,11 +230,7 @@ class FinishedRun:
 
 
 def read_finished(folders: Sequence[pathlib.Path]) -> list[FinishedRun]:
-    """Reads the reports of runs.
-
-    Raises:
-      FileNotFoundError: If a run has not been evaluated.
-    """
+    """Reads the reports of runs; a FileNotFoundError if one has not been evaluated."""
     runs = []
     for path in folders:
         values, results = path / "report/evaluation.npz", path / "report/results.json"

@@ -185,9 +185,7 @@ BENCHMARKS = pathlib.Path(__file__).parents[2] / "benchmarks"
 def cost_table(system: System, runs: Sequence[Mapping]) -> Table:
     """One row a run, with its speed where benchmarks/<paper>.json has it.
 
-    Args:
-      system: The paper's.
-      runs: As results/<paper>.json has them.
+    `runs` are as results/<paper>.json has them.
     """
     speed = _read(BENCHMARKS / f"{system.name}.json")
     columns = ["", "Parameters", "10⁹ multiply-adds"]
@@ -239,11 +237,7 @@ _SHOWN = 128  # pixels
 
 
 def draw_faces(folder: pathlib.Path, target: pathlib.Path) -> None:
-    """Writes one picture of a run's median restorations, a face a row.
-
-    Raises:
-      FileNotFoundError: If the run has no report.
-    """
+    """Writes a picture of a run's median restorations, a face a row."""
     results = folder / "report" / "results.json"
     if not results.exists():
         raise FileNotFoundError(
@@ -278,7 +272,7 @@ def draw_curves(
     """Writes each chart as <folder>/<prefix>_<slug>.png.
 
     Returns:
-      Of each chart {"file": its name, "alt", "note"}, to show it with.
+      Of each chart {"file": its name, "alt", "note"}.
     """
     drawn = []
     for curve in curves:

@@ -1,4 +1,4 @@
-"""One run: what is made of its flags, each thing once."""
+"""A run: its flags, folder, data, networks and metrics, each made once."""
 
 from __future__ import annotations
 
@@ -19,14 +19,8 @@ from training import strategy
 class Run:
     """A run, handed from training to evaluation to export.
 
-    Args:
-      system: The paper's `experiments.core.system.System`.
-      config: Its flags.
-      preset: The preset they began with.
-
-    Attributes:
-      folder: Where everything is written.
-      data: Images, decoded when they are first asked for.
+    `system` is the paper's `experiments.core.system.System`, `preset` the one that its
+    flags began with. `data` is decoded when it is first asked for.
     """
 
     def __init__(self, system: Any, config: SystemConfig, preset: str):

@@ -39,7 +39,7 @@ class EpochTable:
     """A published table of a metric by epoch.
 
     Attributes:
-      key: What it measures, such as "raw/lpips".
+      key: The metric, such as "raw/lpips".
       scale: Published value / ours.
       label: Of the scaled metric.
       published: Epoch -> value.
@@ -55,16 +55,16 @@ class EpochTable:
 
 @dataclasses.dataclass(frozen=True)
 class Findings:
-    """Measurements of one run besides the metrics of every task.
+    """Measurements of one run besides the metrics of every task, for its report.
 
     Attributes:
       values: {restorer: {"region/metric": float64 [N]}}, on each test image; of those
         that were evaluated, or of others.
-      tables: For the report.
-      curves: For the report.
+      tables: As those of `Report`.
+      curves: As those of `Report`.
       statements: Sentences for its top.
       pictures: More sections of pictures, as `pictures.gather` returns them.
-      data: For the report, to be read by its keys; see `Report`.
+      data: As that of `Report`.
     """
 
     values: Mapping[str, Mapping[str, np.ndarray]] = dataclasses.field(
@@ -87,7 +87,7 @@ class JointFindings:
         again.
       claims: The paper's, of more than metrics, as `evaluation.claims` has them.
       curves: Charts of all runs.
-      folded: Rows of metrics that the main table has not; they stand below it, closed.
+      folded: Rows of metrics that are folded away, below the main table.
       note: A sentence below the main table.
     """
 
@@ -103,7 +103,7 @@ class System(abc.ABC):
     """A published system; a subclass sets the attributes and overrides methods.
 
     Attributes:
-      name: Of the paper; module, results and card are called so.
+      name: Of the paper, its module, results and card.
       title: Of the report.
       citation: Of the paper.
       config_class: Its table of hyper-parameters.
@@ -112,12 +112,12 @@ class System(abc.ABC):
         best checkpoint is the one with the lowest value of the first.
       tabled: Metrics that tables of several runs have besides the headline.
       metrics: Columns of the report's main tables.
-      region: Which of `evaluation.metrics.measure.REGIONS` attribute classifiers and
+      region: The `evaluation.metrics.measure.REGIONS` that attribute classifiers and
         face embeddings look at.
       pictures_note: Shown above the report's pictures.
       published_tables: To read beside ours.
       departures: Sentences: where this differs from the paper, and why.
-      restores: What checkpoints call the network that is measured and exported.
+      restores: The checkpoints' name of the network that is measured and exported.
     """
 
     name: str
@@ -180,10 +180,8 @@ class System(abc.ABC):
     ) -> list[np.ndarray]:
         """The weights that a network begins with, made of those that --initial names.
 
-        Args:
-          config: Of the network.
-          other: Of the one that is named.
-          weights: Its arrays; returned as they are by default.
+        `other` is the configuration of the named one, `weights` its arrays, which are
+        returned as they are by default.
         """
         return weights
 
@@ -204,13 +202,13 @@ class System(abc.ABC):
     def compares_with_baselines(self, config: Any) -> bool:
         """Whether the report says if the network beats the baselines.
 
-        They must have no less to go by than the network.
+        They must know no less of the image than the network.
         """
         return True
 
     @abc.abstractmethod
     def lost(self, config: Any) -> str:
-        """A sentence about what the network is not given."""
+        """A sentence about what is taken from the image."""
 
     @abc.abstractmethod
     def drawn(self, restore: Callable, inputs: dict, target: tf.Tensor) -> list:
@@ -221,10 +219,7 @@ class System(abc.ABC):
         return {}
 
     def check_evaluation(self, config: Any, data: RunData) -> None:
-        """Raises what `examine` would raise of these flags and images.
-
-        Asked before training, so that hours of it are not lost; nothing by default.
-        """
+        """Raises, before training, what `examine` would raise; nothing by default."""
         return
 
     def examine(
@@ -232,10 +227,7 @@ class System(abc.ABC):
     ) -> Findings:
         """Measures what only this system has; nothing by default.
 
-        Args:
-          run: Trained.
-          restorers: The network as `restorer` has it, and the baselines.
-          result: The metrics of the restorers.
+        `restorers` are the network, as `restorer` has it, and the baselines.
         """
         return Findings()
 
@@ -246,10 +238,7 @@ class System(abc.ABC):
         """The network's name in tables."""
 
     def published_length(self, config: Any) -> int | None:
-        """How long the paper trains such a network; None where it has none such.
-
-        In epochs, or in steps where the configuration counts these.
-        """
+        """Epochs, or steps, for which the paper trains such a network; None if not."""
         return None
 
     def published_epochs(self, config: Any) -> EpochTable | None:
@@ -283,13 +272,13 @@ class System(abc.ABC):
           card: The model card.
 
         Returns:
-          `<run>/export/1`. What else is written lies beside `export`.
+          `<run>/export/1`. Other exports lie beside `export`.
         """
 
     # Configurations.
 
     def configuration(self, values: Mapping[str, Any]) -> Any:
-        """The configuration of a run, from its JSON; what it lacks is as by default."""
+        """The configuration of a run's JSON; fields that it lacks have defaults."""
         names = {field.name for field in dataclasses.fields(self.config_class)}
         return self.config_class(
             **{
@@ -300,7 +289,7 @@ class System(abc.ABC):
         )
 
     def typed(self, run: Mapping) -> str:
-        """The flags of a run that its preset does not have, as they would be typed."""
+        """The flags in which a run differs from its preset, as one would type them."""
         preset = run["environment"]["preset"]
         published = dataclasses.asdict(self.config_class(**self.presets[preset]))
         published = json.loads(json.dumps(shareable(self.config_class, published)))

@@ -42,11 +42,7 @@ class InpaintingSystem(System):
     ) -> pipeline.TaskFn:
         """The task of filling holes of a kind in the named images.
 
-        Args:
-          config: Says how large holes are and what stands in them.
-          kind: See `masks.build`.
-          names: Of the images.
-          shift: See `pipeline.inpainting`.
+        For the kind see `masks.build`, for the shift `pipeline.inpainting`.
         """
         mask_fn = self.mask_fn(config, kind, names)
         return pipeline.inpainting(mask_fn, fill=config.hole_fill, shift=shift)

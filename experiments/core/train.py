@@ -56,9 +56,7 @@ def _build(run: Run) -> tuple[tf.keras.Model, Callable[[], tf.keras.Model]]:
 class Watch:
     """Measures and draws a network on validation images while it learns.
 
-    Args:
-      run: Whose validation images are restored.
-      network: Returns the network as it is now, averaged if the run averages.
+    `network` returns the network as it is now, averaged if the run averages.
     """
 
     def __init__(self, run: Run, network: Callable[[], tf.keras.Model]):

@@ -1,8 +1,8 @@
 """The discriminator in training: charts, a table, and whether its loss is flat.
 
-A discriminator that guesses gives every image a probability of one half: it is right
-half of the time, the logarithm of what it gives to the truth is -ln 2, each of its
-cross-entropies is ln 2 and their sum 2 ln 2.
+A discriminator that guesses gives every image a probability of one half: its accuracy
+is one half, its log-probabilities are -ln 2, each cross-entropy is ln 2 and their sum
+2 ln 2.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class Watched:
     Attributes:
       epochs: Their numbers.
       d_real: Cross-entropy on originals, nats.
-      d_fake: On what the decoder makes of them, nats.
+      d_fake: On restored images, nats.
       log_real: log D(original), nats.
       log_fake: log D(restored), nats; near 0 where it is deceived.
       log_not_fake: log(1 - D(restored)), nats; near 0 where it is right.
-      accuracy: How often it is right, in 0..1.
+      accuracy: Its accuracy, in 0..1.
       gradient_norm: Of its loss.
     """
 
@@ -79,11 +79,7 @@ class Watched:
 
 
 def read(history: Sequence[Mapping[str, float]]) -> Watched | None:
-    """Reads a discriminator's history; None where there was none.
-
-    Args:
-      history: Rows of history.csv; the first has no losses.
-    """
+    """Reads a discriminator's rows of history.csv; None where there was none."""
     columns = ("epoch", *_LOSSES, _LOG_REAL, _LOG_D_FAKE, _LOG_FAKE, _ACCURACY, _NORM)
     rows = [row for row in history if set(columns) <= row.keys()]
     if not rows:
@@ -92,11 +88,7 @@ def read(history: Sequence[Mapping[str, float]]) -> Watched | None:
 
 
 def curves(history: Sequence[Mapping[str, float]]) -> list[Curve]:
-    """Four charts by epoch; none of a run without a discriminator.
-
-    Args:
-      history: Rows of history.csv.
-    """
+    """Four charts by epoch, of rows of history.csv; none without a discriminator."""
     found = read(history)
     if found is None:
         return []
@@ -127,11 +119,7 @@ def curves(history: Sequence[Mapping[str, float]]) -> list[Curve]:
 
 
 def statements(history: Sequence[Mapping[str, float]]) -> list[str]:
-    """Whether its loss is flat, as a sentence; none without a discriminator.
-
-    Args:
-      history: Rows of history.csv.
-    """
+    """Whether its loss is flat, as a sentence; none without a discriminator."""
     found = read(history)
     if found is None:
         return []
@@ -170,13 +158,9 @@ def chart(
     *,
     first_leads: bool = True,
 ) -> Curve:
-    """Lines by epoch.
+    """Lines by epoch, {label: (epochs, values)}, and horizontal ones, {label: y}.
 
-    Args:
-      axes: Slug, title and y axis.
-      lines: {label: (epochs, values)}.
-      references: {label: y} of horizontal lines.
-      first_leads: Whether the first line stands out from the others.
+    `axes` are slug, title and y axis; the first line stands out if `first_leads`.
     """
     slug, title, y_label = axes
     last = ", ".join(f"{name} {y[-1]:.4g}" for name, (_, y) in lines.items())
@@ -221,11 +205,7 @@ _KINDS = {
 def read_runs(
     histories: Mapping[str, Sequence[Mapping[str, float]]],
 ) -> dict[str, Watched]:
-    """The runs that had a discriminator.
-
-    Args:
-      histories: {label: rows of history.csv}.
-    """
+    """The runs that had a discriminator, of {label: rows of history.csv}."""
     found = {label: read(rows) for label, rows in histories.items()}
     return {label: run for label, run in found.items() if run is not None}
 

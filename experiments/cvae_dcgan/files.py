@@ -54,11 +54,9 @@ def qualities(size: int) -> tuple[str, str]:
 
 
 def codecs(network: tf.keras.Model, train: DecodedSplit) -> dict[int, LatentCodec]:
-    """The codecs of a trained network: {bits a latent: codec}.
+    """The codecs of a trained network with the layers "encoder" and "decoder".
 
-    Args:
-      network: With the layers "encoder" and "decoder".
-      train: The training images.
+    Returns {bits a latent: codec}, their quantizers fitted to the training images.
     """
     encoder, decoder = (network.get_layer(name) for name in ("encoder", "decoder"))
 
@@ -97,11 +95,7 @@ def measure(
 ) -> dict[str, dict[str, np.ndarray]]:
     """Makes a file of every image by every codec, and reads it.
 
-    Args:
-      label: What tables call the network.
-      made: From `codecs`.
-      split: The images.
-      measures: See `evaluation.codecs.measure`.
+    `made` are from `codecs`; for the measures see `evaluation.codecs.measure`.
 
     Returns:
       {"<label>, 6 bits": values}, and so on, from many bits to few.
@@ -220,10 +214,7 @@ Charts = Mapping[str, Mapping[str, Curve]]
 def read_reports(
     reports: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, dict[str, Curve]]:
-    """The charts of quality over bytes.
-
-    Args:
-      reports: {label of a run: results.json of its report}.
+    """The charts of quality over bytes, of {label of a run: its results.json}.
 
     Returns:
       {label: {slug: chart}}, as `curves` has made them.
@@ -243,9 +234,7 @@ def read_reports(
 def joint_curves(charts: Charts, drawn: Collection[str]) -> list[Curve]:
     """A chart a quality: a line a network, over all its bits a latent, and the formats.
 
-    Args:
-      charts: From `read`.
-      drawn: Labels of the runs that have a line.
+    `drawn` are the labels of the runs that have a line.
     """
     made = []
     for found in _by_quality(charts).values():

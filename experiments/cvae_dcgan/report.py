@@ -134,7 +134,7 @@ def _lpips(run: Run, values: Mapping[str, np.ndarray]) -> Callable | None:
 
 
 def _bytes(values: Mapping[str, Mapping[str, np.ndarray]], ours: str, size: int) -> str:
-    """How large a face is before and after; the network's numbers are no file yet."""
+    """Bytes of a face as JPEG, and of its latents as floats."""
     length = {
         name: f"{round(np.mean(columns[BITS]) * size**2 / 8):,}"
         for name, columns in values.items()
@@ -243,7 +243,7 @@ def _named_by_run(runs: Sequence[FinishedRun]) -> Iterator[Mapping[str, Any]]:
 
 
 def _drawn(runs: Sequence[FinishedRun]) -> list[str]:
-    """Labels of runs of which each is another codec, the first of those that are not.
+    """Labels of the runs that have a line: the first of those with the same codec.
 
     Lines of all runs of a sweep would hide each other.
     """
@@ -265,10 +265,7 @@ def sections(
 ) -> dict[str, list[dict]]:
     """Walks between the first faces of a split, and along the most used latents.
 
-    Args:
-      network: With the layers "encoder" and "decoder"; see `models.cvae_dcgan`.
-      split: The test images; of one image there is nothing between.
-      usage: Of the latents; those of the largest KL divergence are taken.
+    `network` has the layers "encoder" and "decoder". Of one image there is no walk.
 
     Returns:
       {title: [{"name", "note", "images": walk}]}, as reports take them.

@@ -38,8 +38,7 @@ def build_trainer(
 ) -> Trainer:
     """The compiled trainer, in the current strategy and precision policy.
 
-    The learning rate does not change, so the epoch's length does not matter, and the
-    paper knows no attributes.
+    The learning rate does not change, so the epoch's length does not matter.
     """
     network = build_network(config)
     average = average_of(network, config.ema_decay)

@@ -1,4 +1,4 @@
-"""Do et al.'s system: a context encoder that sees the face at three sizes."""
+"""Do et al.'s system: a context encoder of a face at three sizes."""
 
 from __future__ import annotations
 

@@ -33,10 +33,7 @@ def build_network(config: Config) -> tf.keras.Model:
 def build_trainer(
     config: Config, steps_per_epoch: int = 1, attribute_names: Sequence[str] = ()
 ) -> AdversarialTrainer:
-    """The compiled trainer, in the current strategy and precision policy.
-
-    The paper knows no attributes.
-    """
+    """The compiled trainer, in the current strategy and precision policy."""
     side = config.hole_size
     start = (config.image_size - side) // 2
     reconstruction = RECONSTRUCTIONS[config.reconstruction]

@@ -74,14 +74,8 @@ def mse_uint8_wrap(target, restored) -> np.ndarray:
     """The mean of ((x - y)² modulo 256) / 255² over 8-bit values.
 
     It equals the mean squared error as long as no value differs by 16 levels or more;
-    beyond, it says nothing: a difference of 16 counts as none.
-
-    Args:
-      target: [B, H, W, 3] in [0, 1], rounded to 8 bits here.
-      restored: The same.
-
-    Returns:
-      float32 [B].
+    beyond, it says nothing: a difference of 16 counts as none. Both images are
+    [B, H, W, 3] in [0, 1], rounded to 8 bits here. Returns float32 [B].
     """
     images = ssim.as_images("mse_uint8_wrap", target, restored)
     target, restored = (pixels.unit_to_bytes(image).numpy() for image in images)
@@ -126,7 +120,7 @@ def measure_other_images(
     Raises:
       FileNotFoundError: If the folder holds no images.
       ValueError: If none of them can be read, if there are no test images, or if a
-        restorer breaks its promise.
+        restorer returns anything but images in [0, 1].
     """
     # First what may be wrong with a flag.
     others = _without_faces(folder, size=size, seed=seed, count=count)
@@ -275,14 +269,10 @@ class Measured:
 def error_table(
     sets: Sequence[Measured], key: str, label: str, scale: float, about: str
 ) -> Table:
-    """One metric of every restorer on each set, with intervals.
+    """One metric, such as "raw/mse", of every restorer on each set, with intervals.
 
-    Args:
-      sets: What was measured.
-      key: Such as "raw/mse".
-      label: What the table calls it.
-      scale: Factor of the values shown.
-      about: What the sets are, as a sentence.
+    The table calls it `label` and multiplies it by `scale`; `about` is a sentence on
+    the sets.
     """
     summaries = [summarize(part.evaluation, keys=[key]) for part in sets]
     rows = []
@@ -304,10 +294,9 @@ def error_table(
 
 
 def spread(evaluation: Evaluation) -> Table:
-    """How the errors of single images spread, since published ones are of single ones.
+    """The spread of single images' errors, "raw/mse", ours first.
 
-    Args:
-      evaluation: Of the test images, ours first; with "raw/mse".
+    Published errors are of single images.
     """
     key, label, scale = MSE
     rows = [
@@ -396,20 +385,14 @@ _CHUNK = 16  # images transformed at once, a bound on memory
 
 
 def bands(size: int) -> np.ndarray:
-    """The edges of the bands of an image, in cycles per pixel.
+    """The edges of an image's bands in cycles per pixel; its side is 8 pixels at least.
 
     The first band is the mean color alone. Octaves follow; the coarsest takes
     everything below it too, and the finest the corners beyond 1/2.
 
-    Args:
-      size: Side of the image, pixels; 8 at least.
-
     Returns:
       float64 [K + 1], ascending from 0 to `HIGHEST`. For 192: 0, 1/384, 1/64, 1/32,
       1/16, 1/8, 1/4, 0.71. Band k goes from edge k up to, without, edge k + 1.
-
-    Raises:
-      ValueError: If the image is too small for two octaves.
     """
     if size < 8:
         raise ValueError(
@@ -424,9 +407,7 @@ def bands(size: int) -> np.ndarray:
 def by_band(target: np.ndarray, restored: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The power of images and of their errors in each band of `bands`.
 
-    Args:
-      target: [B, S, S, C], the true images.
-      restored: The same of the restored ones; nothing is clipped.
+    Both images are [B, S, S, C]; nothing is clipped.
 
     Returns:
       (signal, error), each float64 [B, K]: the mean over pixels and channels of the

@@ -75,12 +75,7 @@ def build_trainer(
 
 
 def statements(config: Config, split: DecodedSplit) -> list[str]:
-    """Sentences on the phases and the classifier.
-
-    Args:
-      config: Of the run.
-      split: Of any of its images.
-    """
+    """Sentences on the phases and the classifier."""
     alone, judges = config.generator_steps, config.discriminator_steps
     begin = f"The generator learns alone for {alone:,} steps"
     if not config.reconstruction_weight:

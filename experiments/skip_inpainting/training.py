@@ -36,8 +36,6 @@ def build_trainer(
 ) -> AdversarialTrainer:
     """The compiled trainer, in the current strategy and precision policy.
 
-    The paper knows no attributes.
-
     Raises:
       FileNotFoundError: If the loss needs LPIPS and there are no weights.
     """
@@ -142,12 +140,9 @@ def _perceptual(config: Config) -> dict[str, Callable]:
 
 
 class LinearDecay(tf.keras.optimizers.schedules.LearningRateSchedule):
-    """A learning rate that stays, and in the last steps falls to 0 in a line.
+    """A constant learning rate that falls linearly to 0 in the last steps.
 
-    Args:
-      learning_rate: Which stays.
-      steps: Of the whole training.
-      share: Part of them in which it falls, in (0, 1].
+    `share` is the part of the steps in which it falls, in (0, 1].
     """
 
     def __init__(self, learning_rate: float, steps: int, share: float):
