@@ -27,22 +27,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import tensorflow as tf
 from absl import app, flags
 
-import experiments.multiscale_context_encoder.system
-import experiments.pyramid_cgan.system
-import experiments.skip_inpainting.system
 from data_pipeline import decoded, masks, pipeline, sources
 from experiments.core import environment, networks
+from experiments.core.system import load
 from models import cost, pyramid_cgan
 from training.pyramid_cgan import Phase
 
-SYSTEMS = {
-    system.name: system
-    for system in (
-        experiments.skip_inpainting.system.SYSTEM,
-        experiments.multiscale_context_encoder.system.SYSTEM,
-        experiments.pyramid_cgan.system.SYSTEM,
-    )
-}
 PRESETS = {
     "skip_inpainting": ("model0", "model1", "model2", "model3"),
     "multiscale_context_encoder": ("lfw_context_encoder", "lfw_add", "lfw_concat"),
@@ -50,7 +40,7 @@ PRESETS = {
 }
 CLASSES = [f"attribute {i}" for i in range(40)]  # as many as CelebA has
 
-_SYSTEMS = flags.DEFINE_list("systems", list(SYSTEMS), "Papers whose networks run.")
+_SYSTEMS = flags.DEFINE_list("systems", list(PRESETS), "Papers whose networks run.")
 _PRECISIONS = flags.DEFINE_list("precisions", ["float32"], "And mixed_bfloat16.")
 _INPUT = flags.DEFINE_bool("input", False, "Also measures the input pipeline.")
 _OUTPUT = flags.DEFINE_string(
@@ -131,7 +121,7 @@ def dilated_stack(network: tf.keras.Model) -> Callable[[], object]:
 
 def add_networks(name: str, precision: str, calls: Calls) -> list[dict]:
     """Adds the calls of a system's networks; returns a row for each."""
-    system, rows = SYSTEMS[name], []
+    system, rows = load(name), []
     for preset in PRESETS[name]:
         options = {**system.presets[preset], "precision": precision}
         if name == "pyramid_cgan":

@@ -75,7 +75,7 @@ def make_report(
             *statements(found),
         ],
         tables=all_tables(found),
-        curves=[chart(found, key) for key in found.keys],
+        curves=[rate_distortion_chart(found, key) for key in found.keys],
         pictures=pictures,
         pictures_note=f"Ours is {setting}. Each format is shown at the quality whose "
         "file is nearest in bytes; its smallest file may be larger.",
@@ -228,7 +228,7 @@ def points_table(found: Comparison) -> Table:
     )
 
 
-def chart(found: Comparison, key: str) -> Curve:
+def rate_distortion_chart(found: Comparison, key: str) -> Curve:
     """A quality over bits per pixel, a line for each codec."""
     series = []
     for codec in found.settings:

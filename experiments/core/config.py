@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 from data_pipeline import masks, sources
 from data_pipeline.choices import check_choice
@@ -149,6 +151,24 @@ class SystemConfig(RunConfig):
     def __post_init__(self):
         super().__post_init__()
         check_choice("embedding_range", self.embedding_range, identity.INPUT_RANGES)
+
+
+def check_shift(config: Any) -> None:
+    """Raises a ValueError unless --shift leaves a part of the image."""
+    if not 0 <= config.shift < config.image_size:
+        raise ValueError(
+            f"--shift must be in 0..{config.image_size - 1}, less than the image's "
+            f"side; got {config.shift}."
+        )
+
+
+def check_hole_fill(fill: Sequence[float]) -> None:
+    """Raises a ValueError unless --hole_fill is gray or a color."""
+    if len(fill) not in (1, 3):
+        raise ValueError(
+            "--hole_fill takes one number or three (red, green, blue); got "
+            f"{','.join(map(str, fill))}."
+        )
 
 
 @dataclasses.dataclass(frozen=True)

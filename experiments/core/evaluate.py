@@ -84,7 +84,9 @@ def evaluate(run: Run) -> pathlib.Path:
         headline=present,
         metrics=system.metrics,
         statements=[
-            *_statements(run),
+            f"{counted(len(split), 'test image')} of {split.source.info.title}; the "
+            "network has seen none of them.",
+            system.lost(config),
             *system.statements(config, split),
             *found.statements,
             *map(sentence, attributes),
@@ -145,15 +147,6 @@ def _beats_all(
     ranked = f"; the best of these is {best}" if others[1:] else ""
     claim = f"{label} beats {named} on {registry.label(key)}{ranked}"
     return claims.beats(result, label, best, key, claim=claim)
-
-
-def _statements(run: Run) -> list[str]:
-    test = run.data.test
-    return [
-        f"{counted(len(test), 'test image')} of {test.source.info.title}; the "
-        "network has seen none of them.",
-        run.system.lost(run.config),
-    ]
 
 
 def _epoch_table(run: Run) -> Table | None:

@@ -24,7 +24,7 @@ def train(run: Run) -> None:
     with run.folder.training():
         _ = run.record  # written before anything is trained
         trainer, current = _build(run)
-        _fit(run, trainer, Watch(run, current))
+        _resume(run, trainer, Watch(run, current))
 
 
 def _build(run: Run) -> tuple[tf.keras.Model, Callable[[], tf.keras.Model]]:
@@ -103,7 +103,8 @@ class Watch:
         return pixels.tile([pixels.unit_to_bytes(row).numpy() for row in rows])
 
 
-def _fit(run: Run, trainer: tf.keras.Model, watch: Watch) -> None:
+def _resume(run: Run, trainer: tf.keras.Model, watch: Watch) -> None:
+    """Trains from the last checkpoint, or from the first step."""
     config, folder, split = run.config, run.folder, run.data.train
     saved = checkpoints.Checkpoints(trainer.checkpoint_items(), folder.checkpoints)
     saved.restore()

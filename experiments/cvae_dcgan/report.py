@@ -26,7 +26,9 @@ from evaluation.tables import Table, counted, joined, number, text
 from experiments.core.folder import FinishedRun
 from experiments.core.run import Run
 from experiments.core.system import Findings, JointFindings
-from experiments.cvae_dcgan import discriminator, files, table_1, training
+from experiments.cvae_dcgan import discriminator_report as discriminator
+from experiments.cvae_dcgan import latent_files as files
+from experiments.cvae_dcgan import table_1, training
 from experiments.cvae_dcgan.published import EPOCHS
 from serving.codec import quantizer
 from serving.codec.latent_codec import interpolate, most_used, traverse

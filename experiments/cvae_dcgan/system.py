@@ -11,10 +11,8 @@ import tensorflow as tf
 from data_pipeline import pipeline
 from data_pipeline.decoded import DecodedSplit
 from evaluation.metrics.vif import MINIMUM_SIZE, vif
-from evaluation.record import Evaluation
 from experiments.core.data import RunData
 from experiments.core.run import Run
-from experiments.core.system import Findings
 from experiments.core.tasks import ReconstructionSystem
 from experiments.cvae_dcgan import config as table
 from experiments.cvae_dcgan import published, report, training
@@ -41,6 +39,7 @@ class CVAEDCGAN(ReconstructionSystem):
     build_network = staticmethod(training.build_network)
     build_trainer = staticmethod(training.build_trainer)
     check_claims = staticmethod(published.check_claims)
+    examine = staticmethod(report.examine)
     joint_findings = staticmethod(report.joint_findings)
 
     def published_length(self, config: Config) -> int:
@@ -72,12 +71,6 @@ class CVAEDCGAN(ReconstructionSystem):
             f"{values / config.latents:.3g}:1 in numbers; as 32-bit floats they take "
             f"{4 * config.latents:,} bytes."
         )
-
-    def examine(
-        self, run: Run, restorers: Mapping[str, Callable], result: Evaluation
-    ) -> Findings:
-        """Table 1 with JPEG and masks, files, latents, and the discriminator."""
-        return report.examine(run, restorers, result)
 
     def export(
         self, run: Run, network: tf.keras.Model, *, facts: Mapping[str, Any], card: str

@@ -72,13 +72,18 @@ def build_trainer(
     return trainer
 
 
-def _optimizer(config: Config, steps_per_epoch: int):
-    learning_rate = tf.keras.optimizers.schedules.ExponentialDecay(
+def learning_rate_schedule(config: Config, steps_per_epoch: int):
+    """The learning rate, which falls by steps every `learning_rate_epochs` epochs."""
+    return tf.keras.optimizers.schedules.ExponentialDecay(
         config.learning_rate,
         decay_steps=config.learning_rate_epochs * steps_per_epoch,
         decay_rate=config.learning_rate_factor,
         staircase=True,
     )
+
+
+def _optimizer(config: Config, steps_per_epoch: int):
+    learning_rate = learning_rate_schedule(config, steps_per_epoch)
     clip = config.clip_norm or None
     if config.optimizer == "sgd":
         return tf.keras.optimizers.SGD(

@@ -53,7 +53,7 @@ def examine(
     wrapped = [published.overflow(result)] if config.uint8_wrap else []
     found = Findings(
         tables=(*wrapped, *others.tables, spread(result)),
-        curves=tuple(others.curves),
+        curves=others.curves,
     )
     if config.entropy == "none":
         return found
@@ -87,14 +87,6 @@ def mse_uint8_wrap(target, restored) -> np.ndarray:
 _AT_ONCE = 64  # images restored and measured
 
 
-@dataclasses.dataclass(frozen=True)
-class OtherImages:
-    """Tables and charts for a report."""
-
-    tables: Sequence[Table]
-    curves: Sequence[Curve]
-
-
 def measure_other_images(
     restorers: Mapping[str, Callable],
     *,
@@ -103,7 +95,7 @@ def measure_other_images(
     faces: Iterable,
     folder: str = "",
     count: int = 200,
-) -> OtherImages:
+) -> Findings:
     """Measures restorers on test images, on images without faces, and on noise.
 
     Args:
@@ -144,9 +136,9 @@ def measure_other_images(
     )
     errors = [error_table(sets, *metric, about) for metric in METRICS]
     ours, edges = next(iter(restorers)), bands(size)
-    return OtherImages(
-        tables=[*errors, by_frequency(sets, edges, ours)],
-        curves=[curve(sets, edges, ours)],
+    return Findings(
+        tables=(*errors, by_frequency(sets, edges, ours)),
+        curves=(curve(sets, edges, ours),),
     )
 
 

@@ -10,9 +10,7 @@ import tensorflow as tf
 
 from data_pipeline import pipeline
 from data_pipeline.decoded import DecodedSplit
-from evaluation.record import Evaluation
 from experiments.core.run import Run
-from experiments.core.system import Findings
 from experiments.core.tasks import ReconstructionSystem
 from experiments.portrait_autoencoder import config as table
 from experiments.portrait_autoencoder import published, report, training
@@ -39,6 +37,7 @@ class PortraitAutoencoder(ReconstructionSystem):
     build_network = staticmethod(training.build_network)
     build_trainer = staticmethod(training.build_trainer)
     check_claims = staticmethod(published.check_claims)
+    examine = staticmethod(report.examine)
 
     def published_length(self, config: Config) -> int | None:
         """3 epochs of the paper's network; it has no codec."""
@@ -78,12 +77,6 @@ class PortraitAutoencoder(ReconstructionSystem):
                 x, y
             )
         return measures
-
-    def examine(
-        self, run: Run, restorers: Mapping[str, Callable], result: Evaluation
-    ) -> Findings:
-        """Other images, single images, and files."""
-        return report.examine(run, restorers, result)
 
     def export(
         self, run: Run, network: tf.keras.Model, *, facts: Mapping[str, Any], card: str

@@ -191,7 +191,7 @@ def curves(found: SmallComparison) -> list[Curve]:
     """Each quality over the bytes of a file."""
     charts = []
     for key in found.keys:
-        chart = report.chart(found, key)
+        chart = report.rate_distortion_chart(found, key)
         series = [
             dataclasses.replace(line, x=[found.bytes_of(bits) for bits in line.x])
             for line in chart.series
