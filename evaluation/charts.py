@@ -219,8 +219,7 @@ def learning(
 
 
 def overlaid(
-    histories: Mapping[str, Mapping[str, Sequence[float]]],
-    headline: Sequence[str] = (),
+    histories: Mapping[str, Mapping[str, Sequence[float]]], headline: Sequence[str] = ()
 ) -> list[Curve]:
     """Charts of several runs, {run: columns}, one for each metric and loss.
 

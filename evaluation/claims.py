@@ -24,12 +24,7 @@ def not_measured(claim: str, why: str) -> dict[str, str]:
 
 
 def beats(
-    evaluation: Evaluation,
-    a: str,
-    b: str,
-    key: str,
-    *,
-    claim: str | None = None,
+    evaluation: Evaluation, a: str, b: str, key: str, *, claim: str | None = None
 ) -> dict[str, str]:
     """Checks that `a` is better than `b`: the paired interval must exclude 0.
 

@@ -47,11 +47,7 @@ def by_group(
 
 
 def by_hole_size(
-    evaluation: Evaluation,
-    key: str,
-    *,
-    bins: int = 5,
-    minimum: int = 10,
+    evaluation: Evaluation, key: str, *, bins: int = 5, minimum: int = 10
 ) -> list[dict] | None:
     """Error against hole size, in bins of equally many images.
 

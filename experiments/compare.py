@@ -43,10 +43,7 @@ def main() -> None:
         command_line.check_folder("output", given.output)
         folders = [pathlib.Path(path).expanduser() for path in given.runs]
         page = compare(
-            load(given.paper),
-            folders,
-            given.output,
-            data_dir=given.data_dir,
+            load(given.paper), folders, given.output, data_dir=given.data_dir
         )
         print(f"report: {page}")
 
@@ -54,11 +51,7 @@ def main() -> None:
 
 
 def compare(
-    system: System,
-    folders: Sequence[pathlib.Path],
-    output: str,
-    *,
-    data_dir: str = "",
+    system: System, folders: Sequence[pathlib.Path], output: str, *, data_dir: str = ""
 ) -> pathlib.Path:
     """Writes the report into `output`/report; returns the path of report.html.
 

@@ -57,11 +57,7 @@ def main() -> None:
 
 
 def compare(
-    folders: Sequence[pathlib.Path],
-    output: str,
-    *,
-    data_dir: str = "",
-    limit: int = 0,
+    folders: Sequence[pathlib.Path], output: str, *, data_dir: str = "", limit: int = 0
 ) -> pathlib.Path:
     """Measures, and writes everything into `output`; returns the path of report.html.
 
@@ -181,9 +177,7 @@ def read(
         config = paper.configuration(record["config"])
         limits = [n for n in (config.limit, limit) if n]
         config = dataclasses.replace(
-            config,
-            limit=min(limits, default=0),
-            data_dir=data_dir or config.data_dir,
+            config, limit=min(limits, default=0), data_dir=data_dir or config.data_dir
         )
         label, codec = paper.label(config), load_image_codec(export)
         runs.append(CodecRun(path, label, paper, config, record, codec))

@@ -116,10 +116,7 @@ def gather(
 
 
 def _compared(
-    system: System,
-    finished: Sequence[FinishedRun],
-    pictures: pathlib.Path,
-    prefix: str,
+    system: System, finished: Sequence[FinishedRun], pictures: pathlib.Path, prefix: str
 ) -> dict:
     """Runs that were evaluated on the same images."""
     merged = record.merge(*[run.evaluation for run in finished])

@@ -75,9 +75,7 @@ def serve(options: Options) -> None:
     program = shutil.which(server.PROGRAM)
     engine = next(filter(shutil.which, ("docker", "podman")), "docker")
     command = server.command(
-        options.output,
-        batching=options.batching,
-        engine="" if program else engine,
+        options.output, batching=options.batching, engine="" if program else engine
     )
     try:
         models = [zoo.resolve(model) for model in options.model]

@@ -84,7 +84,7 @@ def make_report(
         departures=departures,
         notes=[
             "Bytes are those of whole files, headers included. All formats halve the "
-            "resolution of chroma. AVIF's slower settings make smaller files.",
+            "resolution of chroma. AVIF's slower settings make smaller files."
         ],
     )
 

@@ -29,9 +29,7 @@ class RunConfig:
 
     dataset: str = hp("faces", f"One of {', '.join(sources.DATASETS)}.")
     data_dir: str = hp(
-        "",
-        "Where the data set's files are; faces and scenes need none.",
-        path=True,
+        "", "Where the data set's files are; faces and scenes need none.", path=True
     )
     workdir: str = hp(
         "", "Run folder; empty takes runs/<paper>/<preset>-<dataset>.", path=True

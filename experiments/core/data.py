@@ -86,10 +86,7 @@ class RunData:
             **self._source_options,
         )
         return decoded.decode(
-            source,
-            size=config.image_size,
-            crop=config.crop,
-            cache_dir=config.cache_dir,
+            source, size=config.image_size, crop=config.crop, cache_dir=config.cache_dir
         )
 
     def mean_image(self) -> np.ndarray:

@@ -73,10 +73,7 @@ def write_benchmark(results: Mapping, load: float, output: str) -> None:
 
     `load` is the load average before it began; `output` a JSON file to write, or empty.
     """
-    measured_on = {
-        "load_average_before": round(load, 2),
-        "environment": environment(),
-    }
+    measured_on = {"load_average_before": round(load, 2), "environment": environment()}
     text = json.dumps({**results, **measured_on}, indent=1) + "\n"
     print(text)
     if output:

@@ -200,11 +200,7 @@ def cost_table(system: System, runs: Sequence[Mapping]) -> Table:
         network = system.build_network(
             system.configuration(run["environment"]["config"])
         )
-        found = (
-            run["label"],
-            network.count_params(),
-            cost.multiply_adds(network),
-        )
+        found = (run["label"], network.count_params(), cost.multiply_adds(network))
         row = [run["label"], f"{found[1]:,}", f"{found[2] / 1e9:.3f}"]
         if speed:
             row += [

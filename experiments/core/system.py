@@ -151,10 +151,7 @@ class System(abc.ABC):
 
     @abc.abstractmethod
     def build_trainer(
-        self,
-        config: Any,
-        steps_per_epoch: int = 1,
-        attribute_names: Sequence[str] = (),
+        self, config: Any, steps_per_epoch: int = 1, attribute_names: Sequence[str] = ()
     ) -> tf.keras.Model:
         """The compiled trainer around such a network."""
 

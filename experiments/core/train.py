@@ -77,11 +77,7 @@ class Watch:
             restored = self._restore(inputs).numpy()
             parts.append(
                 measure.measure(
-                    target,
-                    restored,
-                    mask,
-                    lpips=self._run.perceptual,
-                    regions=regions,
+                    target, restored, mask, lpips=self._run.perceptual, regions=regions
                 )
             )
         values = {
@@ -121,11 +117,7 @@ def _resume(run: Run, trainer: tf.keras.Model, watch: Watch) -> None:
 
     def batches_from(step: int) -> tf.data.Dataset:
         return pipeline.training_batches(
-            split,
-            task,
-            batch_size=config.batch_size,
-            seed=config.seed,
-            start_step=step,
+            split, task, batch_size=config.batch_size, seed=config.seed, start_step=step
         )
 
     headline = f"val_{run.system.headline[0]}"

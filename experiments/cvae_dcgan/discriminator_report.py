@@ -138,11 +138,7 @@ def statements(history: Sequence[Mapping[str, float]]) -> list[str]:
 
 # Slug, title and y axis of charts.
 LOSS = ("discriminator-loss", "Discriminator loss", "cross-entropy (nats)")
-LOGS = (
-    "discriminator-log",
-    "What the discriminator says",
-    "log-probability (nats)",
-)
+LOGS = ("discriminator-log", "What the discriminator says", "log-probability (nats)")
 ACCURACY = (
     "discriminator-accuracy",
     "How often the discriminator is right",
@@ -193,10 +189,7 @@ _KINDS = {
         "telling restored faces from originals in the end as in the beginning: "
         "neither network gains on the other",
     ),
-    ABOVE: (
-        "Flat above 2 ln 2",
-        "mistaken in the end as in the beginning",
-    ),
+    ABOVE: ("Flat above 2 ln 2", "mistaken in the end as in the beginning"),
     MOVES: ("Not flat", ""),
     SINGLE: ("Of a single epoch, which says nothing", ""),
 }

@@ -71,10 +71,7 @@ def examine(
     findings = Findings(
         values={**values, **coded},
         tables=(table, *files.tables(compared)),
-        curves=(
-            *files.curves(compared),
-            *discriminator.curves(history),
-        ),
+        curves=(*files.curves(compared), *discriminator.curves(history)),
         data=face_masks,
         statements=(
             _bytes(values, ours, config.image_size),

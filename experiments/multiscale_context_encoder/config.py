@@ -106,9 +106,7 @@ class Config(InpaintingConfig):
     )
     learning_rate_epochs: int = hp(50, "Epochs between reductions.", published="50")
     reconstruction: str = hp(
-        "l2",
-        f"Its loss, one of {', '.join(RECONSTRUCTIONS)}.",
-        published="not stated",
+        "l2", f"Its loss, one of {', '.join(RECONSTRUCTIONS)}.", published="not stated"
     )
     reconstruction_weight: float = hp(
         0.999, "Of the reconstruction loss.", published="not stated"

@@ -52,8 +52,7 @@ def examine(
     )
     wrapped = [published.overflow(result)] if config.uint8_wrap else []
     found = Findings(
-        tables=(*wrapped, *others.tables, spread(result)),
-        curves=others.curves,
+        tables=(*wrapped, *others.tables, spread(result)), curves=others.curves
     )
     if config.entropy == "none":
         return found

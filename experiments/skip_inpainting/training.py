@@ -11,11 +11,7 @@ from evaluation.metrics import lpips
 from experiments.skip_inpainting.config import Config
 from models import discriminators, holes, skip_inpainting
 from training import losses
-from training.adversarial import (
-    AdversarialTrainer,
-    see_composite,
-    see_everything,
-)
+from training.adversarial import AdversarialTrainer, see_composite, see_everything
 from training.trainer import average_of
 
 
