@@ -1,8 +1,8 @@
 """Means with percentile bootstrap intervals over images.
 
 Images are drawn with replacement, the same draw for all restorers and metrics, so that
-differences of two restorers are paired. An image on which a metric is undefined (NaN)
-is left out of that metric; `count` is the number of images used.
+differences of two restorers are paired. `count` is the number of images on which a
+metric is defined; those where it is NaN are left out of it.
 """
 
 from __future__ import annotations

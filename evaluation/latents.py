@@ -21,12 +21,11 @@ ACTIVE_VARIANCE = ACTIVE_KL = 0.01
 
 @dataclasses.dataclass(frozen=True)
 class Usage:
-    """Information in each of L latents.
+    """Information in each of L latents, over a number of images.
 
     Attributes:
       kl: float64 [L], KL divergence from N(0, 1) in nats, averaged over images.
       variance: float64 [L], of the mean, over images.
-      images: Their number.
     """
 
     kl: np.ndarray

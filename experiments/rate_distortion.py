@@ -153,7 +153,7 @@ def read(
 ) -> list[CodecRun]:
     """Opens runs, in the given order.
 
-    Each is compared on at most `limit` test images, or 0, as many as it was trained to.
+    At most `limit` test images are used; 0 takes as many as the run did.
 
     Raises:
       FileNotFoundError: If a folder holds no run, or the run has no export.

@@ -73,10 +73,8 @@ def codec_round_trip(
 def full_size_round_trip(codec: Codec, split: DecodedSplit, *, crop: str) -> RoundTrip:
     """Compresses and decompresses images at their original size, then shrinks them.
 
-    Args:
-      codec: One that threads may share.
-      split: What `decoded.decode` made of its source.
-      crop: How `split` was cropped; files are written before cropping.
+    Threads share the codec. `split` is of `decoded.decode`, which cropped by `crop`;
+    files are written before cropping.
 
     Raises:
       UnreadableImageError: If an image no longer exists.
@@ -134,13 +132,10 @@ def measure_round_trip(
     *,
     progress: str | None = None,
 ) -> dict[str, np.ndarray]:
-    """Measures one round trip.
+    """Measures one round trip of images, uint8 [N, S, S, 3], in their order.
 
-    Args:
-      images: The originals, uint8 [N, S, S, 3].
-      round_trip: Of the same images in the same order.
-      measures: Such as `named_metrics`, `whole` and `masked` return.
-      progress: Title of the progress bar; None shows none.
+    `measures` are such as `named_metrics`, `whole` and `masked` return; `progress` is
+    the title of the progress bar, or None.
 
     Returns:
       {key: float64 [N]}: `BYTES`, `BITS` per pixel, and the keys of the measures.
@@ -170,8 +165,8 @@ def evaluate_codecs(
       progress: Title of the progress bar; None shows none.
 
     Returns:
-      `BITS` per pixel and `keys`. The fingerprint is that of images all of which is
-      missing.
+      `BITS` per pixel and `keys`. The fingerprint is that of images without a known
+        pixel.
 
     Raises:
       ValueError: If images and names differ in number, or a codec fails.

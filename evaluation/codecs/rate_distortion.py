@@ -105,10 +105,9 @@ def bd_rates(
 ) -> dict[str, dict[str, float]]:
     """BD-rates of our codec against others, with bootstrap intervals over images.
 
-    All curves are computed anew for each draw of `evaluation.bootstrap`. Draws in which
-    two curves do not overlap are left out. `ours` are the settings of our codec, which
-    are restorers of the evaluation; `others` is {codec: its settings}; the quality is
-    `key`. The options are those of `bootstrap.summarize`.
+    `ours` and `others` are settings, which are restorers of the evaluation, `key` is
+    the quality, the options are those of `bootstrap.summarize`. Curves are computed
+    anew for each draw; draws in which two do not overlap are left out.
 
     Returns:
       {codec: {"mean", "low", "high": percent; "count": images; "from", "to": overlap in
@@ -206,9 +205,8 @@ class Comparison:
     def at_our_quality(self, key: str) -> list[dict[str, float | str]]:
         """The bytes of every format at the quality of each of our settings.
 
-        Returns:
-          From small files to large ones {"setting", "quality" in dB, "ours" and each
-          format: bytes, NaN where the format does not reach that quality}.
+        From small files to large ones {"setting", "quality" in dB, "ours" and each format:
+        bytes, NaN where the format does not reach that quality}.
         """
         rows = []
         for setting in self.by_rate(OURS):

@@ -33,7 +33,7 @@ def find(
       source: A file, whatever its name, or a folder that is searched recursively.
       output: A folder, in which the results lie as the inputs do in theirs.
       kind: The name of an input, such as "picture".
-      suffixes: Of inputs in folders, in lower case; they may be written in capitals.
+      suffixes: Of inputs in folders, in lower case; capitals match too.
       result: Suffix of results, such as ".png".
 
     Raises:

@@ -93,12 +93,9 @@ def measure(
     split: DecodedSplit,
     measures: Sequence[Measure],
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Makes a file of every image by every codec, and reads it.
+    """Makes a file of every image by every codec, of `codecs`, and reads it.
 
-    `made` are from `codecs`; for the measures see `evaluation.codecs.measure`.
-
-    Returns:
-      {"<label>, 6 bits": values}, and so on, from many bits to few.
+    Returns {"<label>, 6 bits": values}, and so on, from many bits to few.
     """
     values = {}
     for bits, codec in sorted(made.items(), reverse=True):
@@ -111,12 +108,9 @@ def measure(
 def compare(
     values: Mapping[str, Mapping[str, np.ndarray]], split: DecodedSplit
 ) -> SmallComparison:
-    """Puts a network's files beside those of formats at every quality of a sweep.
+    """Puts a network's files, of `measure`, beside formats at every quality of a sweep.
 
-    Args:
-      values: Of the network's files, from `measure`, with the metrics of
-        `evaluation.codecs.measure.whole`.
-      split: The images. Of more than `MOST_IMAGES` every n-th is compared.
+    Of more than `MOST_IMAGES` every n-th is compared.
     """
     size = split.images.shape[1]
     chosen = slice(None, None, -(-len(split) // MOST_IMAGES))
