@@ -1,4 +1,4 @@
-r"""How fast a codec compresses and decompresses, beside JPEG, WebP and AVIF.
+r"""Speed of a codec beside JPEG, WebP and AVIF.
 
   python -m benchmarks.codec --model=runs/lambda_0.01/export/1 \
       --output=benchmarks/portrait_autoencoder.json
@@ -112,7 +112,7 @@ def peak_megabytes() -> float:
 
 
 def added_megabytes(codec: Codec, small: np.ndarray, large: np.ndarray) -> float:
-    """What compressing and decompressing a large picture adds to the peak."""
+    """Megabytes that a large picture's compression and decompression add to the peak."""
     codec.decompress(codec.compress(small))
     before = peak_megabytes()
     codec.decompress(codec.compress(large))
@@ -120,7 +120,7 @@ def added_megabytes(codec: Codec, small: np.ndarray, large: np.ndarray) -> float
 
 
 def ratios(rows: Mapping[str, Mapping]) -> dict[str, dict[str, float]]:
-    """How many times as long ours takes as each format."""
+    """Our time divided by that of each format."""
     ours = rows["ours"]["milliseconds"]
     return {
         name: {

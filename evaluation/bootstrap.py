@@ -115,7 +115,7 @@ def _intervals(table: np.ndarray, confidence: float, resamples: int, seed: int) 
 
 
 def draw(images: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """How often each resample takes each of N images: chunks of float64 [R', N]."""
+    """Counts of each of N images in each resample: chunks of float64 [R', N]."""
     generator = np.random.default_rng(seed)
     rows = max(1, CHUNK // max(images, 1))
     for start in range(0, resamples, rows):

@@ -1,4 +1,4 @@
-"""How many latents of a variational autoencoder carry information.
+"""The number of latents of a variational autoencoder that carry information.
 
 A latent that is the same for every image carries none.
 """

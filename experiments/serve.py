@@ -37,7 +37,7 @@ _LOCAL = (
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Which models to serve, and how."""
+    """The flags of the command."""
 
     model: tuple[str, ...] = hp(
         (), zoo.flag_help("Folders of exported models, with commas between")

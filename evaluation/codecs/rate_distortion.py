@@ -203,10 +203,10 @@ class Comparison:
         return bits_per_pixel * self.size**2 / 8
 
     def at_our_quality(self, key: str) -> list[dict[str, float | str]]:
-        """The bytes of every format at the quality of each of our settings.
+        """The bytes of every format at the quality of each of our settings, smallest first.
 
-        From small files to large ones {"setting", "quality" in dB, "ours" and each format:
-        bytes, NaN where the format does not reach that quality}.
+        Rows are {"setting", "quality" in dB, "ours" and each format: bytes, NaN where
+        the format does not reach that quality}.
         """
         rows = []
         for setting in self.by_rate(OURS):

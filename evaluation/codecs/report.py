@@ -114,7 +114,7 @@ def statements(found: Comparison) -> list[str]:
 
 
 def _statement(found: Comparison, key: str, name: str) -> str:
-    """Which codec takes fewer bytes, by how much, and at which of our points."""
+    """The codec that takes fewer bytes, by how much, and at which of our points."""
     entry, what = found.bd_rates[key][name], registry.metric_of(key).short
     shown = tables.with_interval(entry, 1, signed=True)
     span = f"{entry['from']:.1f} to {entry['to']:.1f} dB"

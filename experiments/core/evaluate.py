@@ -138,7 +138,7 @@ def describe(run: Run) -> str:
 def _beats_all(
     result: Evaluation, restorers: Sequence[str], key: str
 ) -> dict[str, str]:
-    """Whether the network beats the restorers after it: whether it beats the best."""
+    """Whether the network, the first restorer, beats the best of the others."""
     label, *others = restorers
     others = [name for name in others if key in result.values[name]]
     sign = -1.0 if registry.metric_of(key).higher_is_better else 1.0

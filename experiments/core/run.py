@@ -52,7 +52,7 @@ class Run:
 
     @functools.cached_property
     def devices(self) -> tf.distribute.Strategy:
-        """Where it trains."""
+        """The devices that it trains on."""
         return strategy.make(self.config.num_replicas)
 
     @functools.cached_property

@@ -156,7 +156,7 @@ class System(abc.ABC):
         """The compiled trainer around such a network."""
 
     def length(self, config: Any, split: DecodedSplit) -> Length:
-        """How long training on these images is."""
+        """The length of a training on these images."""
         steps = pipeline.steps_per_epoch(split, config.batch_size)
         return Length(steps * config.epochs, steps)
 

@@ -246,7 +246,7 @@ def joint_table(runs: Mapping[str, Watched]) -> Table:
 
 
 def joint_statements(runs: Mapping[str, Watched]) -> list[str]:
-    """In which runs the loss is flat, at which level, and what that says."""
+    """The runs whose loss is flat, at each level, and what that means."""
     said = []
     for kind, (title, meaning) in _KINDS.items():
         inside = {label: run for label, run in runs.items() if run.kind == kind}

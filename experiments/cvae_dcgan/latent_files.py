@@ -139,7 +139,7 @@ def compare(
 
 
 def statements(found: SmallComparison) -> list[str]:
-    """Who takes fewer bytes at equal quality; a format may have none as low as ours."""
+    """The codec that takes fewer bytes at equal quality, for each quality and format."""
     said = report.statements(found)  # of every pair, then of the smallest files
     pairs = list(itertools.product(found.keys, found.formats))
     compared = [
@@ -149,7 +149,7 @@ def statements(found: SmallComparison) -> list[str]:
 
 
 def _always_better(found: SmallComparison, key: str, name: str) -> str:
-    """Says so if a format's worst files are better than our best; otherwise empty."""
+    """A sentence if a format's worst files are better than our best; otherwise ""."""
     metric = registry.metric_of(key)
 
     def quality(setting: str) -> float:

@@ -148,7 +148,7 @@ def _bytes(values: Mapping[str, Mapping[str, np.ndarray]], ours: str, size: int)
 
 
 def _masks(found: Mapping[str, Any]) -> str:
-    """Which masks were used, and in how many images there is no face."""
+    """The face masks that were used, and the images without a face."""
     said = f"Masks: {found['description']}."
     if not found["without_face"]:
         return f"{said} Every test image has one."

@@ -426,7 +426,7 @@ def by_band(target: np.ndarray, restored: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def _members(size: int) -> np.ndarray:
-    """Which frequency is in which band: float64 [S * S, K], one 1 a row."""
+    """The band of each frequency: float64 [S * S, K], one 1 a row."""
     # Coefficient k of a DCT-II makes k half cycles across the image.
     step = np.arange(size) / (2.0 * size)
     edges = bands(size)

@@ -97,7 +97,7 @@ def build_trainer(
 
 
 def _pixels(images: tf.Tensor) -> tf.Tensor:
-    """How many each has, float32."""
+    """The number of pixels of an image, float32."""
     return tf.cast(tf.reduce_prod(tf.shape(images)[1:3]), tf.float32)
 
 

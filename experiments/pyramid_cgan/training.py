@@ -123,7 +123,7 @@ def chosen(classes: Sequence[str], attribute_names: Sequence[str]) -> tuple[str,
 
 
 def outputs(classes: Sequence[str], kind: str, attribute_names: Sequence[str]) -> int:
-    """How many logits the classifier has; 0 where there is nothing to learn."""
+    """The classifier's number of logits; 0 where there is nothing to learn."""
     count = len(chosen(classes, attribute_names))
     # One more class: none of them.
     return count + 1 if count and kind == "multi_class" else count
