@@ -112,7 +112,7 @@ def peak_megabytes() -> float:
 
 
 def added_megabytes(codec: Codec, small: np.ndarray, large: np.ndarray) -> float:
-    """Megabytes that a large picture's compression and decompression add to the peak."""
+    """Megabytes that coding and decoding a large picture add to the peak."""
     codec.decompress(codec.compress(small))
     before = peak_megabytes()
     codec.decompress(codec.compress(large))

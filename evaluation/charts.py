@@ -257,32 +257,24 @@ def _overlay(slug, title, y_label, names, histories) -> Curve:
         y = [sum(row) if row else math.nan for row in rows]
         if any(map(math.isfinite, y)):
             series.append(Series(label, columns[x_label], y))
-    return Curve(
-        slug=f"learning-{slug}",
-        title=title,
-        x_label=x_label,
-        y_label=y_label,
-        series=series,
-        whole_x=True,
-        alt=f"{title} by {x_label} of {', '.join(line.label for line in series)}.",
-    )
+    alt = f"{title} by {x_label} of {', '.join(line.label for line in series)}."
+    return _learning_curve(slug, title, x_label, y_label, series, alt)
 
 
 def _curve(slug, title, y_label, names, history, x_name) -> Curve:
     last = [next(filter(math.isfinite, reversed(history[name]))) for name in names]
     shown = ", ".join(f"{name} {value:.4g}" for name, value in zip(names, last))
-    return Curve(
-        slug=f"learning-{slug}",
-        title=title,
-        x_label=x_name,
-        y_label=y_label,
-        series=[
-            Series(name, history[x_name], history[name], ours=name == names[0])
-            for name in names
-        ],
-        whole_x=True,
-        alt=f"{title} by {x_name}; last: {shown}.",
-    )
+    series = [
+        Series(name, history[x_name], history[name], ours=name == names[0])
+        for name in names
+    ]
+    alt = f"{title} by {x_name}; last: {shown}."
+    return _learning_curve(slug, title, x_name, y_label, series, alt)
+
+
+def _learning_curve(slug, title, x_label, y_label, series, alt) -> Curve:
+    slug = f"learning-{slug}"
+    return Curve(slug, title, x_label, y_label, series, whole_x=True, alt=alt)
 
 
 def _number(value) -> float:

@@ -203,7 +203,7 @@ class Comparison:
         return bits_per_pixel * self.size**2 / 8
 
     def at_our_quality(self, key: str) -> list[dict[str, float | str]]:
-        """The bytes of every format at the quality of each of our settings, smallest first.
+        """Bytes of every format at the quality of each of our settings.
 
         Rows are {"setting", "quality" in dB, "ours" and each format: bytes, NaN where
         the format does not reach that quality}.

@@ -139,7 +139,7 @@ def compare(
 
 
 def statements(found: SmallComparison) -> list[str]:
-    """The codec that takes fewer bytes at equal quality, for each quality and format."""
+    """The codec with fewer bytes at equal quality, for each quality and format."""
     said = report.statements(found)  # of every pair, then of the smallest files
     pairs = list(itertools.product(found.keys, found.formats))
     compared = [

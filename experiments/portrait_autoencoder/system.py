@@ -67,7 +67,7 @@ class PortraitAutoencoder(ReconstructionSystem):
         )
 
     def measures(self, config: Config) -> dict[str, Callable]:
-        """Level and contrast, which show flat images, and the paper's probable overflow."""
+        """Level and contrast of images and, on request, MSE with overflow."""
         measures = {
             "raw/level_percent": lambda x, y, names: 100.0 * y.mean(axis=(1, 2, 3)),
             "raw/contrast_percent": lambda x, y, names: 100.0 * y.std(axis=(1, 2, 3)),
