@@ -9,8 +9,7 @@ import tensorflow as tf
 
 from data_pipeline import pipeline, pixels
 from evaluation import tables
-from evaluation.evaluate import walk
-from evaluation.metrics import measure
+from evaluation.evaluate import evaluate
 from experiments.core import networks
 from experiments.core.run import Run
 from training import callbacks, checkpoints, loop
@@ -69,25 +68,20 @@ class Watch:
     def measure(self) -> dict[str, float]:
         """The mean of each metric."""
         self._network()
-        parts = []
-        for _, inputs, target, mask in walk(
-            self._batches, self._names, to_unit=self._run.system.to_unit
-        ):
-            regions = measure.REGIONS if "mask" in inputs else ("raw",)
-            restored = self._restore(inputs).numpy()
-            parts.append(
-                measure.measure(
-                    target, restored, mask, lpips=self._run.perceptual, regions=regions
-                )
-            )
-        values = {
-            key: np.concatenate([part[key] for part in parts]) for key in parts[0]
-        }
-        # A hole may be too small for a metric; then there is no mean to take.
+        result = evaluate(
+            {"network": self._restore},
+            self._batches,
+            self._names,
+            lpips=self._run.perceptual,
+            progress=None,
+            to_unit=self._run.system.to_unit,
+        )
+        # A hole may be too small for a metric; then there is no mean to take. Means are
+        # those of float32, so that a resumed run goes on as it began.
         return {
-            key: float(np.nanmean(value))
-            for key, value in values.items()
-            if np.isfinite(value).any()
+            key: float(np.nanmean(np.float32(values)))
+            for key, values in result.values["network"].items()
+            if np.isfinite(values).any()
         }
 
     def draw(self) -> np.ndarray:
