@@ -37,14 +37,17 @@ def evaluate(run: Run) -> pathlib.Path:
     restorers = {label: system.restorer(run.network), **system.baselines(run.data)}
     batches = system.fixed_batches(config, split)
     judge = run.classifier and run.classifier.judge(split)
-    judges = {"attribute_accuracy": judge, "identity": run.embedding}
-    judges = {f"{system.region}/{k}": metric for k, metric in judges.items() if metric}
+    extra = dict(system.measures(config))
+    if judge:
+        extra[f"{system.region}/attribute_accuracy"] = judge
+    if run.embedding:
+        extra[f"{system.region}/identity"] = run.embedding
     result = evaluation.evaluate(
         restorers,
         batches,
         split.names,
         lpips=run.perceptual,
-        extra={**system.measures(config), **judges},
+        extra=extra,
         to_unit=system.to_unit,
     )
     found = system.examine(run, restorers, result)

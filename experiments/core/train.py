@@ -15,7 +15,7 @@ from experiments.core.run import Run
 from training import callbacks, checkpoints, loop
 from training.history import History
 
-_WATCHED = 8  # images of the pictures that are drawn
+_DRAWN = 8  # images of the pictures that are drawn
 
 
 def train(run: Run) -> None:
@@ -23,7 +23,7 @@ def train(run: Run) -> None:
     with run.folder.training():
         _ = run.record  # written before anything is trained
         trainer, current = _build(run)
-        _resume(run, trainer, Watch(run, current))
+        _resume(run, trainer, Validation(run, current))
 
 
 def _build(run: Run) -> tuple[tf.keras.Model, Callable[[], tf.keras.Model]]:
@@ -52,7 +52,7 @@ def _build(run: Run) -> tuple[tf.keras.Model, Callable[[], tf.keras.Model]]:
     return trainer, current
 
 
-class Watch:
+class Validation:
     """Measures and draws a network on validation images while it learns.
 
     `network` returns the network as it is now, averaged if the run averages.
@@ -88,12 +88,12 @@ class Watch:
         """A picture of the first images, uint8 [H, W, 3]."""
         self._network()
         inputs, target = next(iter(self._batches))
-        inputs = {key: value[:_WATCHED] for key, value in inputs.items()}
-        rows = self._run.system.drawn(self._restore, inputs, target[:_WATCHED])
+        inputs = {key: value[:_DRAWN] for key, value in inputs.items()}
+        rows = self._run.system.drawn(self._restore, inputs, target[:_DRAWN])
         return pixels.tile([pixels.unit_to_bytes(row).numpy() for row in rows])
 
 
-def _resume(run: Run, trainer: tf.keras.Model, watch: Watch) -> None:
+def _resume(run: Run, trainer: tf.keras.Model, validation: Validation) -> None:
     """Trains from the last checkpoint, or from the first step."""
     config, folder, split = run.config, run.folder, run.data.train
     saved = checkpoints.Checkpoints(trainer.checkpoint_items(), folder.checkpoints)
@@ -123,7 +123,7 @@ def _resume(run: Run, trainer: tf.keras.Model, watch: Watch) -> None:
         length=length,
         callbacks=[
             callbacks.StopWhenNotFinite(saved),
-            callbacks.Validate(watch.measure, history, length),
+            callbacks.Validate(validation.measure, history, length),
             callbacks.WriteHistory(
                 history, saved, length, batch_size=config.batch_size, headline=headline
             ),
@@ -131,7 +131,11 @@ def _resume(run: Run, trainer: tf.keras.Model, watch: Watch) -> None:
                 saved, history, every_steps=config.checkpoint_steps, best=headline
             ),
             callbacks.SamplePictures(
-                watch.draw, saved, length, folder=folder.samples, log_dir=folder.logs
+                validation.draw,
+                saved,
+                length,
+                folder=folder.samples,
+                log_dir=folder.logs,
             ),
             tf.keras.callbacks.TensorBoard(folder.logs, write_graph=False),
             callbacks.Progress(saved, length, batch_size=config.batch_size),
