@@ -32,7 +32,7 @@ _LOG_REAL, _LOG_FAKE, _LOG_D_FAKE, _ACCURACY, _NORM = WATCHED
 
 
 @dataclasses.dataclass(frozen=True)
-class Watched:
+class DiscriminatorHistory:
     """Means over the training batches of each of E epochs.
 
     Attributes:
@@ -78,13 +78,13 @@ class Watched:
         return BELOW if distance < 0 else ABOVE
 
 
-def read(history: Sequence[Mapping[str, float]]) -> Watched | None:
+def read(history: Sequence[Mapping[str, float]]) -> DiscriminatorHistory | None:
     """Reads a discriminator's rows of history.csv; None where there was none."""
     columns = ("epoch", *_LOSSES, _LOG_REAL, _LOG_D_FAKE, _LOG_FAKE, _ACCURACY, _NORM)
     rows = [row for row in history if set(columns) <= row.keys()]
     if not rows:
         return None
-    return Watched(*([row[name] for row in rows] for name in columns))
+    return DiscriminatorHistory(*([row[name] for row in rows] for name in columns))
 
 
 def curves(history: Sequence[Mapping[str, float]]) -> list[Curve]:
@@ -197,13 +197,13 @@ _KINDS = {
 
 def read_runs(
     histories: Mapping[str, Sequence[Mapping[str, float]]],
-) -> dict[str, Watched]:
+) -> dict[str, DiscriminatorHistory]:
     """The runs that had a discriminator, of {label: rows of history.csv}."""
     found = {label: read(rows) for label, rows in histories.items()}
     return {label: run for label, run in found.items() if run is not None}
 
 
-def joint_table(runs: Mapping[str, Watched]) -> Table:
+def joint_table(runs: Mapping[str, DiscriminatorHistory]) -> Table:
     """A row a run, and one of a discriminator that guesses."""
     rows = []
     for label, run in runs.items():
@@ -245,7 +245,7 @@ def joint_table(runs: Mapping[str, Watched]) -> Table:
     )
 
 
-def joint_statements(runs: Mapping[str, Watched]) -> list[str]:
+def joint_statements(runs: Mapping[str, DiscriminatorHistory]) -> list[str]:
     """The runs whose loss is flat, at each level, and what that means."""
     said = []
     for kind, (title, meaning) in _KINDS.items():
@@ -260,7 +260,9 @@ def joint_statements(runs: Mapping[str, Watched]) -> list[str]:
     return said
 
 
-def check_joint_claims(runs: Mapping[str, Watched]) -> list[dict[str, str]]:
+def check_joint_claims(
+    runs: Mapping[str, DiscriminatorHistory],
+) -> list[dict[str, str]]:
     """The paper's claim, of "DCGAN"."""
     run = runs.get("DCGAN")
     if run is None or run.kind == SINGLE:
@@ -276,7 +278,7 @@ def check_joint_claims(runs: Mapping[str, Watched]) -> list[dict[str, str]]:
     return [{"claim": CLAIM, "verdict": verdict, "evidence": evidence}]
 
 
-def joint_curves(runs: Mapping[str, Watched]) -> list[Curve]:
+def joint_curves(runs: Mapping[str, DiscriminatorHistory]) -> list[Curve]:
     """Five charts by epoch, a line a run; none without a discriminator."""
     slug, title, y_label = LOGS
     minus = {"−ln 2, guessing": -LN_2}
