@@ -180,7 +180,7 @@ def speeds(name: str, precision: str, rows: list[dict], seconds: dict, top: floa
     return rows
 
 
-def pyramid_parts(precision: str, seconds: dict) -> dict:
+def pyramid_parts(seconds: dict) -> dict:
     """Phases and dilated convolutions of (d), as shares of its joint step."""
     part = {key[2]: taken for key, taken in seconds.items() if len(key) == 3}
     joint = part[Phase.JOINT.value]
@@ -245,7 +245,7 @@ def gather(name: str, rows: dict[str, list], seconds: dict, tops: dict) -> dict:
         values = {"ceiling_gflops": round(tops[precision], 1), "networks": found}
         if name == "pyramid_cgan":
             own = {key: s for key, s in seconds.items() if key[:2] == (name, precision)}
-            values.update(pyramid_parts(precision, own))
+            values.update(pyramid_parts(own))
         if precision == first:
             results = {"precision": first, "batch_size": _BATCH_SIZE.value, **values}
             continue

@@ -160,7 +160,7 @@ class Judge:
                 f"{tables.counted(truth.shape[1], 'attribute')}; it must return "
                 f"{list(truth.shape)}."
             )
-        # Also refuses NaN. Logits would pass for very sure probabilities.
+        # Also refuses NaN and logits.
         if not ((predicted >= 0) & (predicted <= 1)).all():
             raise ValueError(
                 "The judge must return bool or probabilities in [0, 1]; got "

@@ -19,7 +19,7 @@ ENOUGH = 30
 
 CONFIDENCE, RESAMPLES = 0.95, 2000
 
-# Floats of draws held at once, a bound on memory.
+# Floats of draws in memory at once.
 CHUNK = 4_000_000
 
 

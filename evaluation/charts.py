@@ -142,7 +142,7 @@ def hole_size(
 
 # Columns of history.csv that are not drawn.
 BOOKKEEPING = {"epoch", "step", "steps", "seconds", "images_per_second", "time"}
-# Prefix of columns that are no losses; papers that record them draw them.
+# Prefix of columns that papers draw themselves, which are no losses.
 WATCHED = "watched_"
 # Prefix of a loss -> title of its chart.
 NETWORKS = {

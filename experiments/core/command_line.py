@@ -17,7 +17,7 @@ from data_pipeline.choices import check_choice
 # Flags defined here belong to the command's module, whose --help lists them.
 flags.disclaim_key_flags()
 
-# What a user can mend; anything else is ours and keeps its traceback.
+# Errors that a user can fix; all others keep their traceback.
 _USER_ERRORS = (ValueError, OSError, FloatingPointError)
 _INTERRUPTED = 130  # what shells say of a command that Ctrl-C ended
 

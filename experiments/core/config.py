@@ -201,7 +201,7 @@ class InpaintingConfig(SystemConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        # A misspelled kind is said at once, not after the images have been decoded.
+        # Checked here, before images are decoded.
         for flag in ("train_mask", "test_mask"):
             kind = getattr(self, flag)
             if not pathlib.Path(kind).exists():

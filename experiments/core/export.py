@@ -20,7 +20,7 @@ def export(run: Run) -> pathlib.Path:
         "name": run.label,
         "image_size": run.config.image_size,
         **run.record,
-        # Not what the evaluation beside it was told to measure with.
+        # As trained; an evaluation may have used other flags.
         "config": shareable(type(run.config), run.folder.trained_with()),
     }
     results = run.folder.report / "results.json"

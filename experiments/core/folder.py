@@ -90,7 +90,7 @@ class RunFolder:
         kept = {}
         if self._config.exists() and self.has_begun:
             before = json.loads(self._config.read_text())
-            # A field that is newer than the run: its default is what was done before.
+            # A field that is newer than the run has its default.
             before["config"] = {**_defaults(config), **before["config"]}
             shared = _shared(config)
             if "train" not in config.stages:
@@ -144,7 +144,7 @@ def _free(config: RunConfig) -> set[str]:
         for kind in ("path", "measures_only", "length")
     ]
     if getattr(config, "learning_rate_decay", "none") != "none":
-        # Another length would be another rate from here on.
+        # The learning rate depends on the length.
         free.pop()
     return set().union(*free)
 

@@ -7,8 +7,6 @@ import json
 import pathlib
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from data_pipeline import pixels
 from evaluation import tables
 from evaluation.charts import Curve
@@ -18,7 +16,7 @@ from evaluation.tables import Table
 from experiments.core.system import System, load
 from models import cost
 
-# Of what results pages show; in the repository.
+# Folder of the pictures that results pages show, in the repository.
 PICTURES = "docs/pictures"
 
 
@@ -67,7 +65,7 @@ def _made(system: System, results: Mapping, labels: Sequence[str]) -> list[str]:
 def _commits(environment: Mapping) -> str:
     """Such as "trained at commit a, evaluated at commit b"."""
     trained = f"trained at commit {environment['commit']}"
-    # Results from before evaluations named theirs.
+    # Older results do not have the commit of the evaluation.
     if "evaluation commit" not in environment:
         return trained
     return f"{trained}, evaluated at commit {environment['evaluation commit']}"
@@ -229,7 +227,7 @@ def _note(speed: Mapping) -> str:
     )
 
 
-_SHOWN = 128  # pixels
+_SHOWN = 128  # pixels of a picture's side, at least
 
 
 def draw_faces(folder: pathlib.Path, target: pathlib.Path) -> None:
@@ -241,12 +239,11 @@ def draw_faces(folder: pathlib.Path, target: pathlib.Path) -> None:
         )
     rows = json.loads(results.read_text())["pictures"]["Median"]
     images = [
-        [
-            _shown(pixels.read(folder / "report" / file))
-            for file in row["files"].values()
-        ]
+        [pixels.read(folder / "report" / file) for file in row["files"].values()]
         for row in rows
     ]
+    side = max(_SHOWN, images[0][0].shape[0])  # small pictures are enlarged
+    images = [[pixels.resize(image, side, side) for image in row] for row in images]
     pixels.write_bytes(target, pixels.encode_png(pixels.tile(images)))
 
 
@@ -277,9 +274,3 @@ def draw_curves(
         alt = curve.alt or curve.title
         drawn.append({"file": name, "alt": alt, "note": curve.note})
     return drawn
-
-
-def _shown(image: np.ndarray) -> np.ndarray:
-    """A small picture, enlarged to what a page shows well."""
-    side = max(_SHOWN, image.shape[0])
-    return pixels.resize(image, side, side)

@@ -20,7 +20,7 @@ LN_2 = math.log(2)
 GUESSING = 2 * LN_2
 # A loss is called flat if its epochs' means lie within this of each other, in nats.
 FLAT = 0.1 * GUESSING
-# What a loss is called.
+# Kinds of losses.
 MOVES = "not flat"
 GUESSES = "flat, near guessing"
 BELOW = "flat, below guessing"
@@ -178,7 +178,7 @@ def chart(
 
 CLAIM = "The loss of the DCGAN's discriminator is flat"
 
-# How a group of runs is introduced, and what that means.
+# Kind -> introduction of a group of runs, and its meaning.
 _KINDS = {
     GUESSES: (
         "Flat near 2 ln 2, the loss of guessing",

@@ -120,7 +120,7 @@ def _rows(
             for name, other in others.items()
         },
     }
-    # Drawn faces, and prepared ones, have no other size than the one that is measured.
+    # Drawn and prepared faces have the measured size only.
     if np.array_equal(rows[FULL][BITS], rows[SMALL][BITS]):
         del rows[FULL]
     return rows
@@ -158,7 +158,7 @@ def _masks(found: Mapping[str, Any]) -> str:
     )
 
 
-# What makes another codec; other runs are drawn as one line, that of the first.
+# Flags that make another codec; of runs that share them the first is drawn.
 _DRAWN_APART = ("generator", "latents", "reconstruction", "kl_weight", "epochs")
 # Keys of the runs' own tables whose rows name the run.
 _NAMED_BY_RUN = (EQUAL_QUALITY, SETTINGS, latents.KEY)

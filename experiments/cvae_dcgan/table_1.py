@@ -78,7 +78,7 @@ def table_1(values: Mapping[str, Values], *, ours: Sequence[str], size: int) -> 
     rows += _benchmark().items()
     kinds += ["published"] * len(_benchmark())
     titles = [column.title for column in (*_COLUMNS, *_ON_FACES)] + [_BYTES]
-    # What nothing of ours is put beside stands in the published tables.
+    # Columns without a value of ours are in the published tables.
     titles = [title for title in titles if title in shown]
     return Table(
         caption="Table 1, measured and published",

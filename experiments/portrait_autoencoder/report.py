@@ -113,7 +113,7 @@ def measure_other_images(
       ValueError: If none of them can be read, if there are no test images, or if a
         restorer returns anything but images in [0, 1].
     """
-    # First what may be wrong with a flag.
+    # Before anything is measured, because the flag may be wrong.
     others = _without_faces(folder, size=size, seed=seed, count=count)
     noise = (draw.noise(i, seed=seed, size=size) for i in range(count))
     sets = [
@@ -223,7 +223,7 @@ def _measure(
     return Measured(noun, evaluation, signal, error)
 
 
-# Key, what tables call it, factor. Published errors are some 1e-4.
+# Key, label in tables, factor. Published errors are about 1e-4.
 MSE = ("raw/mse", "10⁴ × MSE", 1e4)
 PSNR = ("raw/psnr_db", "PSNR (dB)", 1.0)
 METRICS = (MSE, PSNR)

@@ -19,7 +19,7 @@ def joint_findings(
 ) -> JointFindings:
     """Fig. 4's claims, and one table of attributes."""
     default = [run for run in runs if not run.config["classifier_on_fake"]]
-    # Those that learned from restored images, too, are compared among themselves.
+    # Runs whose classifier learned from restored images are compared separately.
     histories = {run.label: run.history for run in default or runs}
     judged = {
         run.label: Table(**table)

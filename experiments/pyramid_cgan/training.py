@@ -37,7 +37,7 @@ def build_trainer(
     The phases are counted in steps, so the epoch's length does not matter.
     """
     network = build_network(config)
-    # The judges begin alike, however many weights the generator has drawn.
+    # The same initial weights for every size of the generator.
     tf.keras.utils.set_random_seed(config.seed + 1)
     discriminator = discriminators.build_global_local_discriminator(
         config.image_size,
