@@ -7,6 +7,8 @@ import json
 import pathlib
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from data_pipeline import pixels
 from evaluation import tables
 from evaluation.charts import Curve
@@ -227,7 +229,7 @@ def _note(speed: Mapping) -> str:
     )
 
 
-_SHOWN = 128  # pixels of a picture's side, at least
+_SHOWN = 128  # pixels
 
 
 def draw_faces(folder: pathlib.Path, target: pathlib.Path) -> None:
@@ -239,11 +241,12 @@ def draw_faces(folder: pathlib.Path, target: pathlib.Path) -> None:
         )
     rows = json.loads(results.read_text())["pictures"]["Median"]
     images = [
-        [pixels.read(folder / "report" / file) for file in row["files"].values()]
+        [
+            _shown(pixels.read(folder / "report" / file))
+            for file in row["files"].values()
+        ]
         for row in rows
     ]
-    side = max(_SHOWN, images[0][0].shape[0])  # small pictures are enlarged
-    images = [[pixels.resize(image, side, side) for image in row] for row in images]
     pixels.write_bytes(target, pixels.encode_png(pixels.tile(images)))
 
 
@@ -274,3 +277,9 @@ def draw_curves(
         alt = curve.alt or curve.title
         drawn.append({"file": name, "alt": alt, "note": curve.note})
     return drawn
+
+
+def _shown(image: np.ndarray) -> np.ndarray:
+    """A small picture, enlarged to what a page shows well."""
+    side = max(_SHOWN, image.shape[0])
+    return pixels.resize(image, side, side)
