@@ -20,6 +20,8 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 import numpy as np
 from absl import app, flags
 
@@ -29,8 +31,6 @@ from experiments.core import environment
 from serving.codec import container
 from serving.codec.base import Codec
 from serving.export.codec import load_image_codec
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 _MODEL = flags.DEFINE_string(
     "model", None, "An export, such as runs/lambda_0.01/export/1.", required=True
