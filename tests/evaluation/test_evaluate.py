@@ -235,7 +235,7 @@ class TestIntervals:
         ours = summarize(given, resamples=5000, confidence=confidence)["a"][L1]
         theirs = scipy.stats.bootstrap(
             (self.values,),
-            *((self.values,), np.mean),
+            np.mean,
             n_resamples=5000,
             confidence_level=confidence,
             method="percentile",

@@ -29,6 +29,8 @@ def multiscale(**options):
 def skip(model, **options):
     options = {"image_size": 64, "widths": (8, 8, 16), **options}
     generator = skip_inpainting.build_generator(model, **options)
+    last = generator.get_layer("restored_conv")
+    last.kernel.assign(100 * last.kernel)  # far from where tanh(x) = x
     return skip_inpainting.build_inpainter(generator)
 
 
