@@ -63,9 +63,7 @@ class Head:
     """
 
     def __init__(self, traits):
-        yaw, pitch, roll = (
-            math.radians(angle) for angle in (traits.yaw, traits.pitch, traits.roll)
-        )
+        yaw, pitch, roll = np.radians([traits.yaw, traits.pitch, traits.roll]).tolist()
         self.sin_yaw, self._cos_yaw = math.sin(yaw), math.cos(yaw)
         self._sin_pitch, self._cos_pitch = math.sin(pitch), math.cos(pitch)
         self.scale = traits.scale
@@ -136,13 +134,9 @@ class Head:
         return [both[: len(points)], both[len(points) :]]
 
     def stroke(self, points, half_width: float, lift=0.0, taper: float = 0.0):
-        """The outline of a smooth line on the face.
+        """The outline of a smooth line through points [N, 2] on the face.
 
-        Args:
-          points: [N, 2] on the surface.
-          half_width: In head units, at the middle of the line.
-          lift: Height above the surface.
-          taper: 0 for an even line, 1 for one that ends in points.
+        `half_width` is in head units; `taper` is 1 for a line that ends in points.
         """
         return self._thicken(self.on(points, lift), half_width, taper)
 

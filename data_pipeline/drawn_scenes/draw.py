@@ -17,11 +17,9 @@ import numpy as np
 
 from data_pipeline import drawing
 from data_pipeline.drawing import UNIT, Canvas
-from data_pipeline.drawn_scenes.nature import landscape
-from data_pipeline.drawn_scenes.patterns import pattern
+from data_pipeline.drawn_scenes.outdoors import landscape, town
 from data_pipeline.drawn_scenes.rooms import room
-from data_pipeline.drawn_scenes.surfaces import Rng, defocused, pick
-from data_pipeline.drawn_scenes.town import town
+from data_pipeline.drawn_scenes.surfaces import Rng, defocused, pattern, pick
 
 KINDS = (room, landscape, town, pattern)
 _SCENE, _GRAIN, _NOISE = range(3)  # what a stream of random numbers is for
@@ -31,8 +29,8 @@ def draw(index: int, *, seed: int = 0, size: int = 128) -> np.ndarray:
     """Draws one scene.
 
     Args:
-      index: Number of the scene; not negative.
-      seed: Number of the data set; not negative.
+      index: Number of the scene.
+      seed: Number of the data set.
       size: Side S of the picture in pixels, 32 to 512.
 
     Returns:
