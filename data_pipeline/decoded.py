@@ -32,26 +32,16 @@ _AHEAD = 64  # images being decoded at once
 
 @dataclasses.dataclass(frozen=True)
 class DecodedSplit:
-    """The readable images of one split.
-
-    Attributes:
-      source: Of the images.
-      names: Of the images, in order.
-      images: uint8 [N, S, S, 3], in memory or mapped from `path`.
-      fields: Those of attributes [N, A], landmarks [N, 5, 2] and face_mask
-        [N, S, S, 1] that the source has.
-      skipped: The error of each image that could not be read.
-      path: The file of a disk cache, or None.
-      first: The row of `path` that is images[0].
-    """
+    """The readable images of one split."""
 
     source: Source
     names: tuple[str, ...]
-    images: np.ndarray
+    images: np.ndarray  # uint8 [N, S, S, 3], in memory or mapped from `path`
+    # Attributes [N, A], landmarks [N, 5, 2], face_mask [N, S, S, 1]; what there is.
     fields: dict[str, np.ndarray]
-    skipped: tuple[str, ...] = ()
-    path: pathlib.Path | None = None
-    first: int = 0
+    skipped: tuple[str, ...] = ()  # the error of each image that could not be read
+    path: pathlib.Path | None = None  # of a disk cache
+    first: int = 0  # the row of `path` that is images[0]
 
     def __len__(self) -> int:
         return len(self.names)
@@ -95,7 +85,7 @@ class DecodedSplit:
 def joined(first: DecodedSplit, second: DecodedSplit) -> DecodedSplit:
     """The images of both, in memory, without attributes and landmarks.
 
-    It is called as both are, and is otherwise the first one's set.
+    The title names both sets; everything else is the first one's.
 
     Raises:
       ValueError: If memory cannot hold them.
@@ -125,8 +115,8 @@ def decode(
       source: From `sources.load`.
       size: Side of the decoded images, pixels.
       crop: See `pixels.crop_box`.
-      cache_dir: A folder for decoded images, for sets larger than memory and for
-        starting again without decoding. Empty keeps them in memory.
+      cache_dir: Keeps decoded images on disk, for sets larger than memory and for
+        later runs. Empty keeps them in memory.
 
     Raises:
       ValueError: If no image can be read, or if memory cannot hold them.

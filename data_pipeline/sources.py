@@ -104,7 +104,7 @@ def load(
     if not source.names:
         raise ValueError(
             f"the {split} split of {name} has no images ({source.info.notes}); more "
-            f"images are needed."
+            "images are needed."
         )
     return source.take(limit) if limit else source
 
@@ -134,8 +134,6 @@ def _drawn(name: str, split: str, *, seed: int, size: int) -> Source:
         title=f"Drawn {name}",
         split_counts={part: len(_DRAWN[part]) for part in splits(name)},
         license="Apache-2.0, like the program that draws them",
-        citation="",
-        homepage="",
         attribute_names=ATTRIBUTES if faces else (),
         notes=f"drawn with seed {seed}; the splits are disjoint",
     )

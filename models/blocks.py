@@ -38,6 +38,12 @@ def check_multiple(name: str, size: int, factor: int, because: str) -> None:
         )
 
 
+def masked_inputs(size: int) -> dict:
+    """Keras inputs {"image": [B, S, S, 3], "mask": [B, S, S, 1]}, float32."""
+    shapes = {"image": (size, size, 3), "mask": (size, size, 1)}
+    return {name: tf.keras.Input(shape, name=name) for name, shape in shapes.items()}
+
+
 def scaled(channels: int, width: float) -> int:
     """A number of channels times a factor, at least 1."""
     return max(1, round(width * channels))

@@ -24,13 +24,9 @@ def build_patch_discriminator(
                 for the first, LeakyReLU -> [B, S/2^(n-1), S/2^(n-1), widths[-1]]
       score     conv 3x3, linear, float32 -> [B, S/2^(n-1), S/2^(n-1), 1]
 
-    The widths follow the public implementation that the paper starts from; the paper
-    itself gives none.
-
-    Args:
-      image_size: S in pixels: the hole's side for models 0 and 1, the image's for 2
-        and 3.
-      widths: Channels per level.
+    The widths, channels per level, follow the public implementation that the paper
+    starts from; the paper gives none. S is the hole's side for models 0 and 1, the
+    image's for 2 and 3.
 
     Returns:
       image -> map of scores, towards 1 for real images and 0 for restored ones.
@@ -58,11 +54,8 @@ def build_context_discriminator(
                 -> [B, P/2^n, P/2^n, widths[-1]]
       score     a conv as large as that map, linear, float32 -> [B, 1, 1, 1]
 
-    Do et al. describe none; they build on Pathak et al. (arXiv 1604.07379).
-
-    Args:
-      patch_size: P in pixels; 64 leaves a map of 4x4 for the last convolution.
-      widths: Channels per level.
+    Do et al. describe none; they build on Pathak et al. (arXiv 1604.07379). A patch of
+    64 pixels leaves a map of 4x4 for the last convolution.
 
     Returns:
       patch -> logit, above 0 for patches judged real.

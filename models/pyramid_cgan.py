@@ -69,9 +69,8 @@ def build_generator(
     def scaled(channels: int) -> int:
         return blocks.scaled(channels, width)
 
-    image = tf.keras.Input((image_size, image_size, 3), name="image")
-    mask = tf.keras.Input((image_size, image_size, 1), name="mask", dtype="float32")
-    x = tf.keras.layers.Concatenate(name="image_and_mask")([image, mask])
+    inputs = blocks.masked_inputs(image_size)
+    x = tf.keras.layers.Concatenate(name="image_and_mask")(list(inputs.values()))
     x = _active_conv(x, scaled(STEM_CHANNELS), 3, norm, name="conv1")
     levels = []
     for block, channels in enumerate(DOWN_CHANNELS, start=1):
@@ -99,7 +98,6 @@ def build_generator(
     x = _active_conv(x, last, 4, norm, layer=transposed, strides=2, name="deconv")
     x = _active_conv(x, last, 3, norm, name="conv2")
     restored = blocks.tanh_image(x, name="restored")
-    inputs = {"image": image, "mask": mask}
     return tf.keras.Model(inputs, restored, name=f"pyramid_cgan_{configuration}")
 
 
@@ -115,8 +113,8 @@ def _conv(
 ):
     """A convolution of any kind, SAME, with a bias -> BatchNorm (or no norm)."""
     normalized = norm == "batch"
-    # Without norms the signal of DCGAN's N(0, 0.02) shrinks to 1e-7, gradients to
-    # 1e-13, and nothing learns; He et al.'s initialization keeps the size of both.
+    # Without norms DCGAN's N(0, 0.02) would shrink the signal to 1e-7 and gradients to
+    # 1e-13; He et al.'s initialization keeps the size of both.
     init = blocks.normal_init() if normalized else tf.keras.initializers.HeNormal()
     x = layer(
         filters=filters,
@@ -166,17 +164,12 @@ def _residual(
 def build_inpainter(generator: tf.keras.Model) -> tf.keras.Model:
     """Puts the known pixels back: x (1 - M) + G M.
 
-    Args:
-      generator: From `build_generator`.
-
     Returns:
       {"image": [B, S, S, 3] in [-1, 1] with the hole filled, "mask": [B, S, S, 1],
       1 = missing} -> whole image [B, S, S, 3] in [-1, 1], float32; known pixels are
       those of the image, bit for bit.
     """
-    size = generator.input_shape["image"][1]
-    image = tf.keras.Input((size, size, 3), name="image")
-    mask = tf.keras.Input((size, size, 1), name="mask", dtype="float32")
-    drawn = generator({"image": image, "mask": mask})
-    restored = tf.where(mask > 0.5, drawn, tf.cast(image, tf.float32))
-    return tf.keras.Model({"image": image, "mask": mask}, restored, name="inpainter")
+    inputs = blocks.masked_inputs(generator.input_shape["image"][1])
+    drawn, image = generator(inputs), tf.cast(inputs["image"], tf.float32)
+    restored = tf.where(inputs["mask"] > 0.5, drawn, image)
+    return tf.keras.Model(inputs, restored, name="inpainter")

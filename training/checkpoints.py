@@ -23,13 +23,9 @@ class Checkpoints:
 
     def __init__(self, items: dict[str, object], folder: pathlib.Path):
         self._items = items
-        checkpoint = tf.train.Checkpoint(**items)
-        self._last = tf.train.CheckpointManager(
-            checkpoint, str(folder / "last"), max_to_keep=2
-        )
-        self._best = tf.train.CheckpointManager(
-            checkpoint, str(folder / "best"), max_to_keep=1
-        )
+        checkpoint, manager = tf.train.Checkpoint(**items), tf.train.CheckpointManager
+        self._last = manager(checkpoint, str(folder / "last"), max_to_keep=2)
+        self._best = manager(checkpoint, str(folder / "best"), max_to_keep=1)
 
     @property
     def steps(self) -> int:
@@ -56,10 +52,9 @@ class Checkpoints:
         return True
 
     def restore_part(self, *, best: bool = False) -> bool:
-        """Restores the items from a checkpoint that may hold more; returns whether.
+        """Restores the items from the last or best checkpoint, which may hold more.
 
-        Args:
-          best: Takes the best checkpoint instead of the last.
+        Returns whether there is one.
         """
         path = (self._best if best else self._last).latest_checkpoint
         if path is None:

@@ -45,12 +45,7 @@ def load(
             notes = elements.check_count(
                 "celeb_a_hq", f"{notes}{path}", len(names), COUNT
             )
-            return elements.from_files(
-                _info(parts, notes),
-                split,
-                folder.printable(parts[split]),
-                folder.fetch_from(path, parts[split]),
-            )
+            return folder.from_folder(_info(parts, notes), split, path, parts[split])
     raise FileNotFoundError(
         f"CelebA-HQ is not {tfds.where(data_dir)}. Looked for prepared TFDS "
         f"data (celeb_a_hq/<resolution>/<version>/dataset_info.json) and for images in "

@@ -52,21 +52,9 @@ def load(
     else:
         parts = parted_names(names, seed, split_by)
         notes = f"{len(names):,} images, {elements.split_note(seed, split_by)}"
-    notes += f"; read {root.resolve()}"
     if split not in parts:
         raise elements.no_such_split("folder", split, tuple(parts))
-    info = elements.SourceInfo(
-        name="folder",
-        title=f"the folder {root.resolve().name}",
-        split_counts={part: len(parts[part]) for part in parts},
-        license="whatever the images' own terms are",
-        citation="",
-        homepage="",
-        notes=notes,
-    )
-    return elements.from_files(
-        info, split, printable(parts[split]), fetch_from(root, parts[split])
-    )
+    return from_folder(_info(root, parts, notes), split, root, parts[split])
 
 
 def whole(data_dir: str) -> elements.Source:
@@ -82,16 +70,25 @@ def whole(data_dir: str) -> elements.Source:
         raise FileNotFoundError(
             f"no images in {part}; images end in {', '.join(pixels.IMAGE_SUFFIXES)}."
         )
-    info = elements.SourceInfo(
+    info = _info(root, {"train": names}, f"{len(names):,} images, all of them", part)
+    return from_folder(info, "train", part, names)
+
+
+def _info(root, parts: dict, notes: str, read=None) -> elements.SourceInfo:
+    return elements.SourceInfo(
         name="folder",
         title=f"the folder {root.resolve().name}",
-        split_counts={"train": len(names)},
+        split_counts={part: len(names) for part, names in parts.items()},
         license="whatever the images' own terms are",
-        citation="",
-        homepage="",
-        notes=f"{len(names):,} images, all of them; read {part.resolve()}",
+        notes=f"{notes}; read {(read or root).resolve()}",
     )
-    return elements.from_files(info, "train", printable(names), fetch_from(part, names))
+
+
+def from_folder(
+    info: elements.SourceInfo, split: str, root: pathlib.Path, names: Sequence[str]
+) -> elements.Source:
+    """A source of the files of these names in a folder."""
+    return elements.from_files(info, split, printable(names), fetch_from(root, names))
 
 
 def parted_names(

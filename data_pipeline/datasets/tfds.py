@@ -23,17 +23,14 @@ _LAYOUTS = ("{name}/*", "{name}/*/*", "", "*", "*/*")  # version, or config and 
 
 
 def find(data_dir: str, name: str, *, size: int = 0) -> pathlib.Path | None:
-    """The folder of one prepared version of a data set, or None.
+    """The folder of the latest prepared version of a data set, or None.
 
     Args:
       data_dir: TFDS's data_dir, or the folder of the set or of one version; empty
         means TFDS's own default.
-      name: Of the set, as TFDS calls it.
+      name: As TFDS calls it.
       size: Of several configurations named by their resolution, the smallest with
         at least so many pixels is taken, or else the largest.
-
-    Returns:
-      The latest version.
     """
     root = pathlib.Path(data_dir or DEFAULT_DIR).expanduser()
     found = []
@@ -108,7 +105,7 @@ def load(
       info: Of the set.
       split: Of the source.
       path: From `find`.
-      stored_split: TFDS's name of the split that is read.
+      stored_split: TFDS's name for the split.
       rows: Numbers of its records, ascending; None means all. They are read in the
         order of the file, which TFDS shuffled when it prepared them.
       annotate: Optional keys of the elements -> functions of the TFDS record.

@@ -282,7 +282,7 @@ def test_parts_that_do_not_fit_are_not_saved(tmp_path):
 ELSEWHERE = """
 import sys
 sys.modules.update(dict.fromkeys(["tensorflow_compression", "tensorflow_addons"]))
-networks = ["blocks", "compression", "convolutions", "cvae_dcgan", "stochastic"]
+networks = ["blocks", "compression", "convolutions", "cvae_dcgan"]
 networks.append("portrait_autoencoder")
 sys.modules.update({f"models.{name}": None for name in networks})
 import numpy as np
