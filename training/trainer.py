@@ -123,12 +123,9 @@ def total(terms: Losses) -> tf.Tensor:
 class WeightAverage(tf.Module):
     """An exponential moving average of every weight, moving statistics included.
 
-    The decay warms up as min(decay, (1 + steps) / (10 + steps)), so that a short run
-    is not averaged with its random start.
-
-    Args:
-      network: Its weights are averaged.
-      decay: Share of the average that a step keeps, in [0, 1).
+    The decay, the share of the average that a step keeps, in [0, 1), warms up as
+    min(decay, (1 + steps) / (10 + steps)): a short run is not averaged with its random
+    start.
     """
 
     def __init__(self, network: tf.keras.Model, decay: float):

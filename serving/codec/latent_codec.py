@@ -42,9 +42,6 @@ class LatentCodec(Codec):
       others: {model_id: quantizer} of the same networks with other quantizers, whose
         files `decompress` reads too.
       max_pixels: As `Codec` takes it. A small file may claim so many.
-
-    Attributes:
-      image_size: As given.
     """
 
     def __init__(

@@ -42,7 +42,6 @@ class Quantizer:
 
     Attributes:
       levels: The number of levels of each latent, int32 [L].
-      tables: As given.
 
     Raises:
       ValueError: If these do not fit together.
@@ -114,10 +113,7 @@ class Quantizer:
         return (self._low + levels * self._step).astype(np.float32)
 
     def deviations(self) -> np.ndarray:
-        """Estimates each latent's standard deviation in the training set, float32 [L].
-
-        It takes them for normally distributed; 0 where there is one level.
-        """
+        """Each latent's standard deviation in training, if normal: float32 [L]."""
         return (self._high - self._low) / np.float32(_DEVIATIONS)
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -163,12 +159,7 @@ def _cdf(counts: np.ndarray) -> np.ndarray:
 
 
 def fit(encoder: tf.keras.Model, split: DecodedSplit) -> dict[int, Quantizer]:
-    """Fits a quantizer of each of `BITS` to the means of `fitted_images`.
-
-    Args:
-      encoder: Image [B, S, S, 3] in [0, 1] -> {"mean": [B, L], ...}.
-      split: The training images.
-    """
+    """Fits a quantizer of each of `BITS` to the means of `fitted_images`."""
     means = encode(encoder, fitted_images(split))["mean"]
     return {bits: Quantizer.fit(means, bits) for bits in BITS}
 

@@ -56,14 +56,11 @@ def save(
       analysis: The Keras model "analysis" in float32, image [B, H, W, 3] in [0, 1] ->
         latents [B, H / 16, W / 16, N], for any H and W that are multiples of 16.
       synthesis: The Keras model "synthesis", latents -> image, not clipped.
-      folder: Such as `<run>/export/1`; TF Serving takes its parent.
+      folder: Such as `<run>/export/1`, which is returned.
       tables: Of the N channels, or None for a network that was not trained to be
         rounded: its latents are real numbers, and it makes no files.
       config: For config.json; the kind and the model's identifier are added.
       card: The model card.
-
-    Returns:
-      The folder.
 
     Raises:
       ValueError: If the halves are for one size, or halves and tables do not fit.
@@ -190,7 +187,7 @@ def build_network(
 
 
 def signatures(network: tf.keras.Model, *, rounded: bool) -> dict[str, Callable]:
-    """The named, typed entry points; float32 unless stated otherwise.
+    """The named, typed entry points of `build_network`'s model; float32 by default.
 
       serving_default  image [B, H, W, 3] in [0, 1] -> restored, the same
       analysis         image -> latents [B, H / 16, W / 16, N]
@@ -198,10 +195,6 @@ def signatures(network: tf.keras.Model, *, rounded: bool) -> dict[str, Callable]
 
     Rounded latents are int32. A latent that no file can hold is an
     InvalidArgumentError and not a cast, as is a size that is no multiple of 16.
-
-    Args:
-      network: From `build_network`.
-      rounded: As there.
     """
     analysis, synthesis = (network.get_layer(n) for n in ("analysis", "synthesis"))
     images = tf.TensorSpec([None, None, None, 3], tf.float32, name="image")

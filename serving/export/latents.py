@@ -59,13 +59,10 @@ def save(
       encoder: The Keras model "encoder" in float32, image [B, S, S, 3] in [0, 1] ->
         {"mean": [B, L], "log_variance": [B, L]}.
       decoder: The Keras model "decoder", latents [B, L] -> image in [0, 1].
-      folder: Such as `<run>/export/1`; TF Serving takes its parent.
+      folder: Such as `<run>/export/1`, which is returned.
       quantizers: {bits: of the L latents}.
       config: For config.json; the kind and the models' identifiers are added.
       card: The model card.
-
-    Returns:
-      The folder.
 
     Raises:
       ValueError: If the halves or the quantizers do not fit together.
@@ -92,9 +89,8 @@ def save_halves(
     """Writes each half by itself: SavedModels `<run>/encoder/1` and `<run>/decoder/1`.
 
     Both have one signature, serving_default: the encoder's is "encode" of `signatures`,
-    the decoder's "decode". Keras loads them as they are passed here.
-
-    The arguments are those of `save`, but `run`, a folder. Halves have no kind.
+    the decoder's "decode". Keras loads them as they are passed here. Halves have no
+    kind.
     """
     functions = signatures(_build_network(encoder, decoder))
     for half, name in ((encoder, "encode"), (decoder, "decode")):
@@ -167,12 +163,9 @@ def quantizer_file(bits: int | str) -> str:
 def signatures(network: tf.keras.Model) -> dict[str, Callable]:
     """The named, typed entry points, float32.
 
-      serving_default  image [B, S, S, 3] in [0, 1] -> restored, the same
-      encode           image -> latents [B, L], the means, and log_variance [B, L]
-      decode           latents -> image
-
-    Args:
-      network: With the layers "encoder" and "decoder".
+    serving_default  image [B, S, S, 3] in [0, 1] -> restored, the same
+    encode           image -> latents [B, L], the means, and log_variance [B, L]
+    decode           latents -> image
     """
     encoder, decoder = (network.get_layer(name) for name in ("encoder", "decoder"))
     images = tf.TensorSpec([None, *encoder.input_shape[1:]], tf.float32, name="image")

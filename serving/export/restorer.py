@@ -24,15 +24,10 @@ from serving.export.saved_model import write
 
 @dataclasses.dataclass(frozen=True)
 class Fillable:
-    """The holes that a network fills.
+    """The holes that a network fills."""
 
-    Attributes:
-      side: Of the largest one, a square, in the network's pixels; 0 = any hole.
-      centered: Only the square of that side in the image's center.
-    """
-
-    side: int = 0
-    centered: bool = False
+    side: int = 0  # of the largest one, a square, in the network's pixels; 0 = any hole
+    centered: bool = False  # only the square of that side in the image's center
 
     def settle(self, mask: tf.Tensor) -> tf.Tensor:
         """Replaces a mask that a resize moved by up to a pixel by the center's."""
@@ -59,11 +54,8 @@ class Fillable:
             inside = holes.crop_hole(mask, mask, self.side)
             wrong = tf.reduce_sum(mask) - tf.reduce_sum(inside)
             rule = f"one hole of up to {square} in a picture of {size}x{size}."
-        return [
-            tf.debugging.assert_less(
-                tf.reduce_sum(wrong), 0.5, f"This model fills {rule}"
-            )
-        ]
+        message = f"This model fills {rule}"
+        return [tf.debugging.assert_less(tf.reduce_sum(wrong), 0.5, message)]
 
 
 ANY_HOLE = Fillable()
@@ -163,13 +155,9 @@ def save(
     *,
     extras: Mapping[str, str | bytes] | None = None,
 ) -> pathlib.Path:
-    """Writes a SavedModel folder, as `saved_model.write` does.
+    """Writes a restorer's SavedModel; see `saved_model.write`.
 
-    Args:
-      restorer: From `build_restorer`.
-      folder: Such as `<run>/export/1`; TF Serving takes its parent.
-      extras: File name -> text or bytes, put into `assets.extra/`. The kind is added to
-        config.json.
+    The kind is added to the config.json of `extras`.
     """
     extras = dict(extras or {})
     config = {**json.loads(extras.pop("config.json", "{}")), "kind": INPAINTING}
@@ -178,14 +166,9 @@ def save(
 
 @tf.keras.utils.register_keras_serializable("facemend")
 class HoleCheck(tf.keras.layers.Layer):
-    """Passes on masks of holes that a network fills; others are errors.
+    """Passes on masks [B, S, S, 1] of holes that a network fills; others are errors.
 
-    [B, S, S, 1] of 0 and 1 -> the same. It is part of the exported graph, and loading
-    it needs no code of this package.
-
-    Args:
-      fillable: A `Fillable`, or its attributes by name.
-      **options: Of `tf.keras.layers.Layer`; dtype is set.
+    It is part of the exported graph, and loading it needs no code of this package.
 
     Raises:
       tf.errors.InvalidArgumentError: When called; it says which holes are filled.
