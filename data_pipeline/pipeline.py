@@ -82,7 +82,7 @@ def judged(task: TaskFn, mask_fn: MaskFn, labels: np.ndarray | None = None) -> T
       task: Such as `inpainting(...)`.
       mask_fn: Of the hole around which a local discriminator sees real images, drawn
         independently of the task's own.
-      labels: [N, ...], of the images of the split, in their order.
+      labels: [N, ...], in the order of the split's images.
     """
     rows = None if labels is None else tf.constant(labels)
 
@@ -175,13 +175,10 @@ def training_batches(
 
     Args:
       split: From `decoded.decode`.
-      task: Such as `inpainting(...)`.
+      task: Makes (inputs, target), such as `inpainting(...)`.
       batch_size: Over all replicas.
       seed: Of the order and of the task's randomness.
       start_step: Number of the first batch, where a run resumes.
-
-    Returns:
-      Batches of (inputs, target).
     """
     count = len(split)
     used = steps_per_epoch(split, batch_size) * batch_size

@@ -12,13 +12,9 @@ import tensorflow as tf
 class Checkpoints:
     """Saves and restores a trainer in `folder/last` and `folder/best`.
 
+    The items are those of `Trainer.checkpoint_items`; early versions had no "means".
     TensorFlow writes a checkpoint under temporary names, renames it, and then deletes
     the previous one, so that a run killed while saving keeps the previous one.
-
-    Args:
-      items: From the trainer's `checkpoint_items()`; must hold "steps", and may hold
-        "means", which checkpoints of early versions do not have.
-      folder: The run folder's `checkpoints`.
     """
 
     def __init__(self, items: dict[str, object], folder: pathlib.Path):

@@ -47,13 +47,10 @@ def fit(
     length: Length,
     callbacks: Sequence[tf.keras.callbacks.Callback],
 ) -> None:
-    """Trains from the present step to the end of the run.
+    """Trains from the present step, `trainer.steps`, to the end of the run.
 
-    Args:
-      trainer: Compiled and restored; its `steps` counts updates.
-      batches_from: step -> the batches from that step on.
-      length: Of the run; an "epoch" of `fit()` is a row of its history.
-      callbacks: Of `fit()`.
+    `batches_from` is step -> the batches from that step on. An "epoch" of Keras's
+    `fit()` is a row of the history.
     """
     total_steps, steps_per_epoch = length.total_steps, length.row_steps
     step = int(trainer.steps.numpy())

@@ -20,12 +20,8 @@ def load(
 ) -> elements.Source:
     """CelebA-HQ, split by its names or by TFDS's records; see `elements.split_rows`.
 
-    Args:
-      split: "train" or "test".
-      data_dir: TFDS's data_dir with prepared data, or a folder of images.
-      seed: Of the shuffle.
-      size: Of several prepared resolutions the smallest that reaches it is read.
-      split_by: "image" or "order".
+    `data_dir` is TFDS's with prepared data, or a folder of images. Of several prepared
+    resolutions the smallest that reaches `size` is read.
 
     Raises:
       FileNotFoundError: If there is neither.

@@ -85,16 +85,11 @@ def no_such_split(name: str, split: str, known: Sequence[str]) -> ValueError:
 
 
 def split_rows(count: int, seed: int, split_by: str) -> dict[str, np.ndarray]:
-    """Rows of each split, of a set without an official partition.
+    """The splits of a set without an official partition: {"train": rows, "test": rows}.
 
-    Args:
-      count: Number of images, sorted by name.
-      seed: Of the shuffle.
-      split_by: "image", 80/20 by seeded shuffle, both in shuffled order: the first n
-        images of a split are a random sample. Or "order", 90/10 without a shuffle.
-
-    Returns:
-      {"train": int [T], "test": int [count - T]}.
+    Rows count images sorted by name. "image" is 80/20 by seeded shuffle, both splits in
+    shuffled order: the first n images of one are a random sample of it. "order" is
+    90/10 without a shuffle.
     """
     if split_by == "order":
         order, trained = np.arange(count), count * 9 // 10

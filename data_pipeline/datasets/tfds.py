@@ -106,8 +106,7 @@ def load(
       split: Of the source.
       path: From `find`.
       stored_split: TFDS's name for the split.
-      rows: Numbers of its records, ascending; None means all. They are read in the
-        order of the file, which TFDS shuffled when it prepared them.
+      rows: Of its records, ascending; None means all. TFDS shuffled them.
       annotate: Optional keys of the elements -> functions of the TFDS record.
     """
     stored = split_names(path, stored_split)

@@ -39,15 +39,8 @@ def draw(index: int, *, seed: int = 0, size: int = 128) -> dict:
       size: Side S of the picture in pixels, 32 to 512.
 
     Returns:
-      An element:
-        image: uint8 [S, S, 3], RGB.
-        name: "face_000007" for index 7.
-        attributes: bool [len(ATTRIBUTES)].
-        landmarks: float32 [5, 2], x and y in pixels, counted from 0 at the center of
-          the first: left eye, right eye, nose, left and right corner of the mouth,
-          where left is left in the picture.
-        face_mask: uint8 [S, S, 1], 1 where the face is: skin and features from the
-          hairline to the chin; not ears, neck, hair or hat.
+      An element; see `elements`. It has ATTRIBUTES and landmarks; its face mask is 1 on
+      skin and features from hairline to chin, not on ears, neck, hair or hat.
 
     Raises:
       ValueError: If index or seed is negative, or size out of range.

@@ -20,17 +20,11 @@ from data_pipeline.drawing import ribbon, smooth
 
 # The right half of a head's silhouette from crown to chin: x, y, z. The jaw and the
 # chin lie in front of the axis of the neck, so they swing when the head turns.
-_OUTLINE = np.array(
+_OUTLINE = np.column_stack(
     [
-        (0.00, -1.50, 0.0),
-        (0.56, -1.38, 0.0),
-        (0.90, -1.00, 0.0),
-        (1.00, -0.45, 0.0),
-        (0.98, 0.10, 0.0),
-        (0.93, 0.55, 0.1),
-        (0.80, 1.00, 0.3),
-        (0.47, 1.41, 0.5),
-        (0.00, 1.56, 0.6),
+        (0.00, 0.56, 0.90, 1.00, 0.98, 0.93, 0.80, 0.47, 0.00),
+        (-1.50, -1.38, -1.00, -0.45, 0.10, 0.55, 1.00, 1.41, 1.56),
+        (0.0, 0.0, 0.0, 0.0, 0.0, 0.1, 0.3, 0.5, 0.6),
     ]
 )
 _JAW = np.array([0, 0, 0, 0, 0.05, 0.35, 0.9, 1.0, 0])  # how much of `jaw` each takes
@@ -63,7 +57,7 @@ class Head:
     """
 
     def __init__(self, traits):
-        yaw, pitch, roll = np.radians([traits.yaw, traits.pitch, traits.roll]).tolist()
+        yaw, pitch, roll = map(math.radians, (traits.yaw, traits.pitch, traits.roll))
         self.sin_yaw, self._cos_yaw = math.sin(yaw), math.cos(yaw)
         self._sin_pitch, self._cos_pitch = math.sin(pitch), math.cos(pitch)
         self.scale = traits.scale

@@ -26,15 +26,7 @@ _SCENE, _GRAIN, _NOISE = range(3)  # what a stream of random numbers is for
 
 
 def draw(index: int, *, seed: int = 0, size: int = 128) -> np.ndarray:
-    """Draws one scene.
-
-    Args:
-      index: Number of the scene.
-      seed: Number of the data set.
-      size: Side S of the picture in pixels, 32 to 512.
-
-    Returns:
-      uint8 [S, S, 3], RGB.
+    """Draws one scene, RGB uint8 [size, size, 3], of 32 to 512 pixels.
 
     Raises:
       ValueError: If index or seed is negative, or size out of range.

@@ -75,13 +75,10 @@ class EntropyTables:
 
     @classmethod
     def from_model(cls, model: tfc.ContinuousBatchedEntropyModel) -> EntropyTables:
-        """Takes the tables of a fitted entropy model: a channel for each distribution.
+        """Takes the tables of a fitted model, a channel for each distribution.
 
-        Args:
-          model: Made with compression=True and offset_heuristic=False.
-
-        Raises:
-          ValueError: If the model does not round to whole numbers.
+        It was made with compression=True and offset_heuristic=False; a model that does
+        not round to whole numbers is a ValueError.
         """
         shift = model.quantization_offset
         if shift is not None and np.any(shift):
@@ -106,12 +103,7 @@ class EntropyTables:
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> EntropyTables:
-        """Reads an .npz file of `arrays`.
-
-        Raises:
-          OSError: If the file cannot be read.
-          ValueError: If it holds no tables.
-        """
+        """Reads an .npz file of `arrays`; a ValueError if it holds no tables."""
         data = pathlib.Path(path).read_bytes()
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as file:
@@ -129,11 +121,7 @@ class EntropyTables:
             ) from error
 
     def encode(self, latents: np.ndarray) -> bytes:
-        """int32 [H, W, N], -LARGEST to LARGEST -> bytes.
-
-        Raises:
-          ValueError: If a latent is larger, or there are not N channels.
-        """
+        """int32 [H, W, N], -LARGEST to LARGEST -> bytes; others are a ValueError."""
         handle = tfc.create_range_encoder([], self._lookup)
         for chunk in self._chunks(self._checked(latents)):
             symbols, distances = self._symbols(chunk)
@@ -171,8 +159,8 @@ class EntropyTables:
                 symbols[outside] = nearest + distances
             chunk[:] = symbols + self._offsets
         latents = latents.reshape(height, width, self.channels)
-        # The range decoder reads any bytes, and zeros after the last one. Bytes are
-        # valid if their latents are encoded as the same bytes again.
+        # The decoder reads any bytes, and zeros after the last one. Bytes are valid if
+        # their latents are encoded as the same bytes again.
         if not _codable(latents) or self.encode(latents) != data:
             raise CorruptFileError(
                 "The file's latents are damaged: the bytes are not what they would be "

@@ -122,12 +122,7 @@ class Quantizer:
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Quantizer:
-        """Reads an .npz file of `arrays`.
-
-        Raises:
-          OSError: If the file cannot be read.
-          ValueError: If it holds no quantizer.
-        """
+        """Reads an .npz file of `arrays`; a ValueError if it holds no quantizer."""
         tables = EntropyTables.load(path)
         try:
             with np.load(path, allow_pickle=False) as file:
@@ -171,10 +166,7 @@ def fitted_images(split: DecodedSplit) -> np.ndarray:
 
 
 def encode(encoder: tf.keras.Model, images: np.ndarray) -> dict[str, np.ndarray]:
-    """Encodes images uint8 [N, S, S, 3], batch by batch, as {name: float32 [N, L]}.
-
-    The encoder is image [B, S, S, 3] in [0, 1] -> {name: [B, L]}.
-    """
+    """Encodes images uint8 [N, S, S, 3], batch by batch, as {name: float32 [N, L]}."""
     run = tf.function(lambda x: encoder(x, training=False), reduce_retracing=True)
     parts: dict[str, list[np.ndarray]] = {}
     for start in range(0, len(images), _AT_ONCE):

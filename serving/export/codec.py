@@ -82,11 +82,8 @@ def load(
 ) -> Codec:
     """Opens a codec of either kind: what `save` or `latents.save` wrote.
 
-    Args:
-      folder: As they returned it.
-      bits: Of a latent in files that are written, for codecs with quantizers; 0 takes
-        `latents.BITS`. Files of any number of bits are read.
-      max_pixels: Of a picture; see `container.check_size`.
+    `bits` are those of a latent in files that are written, for codecs with quantizers;
+    0 takes `latents.BITS`. Files of any number of bits are read.
 
     Raises:
       FileNotFoundError: If the folder is not one of our exports.
@@ -106,13 +103,10 @@ def load(
 def load_image_codec(
     folder: str | os.PathLike, *, max_pixels: int = container.MAX_PIXELS
 ) -> ImageCodec:
-    """Opens what `save` wrote with tables; needs no code of the network's layers.
+    """Opens what `save` wrote with tables, as `load` does.
 
-    It calls the signatures that TF Serving serves, so the numbers are the same.
-
-    Raises:
-      FileNotFoundError: If the folder is not one of our exports.
-      ValueError: If it has no signatures or tables of a codec, or is damaged.
+    It needs no code of the network's layers: it calls the signatures that TF Serving
+    serves, so the numbers are the same.
     """
     folder = pathlib.Path(folder)
     model = saved_model.load(folder, "analysis", "synthesis", kind=CODEC)

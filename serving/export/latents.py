@@ -112,12 +112,8 @@ def load(
     """Opens what `save` wrote; needs no code of the network's layers.
 
     It calls the signatures that TF Serving serves, so the numbers are the same. Files
-    are written by the quantizer of `bits`; those of all others are read too.
-
-    Raises:
-      FileNotFoundError: If the folder is not one of our exports.
-      ValueError: If it has no signatures of this kind, or no quantizer of so many bits,
-        or is damaged.
+    are written by the quantizer of `bits`; those of all others are read too. Errors are
+    those of `codec.load`.
     """
     folder = pathlib.Path(folder)
     model = saved_model.load(folder, "encode", "decode", kind=LATENTS)
