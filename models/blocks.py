@@ -82,14 +82,8 @@ def leaky_relu(x, *, name: str):
 
 def conv(x, filters: int, kernel: int, *, strides: int = 1, name: str):
     """Convolution, SAME, with a bias. [B, H, W, C] -> [B, H/strides, W/strides, F]."""
-    return convolutions.Conv2D(
-        filters,
-        kernel,
-        strides=strides,
-        padding="same",
-        kernel_initializer=normal_init(),
-        name=name,
-    )(x)
+    options = {"kernel_initializer": normal_init(), "padding": "same", "name": name}
+    return convolutions.Conv2D(filters, kernel, strides=strides, **options)(x)
 
 
 def separable_conv(x, filters: int, kernel: int, *, strides: int = 1, name: str):
@@ -119,14 +113,15 @@ def double(x, *, name: str):
 
 def conv_transpose(x, filters: int, kernel: int, *, strides: int, name: str):
     """Transposed convolution. [B, H, W, C] -> [B, H*strides, W*strides, F]."""
-    return tf.keras.layers.Conv2DTranspose(
-        filters,
-        kernel,
-        strides=strides,
-        padding="same",
-        kernel_initializer=normal_init(),
-        name=name,
-    )(x)
+    options = {"kernel_initializer": normal_init(), "padding": "same", "name": name}
+    layer = tf.keras.layers.Conv2DTranspose
+    return layer(filters, kernel, strides=strides, **options)(x)
+
+
+def dense(x, units: int, *, name: str, dtype: str | None = None):
+    """Dense layer. [B, C] -> [B, units]."""
+    options = {"kernel_initializer": normal_init(), "name": name, "dtype": dtype}
+    return tf.keras.layers.Dense(units, **options)(x)
 
 
 def tanh_image(x, *, name: str):

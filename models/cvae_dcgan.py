@@ -195,9 +195,7 @@ def build_discriminator(image_size: int = 64) -> tf.keras.Model:
         x = blocks.leaky_relu(x, name=f"act{level}")
         x = KeyedDropout(DROPOUT, level, name=f"dropout{level}")([x, key])
     x = tf.keras.layers.Flatten(name="features")(x)
-    x = tf.keras.layers.Dense(
-        1, kernel_initializer=blocks.normal_init(), dtype="float32", name="score"
-    )(x)
+    x = blocks.dense(x, 1, dtype="float32", name="score")
     logit = tf.keras.layers.Reshape((), dtype="float32", name="logit")(x)
     return tf.keras.Model({"image": image, "key": key}, logit, name="discriminator")
 

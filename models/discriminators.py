@@ -62,12 +62,9 @@ def build_context_discriminator(
     """
     patch = tf.keras.Input((patch_size, patch_size, 3), name="patch")
     x = halving_convs(patch, widths)
+    initial = blocks.normal_init()
     x = tf.keras.layers.Conv2D(
-        1,
-        x.shape[1],
-        padding="valid",
-        kernel_initializer=blocks.normal_init(),
-        name="score_conv",
+        1, x.shape[1], kernel_initializer=initial, name="score_conv"
     )(x)
     score = tf.keras.layers.Activation("linear", dtype="float32", name="score")(x)
     return tf.keras.Model(patch, score, name="context_discriminator")
@@ -122,9 +119,7 @@ def build_global_local_discriminator(
     x = features[0]
     if local:
         x = tf.keras.layers.Concatenate(name="fused")(features)
-    score = tf.keras.layers.Dense(
-        1, kernel_initializer=blocks.normal_init(), dtype="float32", name="score"
-    )(x)
+    score = blocks.dense(x, 1, dtype="float32", name="score")
     return tf.keras.Model(inputs, score, name="global_local_discriminator")
 
 
@@ -178,22 +173,11 @@ def build_attribute_classifier(
             "classifier."
         )
     check_halvings("image_size", image_size, len(CONV_WIDTHS))
-    convs, denses = (
-        [blocks.scaled(channels, width) for channels in widths]
-        for widths in (CONV_WIDTHS, DENSE_WIDTHS)
-    )
     image = tf.keras.Input((image_size, image_size, 3), name="image")
-    x = halving_convs(image, convs)
+    x = halving_convs(image, [blocks.scaled(n, width) for n in CONV_WIDTHS])
     x = tf.keras.layers.Flatten(name="features")(x)
-    for level, units in enumerate(denses, start=1):
-        x = _dense(x, units, name=f"dense{level}")
+    for level, units in enumerate(DENSE_WIDTHS, start=1):
+        x = blocks.dense(x, blocks.scaled(units, width), name=f"dense{level}")
         x = blocks.leaky_relu(x, name=f"dense{level}_act")
-    logits = _dense(x, classes, dtype="float32", name="logits")
+    logits = blocks.dense(x, classes, dtype="float32", name="logits")
     return tf.keras.Model(image, logits, name="attribute_classifier")
-
-
-def _dense(x, units: int, *, name: str, **options):
-    """Dense layer. [B, C] -> [B, units]."""
-    return tf.keras.layers.Dense(
-        units, kernel_initializer=blocks.normal_init(), name=name, **options
-    )(x)

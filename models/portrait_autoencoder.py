@@ -137,14 +137,9 @@ def build_synthesis(
         name = f"up{stage}"
         for pair in range(1, depth + 1):
             x = _residual_pair(x, dtype=dtype, name=f"{name}_pair{pair}")
-        x = tf.keras.layers.Conv2DTranspose(
-            3 if last else channels,
-            kernel,
-            strides=strides,
-            padding="same",
-            dtype=dtype,
-            name=name,
-        )(x)
+        options = {"strides": strides, "padding": "same", "dtype": dtype, "name": name}
+        filters = 3 if last else channels
+        x = tf.keras.layers.Conv2DTranspose(filters, kernel, **options)(x)
         if not last:
             x = _activate(x, activation, inverse=True, name=f"{name}_act")
     return tf.keras.Model(latents, x, name="synthesis")
@@ -186,10 +181,7 @@ def _residual_pair(x, *, dtype: str | None = None, name: str):
     y = tf.keras.layers.ReLU(dtype=dtype, name=f"{name}_act")(y)
     # A tenth of Glorot's variance: pairs start as little more than the identity, and
     # many of them do not make the signal grow.
-    small = tf.keras.initializers.VarianceScaling(
-        0.1, mode="fan_avg", distribution="uniform"
-    )
-    y = _conv(
-        y, channels, 3, kernel_initializer=small, dtype=dtype, name=f"{name}_conv2"
-    )
+    small = tf.keras.initializers.VarianceScaling(0.1, "fan_avg", "uniform")
+    options = {"kernel_initializer": small, "dtype": dtype}
+    y = _conv(y, channels, 3, **options, name=f"{name}_conv2")
     return tf.keras.layers.Add(dtype=dtype, name=f"{name}_sum")([x, y])

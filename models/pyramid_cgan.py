@@ -76,17 +76,11 @@ def build_generator(
     for block, channels in enumerate(DOWN_CHANNELS, start=1):
         x = _residual(x, scaled(channels), norm, strides=2, name=f"res{block}")
         levels.append(x)
-    dilated = configuration in ("c", "d")
+    channels, dilated = scaled(DILATED_CHANNELS), configuration in ("c", "d")
     for number, rate in enumerate(RATES, start=1):
-        x = _active_conv(
-            x,
-            scaled(DILATED_CHANNELS),
-            3,
-            norm,
-            layer=convolutions.DilatedConv2D,
-            dilation_rate=rate if dilated else 1,
-            name=f"dilated{number}",
-        )
+        options = {"dilation_rate": rate if dilated else 1, "name": f"dilated{number}"}
+        layer = convolutions.DilatedConv2D
+        x = _active_conv(x, channels, 3, norm, layer=layer, **options)
     for block, channels in enumerate(UP_CHANNELS, start=4):
         x = _residual(x, scaled(channels), norm, doubled=block > 4, name=f"res{block}")
         if configuration != "a":
@@ -101,29 +95,14 @@ def build_generator(
     return tf.keras.Model(inputs, restored, name=f"pyramid_cgan_{configuration}")
 
 
-def _conv(
-    x,
-    filters: int,
-    kernel: int,
-    norm: str,
-    *,
-    layer: type = convolutions.Conv2D,
-    name: str,
-    **options,
-):
+def _conv(x, filters, kernel, norm, *, layer=convolutions.Conv2D, name, **options):
     """A convolution of any kind, SAME, with a bias -> BatchNorm (or no norm)."""
     normalized = norm == "batch"
     # Without norms DCGAN's N(0, 0.02) would shrink the signal to 1e-7 and gradients to
     # 1e-13; He et al.'s initialization keeps the size of both.
     init = blocks.normal_init() if normalized else tf.keras.initializers.HeNormal()
-    x = layer(
-        filters=filters,
-        kernel_size=kernel,
-        padding="same",
-        kernel_initializer=init,
-        name=name,
-        **options,
-    )(x)
+    options = {**options, "padding": "same", "kernel_initializer": init}
+    x = layer(filters=filters, kernel_size=kernel, name=name, **options)(x)
     return blocks.batch_norm(x, name=f"{name}_norm") if normalized else x
 
 
@@ -143,18 +122,16 @@ def _residual(
     """
     first, second, skip = (f"{name}_{part}" for part in ("conv1", "conv2", "shortcut"))
     if doubled:
-        y = _active_conv(
-            x, filters, 3, norm, layer=convolutions.DoublingConv2D, name=first
-        )
+        layer = convolutions.DoublingConv2D
+        y = _active_conv(x, filters, 3, norm, layer=layer, name=first)
         x = blocks.double(x, name=f"{name}_doubled")
     else:
         y = _active_conv(x, filters, 3, norm, strides=strides, name=first)
     if strides > 1:
         # The pixels that a 1x1 convolution with a stride sees. With the stride itself
         # oneDNN's gradient of its weights crashes for fewer than 16 channels.
-        x = tf.keras.layers.AveragePooling2D(
-            1, strides=strides, name=f"{name}_sampled"
-        )(x)
+        sampled = tf.keras.layers.AveragePooling2D(1, strides, name=f"{name}_sampled")
+        x = sampled(x)
     y = _conv(y, filters, 3, norm, name=second)
     x = _conv(x, filters, 1, norm, name=skip)
     x = tf.keras.layers.Add(name=f"{name}_sum")([y, x])
