@@ -1,7 +1,7 @@
 """Splits decoded once: every image cropped, resized and kept as uint8.
 
-Training reads them from memory or from one file on disk, so that no epoch decodes and
-no Python runs between a stored pixel and the network.
+Training reads them from memory or from one file on disk: no epoch decodes, and no
+Python runs between a stored pixel and the network.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import concurrent.futures
 import dataclasses
 import functools
 import hashlib
+import itertools
 import json
 import os
 import pathlib
@@ -64,13 +65,10 @@ class DecodedSplit:
             if self.path is None:
                 images = tf.convert_to_tensor(self.images)
                 return lambda position: tf.gather(images, position)
-            # The file, mapped into memory as a tensor: gathering reads only the pages
-            # it needs.
-            rows = self.first + len(self)
+            # The mapped file as a tensor: gathering reads only the pages it needs.
+            shape, file = (self.first + len(self), *self.images.shape[1:]), self.path
             images = tf.raw_ops.ImmutableConst(
-                dtype=tf.uint8,
-                shape=(rows, *self.images.shape[1:]),
-                memory_region_name=str(self.path.resolve()),
+                dtype=tf.uint8, shape=shape, memory_region_name=str(file.resolve())
             )
         return lambda position: tf.gather(images, position + self.first)
 
@@ -246,13 +244,12 @@ def map_in_order(
         total=total, desc=description, unit="img", mininterval=0.5, leave=False
     )
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool, progress:
-        waiting = collections.deque()
-        for value in values:
-            waiting.append(pool.submit(function, value))
-            if len(waiting) >= _AHEAD:
-                yield waiting.popleft().result()
-                progress.update()
-        while waiting:
+        waiting, values = collections.deque(), iter(values)
+        while True:
+            for value in itertools.islice(values, _AHEAD - len(waiting)):
+                waiting.append(pool.submit(function, value))
+            if not waiting:
+                return
             yield waiting.popleft().result()
             progress.update()
 

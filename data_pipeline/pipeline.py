@@ -186,17 +186,14 @@ def training_batches(
 
     def make(position: tf.Tensor) -> tuple:
         epoch, offset = position // used, position % used
-        index = tf.random.experimental.index_shuffle(
-            offset, _fold(seed, _ORDER, epoch), tf.cast(count - 1, tf.int64)
-        )
+        order, last = _fold(seed, _ORDER, epoch), tf.cast(count - 1, tf.int64)
+        index = tf.random.experimental.index_shuffle(offset, order, last)
         key = _fold(seed, _TASK, epoch, index)
         return task(lookup(index), key, index)
 
     # Not `count`: a dataset that knows its end would make Keras stop an epoch early.
     positions = tf.data.Dataset.range(start_step * batch_size, tf.int64.max)
-    dataset = positions.map(make, num_parallel_calls=tf.data.AUTOTUNE)
-    dataset = dataset.batch(batch_size, drop_remainder=True)
-    return dataset.prefetch(tf.data.AUTOTUNE)
+    return _batched(positions, make, batch_size, drop_remainder=True)
 
 
 def evaluation_batches(
@@ -213,9 +210,12 @@ def evaluation_batches(
         key = tf.stack([seed, hashes[index]])
         return task(lookup(index), key, index)
 
-    dataset = tf.data.Dataset.range(len(split))
-    dataset = dataset.map(make, num_parallel_calls=tf.data.AUTOTUNE)
-    return dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    return _batched(tf.data.Dataset.range(len(split)), make, batch_size)
+
+
+def _batched(positions, make: Callable, batch_size: int, **options) -> tf.data.Dataset:
+    dataset = positions.map(make, num_parallel_calls=tf.data.AUTOTUNE)
+    return dataset.batch(batch_size, **options).prefetch(tf.data.AUTOTUNE)
 
 
 def _fold(seed: int, use: int, *numbers: tf.Tensor) -> tf.Tensor:

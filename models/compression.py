@@ -63,10 +63,6 @@ class GDN(tf.keras.layers.Layer):
         weighed = tf.nn.bias_add(weighed, self.beta)
         return inputs * weighed if self.inverse else inputs / weighed
 
-    def compute_output_shape(self, input_shape):
-        """Unchanged."""
-        return input_shape
-
     def get_config(self):
         """The arguments of `from_config`."""
         return {**super().get_config(), "inverse": self.inverse}

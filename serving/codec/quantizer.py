@@ -15,7 +15,7 @@ import tensorflow_compression as tfc
 
 from data_pipeline import pixels
 from data_pipeline.decoded import DecodedSplit
-from serving.codec.entropy import MAX_PRECISION, EntropyTables
+from serving.codec.entropy import MAX_PRECISION, EntropyTables, read_npz
 
 MAX_BITS = 8
 BITS = (4, 6, 8)  # that `fit` fits quantizers of
@@ -124,15 +124,8 @@ class Quantizer:
     def load(cls, path: str | os.PathLike) -> Quantizer:
         """Reads an .npz file of `arrays`; a ValueError if it holds no quantizer."""
         tables = EntropyTables.load(path)
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                return cls(file["low"], file["high"], tables)
-        # NumPy and zipfile raise a dozen kinds of errors on damaged files.
-        except Exception as error:
-            raise ValueError(
-                f"{path} holds no quantizer ({type(error).__name__}: {error}). "
-                "Export the model again."
-            ) from error
+        with read_npz(path, "quantizer") as file:
+            return cls(file["low"], file["high"], tables)
 
 
 def _steps(low: np.ndarray, high: np.ndarray, levels: np.ndarray) -> np.ndarray:
