@@ -175,16 +175,13 @@ def build_discriminator(image_size: int = 64) -> tf.keras.Model:
     Layers and dropout are those of TensorFlow's DCGAN tutorial, slope (0.2) and
     initialization (N(0, 0.02)) those of the other discriminators here.
 
-    Args:
-      image_size: S in pixels, a multiple of 4.
-
     Returns:
       {"image": [B, S, S, 3], "key": integer [B, 2]} -> logit [B], above 0 for images
       judged real. With the same key the same activations of real and restored images
       are dropped.
 
     Raises:
-      ValueError: If the side cannot be halved twice.
+      ValueError: If S is not a multiple of 4.
     """
     discriminators.check_halvings("image_size", image_size, len(DISCRIMINATOR_WIDTHS))
     image = tf.keras.Input((image_size, image_size, 3), name="image")

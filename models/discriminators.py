@@ -90,8 +90,8 @@ def build_global_local_discriminator(
     The paper gives no layers; the authors' published code gives these widths.
 
     Args:
-      image_size: S in pixels, a multiple of 32.
-      patch_size: P in pixels, a multiple of 16.
+      image_size: S in pixels.
+      patch_size: P in pixels.
       local: Whether there is a local discriminator; without it there is no "patch".
       width: Multiplies every number of channels but RGB's.
 
@@ -100,7 +100,7 @@ def build_global_local_discriminator(
       judged real.
 
     Raises:
-      ValueError: If a side cannot be halved by each convolution.
+      ValueError: If S is not a multiple of 32, or P of 16.
     """
     trunks = [("global", "image", image_size, GLOBAL_WIDTHS)]
     if local:
@@ -156,16 +156,13 @@ def build_attribute_classifier(
 
     The paper gives no layers; the authors' published code gives the trunk.
 
-    Args:
-      classes: Number of attributes (or classes), at least 1.
-      image_size: S in pixels, a multiple of 8.
-      width: Multiplies every number of channels but those of RGB and the classes.
+    `width` multiplies every number of channels but those of RGB and the classes.
 
     Returns:
       image -> logits, float32, for sigmoids or one softmax.
 
     Raises:
-      ValueError: If there is no class, or the side cannot be halved three times.
+      ValueError: If there is no class, or S is not a multiple of 8.
     """
     if classes < 1:
         raise ValueError(

@@ -49,8 +49,7 @@ def build_generator(
       bottleneck: Of model 0 only: "channelwise_fc" (Pathak et al.'s layer), or
         "conv4000", the 4,000-channel bottleneck of their released network, which the
         paper's "decrease the model size" fits better.
-      mask_channel: Whether the mask is a fourth channel of the image, which the paper
-        does not have.
+      mask_channel: Whether the mask is a fourth channel; not in the paper.
 
     Returns:
       image -> RGB in [-1, 1]: [B, S/2, S/2, 3] for models 0 and 1, [B, S, S, 3] for

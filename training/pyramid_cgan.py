@@ -49,7 +49,7 @@ class PyramidTrainer(Trainer):
       generator_steps: T_g, iterations of the generator alone.
       discriminator_steps: T_d, iterations of the judges alone.
       reconstruction_weight: Of the masked L2. If it is 0 the generator begins with the
-        adversarial loss instead, as printed: against an untrained discriminator.
+        adversarial loss, as printed: against an untrained discriminator.
       adversarial_weight: Of L_g, Equation 2.
       classification_weight: Of L_c^f, Equation 5, in the joint loss.
       classifier_on_fake: Trains the classifier on restored images as well, as printed.

@@ -1,8 +1,7 @@
-"""Drawn faces: a data set that needs no download and knows everything about itself.
+"""Drawn faces with exact attributes, landmarks and face masks.
 
-Face number `index` of a seed is the same person in the same pose, light and place at
-every size. Attributes (named as in CelebA), five landmarks and a mask of the face are
-computed from the numbers that drew it.
+Face number `index` of a seed is the same at every size. What the element says of it is
+computed from the numbers that draw it; attributes are named as in CelebA.
 
   element = draw(7, seed=0, size=128)
 """

@@ -7,7 +7,7 @@ Three coordinate systems, all with x to the right and y down:
   flat     the head after yaw and pitch, seen from the front; same unit
   picture  the flat head after roll, scale and shift; [0, 1] across the picture
 
-Everything is drawn in picture coordinates, so that no shape knows a pixel size.
+Everything is drawn in picture coordinates, whatever the size in pixels.
 """
 
 from __future__ import annotations
@@ -43,9 +43,6 @@ HEAD_SHAPES = {
 
 class Head:
     """One head in its pose: every method returns picture coordinates.
-
-    Args:
-      traits: A `traits.Traits`; only its head shape and pose are read.
 
     Attributes:
       affine: Flat to picture, [2, 3].

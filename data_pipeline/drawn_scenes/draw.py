@@ -1,7 +1,7 @@
 """Drawn scenes: pictures without faces, and plain noise.
 
-They show what a network trained on faces does with everything else. Scene number
-`index` of a seed is the same at every size.
+They test networks trained on faces with other images. Scene number `index` of a seed
+is the same at every size.
 
   image = draw(7, seed=0, size=192)
   image = noise(7, seed=0, size=192)

@@ -52,10 +52,9 @@ class Codec(abc.ABC):
         self._max_pixels = max_pixels
 
     def compress(self, image: np.ndarray) -> bytes:
-        """Encodes a picture as the bytes of a file.
+        """Encodes uint8 [H, W, 3] of any size as the bytes of a file.
 
-        Args:
-          image: uint8 [H, W, 3] of any size. One with three equal channels stays gray.
+        A picture with three equal channels stays gray.
 
         Raises:
           ValueError: If it is no such picture or too large, or the network's latents

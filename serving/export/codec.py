@@ -49,8 +49,7 @@ def save(
       latents = model.get_layer("analysis")(image)  float32, not rounded
       image = model.get_layer("synthesis")(latents) float32, not clipped
 
-    In assets.extra/ are config.json, model_card.md and, with tables,
-    entropy_tables.npz.
+    In assets.extra/ are config.json, model_card.md and, if given, entropy_tables.npz.
 
     Args:
       analysis: The Keras model "analysis" in float32, image [B, H, W, 3] in [0, 1] ->
@@ -214,11 +213,8 @@ def signatures(network: tf.keras.Model, *, rounded: bool) -> dict[str, Callable]
         image = tf.debugging.assert_all_finite(image, _UNDRAWABLE)
         return {"image": tf.clip_by_value(image, 0.0, 1.0)}
 
-    return {
-        "serving_default": serving_default,
-        "analysis": analyze,
-        "synthesis": synthesize,
-    }
+    halves = {"analysis": analyze, "synthesis": synthesize}
+    return {"serving_default": serving_default, **halves}
 
 
 def _call(signature: Callable, **inputs: tf.Tensor) -> tf.Tensor:
