@@ -29,16 +29,7 @@ def load(
             "--dataset=folder needs --data_dir, the folder with the images."
         )
     root = pathlib.Path(data_dir).expanduser()
-    names = image_names(root) if root.is_dir() else []
-    if not names:
-        reason = ": it is not a folder."
-        if root.is_dir():
-            reason = "; looked there and in its subfolders for files ending in "
-            reason += f"{', '.join(pixels.IMAGE_SUFFIXES)}."
-        raise FileNotFoundError(
-            f"no images in {root}{reason} Set --data_dir to the folder that holds the "
-            "images."
-        )
+    names = _listed(root)
     parts = _split_names(root, names)
     if parts and split_by == "order":
         raise ValueError(
@@ -65,13 +56,23 @@ def whole(data_dir: str) -> elements.Source:
     """
     root = pathlib.Path(data_dir).expanduser()
     part = root / "train" if (root / "train").is_dir() else root
-    names = image_names(part) if part.is_dir() else []
-    if not names:
-        raise FileNotFoundError(
-            f"no images in {part}; images end in {', '.join(pixels.IMAGE_SUFFIXES)}."
-        )
+    names = _listed(part)
     info = _info(root, {"train": names}, f"{len(names):,} images, all of them", part)
     return from_folder(info, "train", part, names)
+
+
+def _listed(root: pathlib.Path) -> list[str]:
+    """`image_names`, or an error if there is none."""
+    names = image_names(root) if root.is_dir() else []
+    if not names:
+        reason = ": it is not a folder."
+        if root.is_dir():
+            reason = "; looked there and in its subfolders for files ending in "
+            reason += f"{', '.join(pixels.IMAGE_SUFFIXES)}."
+        raise FileNotFoundError(
+            f"no images in {root}{reason} Pass the folder that holds the images."
+        )
+    return names
 
 
 def _info(root, parts: dict, notes: str, read=None) -> elements.SourceInfo:
