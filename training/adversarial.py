@@ -56,18 +56,8 @@ class AdversarialTrainer(Trainer):
         self.view = view
         self.output_losses = output_losses
 
-    def compile(
-        self,
-        generator_optimizer: tf.keras.optimizers.Optimizer,
-        discriminator_optimizer: tf.keras.optimizers.Optimizer,
-        *,
-        jit_compile: bool = False,
-    ) -> None:
-        """Sets the optimizers; see `Trainer.compile`."""
-        optimizers = (generator_optimizer, discriminator_optimizer)
-        super().compile(*optimizers, terms=self._term_names(), jit_compile=jit_compile)
-
-    def _term_names(self) -> list[str]:
+    @property
+    def term_names(self) -> list[str]:
         """Names of the loss terms, from a call on an empty picture."""
 
         def empty(shape):

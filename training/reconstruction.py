@@ -33,12 +33,6 @@ class ReconstructionTrainer(Trainer):
         self.terms_of = losses
         self.term_names = tuple(terms)
 
-    def compile(
-        self, optimizer: tf.keras.optimizers.Optimizer, *, jit_compile: bool = False
-    ) -> None:
-        """Sets the optimizer; see `Trainer.compile`."""
-        super().compile(optimizer, terms=self.term_names, jit_compile=jit_compile)
-
     def train_step(self, data) -> dict[str, tf.Tensor]:
         """One update on (inputs, target)."""
         inputs, target = data

@@ -13,8 +13,8 @@ class Trainer(tf.keras.Model):
     """Networks with an optimizer each, a count of steps, and means of losses.
 
     Each network is an attribute (`generator`), and so is its optimizer
-    (`generator_optimizer`). A subclass defines `train_step`. Networks are exported, not
-    trainers: SavedModels have no `train_step`.
+    (`generator_optimizer`). A subclass defines `train_step`, and `term_names` or a
+    `compile`. Networks are exported, not trainers: SavedModels have no `train_step`.
 
     Args:
       networks: Attribute -> network, first the one that restores.
@@ -46,14 +46,14 @@ class Trainer(tf.keras.Model):
     def compile(
         self,
         *optimizers: tf.keras.optimizers.Optimizer,
-        terms: Sequence[str],
+        terms: Sequence[str] = (),
         jit_compile: bool = False,
     ) -> None:
         """Sets the optimizers and creates all variables, so that they can be restored.
 
         Args:
           *optimizers: One for each network, in their order.
-          terms: Names of the losses' terms.
+          terms: Names of the losses' terms; `term_names` if there are none.
           jit_compile: Compiles the step with XLA.
         """
         super().compile(jit_compile=jit_compile)
@@ -61,7 +61,8 @@ class Trainer(tf.keras.Model):
             optimizer.build(getattr(self, name).trainable_variables)
             setattr(self, f"{name}_optimizer", optimizer)
         self._means = {
-            name: tf.keras.metrics.Mean(name, dtype=tf.float32) for name in terms
+            name: tf.keras.metrics.Mean(name, dtype=tf.float32)
+            for name in terms or self.term_names
         }
 
     def checkpoint_items(self) -> dict[str, object]:
