@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
+import typing
 from collections.abc import Callable
 
 import numpy as np
@@ -93,18 +93,13 @@ class ImageCodec(Codec):
         return np.ascontiguousarray(image)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Cut:
+class _Cut(typing.NamedTuple):
     """One tile's part of a side, in cells."""
 
     seen: slice  # with margins
     kept: slice  # without them
     inner: slice  # the kept part, counted from the beginning of the seen one
-
-    @property
-    def size(self) -> int:
-        """The number of cells that are seen."""
-        return self.seen.stop - self.seen.start
+    size: int  # of the seen part
 
 
 def _cuts(cells: int) -> list[_Cut]:
@@ -114,7 +109,7 @@ def _cuts(cells: int) -> list[_Cut]:
         stop = min(start + _TILE, cells)
         seen = slice(max(start - _MARGIN, 0), min(stop + _MARGIN, cells))
         inner = slice(start - seen.start, stop - seen.start)
-        cuts.append(_Cut(seen, slice(start, stop), inner))
+        cuts.append(_Cut(seen, slice(start, stop), inner, seen.stop - seen.start))
     return cuts
 
 

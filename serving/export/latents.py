@@ -140,15 +140,9 @@ def load(
 
     image = model.signatures["encode"].structured_input_signature[1]["image"]
     model_id, quantizer = found.pop(str(bits))
-    return LatentCodec(
-        encode,
-        decode,
-        quantizer,
-        model_id,
-        image_size=image.shape[1],
-        others=dict(found.values()),
-        max_pixels=max_pixels,
-    )
+    options = {"image_size": image.shape[1], "max_pixels": max_pixels}
+    others = dict(found.values())
+    return LatentCodec(encode, decode, quantizer, model_id, others=others, **options)
 
 
 def quantizer_file(bits: int | str) -> str:

@@ -71,9 +71,9 @@ def build_restorer(
 
     Args:
       network: {"image": [B, S, S, 3] in [-1, 1] with the hole filled, "mask":
-        [B, S, S, 1]} -> image in [-1, 1], in float32.
+        [B, S, S, 1]} -> image in [-1, 1], float32.
       fill: The value of the hole's pixels, in [-1, 1]: one number, or one a channel.
-      fillable: Which holes the network fills; the model refuses the others.
+      fillable: The holes that the network fills; the model refuses the others.
 
     Returns:
       {"image": [B, S, S, 3] in [0, 1], "mask": [B, S, S, 1], 1 = missing} ->
@@ -127,9 +127,8 @@ def signatures(restorer: tf.keras.Model) -> dict:
         image, mask = tf.map_fn(
             lambda pair: shrink(*decode_pair(*pair), size),
             pairs,
-            fn_output_signature=(
-                tf.TensorSpec([size, size, 3], tf.float32),
-                tf.TensorSpec([size, size, 1], tf.float32),
+            fn_output_signature=tuple(
+                tf.TensorSpec([size, size, channels]) for channels in (3, 1)
             ),
         )
         restored = restore(image, fillable.settle(mask))
@@ -142,11 +141,8 @@ def signatures(restorer: tf.keras.Model) -> dict:
         )
         return {"restored_bytes": pictures}
 
-    return {
-        "serving_default": serving_default,
-        "serving_single": serving_single,
-        "serving_bytes": serving_bytes,
-    }
+    more = {"serving_single": serving_single, "serving_bytes": serving_bytes}
+    return {"serving_default": serving_default, **more}
 
 
 def save(
