@@ -42,14 +42,10 @@ def save(
 ) -> pathlib.Path:
     """Writes a SavedModel folder, as `saved_model.write` does; see `signatures`.
 
-    As a Keras model it is image -> restored, and the halves are its layers:
-
-      model = tf.keras.models.load_model(folder)
-      restored = model(image)                       [B, H, W, 3] in [0, 1]
-      latents = model.get_layer("analysis")(image)  float32, not rounded
-      image = model.get_layer("synthesis")(latents) float32, not clipped
-
-    In assets.extra/ are config.json, model_card.md and, if given, entropy_tables.npz.
+    As a Keras model it is image -> restored, [B, H, W, 3] in [0, 1]; its layers are the
+    halves "analysis" (latents in float32, not rounded) and "synthesis" (an image, not
+    clipped). In assets.extra/ are config.json, model_card.md and, if given,
+    entropy_tables.npz.
 
     Args:
       analysis: The Keras model "analysis" in float32, image [B, H, W, 3] in [0, 1] ->

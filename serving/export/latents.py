@@ -45,15 +45,9 @@ def save(
 ) -> pathlib.Path:
     """Writes a SavedModel folder, as `saved_model.write` does; see `signatures`.
 
-    As a Keras model it is image -> restored, and the halves are its layers:
-
-      model = tf.keras.models.load_model(folder)
-      restored = model(image)                    [B, S, S, 3] in [0, 1]
-      code = model.get_layer("encoder")(image)   {"mean", "log_variance"}: [B, L]
-      image = model.get_layer("decoder")(code["mean"])
-
-    In assets.extra/ are config.json, model_card.md and the quantizers. The network with
-    each quantizer is another model: a file names the one that wrote it.
+    As a Keras model it is image -> restored, [B, S, S, 3] in [0, 1]; its layers are the
+    halves. In assets.extra/ are config.json, model_card.md and the quantizers. The
+    network with each quantizer is another model: a file names the one that wrote it.
 
     Args:
       encoder: The Keras model "encoder" in float32, image [B, S, S, 3] in [0, 1] ->
