@@ -29,7 +29,7 @@ def load(
             "--dataset=folder needs --data_dir, the folder with the images."
         )
     root = pathlib.Path(data_dir).expanduser()
-    names = _listed(root)
+    names = _listed(root, "--data_dir")
     parts = _split_names(root, names)
     if parts and split_by == "order":
         raise ValueError(
@@ -56,12 +56,12 @@ def whole(data_dir: str) -> elements.Source:
     """
     root = pathlib.Path(data_dir).expanduser()
     part = root / "train" if (root / "train").is_dir() else root
-    names = _listed(part)
+    names = _listed(part, "--extra_dir")
     info = _info(root, {"train": names}, f"{len(names):,} images, all of them", part)
     return from_folder(info, "train", part, names)
 
 
-def _listed(root: pathlib.Path) -> list[str]:
+def _listed(root: pathlib.Path, flag: str) -> list[str]:
     """`image_names`, or an error if there is none."""
     names = image_names(root) if root.is_dir() else []
     if not names:
@@ -70,7 +70,8 @@ def _listed(root: pathlib.Path) -> list[str]:
             reason = "; looked there and in its subfolders for files ending in "
             reason += f"{', '.join(pixels.IMAGE_SUFFIXES)}."
         raise FileNotFoundError(
-            f"no images in {root}{reason} Pass the folder that holds the images."
+            f"no images in {root}{reason} Set {flag} to the folder that holds the "
+            "images."
         )
     return names
 
