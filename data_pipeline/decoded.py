@@ -1,7 +1,7 @@
 """Splits decoded once: every image cropped, resized and kept as uint8.
 
-Training reads them from memory or from one file on disk, so that no epoch decodes and
-no Python runs between a stored pixel and the network.
+Training reads them from memory or from one file on disk: no epoch decodes, and no
+Python runs between a stored pixel and the network.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import concurrent.futures
 import dataclasses
 import functools
 import hashlib
+import itertools
 import json
 import os
 import pathlib
@@ -32,26 +33,16 @@ _AHEAD = 64  # images being decoded at once
 
 @dataclasses.dataclass(frozen=True)
 class DecodedSplit:
-    """The readable images of one split.
-
-    Attributes:
-      source: Of the images.
-      names: Of the images, in order.
-      images: uint8 [N, S, S, 3], in memory or mapped from `path`.
-      fields: Those of attributes [N, A], landmarks [N, 5, 2] and face_mask
-        [N, S, S, 1] that the source has.
-      skipped: The error of each image that could not be read.
-      path: The file of a disk cache, or None.
-      first: The row of `path` that is images[0].
-    """
+    """The readable images of one split."""
 
     source: Source
     names: tuple[str, ...]
-    images: np.ndarray
+    images: np.ndarray  # uint8 [N, S, S, 3], in memory or mapped from `path`
+    # Attributes [N, A], landmarks [N, 5, 2], face_mask [N, S, S, 1]; what there is.
     fields: dict[str, np.ndarray]
-    skipped: tuple[str, ...] = ()
-    path: pathlib.Path | None = None
-    first: int = 0
+    skipped: tuple[str, ...] = ()  # the error of each image that could not be read
+    path: pathlib.Path | None = None  # of a disk cache
+    first: int = 0  # the row of `path` that is images[0]
 
     def __len__(self) -> int:
         return len(self.names)
@@ -74,13 +65,10 @@ class DecodedSplit:
             if self.path is None:
                 images = tf.convert_to_tensor(self.images)
                 return lambda position: tf.gather(images, position)
-            # The file, mapped into memory as a tensor: gathering reads only the pages
-            # it needs.
-            rows = self.first + len(self)
+            # The mapped file as a tensor: gathering reads only the pages it needs.
+            shape, file = (self.first + len(self), *self.images.shape[1:]), self.path
             images = tf.raw_ops.ImmutableConst(
-                dtype=tf.uint8,
-                shape=(rows, *self.images.shape[1:]),
-                memory_region_name=str(self.path.resolve()),
+                dtype=tf.uint8, shape=shape, memory_region_name=str(file.resolve())
             )
         return lambda position: tf.gather(images, position + self.first)
 
@@ -95,7 +83,7 @@ class DecodedSplit:
 def joined(first: DecodedSplit, second: DecodedSplit) -> DecodedSplit:
     """The images of both, in memory, without attributes and landmarks.
 
-    It is called as both are, and is otherwise the first one's set.
+    The title names both sets; everything else is the first one's.
 
     Raises:
       ValueError: If memory cannot hold them.
@@ -125,8 +113,8 @@ def decode(
       source: From `sources.load`.
       size: Side of the decoded images, pixels.
       crop: See `pixels.crop_box`.
-      cache_dir: A folder for decoded images, for sets larger than memory and for
-        starting again without decoding. Empty keeps them in memory.
+      cache_dir: Keeps decoded images on disk, for sets larger than memory and for
+        later runs. Empty keeps them in memory.
 
     Raises:
       ValueError: If no image can be read, or if memory cannot hold them.
@@ -256,13 +244,12 @@ def map_in_order(
         total=total, desc=description, unit="img", mininterval=0.5, leave=False
     )
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool, progress:
-        waiting = collections.deque()
-        for value in values:
-            waiting.append(pool.submit(function, value))
-            if len(waiting) >= _AHEAD:
-                yield waiting.popleft().result()
-                progress.update()
-        while waiting:
+        waiting, values = collections.deque(), iter(values)
+        while True:
+            for value in itertools.islice(values, _AHEAD - len(waiting)):
+                waiting.append(pool.submit(function, value))
+            if not waiting:
+                return
             yield waiting.popleft().result()
             progress.update()
 

@@ -50,7 +50,9 @@ class Canvas:
     """A picture under construction, with masks of the face and the person in it.
 
     `points` are one polygon, [N, 2], or a list of them; a polygon inside another one
-    is a hole in it.
+    is a hole in it. Colors are RGB, 0 to 255; blurs are sigmas in picture widths. The
+    role of a shape is "face" (becomes visible face), "cover" (hides the face), "figure"
+    (belongs to the person), or "" (changes neither mask).
 
     Attributes:
       side: Pixels along each side.
@@ -68,16 +70,12 @@ class Canvas:
     def _corners(self, points) -> list:
         """Corners in 1/16 pixel, int32. A pixel's center is whole for OpenCV."""
         polygons = points if isinstance(points, list) else [points]
-        scale = self.side * _PARTS
-        return [
-            (polygon * scale + (0.5 - _PARTS / 2)).astype(np.int32)
-            for polygon in polygons
-        ]
+        scale, shift = self.side * _PARTS, 0.5 - _PARTS / 2
+        return [(polygon * scale + shift).astype(np.int32) for polygon in polygons]
 
     def _box(self, corners, margin: int):
         """(top, bottom, left, right) in pixels around the corners, or None."""
-        every = corners[0] if len(corners) == 1 else np.concatenate(corners)
-        left, top, width, height = cv2.boundingRect(every)
+        left, top, width, height = cv2.boundingRect(np.concatenate(corners))
         right, bottom = (left + width) // _PARTS, (top + height) // _PARTS
         left, top = left // _PARTS - 1 - margin, top // _PARTS - 1 - margin
         right, bottom = right + 3 + margin, bottom + 3 + margin
@@ -88,9 +86,8 @@ class Canvas:
     def _coverage(self, points, blur: float):
         """The pixels around a shape and how much of each it covers.
 
-        Returns:
-          (rows and columns, uint8 mask of them, the corners), or None outside the
-          picture; blur is in picture widths.
+        -> (rows and columns, uint8 mask of them, the corners), or None outside the
+        picture.
         """
         corners = self._corners(points)
         sigma = blur * self.side
@@ -120,14 +117,7 @@ class Canvas:
         return (slice(top, bottom), slice(left, right)), mask, corners
 
     def fill(self, points, color, *, role: str = "") -> None:
-        """Fills polygons.
-
-        Args:
-          points: Polygons.
-          color: RGB, 0 to 255.
-          role: "face" (becomes visible face), "cover" (hides the face), "figure"
-            (belongs to the person), or "" (changes neither mask).
-        """
+        """Fills polygons with a color."""
         corners = self._corners(points)
         color = tuple(float(c) for c in color)
         cv2.fillPoly(self.image, corners, color, cv2.LINE_AA, _SHIFT)
@@ -143,14 +133,9 @@ class Canvas:
     def blend(
         self, points, paint, opacity: float = 1.0, *, blur: float = 0.0, role: str = ""
     ) -> None:
-        """Lays a color or a picture over polygons.
+        """Lays a color over polygons, or their part of a picture, [side, side, 3].
 
-        Args:
-          points: Polygons.
-          paint: RGB, or a picture, uint8 [side, side, 3], which they are cut from.
-          opacity: 0 to 1.
-          blur: Sigma of the soft edge, in picture widths.
-          role: As in `fill`; the masks get the hard edge.
+        Blurred edges are soft in the picture and hard in the masks.
         """
         covered = self._coverage(points, blur)
         if covered is None:
@@ -188,9 +173,8 @@ class Canvas:
         self.image = before.copy()
         yield
         weight = mask * np.float32(1 / 255)
-        before[box] = cv2.blendLinear(
-            before[box], self.image[box], 1.0 - weight, weight
-        )
+        inside = self.image[box]
+        before[box] = cv2.blendLinear(before[box], inside, 1.0 - weight, weight)
         self.image = before
 
     def multiply(self, factors: np.ndarray) -> None:
@@ -232,16 +216,10 @@ def hsv(hue: float, saturation: float, value: float) -> np.ndarray:
 @functools.cache
 def _spline_basis(count: int, steps: int, closed: bool) -> np.ndarray:
     """Catmull–Rom weights, [points on the curve, count]; the rows sum to 1."""
-    t = np.arange(steps)[:, None] / steps
-    weights = 0.5 * np.concatenate(
-        [
-            -t + 2 * t**2 - t**3,
-            2 - 5 * t**2 + 3 * t**3,
-            t + 4 * t**2 - 3 * t**3,
-            t**3 - t**2,
-        ],
-        axis=1,
-    )
+    t = np.arange(steps) / steps
+    before, after = -t + 2 * t**2 - t**3, t**3 - t**2
+    start, end = 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3
+    weights = 0.5 * np.stack([before, start, end, after], axis=1)
     spans = count if closed else count - 1
     basis = np.zeros((spans * steps + (not closed), count))
     for span in range(spans):

@@ -1,8 +1,8 @@
 """Tasks, augmentation and batches: decoded split + task -> (inputs, target).
 
 Randomness is stateless: an image's place in an epoch, its mask and its augmentation
-depend on (seed, epoch, index) and nothing else. So a seed gives the same batches
-whatever the parallelism, and a run that resumes at step s the batches from step s on.
+depend on (seed, epoch, index) alone. A seed gives the same batches whatever the
+parallelism, and a run that resumes at step s continues with the batches of step s.
 """
 
 from __future__ import annotations
@@ -29,14 +29,13 @@ def inpainting(
 ) -> TaskFn:
     """The task of filling a hole.
 
+    Its inputs are {"image": [S, S, 3] in [-1, 1] with the hole filled, "mask":
+    [S, S, 1], 1 = missing}, its target the image in [-1, 1].
+
     Args:
       mask_fn: From `masks.build`.
       fill: Value of the hole in [-1, 1]: one number, or one per channel.
       shift: Of `flip_and_shift`, pixels; 0 leaves images as they are.
-
-    Returns:
-      A task whose inputs are {"image": [S, S, 3] in [-1, 1] with the hole filled,
-      "mask": [S, S, 1], 1 = missing} and whose target is the image in [-1, 1].
     """
 
     def task(image: tf.Tensor, key: tf.Tensor, index: tf.Tensor) -> tuple:
@@ -56,13 +55,9 @@ def inpainting(
 def reconstruction(*, shift: int = 0, side: int = 0) -> TaskFn:
     """The task of returning the image that was given.
 
-    Args:
-      shift: Of `flip_and_shift`, pixels; 0 leaves images as they are.
-      side: Of `flip_and_cut`, pixels, instead of a shift; 0 takes whole images.
-
-    Returns:
-      A task whose inputs are {"image": [S, S, 3] in [0, 1], "key": integer [2], for
-      networks that draw random numbers} and whose target is the image.
+    Its inputs are {"image": [S, S, 3] in [0, 1], "key": integer [2], for networks that
+    draw random numbers}, its target the image. `side` is that of `flip_and_cut`, or 0;
+    without it `shift` is that of `flip_and_shift`, or 0.
     """
 
     def task(image: tf.Tensor, key: tf.Tensor, index: tf.Tensor) -> tuple:
@@ -80,15 +75,14 @@ def reconstruction(*, shift: int = 0, side: int = 0) -> TaskFn:
 def judged(task: TaskFn, mask_fn: MaskFn, labels: np.ndarray | None = None) -> TaskFn:
     """A task whose target serves a local discriminator and a classifier as well.
 
+    Its inputs are those of `task`; its target is {"image": the target of `task`,
+    "mask": [S, S, 1], "labels": [...], if there are labels}.
+
     Args:
       task: Such as `inpainting(...)`.
       mask_fn: Of the hole around which a local discriminator sees real images, drawn
         independently of the task's own.
-      labels: [N, ...], of the images of the split, in their order.
-
-    Returns:
-      A task with the same inputs and the target {"image": the task's target,
-      "mask": [S, S, 1], "labels": [...], if there are labels}.
+      labels: [N, ...], in the order of the split's images.
     """
     rows = None if labels is None else tf.constant(labels)
 
@@ -106,13 +100,9 @@ def judged(task: TaskFn, mask_fn: MaskFn, labels: np.ndarray | None = None) -> T
 def with_faces(task: TaskFn, face_masks: np.ndarray) -> TaskFn:
     """A task whose target has face masks, for losses on faces alone.
 
-    Args:
-      task: Such as `reconstruction()`, without a shift or crop.
-      face_masks: uint8 [N, S, S, 1], 1 = face, of the split's images in their order.
-
-    Returns:
-      A task with the same inputs and the target {"image": the task's target,
-      "face_mask": float32 [S, S, 1]}.
+    Its inputs are those of `task`, which must not shift or crop; its target is
+    {"image": the target of `task`, "face_mask": float32 [S, S, 1]}. The masks, uint8
+    [N, S, S, 1], 1 = face, are in the order of the split's images.
     """
     # On the CPU: a GPU's memory is for networks.
     with tf.device("CPU:0"):
@@ -127,18 +117,10 @@ def with_faces(task: TaskFn, face_masks: np.ndarray) -> TaskFn:
 
 
 def flip_and_shift(image: tf.Tensor, key: tf.Tensor, shift: int) -> tf.Tensor:
-    """The standard augmentation of small-image classification.
+    """A horizontal flip with probability 1/2, and a random shift: [S, S, C].
 
-    A horizontal flip with probability 1/2, and a random crop of the image after
-    reflecting `shift` pixels around it.
-
-    Args:
-      image: [S, S, C] of any type.
-      key: Integer [2], stateless.
-      shift: Largest shift in either direction, pixels, less than S.
-
-    Returns:
-      [S, S, C], every pixel one of the image's.
+    Reflected pixels come in at the edges. `shift` is the largest in either direction,
+    pixels, less than S; `key` is a stateless one, integer [2].
     """
     size = image.shape[0]
     keys = tf.random.experimental.stateless_split(key, 2)
@@ -151,16 +133,7 @@ def flip_and_shift(image: tf.Tensor, key: tf.Tensor, shift: int) -> tf.Tensor:
 
 
 def flip_and_cut(image: tf.Tensor, key: tf.Tensor, side: int) -> tf.Tensor:
-    """A random square of an image, and a horizontal flip with probability 1/2.
-
-    Args:
-      image: [H, W, C] of any type.
-      key: Integer [2], stateless.
-      side: Of the square, pixels, at most H and W.
-
-    Returns:
-      [side, side, C].
-    """
+    """A random square of an image, flipped with probability 1/2: [side, side, C]."""
     keys = tf.random.experimental.stateless_split(key, 2)
     square = tf.image.stateless_random_crop(
         image, [side, side, image.shape[-1]], tf.cast(keys[0], tf.int32)
@@ -198,15 +171,14 @@ def training_batches(
 ) -> tf.data.Dataset:
     """Shuffled batches from a step on, without end.
 
+    Every epoch is a new permutation of the images; an incomplete batch is dropped.
+
     Args:
       split: From `decoded.decode`.
-      task: Such as `inpainting(...)`.
-      batch_size: B, over all replicas.
+      task: Makes (inputs, target), such as `inpainting(...)`.
+      batch_size: Over all replicas.
       seed: Of the order and of the task's randomness.
       start_step: Number of the first batch, where a run resumes.
-
-    Returns:
-      Batches of (inputs, target), every epoch a new permutation of the images.
     """
     count = len(split)
     used = steps_per_epoch(split, batch_size) * batch_size
@@ -214,17 +186,14 @@ def training_batches(
 
     def make(position: tf.Tensor) -> tuple:
         epoch, offset = position // used, position % used
-        index = tf.random.experimental.index_shuffle(
-            offset, _fold(seed, _ORDER, epoch), tf.cast(count - 1, tf.int64)
-        )
+        order, last = _fold(seed, _ORDER, epoch), tf.cast(count - 1, tf.int64)
+        index = tf.random.experimental.index_shuffle(offset, order, last)
         key = _fold(seed, _TASK, epoch, index)
         return task(lookup(index), key, index)
 
     # Not `count`: a dataset that knows its end would make Keras stop an epoch early.
     positions = tf.data.Dataset.range(start_step * batch_size, tf.int64.max)
-    dataset = positions.map(make, num_parallel_calls=tf.data.AUTOTUNE)
-    dataset = dataset.batch(batch_size, drop_remainder=True)
-    return dataset.prefetch(tf.data.AUTOTUNE)
+    return _batched(positions, make, batch_size, drop_remainder=True)
 
 
 def evaluation_batches(
@@ -241,9 +210,12 @@ def evaluation_batches(
         key = tf.stack([seed, hashes[index]])
         return task(lookup(index), key, index)
 
-    dataset = tf.data.Dataset.range(len(split))
-    dataset = dataset.map(make, num_parallel_calls=tf.data.AUTOTUNE)
-    return dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    return _batched(tf.data.Dataset.range(len(split)), make, batch_size)
+
+
+def _batched(positions, make: Callable, batch_size: int, **options) -> tf.data.Dataset:
+    dataset = positions.map(make, num_parallel_calls=tf.data.AUTOTUNE)
+    return dataset.batch(batch_size, **options).prefetch(tf.data.AUTOTUNE)
 
 
 def _fold(seed: int, use: int, *numbers: tf.Tensor) -> tf.Tensor:

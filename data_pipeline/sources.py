@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from data_pipeline.choices import check_choice
 from data_pipeline.datasets import celeba, celeba_hq, elements, folder, lfw
 from data_pipeline.datasets.elements import Source, SourceInfo
+from data_pipeline.datasets.folder import whole as whole_folder
 from data_pipeline.drawn_faces.draw import ATTRIBUTES
 from data_pipeline.drawn_faces.draw import draw as draw_face
 from data_pipeline.drawn_scenes.draw import draw as draw_scene
@@ -57,8 +58,8 @@ def load(
       name: One of `DATASETS`.
       split: One of `splits(name)`.
       data_dir: The folder with the files; "faces" and "scenes" need none.
-      seed: Of the shuffle that splits sets without an official partition, and of
-        the drawn images.
+      seed: Of drawn images, and of the shuffle that splits sets without an official
+        partition.
       split_by: "image", the official partition or 80/20 by seeded shuffle; "person"
         (lfw only), nobody is in both splits; "order", no shuffle, the last tenth of
         the names is the test split.
@@ -104,14 +105,9 @@ def load(
     if not source.names:
         raise ValueError(
             f"the {split} split of {name} has no images ({source.info.notes}); more "
-            f"images are needed."
+            "images are needed."
         )
     return source.take(limit) if limit else source
-
-
-def whole_folder(data_dir: str) -> Source:
-    """All images below a folder as one training split; see `folder.whole`."""
-    return folder.whole(data_dir)
 
 
 def _drawn(name: str, split: str, *, seed: int, size: int) -> Source:
@@ -134,8 +130,6 @@ def _drawn(name: str, split: str, *, seed: int, size: int) -> Source:
         title=f"Drawn {name}",
         split_counts={part: len(_DRAWN[part]) for part in splits(name)},
         license="Apache-2.0, like the program that draws them",
-        citation="",
-        homepage="",
         attribute_names=ATTRIBUTES if faces else (),
         notes=f"drawn with seed {seed}; the splits are disjoint",
     )

@@ -38,6 +38,12 @@ def check_multiple(name: str, size: int, factor: int, because: str) -> None:
         )
 
 
+def masked_inputs(size: int) -> dict:
+    """Keras inputs {"image": [B, S, S, 3], "mask": [B, S, S, 1]}, float32."""
+    shapes = {"image": (size, size, 3), "mask": (size, size, 1)}
+    return {name: tf.keras.Input(shape, name=name) for name, shape in shapes.items()}
+
+
 def scaled(channels: int, width: float) -> int:
     """A number of channels times a factor, at least 1."""
     return max(1, round(width * channels))
@@ -76,14 +82,8 @@ def leaky_relu(x, *, name: str):
 
 def conv(x, filters: int, kernel: int, *, strides: int = 1, name: str):
     """Convolution, SAME, with a bias. [B, H, W, C] -> [B, H/strides, W/strides, F]."""
-    return convolutions.Conv2D(
-        filters,
-        kernel,
-        strides=strides,
-        padding="same",
-        kernel_initializer=normal_init(),
-        name=name,
-    )(x)
+    options = {"kernel_initializer": normal_init(), "padding": "same", "name": name}
+    return convolutions.Conv2D(filters, kernel, strides=strides, **options)(x)
 
 
 def separable_conv(x, filters: int, kernel: int, *, strides: int = 1, name: str):
@@ -113,14 +113,15 @@ def double(x, *, name: str):
 
 def conv_transpose(x, filters: int, kernel: int, *, strides: int, name: str):
     """Transposed convolution. [B, H, W, C] -> [B, H*strides, W*strides, F]."""
-    return tf.keras.layers.Conv2DTranspose(
-        filters,
-        kernel,
-        strides=strides,
-        padding="same",
-        kernel_initializer=normal_init(),
-        name=name,
-    )(x)
+    options = {"kernel_initializer": normal_init(), "padding": "same", "name": name}
+    layer = tf.keras.layers.Conv2DTranspose
+    return layer(filters, kernel, strides=strides, **options)(x)
+
+
+def dense(x, units: int, *, name: str, dtype: str | None = None):
+    """Dense layer. [B, C] -> [B, units]."""
+    options = {"kernel_initializer": normal_init(), "name": name, "dtype": dtype}
+    return tf.keras.layers.Dense(units, **options)(x)
 
 
 def tanh_image(x, *, name: str):

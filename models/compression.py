@@ -25,11 +25,8 @@ class GDN(tf.keras.layers.Layer):
     weights with stock operations, in float32 whatever the precision policy.
 
     The trained weights are the roots of beta and gamma, which keeps both from becoming
-    negative and makes steps small where a small divisor would make them large.
-
-    Args:
-      inverse: Multiplies instead: the approximate inverse, for decoders.
-      **options: Of `tf.keras.layers.Layer`; dtype is set.
+    negative and makes steps small where a small divisor would make them large. With
+    `inverse` it multiplies instead: the approximate inverse, for decoders.
     """
 
     def __init__(self, inverse: bool = False, **options):
@@ -66,10 +63,6 @@ class GDN(tf.keras.layers.Layer):
         weighed = tf.nn.bias_add(weighed, self.beta)
         return inputs * weighed if self.inverse else inputs / weighed
 
-    def compute_output_shape(self, input_shape):
-        """Unchanged."""
-        return input_shape
-
     def get_config(self):
         """The arguments of `from_config`."""
         return {**super().get_config(), "inverse": self.inverse}
@@ -98,7 +91,7 @@ class Quantization(tf.keras.layers.Layer):
     """Rounds latents; in training adds noise instead, which has a gradient.
 
     Uniform noise in -1/2..1/2 models the error of rounding (Ballé et al., 2016). It
-    depends on nothing but the key; see `stochastic`. float32 whatever the policy.
+    depends on the key alone, as in `cvae_dcgan`. float32 whatever the policy.
 
     [B, H, W, N] and a key, integer [B, 2], whose first row is used -> [B, H, W, N].
     """

@@ -42,21 +42,15 @@ def _convolve(image: tf.Tensor, kernel: tf.Tensor):
         wider, wider_upstream = (
             tf.pad(x, [[0, 0], [0, 0], [0, more], [0, 0]]) for x in (image, upstream)
         )
-        options = {"strides": [1, 1, 1, 1], "padding": "SAME"}
-        return (
-            tf.raw_ops.Conv2DBackpropInput(
-                input_sizes=tf.shape(image),
-                filter=kernel,
-                out_backprop=upstream,
-                **options,
-            ),
-            tf.raw_ops.Conv2DBackpropFilter(
-                input=wider,
-                filter_sizes=tf.shape(kernel),
-                out_backprop=wider_upstream,
-                **options,
-            ),
+        to_image = tf.nn.conv2d_transpose(upstream, kernel, tf.shape(image), 1)
+        to_kernel = tf.raw_ops.Conv2DBackpropFilter(
+            input=wider,
+            filter_sizes=tf.shape(kernel),
+            out_backprop=wider_upstream,
+            strides=[1, 1, 1, 1],
+            padding="SAME",
         )
+        return to_image, to_kernel
 
     return tf.nn.conv2d(image, kernel, 1, "SAME"), gradient
 
@@ -71,11 +65,8 @@ class DoublingConv2D(tf.keras.layers.Conv2D):
 
     Computed as the equal transposed 4x4 convolution of stride 2, whose kernel holds
     sums of the 3x3 kernel's weights: 4/9 of the multiplications, and no doubled image.
-    [B, H, W, C] -> [B, 2H, 2W, F]. The weights are those of a Conv2D.
-
-    Args:
-      filters: F.
-      **options: Of `tf.keras.layers.Conv2D`; kernel_size, strides and padding are set.
+    [B, H, W, C] -> [B, 2H, 2W, F]. The weights are those of a Conv2D, whose options it
+    takes but for kernel_size, strides and padding.
     """
 
     def __init__(self, filters: int, **options):

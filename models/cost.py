@@ -23,7 +23,7 @@ def multiply_adds(model: tf.keras.Model) -> int:
     """Multiply-adds of one forward pass per image, in convolutions and dense layers.
 
     Biases, normalization, activations and resizing do not count, as in the literature;
-    GDN does, because it is a convolution.
+    GDN does: it is a convolution.
     """
     total = 0
     for layer in model.layers:

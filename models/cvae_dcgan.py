@@ -7,6 +7,10 @@ here have exactly these numbers; those of the DCGAN are a guess nevertheless.
 Generators use Glorot's initialization, Keras's default: they have no BatchNorm, and
 N(0, 0.02), which the discriminator uses, would scale the signal by about a tenth in
 every layer.
+
+Noise in training depends on a key alone, integer [B, 2], whose first row is used. It is
+made of seed, epoch and image, so that a run that resumes sees the same noise; Keras's
+own layers draw from a state that no checkpoint holds.
 """
 
 from __future__ import annotations
@@ -16,27 +20,21 @@ import typing
 import tensorflow as tf
 
 from models import blocks, convolutions, discriminators
-from models.stochastic import KeyedDropout, Sampling
 
 LATENTS = 512
 HALVINGS = 5
 DISCRIMINATOR_WIDTHS = (64, 128)
 DROPOUT = 0.3
+_LOG_VARIANCES = (-30.0, 20.0)
 _HEAD = 512  # units of the hidden layer before the latents, whatever their number
 
 
 class Design(typing.NamedTuple):
-    """The options of a generator.
+    """The options of a generator."""
 
-    Attributes:
-      widths: Channels of the encoder's convolutions, from the image inwards.
-      pooled: Whether the last halving is a MaxPool and the last doubling bilinear.
-      deep: Whether mean and log-variance each have a hidden layer.
-    """
-
-    widths: tuple[int, ...]
-    pooled: bool
-    deep: bool
+    widths: tuple[int, ...]  # channels of the encoder's convolutions, from the image on
+    pooled: bool  # whether the last halving is a MaxPool, the last doubling bilinear
+    deep: bool  # whether mean and log-variance each have a hidden layer
 
 
 GENERATORS = {
@@ -118,20 +116,14 @@ def build_decoder(
                 -> "dcgan": image [B, S, S, 3]
       double    "cvae" and "doubled": bilinear -> image [B, S, S, 3]
 
-    A doubling in place of the MaxPool, before the convolutions, would give the same
-    number of parameters. But each cell of the 2x2 features would then be decoded almost
-    without its neighbors, and the cells would be visible.
+    Doubling first, in place of the MaxPool, would give the same number of parameters,
+    but each cell of the 2x2 features would be decoded almost without its neighbors, and
+    the cells would be visible.
 
-    Args:
-      generator: Of `GENERATORS`.
-      image_size: S in pixels, a multiple of 32.
-      latents: L.
+    Args and errors are those of `build_encoder`.
 
     Returns:
       latents -> image in [0, 1], float32.
-
-    Raises:
-      ValueError: As `build_encoder`.
     """
     design = check(generator, image_size, latents)
     side, width = image_size >> HALVINGS, design.widths[-1]
@@ -159,12 +151,8 @@ def build_autoencoder(
     In training the decoder takes a sample of N(mean, exp(log_variance)), at evaluation
     the mean.
 
-    Args:
-      encoder: From `build_encoder`.
-      decoder: From `build_decoder`, of the same size and number of latents.
-
     Returns:
-      {"image": [B, S, S, 3] in [0, 1], "key": integer [B, 2], see `Sampling`}
+      {"image": [B, S, S, 3] in [0, 1], "key": integer [B, 2]}
       -> {"image": [B, S, S, 3] in [0, 1], "mean": [B, L], "log_variance": [B, L]},
       float32.
     """
@@ -187,16 +175,13 @@ def build_discriminator(image_size: int = 64) -> tf.keras.Model:
     Layers and dropout are those of TensorFlow's DCGAN tutorial, slope (0.2) and
     initialization (N(0, 0.02)) those of the other discriminators here.
 
-    Args:
-      image_size: S in pixels, a multiple of 4.
-
     Returns:
-      {"image": [B, S, S, 3], "key": integer [B, 2], see `KeyedDropout`} -> logit [B],
-      above 0 for images judged real. With the same key the same activations of real and
-      restored images are dropped.
+      {"image": [B, S, S, 3], "key": integer [B, 2]} -> logit [B], above 0 for images
+      judged real. With the same key the same activations of real and restored images
+      are dropped.
 
     Raises:
-      ValueError: If the side cannot be halved twice.
+      ValueError: If S is not a multiple of 4.
     """
     discriminators.check_halvings("image_size", image_size, len(DISCRIMINATOR_WIDTHS))
     image = tf.keras.Input((image_size, image_size, 3), name="image")
@@ -207,11 +192,60 @@ def build_discriminator(image_size: int = 64) -> tf.keras.Model:
         x = blocks.leaky_relu(x, name=f"act{level}")
         x = KeyedDropout(DROPOUT, level, name=f"dropout{level}")([x, key])
     x = tf.keras.layers.Flatten(name="features")(x)
-    x = tf.keras.layers.Dense(
-        1, kernel_initializer=blocks.normal_init(), dtype="float32", name="score"
-    )(x)
+    x = blocks.dense(x, 1, dtype="float32", name="score")
     logit = tf.keras.layers.Reshape((), dtype="float32", name="logit")(x)
     return tf.keras.Model({"image": image, "key": key}, logit, name="discriminator")
+
+
+@tf.keras.utils.register_keras_serializable("facemend")
+class Sampling(tf.keras.layers.Layer):
+    """Draws latents from a normal distribution; at evaluation returns its mean.
+
+    mean + exp(log_variance / 2) * noise, the reparametrization of Kingma & Welling, in
+    float32. The log-variance is clipped to -30..20, as in Rombach et al.'s
+    latent-diffusion, so that a diverging training stays finite.
+
+    mean [B, L], log_variance [B, L], key -> [B, L].
+    """
+
+    def __init__(self, **options):
+        super().__init__(**{**options, "dtype": "float32"})
+
+    def call(self, inputs, training=False):
+        """The mean, or a sample."""
+        mean, log_variance, key = inputs
+        if not training:
+            return mean
+        log_variance = tf.clip_by_value(log_variance, *_LOG_VARIANCES)
+        noise = tf.random.stateless_normal(tf.shape(mean), tf.cast(key[0], tf.int32))
+        return mean + tf.exp(log_variance / 2) * noise
+
+
+@tf.keras.utils.register_keras_serializable("facemend")
+class KeyedDropout(tf.keras.layers.Layer):
+    """Dropout in float32: bfloat16 has few random numbers.
+
+    [B, ...], key -> the same shape. `number` is unique among the layers with one key.
+    """
+
+    def __init__(self, rate: float, number: int, **options):
+        super().__init__(**{**options, "dtype": "float32"})
+        self.rate = rate
+        self.number = number
+
+    def call(self, inputs, training=False):
+        """Drops in training; changes nothing at evaluation."""
+        x, key = inputs
+        if not training:
+            return x
+        seed = tf.random.experimental.stateless_fold_in(
+            tf.cast(key[0], tf.int32), self.number
+        )
+        return tf.nn.experimental.stateless_dropout(x, self.rate, seed)
+
+    def get_config(self):
+        """The arguments of `__init__`."""
+        return {**super().get_config(), "rate": self.rate, "number": self.number}
 
 
 def _up(x, filters: int, **options):

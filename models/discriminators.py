@@ -24,13 +24,9 @@ def build_patch_discriminator(
                 for the first, LeakyReLU -> [B, S/2^(n-1), S/2^(n-1), widths[-1]]
       score     conv 3x3, linear, float32 -> [B, S/2^(n-1), S/2^(n-1), 1]
 
-    The widths follow the public implementation that the paper starts from; the paper
-    itself gives none.
-
-    Args:
-      image_size: S in pixels: the hole's side for models 0 and 1, the image's for 2
-        and 3.
-      widths: Channels per level.
+    The widths, channels per level, follow the public implementation that the paper
+    starts from; the paper gives none. S is the hole's side for models 0 and 1, the
+    image's for 2 and 3.
 
     Returns:
       image -> map of scores, towards 1 for real images and 0 for restored ones.
@@ -58,23 +54,17 @@ def build_context_discriminator(
                 -> [B, P/2^n, P/2^n, widths[-1]]
       score     a conv as large as that map, linear, float32 -> [B, 1, 1, 1]
 
-    Do et al. describe none; they build on Pathak et al. (arXiv 1604.07379).
-
-    Args:
-      patch_size: P in pixels; 64 leaves a map of 4x4 for the last convolution.
-      widths: Channels per level.
+    Do et al. describe none; they build on Pathak et al. (arXiv 1604.07379). A patch of
+    64 pixels leaves a map of 4x4 for the last convolution.
 
     Returns:
       patch -> logit, above 0 for patches judged real.
     """
     patch = tf.keras.Input((patch_size, patch_size, 3), name="patch")
     x = halving_convs(patch, widths)
+    initial = blocks.normal_init()
     x = tf.keras.layers.Conv2D(
-        1,
-        x.shape[1],
-        padding="valid",
-        kernel_initializer=blocks.normal_init(),
-        name="score_conv",
+        1, x.shape[1], kernel_initializer=initial, name="score_conv"
     )(x)
     score = tf.keras.layers.Activation("linear", dtype="float32", name="score")(x)
     return tf.keras.Model(patch, score, name="context_discriminator")
@@ -100,8 +90,8 @@ def build_global_local_discriminator(
     The paper gives no layers; the authors' published code gives these widths.
 
     Args:
-      image_size: S in pixels, a multiple of 32.
-      patch_size: P in pixels, a multiple of 16.
+      image_size: S in pixels.
+      patch_size: P in pixels.
       local: Whether there is a local discriminator; without it there is no "patch".
       width: Multiplies every number of channels but RGB's.
 
@@ -110,7 +100,7 @@ def build_global_local_discriminator(
       judged real.
 
     Raises:
-      ValueError: If a side cannot be halved by each convolution.
+      ValueError: If S is not a multiple of 32, or P of 16.
     """
     trunks = [("global", "image", image_size, GLOBAL_WIDTHS)]
     if local:
@@ -129,9 +119,7 @@ def build_global_local_discriminator(
     x = features[0]
     if local:
         x = tf.keras.layers.Concatenate(name="fused")(features)
-    score = tf.keras.layers.Dense(
-        1, kernel_initializer=blocks.normal_init(), dtype="float32", name="score"
-    )(x)
+    score = blocks.dense(x, 1, dtype="float32", name="score")
     return tf.keras.Model(inputs, score, name="global_local_discriminator")
 
 
@@ -168,16 +156,13 @@ def build_attribute_classifier(
 
     The paper gives no layers; the authors' published code gives the trunk.
 
-    Args:
-      classes: Number of attributes (or classes), at least 1.
-      image_size: S in pixels, a multiple of 8.
-      width: Multiplies every number of channels but those of RGB and the classes.
+    `width` multiplies every number of channels but those of RGB and the classes.
 
     Returns:
       image -> logits, float32, for sigmoids or one softmax.
 
     Raises:
-      ValueError: If there is no class, or the side cannot be halved three times.
+      ValueError: If there is no class, or S is not a multiple of 8.
     """
     if classes < 1:
         raise ValueError(
@@ -185,22 +170,11 @@ def build_attribute_classifier(
             "classifier."
         )
     check_halvings("image_size", image_size, len(CONV_WIDTHS))
-    convs, denses = (
-        [blocks.scaled(channels, width) for channels in widths]
-        for widths in (CONV_WIDTHS, DENSE_WIDTHS)
-    )
     image = tf.keras.Input((image_size, image_size, 3), name="image")
-    x = halving_convs(image, convs)
+    x = halving_convs(image, [blocks.scaled(n, width) for n in CONV_WIDTHS])
     x = tf.keras.layers.Flatten(name="features")(x)
-    for level, units in enumerate(denses, start=1):
-        x = _dense(x, units, name=f"dense{level}")
+    for level, units in enumerate(DENSE_WIDTHS, start=1):
+        x = blocks.dense(x, blocks.scaled(units, width), name=f"dense{level}")
         x = blocks.leaky_relu(x, name=f"dense{level}_act")
-    logits = _dense(x, classes, dtype="float32", name="logits")
+    logits = blocks.dense(x, classes, dtype="float32", name="logits")
     return tf.keras.Model(image, logits, name="attribute_classifier")
-
-
-def _dense(x, units: int, *, name: str, **options):
-    """Dense layer. [B, C] -> [B, units]."""
-    return tf.keras.layers.Dense(
-        units, kernel_initializer=blocks.normal_init(), name=name, **options
-    )(x)

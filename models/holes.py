@@ -1,6 +1,7 @@
 """Crops of the patch under or around each image's hole, and their inverse.
 
-All follow the hole wherever it is, on any batch, with stock gather operations.
+They follow the hole wherever it is, with stock operations. Images are [B, H, W, C],
+masks [B, H, W, 1], 1 = missing; the size of a window is its side in pixels.
 """
 
 from __future__ import annotations
@@ -11,43 +12,27 @@ import tensorflow as tf
 def hole_corner(mask: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor]:
     """Top and left of each hole, clamped so that a size x size window fits inside.
 
-    Args:
-      mask: [B, H, W, 1], 1 = missing.
-      size: Side of the window, pixels.
-
-    Returns:
-      (top, left), each int32 [B]; 0 where nothing is missing.
+    Each is int32 [B]; 0 where nothing is missing.
     """
-    rows = tf.reduce_max(mask, axis=[2, 3])  # [B, H]
-    columns = tf.reduce_max(mask, axis=[1, 3])  # [B, W]
-    top = tf.argmax(rows, axis=1, output_type=tf.int32)
-    left = tf.argmax(columns, axis=1, output_type=tf.int32)
-    return (
-        tf.minimum(top, tf.shape(mask)[1] - size),
-        tf.minimum(left, tf.shape(mask)[2] - size),
-    )
+    corner = []
+    for side, others in ((1, [2, 3]), (2, [1, 3])):
+        missing = tf.reduce_max(mask, axis=others)  # [B, H], then [B, W]
+        first = tf.argmax(missing, axis=1, output_type=tf.int32)
+        corner.append(tf.minimum(first, tf.shape(mask)[side] - size))
+    return tuple(corner)
 
 
 def crop_hole(image: tf.Tensor, mask: tf.Tensor, size: int) -> tf.Tensor:
-    """The window, [B, size, size, C], whose top left corner is the hole's.
-
-    Args:
-      image: [B, H, W, C].
-      mask: [B, H, W, 1], 1 = missing.
-      size: Side of the window, pixels.
-    """
+    """The window, [B, size, size, C], whose top left corner is the hole's."""
     return _window(image, *hole_corner(mask, size), size)
 
 
 def crop_around_hole(image: tf.Tensor, mask: tf.Tensor, size: int) -> tf.Tensor:
     """The window, [B, size, size, C], around each hole's middle, inside the image.
 
-    Args:
-      image: [B, H, W, C].
-      mask: [B, H, W, 1], 1 = missing. The middle is that of the smallest rectangle
-        around all missing pixels, or of the image where nothing is missing.
-      size: Side of the window, pixels, at most H and W. If it cannot be centered it is
-        half a pixel nearer to the top or left.
+    The middle is that of the smallest rectangle around all missing pixels, or of the
+    image where nothing is missing. A window that cannot be centered is half a pixel
+    nearer to the top or left.
     """
     top = _centered(tf.reduce_max(mask, axis=[2, 3]), size)
     left = _centered(tf.reduce_max(mask, axis=[1, 3]), size)
@@ -73,10 +58,8 @@ def _window(image: tf.Tensor, top: tf.Tensor, left: tf.Tensor, size: int) -> tf.
 def paste_hole(patch: tf.Tensor, image: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     """The image, [B, H, W, C], with missing pixels from the patch; undoes `crop_hole`.
 
-    Args:
-      patch: [B, size, size, C], whose corner is the hole's.
-      image: [B, H, W, C].
-      mask: [B, H, W, 1], 1 = missing. Missing pixels outside the patch repeat its edge.
+    The corner of the patch, [B, size, size, C], is the hole's. Missing pixels outside
+    the patch repeat its edge.
     """
     size = patch.shape[1]
     top, left = hole_corner(mask, size)

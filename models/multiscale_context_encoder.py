@@ -72,12 +72,10 @@ def build_generator(
     blocks.check_option("scales", scales, SCALES)
     blocks.check_option("aggregation", aggregation, AGGREGATIONS)
     blocks.check_option("downsampling", downsampling, DOWNSAMPLING)
-    image = tf.keras.Input((image_size, image_size, 3), name="image")
-    mask = tf.keras.Input((image_size, image_size, 1), name="mask", dtype="float32")
-    inputs = {"image": image, "mask": mask}
+    inputs = blocks.masked_inputs(image_size)
     features = [
         _encode(x, widths[k:], downsampling, separable, name=f"scale{k}")
-        for k, x in enumerate(masked_pyramid(image, mask, scales, fill))
+        for k, x in enumerate(masked_pyramid(*inputs.values(), scales, fill))
     ]
     if scales == 1:
         x = features[0]
@@ -98,16 +96,10 @@ def build_generator(
 
 
 def masked_pyramid(image, mask, scales: int, fill: Sequence[float]) -> list:
-    """The image at each scale, its hole filled; exactly 250, 125, 63 px for 250.
+    """The image at each scale, its hole filled: 250, 125, 63 px for 250.
 
-    Args:
-      image: [B, S, S, 3] in [-1, 1]; pixels under the mask have no influence.
-      mask: [B, S, S, 1], 1 = missing.
-      scales: Their number.
-      fill: Value of the hole in [-1, 1].
-
-    Returns:
-      [B, S, S, 3], [B, S/2, S/2, 3], ...; halves are rounded up.
+    [B, S, S, 3] in [-1, 1] and a mask [B, S, S, 1], 1 = missing -> [B, S, S, 3],
+    [B, S/2, S/2, 3], ..., rounded up. Pixels under the mask have no influence.
     """
     filled = []
     for k in range(scales):
@@ -141,23 +133,20 @@ def _encode(x, widths: Sequence[int], downsampling: str, separable: bool, *, nam
 
 
 def build_inpainter(generator: tf.keras.Model) -> tf.keras.Model:
-    """Sets the patch into the image.
-
-    Args:
-      generator: From `build_generator`.
+    """Sets the generator's patch into the image.
 
     Returns:
       {"image": [B, S, S, 3] in [-1, 1], "mask": [B, S, S, 1], 1 = missing} -> whole
       image [B, S, S, 3] in [-1, 1]: the patch in its center, known pixels elsewhere.
     """
     size = generator.input_shape["image"][1]
-    image = tf.keras.Input((size, size, 3), name="image")
-    mask = tf.keras.Input((size, size, 1), name="mask", dtype="float32")
-    patch = generator({"image": image, "mask": mask})
+    inputs = blocks.masked_inputs(size)
+    patch = generator(inputs)
     side = patch.shape[1]
     start = (size - side) // 2
     room = [start, size - side - start]
     # The center does not move, and padding is cheaper than a gather.
     around = tf.pad(patch, [[0, 0], room, room, [0, 0]])
-    restored = tf.where(mask > 0.5, around, tf.cast(image, tf.float32))
-    return tf.keras.Model({"image": image, "mask": mask}, restored, name="inpainter")
+    image = tf.cast(inputs["image"], tf.float32)
+    restored = tf.where(inputs["mask"] > 0.5, around, image)
+    return tf.keras.Model(inputs, restored, name="inpainter")

@@ -69,25 +69,18 @@ def build_generator(
     def scaled(channels: int) -> int:
         return blocks.scaled(channels, width)
 
-    image = tf.keras.Input((image_size, image_size, 3), name="image")
-    mask = tf.keras.Input((image_size, image_size, 1), name="mask", dtype="float32")
-    x = tf.keras.layers.Concatenate(name="image_and_mask")([image, mask])
+    inputs = blocks.masked_inputs(image_size)
+    x = tf.keras.layers.Concatenate(name="image_and_mask")(list(inputs.values()))
     x = _active_conv(x, scaled(STEM_CHANNELS), 3, norm, name="conv1")
     levels = []
     for block, channels in enumerate(DOWN_CHANNELS, start=1):
         x = _residual(x, scaled(channels), norm, strides=2, name=f"res{block}")
         levels.append(x)
-    dilated = configuration in ("c", "d")
+    channels, dilated = scaled(DILATED_CHANNELS), configuration in ("c", "d")
     for number, rate in enumerate(RATES, start=1):
-        x = _active_conv(
-            x,
-            scaled(DILATED_CHANNELS),
-            3,
-            norm,
-            layer=convolutions.DilatedConv2D,
-            dilation_rate=rate if dilated else 1,
-            name=f"dilated{number}",
-        )
+        options = {"dilation_rate": rate if dilated else 1, "name": f"dilated{number}"}
+        layer = convolutions.DilatedConv2D
+        x = _active_conv(x, channels, 3, norm, layer=layer, **options)
     for block, channels in enumerate(UP_CHANNELS, start=4):
         x = _residual(x, scaled(channels), norm, doubled=block > 4, name=f"res{block}")
         if configuration != "a":
@@ -99,33 +92,17 @@ def build_generator(
     x = _active_conv(x, last, 4, norm, layer=transposed, strides=2, name="deconv")
     x = _active_conv(x, last, 3, norm, name="conv2")
     restored = blocks.tanh_image(x, name="restored")
-    inputs = {"image": image, "mask": mask}
     return tf.keras.Model(inputs, restored, name=f"pyramid_cgan_{configuration}")
 
 
-def _conv(
-    x,
-    filters: int,
-    kernel: int,
-    norm: str,
-    *,
-    layer: type = convolutions.Conv2D,
-    name: str,
-    **options,
-):
+def _conv(x, filters, kernel, norm, *, layer=convolutions.Conv2D, name, **options):
     """A convolution of any kind, SAME, with a bias -> BatchNorm (or no norm)."""
     normalized = norm == "batch"
-    # Without norms the signal of DCGAN's N(0, 0.02) shrinks to 1e-7, gradients to
-    # 1e-13, and nothing learns; He et al.'s initialization keeps the size of both.
+    # Without norms DCGAN's N(0, 0.02) would shrink the signal to 1e-7 and gradients to
+    # 1e-13; He et al.'s initialization keeps the size of both.
     init = blocks.normal_init() if normalized else tf.keras.initializers.HeNormal()
-    x = layer(
-        filters=filters,
-        kernel_size=kernel,
-        padding="same",
-        kernel_initializer=init,
-        name=name,
-        **options,
-    )(x)
+    options = {**options, "padding": "same", "kernel_initializer": init}
+    x = layer(filters=filters, kernel_size=kernel, name=name, **options)(x)
     return blocks.batch_norm(x, name=f"{name}_norm") if normalized else x
 
 
@@ -145,18 +122,16 @@ def _residual(
     """
     first, second, skip = (f"{name}_{part}" for part in ("conv1", "conv2", "shortcut"))
     if doubled:
-        y = _active_conv(
-            x, filters, 3, norm, layer=convolutions.DoublingConv2D, name=first
-        )
+        layer = convolutions.DoublingConv2D
+        y = _active_conv(x, filters, 3, norm, layer=layer, name=first)
         x = blocks.double(x, name=f"{name}_doubled")
     else:
         y = _active_conv(x, filters, 3, norm, strides=strides, name=first)
     if strides > 1:
         # The pixels that a 1x1 convolution with a stride sees. With the stride itself
         # oneDNN's gradient of its weights crashes for fewer than 16 channels.
-        x = tf.keras.layers.AveragePooling2D(
-            1, strides=strides, name=f"{name}_sampled"
-        )(x)
+        sampled = tf.keras.layers.AveragePooling2D(1, strides, name=f"{name}_sampled")
+        x = sampled(x)
     y = _conv(y, filters, 3, norm, name=second)
     x = _conv(x, filters, 1, norm, name=skip)
     x = tf.keras.layers.Add(name=f"{name}_sum")([y, x])
@@ -166,17 +141,12 @@ def _residual(
 def build_inpainter(generator: tf.keras.Model) -> tf.keras.Model:
     """Puts the known pixels back: x (1 - M) + G M.
 
-    Args:
-      generator: From `build_generator`.
-
     Returns:
       {"image": [B, S, S, 3] in [-1, 1] with the hole filled, "mask": [B, S, S, 1],
       1 = missing} -> whole image [B, S, S, 3] in [-1, 1], float32; known pixels are
       those of the image, bit for bit.
     """
-    size = generator.input_shape["image"][1]
-    image = tf.keras.Input((size, size, 3), name="image")
-    mask = tf.keras.Input((size, size, 1), name="mask", dtype="float32")
-    drawn = generator({"image": image, "mask": mask})
-    restored = tf.where(mask > 0.5, drawn, tf.cast(image, tf.float32))
-    return tf.keras.Model({"image": image, "mask": mask}, restored, name="inpainter")
+    inputs = blocks.masked_inputs(generator.input_shape["image"][1])
+    drawn, image = generator(inputs), tf.cast(inputs["image"], tf.float32)
+    restored = tf.where(inputs["mask"] > 0.5, drawn, image)
+    return tf.keras.Model(inputs, restored, name="inpainter")

@@ -21,13 +21,8 @@ BOTTLENECKS = ("channelwise_fc", "conv4000")
 
 def check_image_size(image_size: int, widths: Sequence[int]) -> None:
     """Raises a ValueError unless every level of the encoder can halve the image."""
-    factor = 2 ** len(widths)
-    if image_size % factor:
-        raise ValueError(
-            f"image_size must be a multiple of {factor}, because {len(widths)} encoder "
-            f"levels each halve it; got {image_size}. "
-            f"Try {image_size // factor * factor or factor}."
-        )
+    because = f"{len(widths)} encoder levels each halve it"
+    blocks.check_multiple("image_size", image_size, 2 ** len(widths), because)
 
 
 def build_generator(
@@ -54,8 +49,7 @@ def build_generator(
       bottleneck: Of model 0 only: "channelwise_fc" (Pathak et al.'s layer), or
         "conv4000", the 4,000-channel bottleneck of their released network, which the
         paper's "decrease the model size" fits better.
-      mask_channel: Whether the mask is a fourth channel of the image, which the paper
-        does not have.
+      mask_channel: Whether the mask is a fourth channel; not in the paper.
 
     Returns:
       image -> RGB in [-1, 1]: [B, S/2, S/2, 3] for models 0 and 1, [B, S, S, 3] for
@@ -64,10 +58,8 @@ def build_generator(
     Raises:
       ValueError: If the image size does not fit the depth, or the model is unknown.
     """
-    if model not in MODELS:
-        raise ValueError(f"model must be one of {MODELS}; got {model!r}.")
-    if bottleneck not in BOTTLENECKS:
-        raise ValueError(f"bottleneck must be one of {BOTTLENECKS}; got {bottleneck!r}")
+    blocks.check_option("model", model, MODELS)
+    blocks.check_option("bottleneck", bottleneck, BOTTLENECKS)
     check_image_size(image_size, widths)
     channels = 4 if mask_channel else 3
     image = tf.keras.Input((image_size, image_size, channels), name="image")
@@ -79,8 +71,7 @@ def build_generator(
         up_widths = tuple(reversed(widths))[:-1]
     else:
         up_widths = (*reversed(widths[:-1]), widths[0])
-    # Model 3 joins every decoder level that has an encoder map of its size; the last
-    # level, at full resolution, has none.
+    # The last decoder level, at full resolution, has no encoder map of its size.
     skips = list(reversed(levels[:-1])) if model == 3 else []
     for level, width in enumerate(up_widths, start=1):
         x = blocks.conv_transpose(x, width, 4, strides=2, name=f"up{level}")
@@ -133,10 +124,7 @@ def _bottleneck(x, kind: str):
 
 
 def build_inpainter(generator: tf.keras.Model) -> tf.keras.Model:
-    """Gives every generator the same face: image and mask in, whole image out.
-
-    Args:
-      generator: From `build_generator`.
+    """Gives every generator the same interface: image and mask in, whole image out.
 
     Returns:
       {"image": [B, S, S, 3] in [-1, 1] with the hole filled, "mask": [B, S, S, 1],
@@ -145,8 +133,8 @@ def build_inpainter(generator: tf.keras.Model) -> tf.keras.Model:
       and 1 is pasted under the hole, wherever it is.
     """
     size = generator.input_shape[1]
-    image = tf.keras.Input((size, size, 3), name="image")
-    mask = tf.keras.Input((size, size, 1), name="mask", dtype="float32")
+    inputs = blocks.masked_inputs(size)
+    image, mask = inputs.values()
     if generator.input_shape[-1] == 4:
         masked = tf.keras.layers.Concatenate(dtype="float32", name="image_and_mask")(
             [image, mask]
@@ -156,26 +144,16 @@ def build_inpainter(generator: tf.keras.Model) -> tf.keras.Model:
         restored = generator(image)
     if restored.shape[1] != size:
         restored = holes.paste_hole(restored, tf.cast(image, tf.float32), mask)
-    inputs = {"image": image, "mask": mask}
     return tf.keras.Model(inputs, restored, name="inpainter")
 
 
 def with_mask_channel(
     kernel: np.ndarray, fill: np.ndarray, new_fill: np.ndarray
 ) -> np.ndarray:
-    """The first kernel of a generator, for one that has a mask channel.
+    """Adds a mask channel to a generator's first kernel: [4, 4, 3, C] -> [4, 4, 4, C].
 
-    Where the image held `fill` it now holds `new_fill`, and the mask is 1. A
-    convolution is linear, so weights of the mask that make up for the difference leave
-    what it returns as it was.
-
-    Args:
-      kernel: [4, 4, 3, C].
-      fill: What stood in the hole, [3] in [-1, 1].
-      new_fill: What stands there now.
-
-    Returns:
-      [4, 4, 4, C].
+    The hole's value changes from `fill` to `new_fill`, each [3] in [-1, 1]. The mask's
+    weights make up for the difference, so that the convolution's output stays the same.
     """
     of_mask = np.einsum("c,hwcf->hwf", np.subtract(fill, new_fill), kernel)
     return np.concatenate([kernel, of_mask[:, :, None]], axis=2)

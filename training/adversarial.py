@@ -35,7 +35,7 @@ class AdversarialTrainer(Trainer):
       view: (image, inputs) -> the part of an image that losses and discriminator see.
       output_losses: (target, output, inputs) -> more terms of the generator, of its
         output as it is, without the view.
-      average: An exponential moving average of the generator's weights, or None.
+      average: Of the generator's weights, or None.
     """
 
     def __init__(
@@ -49,44 +49,24 @@ class AdversarialTrainer(Trainer):
         output_losses: Callable[..., Losses] = lambda *_: {},
         average: WeightAverage | None = None,
     ):
-        super().__init__(
-            ("generator", "discriminator"), average=average, name="adversarial_trainer"
-        )
-        self.generator = generator
-        self.discriminator = discriminator
+        networks = {"generator": generator, "discriminator": discriminator}
+        super().__init__(networks, average=average, name="adversarial_trainer")
         self.generator_losses = generator_losses
         self.discriminator_losses = discriminator_losses
         self.view = view
         self.output_losses = output_losses
 
-    def compile(
-        self,
-        generator_optimizer: tf.keras.optimizers.Optimizer,
-        discriminator_optimizer: tf.keras.optimizers.Optimizer,
-        *,
-        jit_compile: bool = False,
-    ) -> None:
-        """Sets the optimizers; see `Trainer.prepare`."""
-        optimizers = {
-            "generator": generator_optimizer,
-            "discriminator": discriminator_optimizer,
-        }
-        self.prepare(optimizers, self._term_names(), jit_compile=jit_compile)
-
-    def _term_names(self) -> list[str]:
+    @property
+    def term_names(self) -> list[str]:
         """Names of the loss terms, from a call on an empty picture."""
-        seen, score = (
-            tf.zeros([1, *shape[1:]])
-            for shape in (
-                self.discriminator.input_shape,
-                self.discriminator.output_shape,
-            )
-        )
-        inputs = {
-            name: tf.zeros([1, *shape[1:]])
-            for name, shape in self.generator.input_shape.items()
-        }
-        output = tf.zeros([1, *self.generator.output_shape[1:]])
+
+        def empty(shape):
+            return tf.zeros([1, *shape[1:]])
+
+        seen = empty(self.discriminator.input_shape)
+        score = empty(self.discriminator.output_shape)
+        inputs = {k: empty(shape) for k, shape in self.generator.input_shape.items()}
+        output = empty(self.generator.output_shape)
         return [
             *self.output_losses(output, output, inputs),
             *self.generator_losses(seen, seen, score),

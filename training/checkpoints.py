@@ -12,24 +12,16 @@ import tensorflow as tf
 class Checkpoints:
     """Saves and restores a trainer in `folder/last` and `folder/best`.
 
+    The items are those of `Trainer.checkpoint_items`; early versions had no "means".
     TensorFlow writes a checkpoint under temporary names, renames it, and then deletes
     the previous one, so that a run killed while saving keeps the previous one.
-
-    Args:
-      items: From the trainer's `checkpoint_items()`; must hold "steps", and may hold
-        "means", which checkpoints of early versions do not have.
-      folder: The run folder's `checkpoints`.
     """
 
     def __init__(self, items: dict[str, object], folder: pathlib.Path):
         self._items = items
-        checkpoint = tf.train.Checkpoint(**items)
-        self._last = tf.train.CheckpointManager(
-            checkpoint, str(folder / "last"), max_to_keep=2
-        )
-        self._best = tf.train.CheckpointManager(
-            checkpoint, str(folder / "best"), max_to_keep=1
-        )
+        checkpoint, manager = tf.train.Checkpoint(**items), tf.train.CheckpointManager
+        self._last = manager(checkpoint, str(folder / "last"), max_to_keep=2)
+        self._best = manager(checkpoint, str(folder / "best"), max_to_keep=1)
 
     @property
     def steps(self) -> int:
@@ -56,10 +48,9 @@ class Checkpoints:
         return True
 
     def restore_part(self, *, best: bool = False) -> bool:
-        """Restores the items from a checkpoint that may hold more; returns whether.
+        """Restores the items from the last or best checkpoint, which may hold more.
 
-        Args:
-          best: Takes the best checkpoint instead of the last.
+        Returns whether there is one.
         """
         path = (self._best if best else self._last).latest_checkpoint
         if path is None:

@@ -25,9 +25,9 @@ WATCHED = (
 class AdversarialAutoencoderTrainer(Trainer):
     """Alternates updates of an autoencoder and of a discriminator of its images.
 
-    The first updates of both share one pass of the autoencoder, so that the two
-    gradients are taken at the same point. Further updates of either follow on the same
-    images with another key, and so with other dropout and noise of the latents.
+    The first updates of both share one pass of the autoencoder: the two gradients are
+    taken at the same point. Further updates of either follow on the same images with
+    another key, and so with other dropout and noise of the latents.
 
     A target is the image, or a dict with it under "image" beside tensors that only the
     autoencoder's losses use, such as a face mask.
@@ -54,13 +54,9 @@ class AdversarialAutoencoderTrainer(Trainer):
         discriminator_updates: int = 1,
         average: WeightAverage | None = None,
     ):
-        super().__init__(
-            ("autoencoder", "discriminator"),
-            average=average,
-            name="adversarial_autoencoder_trainer",
-        )
-        self.autoencoder = autoencoder
-        self.discriminator = discriminator
+        networks = {"autoencoder": autoencoder, "discriminator": discriminator}
+        name = "adversarial_autoencoder_trainer"
+        super().__init__(networks, average=average, name=name)
         self.autoencoder_losses = autoencoder_losses
         self.discriminator_losses = discriminator_losses
         self.autoencoder_updates = autoencoder_updates
@@ -75,11 +71,9 @@ class AdversarialAutoencoderTrainer(Trainer):
         jit_compile: bool = False,
     ) -> None:
         """Sets the optimizers; `terms` are the names of both networks' losses."""
-        optimizers = {
-            "autoencoder": autoencoder_optimizer,
-            "discriminator": discriminator_optimizer,
-        }
-        self.prepare(optimizers, (*terms, *WATCHED), jit_compile=jit_compile)
+        optimizers = (autoencoder_optimizer, discriminator_optimizer)
+        terms = (*terms, *WATCHED)
+        super().compile(*optimizers, terms=terms, jit_compile=jit_compile)
 
     def train_step(self, data) -> dict[str, tf.Tensor]:
         """One step on (inputs, target); reports the first updates."""

@@ -9,13 +9,10 @@ from collections.abc import Mapping
 
 
 class History:
-    """Rows of history.csv; every change writes a new file and renames it.
+    """Rows of history.csv, a file that is read if it exists.
 
-    Attributes:
-      rows: Column -> number. A row holds only what was measured.
-
-    Args:
-      path: Of the file, which is read if it exists.
+    A row, column -> number, holds only what was measured. Every change writes a new
+    file and renames it.
     """
 
     def __init__(self, path: pathlib.Path):
@@ -24,9 +21,7 @@ class History:
         if path.exists():
             with path.open(newline="") as file:
                 for row in csv.DictReader(file):
-                    self.rows.append(
-                        {key: float(value) for key, value in row.items() if value}
-                    )
+                    self.rows.append({k: float(v) for k, v in row.items() if v})
 
     def forget_after(self, step: int) -> None:
         """Drops rows later than the checkpoint that a run resumes from."""

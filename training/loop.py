@@ -10,18 +10,11 @@ import tensorflow as tf
 
 @dataclasses.dataclass(frozen=True)
 class Length:
-    """The length of a run and of the rows of its history.
-
-    Attributes:
-      total_steps: Updates of the whole run.
-      row_steps: Updates per row: those of an epoch, or a round number where a paper
-        counts updates.
-      unit: "epoch" or "step".
-    """
+    """The length of a run and of the rows of its history, in updates."""
 
     total_steps: int
-    row_steps: int
-    unit: str = "epoch"
+    row_steps: int  # those of an epoch, or a round number where a paper counts updates
+    unit: str = "epoch"  # or "step"
 
     @property
     def total(self) -> int:
@@ -54,13 +47,10 @@ def fit(
     length: Length,
     callbacks: Sequence[tf.keras.callbacks.Callback],
 ) -> None:
-    """Trains from the present step to the end of the run.
+    """Trains from the present step, `trainer.steps`, to the end of the run.
 
-    Args:
-      trainer: Compiled and restored; its `steps` counts updates.
-      batches_from: step -> the batches from that step on.
-      length: Of the run; an "epoch" of `fit()` is a row of its history.
-      callbacks: Of `fit()`.
+    `batches_from` is step -> the batches from that step on. An "epoch" of Keras's
+    `fit()` is a row of the history.
     """
     total_steps, steps_per_epoch = length.total_steps, length.row_steps
     step = int(trainer.steps.numpy())
@@ -69,15 +59,12 @@ def fit(
         # One call for all whole epochs; one for an epoch that is cut by a checkpoint or
         # the end of the run.
         whole = (total_steps - step) // steps_per_epoch if not done else 0
-        if whole:
-            count, until = steps_per_epoch, epoch + whole
-        else:
-            count, until = min(steps_per_epoch - done, total_steps - step), epoch + 1
+        count = min(steps_per_epoch - done, total_steps - step)
         first = [_KeepMeans(trainer)] if done else []
         trainer.fit(
             batches_from(step),
             initial_epoch=epoch,
-            epochs=until,
+            epochs=epoch + max(whole, 1),
             steps_per_epoch=count,
             callbacks=[*first, *callbacks],
             verbose=0,

@@ -1,6 +1,6 @@
 """Losses per example: [B, ...] -> [B], float32, named after the papers' equations.
 
-Sums over terms, weights and the mean over the global batch are the trainers' business.
+Trainers weight them, add them up and take the mean over the global batch.
 """
 
 from __future__ import annotations
@@ -12,11 +12,9 @@ import tensorflow as tf
 # MS-SSIM: the three finest of the five weights of Wang et al. (2003).
 _SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001)
 _WINDOW = 11  # pixels, of SSIM
-# Below it MS-SSIM's terms are made positive, above it they are as they are.
-_LEAST_TERM = 0.01
+_LEAST_TERM = 0.01  # smaller terms of MS-SSIM are made positive
 _LEAST_SHARE = 0.01  # of a hole; a loss is divided by it
-# For `tf.image.ssim`: beside its square the means of any image are nothing.
-_IGNORE_LUMINANCE = 1e5
+_IGNORE_LUMINANCE = 1e5  # k1 of `tf.image.ssim`, large against any image's mean
 
 
 def _mean_per_example(values: tf.Tensor) -> tf.Tensor:
@@ -35,7 +33,7 @@ def l2(target: tf.Tensor, restored: tf.Tensor) -> tf.Tensor:
 
 
 def masked_l2(target: tf.Tensor, restored: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """Squared difference of the missing pixels, over the whole image's number of them.
+    """Squared difference of the missing pixels, summed and divided by all pixels.
 
     ||M (x - y)||^2 / N, M [B, H, W, 1] with 1 = missing: a larger hole weighs more.
     """
@@ -80,10 +78,7 @@ def minus_score(score: tf.Tensor) -> tf.Tensor:
 
 def cross_entropy_to(logit: tf.Tensor, label: float) -> tf.Tensor:
     """Mean binary cross-entropy of a discriminator's logits to a constant label."""
-    labels = tf.fill(tf.shape(logit), label)
-    return _mean_per_example(
-        tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logit)
-    )
+    return multi_label(tf.fill(tf.shape(logit), label), logit)
 
 
 def multi_label(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
@@ -124,9 +119,9 @@ def ms_ssim(target: tf.Tensor, restored: tf.Tensor) -> tf.Tensor:
     """1 - MS-SSIM over three scales, of images [B, H, W, C] in [0, 1]: 0 to 1.
 
     The weights are those of the three finest scales of Wang et al. (2003), made to sum
-    to 1. `tf.image.ssim_multiscale` has no gradient but NaN where a term is not
-    positive, as of an inverted image; here such terms become small positive ones, and
-    their gradient still leads upwards. Where all are above 0.01 nothing is changed.
+    to 1. `tf.image.ssim_multiscale` has a NaN gradient where a term is not positive, as
+    of an inverted image; here terms below 0.01 become small positive ones with a
+    gradient that leads upwards.
 
     Raises:
       ValueError: If the images have less than 41 px: the window is 11 px wide, and the
@@ -148,15 +143,10 @@ def ms_ssim(target: tf.Tensor, restored: tf.Tensor) -> tf.Tensor:
 
 
 def on_faces(loss: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
-    """Makes a loss of two images see their faces alone.
+    """Multiplies both images of a loss by a face mask, float32 [B, H, W, 1], 1 = face.
 
-    Args:
-      loss: (target, restored) -> [B].
-
-    Returns:
-      (target, restored, face_mask) -> [B], the mask float32 [B, H, W, 1], 1 = face: the
-      loss of both images times the mask. It counts all pixels, as without a mask: a
-      larger face weighs more.
+    (target, restored) -> [B] becomes (target, restored, face_mask) -> [B]. It still
+    counts all pixels: a larger face weighs more.
     """
 
     def masked(target, restored, face_mask):

@@ -21,13 +21,7 @@ class Phase(enum.Enum):
 
 
 def phase_at(step: int, generator_steps: int, discriminator_steps: int) -> Phase:
-    """The phase of an iteration, t in Algorithm 1, counted from 0.
-
-    Args:
-      step: t.
-      generator_steps: T_g.
-      discriminator_steps: T_d.
-    """
+    """The phase of an iteration, t in Algorithm 1, counted from 0, by T_g and T_d."""
     if step < generator_steps:
         return Phase.ALONE
     # As printed: the joint phase begins after T_g + T_d, not at it.
@@ -55,7 +49,7 @@ class PyramidTrainer(Trainer):
       generator_steps: T_g, iterations of the generator alone.
       discriminator_steps: T_d, iterations of the judges alone.
       reconstruction_weight: Of the masked L2. If it is 0 the generator begins with the
-        adversarial loss instead, as printed: against an untrained discriminator.
+        adversarial loss, as printed: against an untrained discriminator.
       adversarial_weight: Of L_g, Equation 2.
       classification_weight: Of L_c^f, Equation 5, in the joint loss.
       classifier_on_fake: Trains the classifier on restored images as well, as printed.
@@ -77,12 +71,10 @@ class PyramidTrainer(Trainer):
         classifier_on_fake: bool = False,
         average: WeightAverage | None = None,
     ):
-        judges = ("discriminator", "classifier") if classifier else ("discriminator",)
-        super().__init__(
-            ("generator", *judges), average=average, name="pyramid_trainer"
-        )
-        self.generator = generator
-        self.discriminator = discriminator
+        networks = {"generator": generator, "discriminator": discriminator}
+        if classifier:
+            networks["classifier"] = classifier
+        super().__init__(networks, average=average, name="pyramid_trainer")
         self.classifier = classifier
         self.label_loss = label_loss
         self.generator_steps = generator_steps
@@ -104,14 +96,14 @@ class PyramidTrainer(Trainer):
         *,
         jit_compile: bool = False,
     ) -> None:
-        """Gives every network an optimizer; see `Trainer.prepare`."""
+        """Gives every network an optimizer; see `Trainer.compile`."""
         terms = ["g_reconstruction"] if self.reconstruction_weight else []
         terms += ["g_adversarial", "d_real", "d_fake"]
         if self.classifier:
             terms += ["g_classification", "c_real", "c_fake"]
-        optimizers = {name: make_optimizer() for name in self._networks}
+        optimizers = [make_optimizer() for _ in self._networks]
         self._compiled = {}
-        self.prepare(optimizers, terms, jit_compile=jit_compile)
+        super().compile(*optimizers, terms=terms, jit_compile=jit_compile)
 
     def make_train_function(self, force: bool = False) -> Callable:
         """A function that calls the compiled step of the present phase."""
@@ -203,9 +195,7 @@ class PyramidTrainer(Trainer):
         real_logits = self.classifier(real, training=True)
         # With the statistics of real images, unless the classifier learns from both.
         fake_logits = self.classifier(fake, training=on_fake)
-        shown = {
-            "c_real": self.label_loss(labels, real_logits),
-            "c_fake": self.label_loss(labels, fake_logits),
-        }
+        logits = {"c_real": real_logits, "c_fake": fake_logits}
+        shown = {name: self.label_loss(labels, x) for name, x in logits.items()}
         learned = shown if on_fake else {"c_real": shown["c_real"]}
         return {"classifier": learned, "shown": shown}

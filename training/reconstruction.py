@@ -28,19 +28,10 @@ class ReconstructionTrainer(Trainer):
         terms: Sequence[str],
         average: WeightAverage | None = None,
     ):
-        super().__init__(
-            ("autoencoder",), average=average, name="reconstruction_trainer"
-        )
-        self.autoencoder = autoencoder
+        networks = {"autoencoder": autoencoder}
+        super().__init__(networks, average=average, name="reconstruction_trainer")
         self.terms_of = losses
         self.term_names = tuple(terms)
-
-    def compile(
-        self, optimizer: tf.keras.optimizers.Optimizer, *, jit_compile: bool = False
-    ) -> None:
-        """Sets the optimizer; see `Trainer.prepare`."""
-        optimizers = {"autoencoder": optimizer}
-        self.prepare(optimizers, self.term_names, jit_compile=jit_compile)
 
     def train_step(self, data) -> dict[str, tf.Tensor]:
         """One update on (inputs, target)."""

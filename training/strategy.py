@@ -12,9 +12,8 @@ PRECISIONS = ("float32", "mixed_bfloat16")
 def make(num_replicas: int = 0) -> tf.distribute.Strategy:
     """The default strategy for one device, or MirroredStrategy for several.
 
-    Args:
-      num_replicas: 0 takes every GPU, or the CPU where there is none. N takes N GPUs,
-        or N logical CPUs.
+    0 replicas are every GPU, or the CPU where there is none; N are N GPUs, or N logical
+    CPUs.
 
     Raises:
       ValueError: If there are fewer devices than replicas.

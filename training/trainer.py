@@ -12,18 +12,21 @@ Losses = Mapping[str, tf.Tensor]  # term -> [B], already weighted
 class Trainer(tf.keras.Model):
     """Networks with an optimizer each, a count of steps, and means of losses.
 
-    A subclass sets an attribute for each network (`generator`), calls `prepare` in
-    `compile`, which sets one for its optimizer (`generator_optimizer`), and defines
-    `train_step`. Networks are exported, not trainers: SavedModels have no `train_step`.
+    Each network is an attribute (`generator`), and so is its optimizer
+    (`generator_optimizer`). A subclass defines `train_step`, and `term_names` or a
+    `compile`. Networks are exported, not trainers: SavedModels have no `train_step`.
 
     Args:
-      networks: Names of the attributes, first that of the network that restores.
+      networks: Attribute -> network, first the one that restores.
       average: An exponential moving average of its weights, or None.
-      name: Of the trainer.
     """
 
     def __init__(
-        self, networks: Sequence[str], *, average: WeightAverage | None, name: str
+        self,
+        networks: Mapping[str, tf.keras.Model],
+        *,
+        average: WeightAverage | None = None,
+        name: str,
     ):
         # The networks cast their inputs themselves: known pixels must stay float32.
         super().__init__(name=name, autocast=False)
@@ -37,27 +40,29 @@ class Trainer(tf.keras.Model):
             name="steps",
         )
         self._means: dict[str, tf.keras.metrics.Mean] = {}
+        for attribute, network in networks.items():
+            setattr(self, attribute, network)
 
-    def prepare(
+    def compile(
         self,
-        optimizers: Mapping[str, tf.keras.optimizers.Optimizer],
-        terms: Sequence[str],
-        *,
-        jit_compile: bool,
+        *optimizers: tf.keras.optimizers.Optimizer,
+        terms: Sequence[str] = (),
+        jit_compile: bool = False,
     ) -> None:
         """Sets the optimizers and creates all variables, so that they can be restored.
 
         Args:
-          optimizers: Network -> its optimizer.
-          terms: Names of the losses' terms.
+          *optimizers: One for each network, in their order.
+          terms: Names of the losses' terms; `term_names` if there are none.
           jit_compile: Compiles the step with XLA.
         """
         super().compile(jit_compile=jit_compile)
-        for name, optimizer in optimizers.items():
+        for name, optimizer in zip(self._networks, optimizers):
             optimizer.build(getattr(self, name).trainable_variables)
             setattr(self, f"{name}_optimizer", optimizer)
         self._means = {
-            name: tf.keras.metrics.Mean(name, dtype=tf.float32) for name in terms
+            name: tf.keras.metrics.Mean(name, dtype=tf.float32)
+            for name in terms or self.term_names
         }
 
     def checkpoint_items(self) -> dict[str, object]:
@@ -119,12 +124,9 @@ def total(terms: Losses) -> tf.Tensor:
 class WeightAverage(tf.Module):
     """An exponential moving average of every weight, moving statistics included.
 
-    The decay warms up as min(decay, (1 + steps) / (10 + steps)), so that a short run
-    is not averaged with its random start.
-
-    Args:
-      network: Its weights are averaged.
-      decay: Share of the average that a step keeps, in [0, 1).
+    The decay, the share of the average that a step keeps, in [0, 1), warms up as
+    min(decay, (1 + steps) / (10 + steps)): a short run is not averaged with its random
+    start.
     """
 
     def __init__(self, network: tf.keras.Model, decay: float):

@@ -20,12 +20,8 @@ def load(
 ) -> elements.Source:
     """CelebA-HQ, split by its names or by TFDS's records; see `elements.split_rows`.
 
-    Args:
-      split: "train" or "test".
-      data_dir: TFDS's data_dir with prepared data, or a folder of images.
-      seed: Of the shuffle.
-      size: Of several prepared resolutions the smallest that reaches it is read.
-      split_by: "image" or "order".
+    `data_dir` is TFDS's with prepared data, or a folder of images. Of several prepared
+    resolutions the smallest that reaches `size` is read.
 
     Raises:
       FileNotFoundError: If there is neither.
@@ -45,12 +41,7 @@ def load(
             notes = elements.check_count(
                 "celeb_a_hq", f"{notes}{path}", len(names), COUNT
             )
-            return elements.from_files(
-                _info(parts, notes),
-                split,
-                folder.printable(parts[split]),
-                folder.fetch_from(path, parts[split]),
-            )
+            return folder.from_folder(_info(parts, notes), split, path, parts[split])
     raise FileNotFoundError(
         f"CelebA-HQ is not {tfds.where(data_dir)}. Looked for prepared TFDS "
         f"data (celeb_a_hq/<resolution>/<version>/dataset_info.json) and for images in "

@@ -26,49 +26,33 @@ Fetch = Callable[[Sequence[int]], Iterator[tuple[str, Callable[[], bytes]]]]
 
 @dataclasses.dataclass(frozen=True)
 class SourceInfo:
-    """A data set's title, terms and state.
+    """A data set's title, terms and state."""
 
-    Attributes:
-      name: As `load` takes it.
-      title: As people write it.
-      split_counts: Images per split, before any `limit`.
-      license: Terms, in a sentence.
-      citation: The publication to cite.
-      homepage: Where its files are published.
-      attribute_names: Of the columns of "attributes"; empty without attributes.
-      notes: How it was split, which files were read, and what is missing.
-    """
-
-    name: str
-    title: str
-    split_counts: Mapping[str, int]
-    license: str
-    citation: str
-    homepage: str
-    attribute_names: tuple[str, ...] = ()
-    notes: str = ""
+    name: str  # as `load` takes it
+    title: str  # as people write it
+    split_counts: Mapping[str, int]  # images per split, before any `limit`
+    license: str  # in a sentence
+    citation: str = ""  # the publication to cite
+    homepage: str = ""  # where its files are published
+    attribute_names: tuple[str, ...] = ()  # of the columns of "attributes"
+    notes: str = ""  # how it was split, which files were read, and what is missing
 
 
 @dataclasses.dataclass(frozen=True)
 class Source:
     """Images of one split in a fixed order, read on demand.
 
-    Attributes:
-      info: Of the whole set.
-      split: "train", "validation" or "test".
-      names: Unique and stable, one per image.
-      readers: Takes ascending positions into `names` and yields, in that order, one
-        function per position. Iterating reads files one after the other; calling a
-        function, from any thread, decodes and returns the element or raises
-        `pixels.UnreadableImageError`.
-      fields: The optional keys that every element has.
+    `readers` takes ascending positions into `names` and yields, in that order, one
+    function per position. Iterating reads files one after the other; calling a
+    function, from any thread, decodes and returns the element or raises
+    `pixels.UnreadableImageError`.
     """
 
     info: SourceInfo
-    split: str
-    names: tuple[str, ...]
+    split: str  # "train", "validation" or "test"
+    names: tuple[str, ...]  # unique and stable, one per image
     readers: Callable[[Sequence[int]], Iterator[Callable[[], dict]]]
-    fields: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()  # the optional keys that every element has
 
     def __len__(self) -> int:
         return len(self.names)
@@ -101,17 +85,11 @@ def no_such_split(name: str, split: str, known: Sequence[str]) -> ValueError:
 
 
 def split_rows(count: int, seed: int, split_by: str) -> dict[str, np.ndarray]:
-    """Rows of each split, of a set without an official partition.
+    """The splits of a set without an official partition: {"train": rows, "test": rows}.
 
-    Args:
-      count: Number of images, sorted by name.
-      seed: Of the shuffle.
-      split_by: "image", 80/20 by seeded shuffle, both splits in shuffled order, so
-        that the first n images of one are a random sample of it; or "order", 90/10
-        without a shuffle.
-
-    Returns:
-      {"train": int [T], "test": int [count - T]}.
+    Rows count images sorted by name. "image" is 80/20 by seeded shuffle, both splits in
+    shuffled order: the first n images of one are a random sample of it. "order" is
+    90/10 without a shuffle.
     """
     if split_by == "order":
         order, trained = np.arange(count), count * 9 // 10
@@ -153,14 +131,9 @@ def from_files(
     fetch: Fetch,
     annotations: Mapping[str, np.ndarray] | None = None,
 ) -> Source:
-    """A source of encoded images.
+    """A source of encoded images, which `fetch` reads at positions into `names`.
 
-    Args:
-      info: Of the set.
-      split: Of the source.
-      names: One per image.
-      fetch: Takes ascending positions into `names`; see `Fetch`.
-      annotations: Optional keys of the elements -> arrays whose rows follow `names`.
+    `annotations` maps optional keys of the elements to arrays with a row per name.
     """
     names, annotations = tuple(names), dict(annotations or {})
 

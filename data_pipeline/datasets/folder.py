@@ -29,16 +29,7 @@ def load(
             "--dataset=folder needs --data_dir, the folder with the images."
         )
     root = pathlib.Path(data_dir).expanduser()
-    names = image_names(root) if root.is_dir() else []
-    if not names:
-        reason = ": it is not a folder."
-        if root.is_dir():
-            reason = "; looked there and in its subfolders for files ending in "
-            reason += f"{', '.join(pixels.IMAGE_SUFFIXES)}."
-        raise FileNotFoundError(
-            f"no images in {root}{reason} Set --data_dir to the folder that holds the "
-            "images."
-        )
+    names = _listed(root, "--data_dir")
     parts = _split_names(root, names)
     if parts and split_by == "order":
         raise ValueError(
@@ -52,21 +43,9 @@ def load(
     else:
         parts = parted_names(names, seed, split_by)
         notes = f"{len(names):,} images, {elements.split_note(seed, split_by)}"
-    notes += f"; read {root.resolve()}"
     if split not in parts:
         raise elements.no_such_split("folder", split, tuple(parts))
-    info = elements.SourceInfo(
-        name="folder",
-        title=f"the folder {root.resolve().name}",
-        split_counts={part: len(parts[part]) for part in parts},
-        license="whatever the images' own terms are",
-        citation="",
-        homepage="",
-        notes=notes,
-    )
-    return elements.from_files(
-        info, split, printable(parts[split]), fetch_from(root, parts[split])
-    )
+    return from_folder(_info(root, parts, notes), split, root, parts[split])
 
 
 def whole(data_dir: str) -> elements.Source:
@@ -77,21 +56,41 @@ def whole(data_dir: str) -> elements.Source:
     """
     root = pathlib.Path(data_dir).expanduser()
     part = root / "train" if (root / "train").is_dir() else root
-    names = image_names(part) if part.is_dir() else []
+    names = _listed(part, "--extra_dir")
+    info = _info(root, {"train": names}, f"{len(names):,} images, all of them", part)
+    return from_folder(info, "train", part, names)
+
+
+def _listed(root: pathlib.Path, flag: str) -> list[str]:
+    """`image_names`, or an error if there is none."""
+    names = image_names(root) if root.is_dir() else []
     if not names:
+        reason = ": it is not a folder."
+        if root.is_dir():
+            reason = "; looked there and in its subfolders for files ending in "
+            reason += f"{', '.join(pixels.IMAGE_SUFFIXES)}."
         raise FileNotFoundError(
-            f"no images in {part}; images end in {', '.join(pixels.IMAGE_SUFFIXES)}."
+            f"no images in {root}{reason} Set {flag} to the folder that holds the "
+            "images."
         )
-    info = elements.SourceInfo(
+    return names
+
+
+def _info(root, parts: dict, notes: str, read=None) -> elements.SourceInfo:
+    return elements.SourceInfo(
         name="folder",
         title=f"the folder {root.resolve().name}",
-        split_counts={"train": len(names)},
+        split_counts={part: len(names) for part, names in parts.items()},
         license="whatever the images' own terms are",
-        citation="",
-        homepage="",
-        notes=f"{len(names):,} images, all of them; read {part.resolve()}",
+        notes=f"{notes}; read {(read or root).resolve()}",
     )
-    return elements.from_files(info, "train", printable(names), fetch_from(part, names))
+
+
+def from_folder(
+    info: elements.SourceInfo, split: str, root: pathlib.Path, names: Sequence[str]
+) -> elements.Source:
+    """A source of the files of these names in a folder."""
+    return elements.from_files(info, split, printable(names), fetch_from(root, names))
 
 
 def parted_names(

@@ -23,17 +23,14 @@ _LAYOUTS = ("{name}/*", "{name}/*/*", "", "*", "*/*")  # version, or config and 
 
 
 def find(data_dir: str, name: str, *, size: int = 0) -> pathlib.Path | None:
-    """The folder of one prepared version of a data set, or None.
+    """The folder of the latest prepared version of a data set, or None.
 
     Args:
       data_dir: TFDS's data_dir, or the folder of the set or of one version; empty
         means TFDS's own default.
-      name: Of the set, as TFDS calls it.
+      name: As TFDS calls it.
       size: Of several configurations named by their resolution, the smallest with
         at least so many pixels is taken, or else the largest.
-
-    Returns:
-      The latest version.
     """
     root = pathlib.Path(data_dir or DEFAULT_DIR).expanduser()
     found = []
@@ -86,11 +83,8 @@ def text_of(path: pathlib.Path, split: str, feature: str) -> list[str]:
     """One text feature of every record; images are not decoded."""
     import tensorflow_datasets as tfds
 
-    wanted = tfds.decode.PartialDecoding({feature: True})
-    records = _builder(path).as_dataset(
-        split, decoders=wanted, read_config=_in_order(tfds)
-    )
-    return [record[feature].decode() for record in tfds.as_numpy(records)]
+    decoders = tfds.decode.PartialDecoding({feature: True})
+    return [record[feature].decode() for record in _read(path, split, decoders)]
 
 
 def load(
@@ -108,9 +102,8 @@ def load(
       info: Of the set.
       split: Of the source.
       path: From `find`.
-      stored_split: TFDS's name of the split that is read.
-      rows: Numbers of its records, ascending; None means all. They are read in the
-        order of the file, which TFDS shuffled when it prepared them.
+      stored_split: TFDS's name for the split.
+      rows: Of its records, ascending; None means all. TFDS shuffled them.
       annotate: Optional keys of the elements -> functions of the TFDS record.
     """
     stored = split_names(path, stored_split)
@@ -143,22 +136,22 @@ def _records(path: pathlib.Path, split: str, rows: Sequence[int]) -> Iterator[di
 
     if not rows:
         return
-    records = _builder(path).as_dataset(
-        f"{split}[{rows[0]}:{rows[-1] + 1}]",
-        decoders={"image": tfds.decode.SkipDecoding()},
-        read_config=_in_order(tfds),
-    )
-    wanted = set(rows)
-    for row, record in enumerate(tfds.as_numpy(records), rows[0]):
+    wanted, span = set(rows), f"{split}[{rows[0]}:{rows[-1] + 1}]"
+    records = _read(path, span, {"image": tfds.decode.SkipDecoding()})
+    for row, record in enumerate(records, rows[0]):
         if row in wanted:
             yield record
 
 
-def _in_order(tfds):
-    """Shard after shard, as `split_names` lists them."""
-    return tfds.ReadConfig(
+def _read(path: pathlib.Path, split: str, decoders) -> Iterator[dict]:
+    """Records shard after shard, as `split_names` lists them."""
+    import tensorflow_datasets as tfds
+
+    config = tfds.ReadConfig(
         interleave_cycle_length=1, add_tfds_id=True, try_autocache=False
     )
+    builder, options = _builder(path), {"decoders": decoders, "read_config": config}
+    return tfds.as_numpy(builder.as_dataset(split, **options))
 
 
 @functools.lru_cache(maxsize=4)

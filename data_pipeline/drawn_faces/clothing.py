@@ -163,12 +163,8 @@ class _Hat:
 
     def dome(self, top: float, sag: float) -> np.ndarray:
         """The outline of the crown, [N, 2]."""
-        right = [
-            (0.0, top),
-            (0.72, -1.48),
-            (self.wide + 0.01, -1.0),
-            (self.wide, self.edge + 0.06),
-        ]
+        right = [(0.0, top), (0.72, -1.48), (self.wide + 0.01, -1.0)]
+        right += [(self.wide, self.edge + 0.06)]
         over = smooth(mirrored(right), closed=False)
         return np.concatenate([over, self.lower(sag)])
 
@@ -220,13 +216,7 @@ def _draw_cuff(canvas, hat, color):
 
 
 def _draw_peak(canvas, hat, color):
-    right = [
-        (0.0, -0.10),
-        (0.45, -0.08),
-        (0.86, -0.02),
-        (0.70, 0.17),
-        (0.0, 0.25),
-    ]
+    right = [(0.0, -0.10), (0.45, -0.08), (0.86, -0.02), (0.70, 0.17), (0.0, 0.25)]
     peak = hat.at(moved(smooth(mirrored(right)), 3.0 * hat.shift, hat.edge))
     canvas.shade(moved(peak, 0.0, 0.018), 0.4, blur=0.012)
     canvas.fill(peak, color * 0.82, role="cover")

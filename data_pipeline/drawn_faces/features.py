@@ -5,8 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from data_pipeline.drawing import Canvas, ellipse, mix, moved, ribbon, smooth
-from data_pipeline.drawn_faces.colors import IRIS, lips
 from data_pipeline.drawn_faces.head import Head
+
+_IRIS = {
+    "dark": (62, 40, 28),
+    "brown": (104, 68, 38),
+    "hazel": (132, 104, 54),
+    "green": (92, 126, 82),
+    "blue": (84, 132, 176),
+    "gray": (122, 136, 148),
+}
+_LIPSTICK = ((176, 26, 44), (196, 48, 88), (150, 34, 60), (206, 84, 78), (116, 28, 58))
 
 _LINE = np.linspace(-1.0, 1.0, 13)
 _ARC = 1.0 - _LINE**2
@@ -25,47 +34,34 @@ class Layout:
         self.nose_half_width = (0.265 if t.big_nose else 0.19) * (1.0 + t.nose_width)
         self.mouth_y = 0.96 + t.mouth_height
         smile = 0.45 + 0.55 * t.smile if t.smiling else 0.25 * t.smile - 0.15
-        self.smile = smile
         self.mouth_half_width = 0.33 + t.mouth_width + 0.09 * max(smile, 0.0)
         self.corner_y = self.mouth_y - 0.10 * smile
-        gap = 0.07 + 0.15 * t.mouth_gap if t.mouth_open else 0.0
-        self.mouth_gap = gap
+        self.mouth_gap = 0.07 + 0.15 * t.mouth_gap if t.mouth_open else 0.0
         fullness = 1.55 if t.big_lips else 0.9
         self.upper_lip = 0.075 * fullness
         self.lower_lip = 0.095 * fullness
 
     def landmarks(self, head: Head) -> np.ndarray:
         """Eyes, nose, mouth corners in the picture, float32 [5, 2], 0 to 1."""
-        spots = np.array(
-            [
-                (-self.eye_x, 0.0),
-                (self.eye_x, 0.0),
-                (0.0, self.nose_y),
-                (-self.mouth_half_width, self.corner_y),
-                (self.mouth_half_width, self.corner_y),
-            ]
-        )
+        eye, corner = (self.eye_x, 0.0), (self.mouth_half_width, self.corner_y)
+        spots = np.array([eye, eye, (0.0, self.nose_y), corner, corner])
+        spots[[0, 3], 0] *= -1  # on the left
         return head.on(spots, np.array([0, 0, 0.16, 0, 0])).astype(np.float32)
 
 
 # x beyond the edge of the head, y, z
-_EAR = np.array(
+_EAR = np.column_stack(
     [
-        (-0.06, -0.16, 0.0),
-        (0.12, -0.21, -0.1),
-        (0.20, -0.06, -0.1),
-        (0.16, 0.20, -0.1),
-        (0.08, 0.40, -0.05),
-        (-0.08, 0.36, 0.0),
+        (-0.06, 0.12, 0.20, 0.16, 0.08, -0.08),
+        (-0.16, -0.21, -0.06, 0.20, 0.40, 0.36),
+        (0.0, -0.1, -0.1, -0.1, -0.05, 0.0),
     ]
 )
-_EAR_HOLLOW = np.array(
+_EAR_HOLLOW = np.column_stack(
     [
-        (0.0, -0.07, 0.0),
-        (0.11, -0.11, -0.1),
-        (0.14, 0.0, -0.1),
-        (0.10, 0.14, -0.1),
-        (0.03, 0.26, -0.1),
+        (0.0, 0.11, 0.14, 0.10, 0.03),
+        (-0.07, -0.11, 0.0, 0.14, 0.26),
+        (0.0, -0.1, -0.1, -0.1, -0.1),
     ]
 )
 
@@ -87,7 +83,7 @@ def draw_eyes(canvas: Canvas, head: Head, traits, layout: Layout, skin) -> None:
     """Eyeballs turned by the gaze, lids, lashes and creases."""
     t = traits
     wide, high = layout.eye_half_width, layout.eye_opening
-    iris = np.array(IRIS[t.iris], np.float64)
+    iris = np.array(_IRIS[t.iris], np.float64)
     lash = mix(skin * 0.25, (24, 18, 18), 0.6)
     crease = skin * (0.60, 0.51, 0.49)
     # The right eye; the highest point lies towards the nose, the lowest outwards.
@@ -162,12 +158,8 @@ def draw_nose(canvas: Canvas, head: Head, traits, layout: Layout, skin) -> None:
     canvas.blend(head.stroke(base, 0.03, 0.06, 0.5), line, 0.45, blur=0.006)
     tip = ellipse(0.0, y - 0.03, 0.55 * wide, 0.10)
     canvas.blend(head.on(tip, 0.14), skin * 1.07 + 5, 0.45, blur=0.009)
-    wing = [
-        (wide * 0.80, y - 0.13),
-        (wide * 1.02, y - 0.05),
-        (wide, y + 0.05),
-        (wide * 0.72, y + 0.085),
-    ]
+    wing = [(wide * 0.80, y - 0.13), (wide * 1.02, y - 0.05)]
+    wing += [(wide, y + 0.05), (wide * 0.72, y + 0.085)]
     canvas.blend(head.strokes(wing, 0.017, 0.03, 0.7), line, 0.8)
     nostril = ellipse(wide * 0.45, y + 0.075, 0.30 * wide, 0.030, 14)
     canvas.blend(head.pair(nostril, 0.08), skin * (0.34, 0.24, 0.22), 0.85)
@@ -176,7 +168,7 @@ def draw_nose(canvas: Canvas, head: Head, traits, layout: Layout, skin) -> None:
 def draw_mouth(canvas: Canvas, head: Head, traits, layout: Layout, skin) -> None:
     """Lips; in an open mouth teeth and tongue."""
     t = traits
-    color = lips(skin, lipstick=t.lipstick, shade=t.lip_shade)
+    color = _lips(skin, lipstick=t.lipstick, shade=t.lip_shade)
     wide, gap = layout.mouth_half_width, layout.mouth_gap
     x = wide * _LINE
     # The line between the lips hangs from the corners.
@@ -217,6 +209,16 @@ def draw_mouth(canvas: Canvas, head: Head, traits, layout: Layout, skin) -> None
         ]
         folds = head.strokes(fold, 0.02, 0.0, 0.9)
         canvas.blend(folds, skin * (0.60, 0.49, 0.46), 0.55, blur=0.006)
+
+
+def _lips(skin, *, lipstick: bool, shade: float) -> np.ndarray:
+    """Lips: the skin's own color, redder, or a lipstick; shade from 0 to 1."""
+    if lipstick:
+        place = shade * (len(_LIPSTICK) - 1)
+        low = int(place)
+        high = min(low + 1, len(_LIPSTICK) - 1)
+        return mix(_LIPSTICK[low], _LIPSTICK[high], place - low)
+    return mix(skin * 0.86, (184, 70, 72), 0.30 + 0.15 * shade)
 
 
 def draw_freckles(canvas: Canvas, head: Head, rng, skin) -> None:

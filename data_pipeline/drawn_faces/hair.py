@@ -12,6 +12,15 @@ from data_pipeline.drawn_faces.features import Layout
 from data_pipeline.drawn_faces.head import Head
 from data_pipeline.drawn_faces.traits import has_bangs, has_receding_hairline
 
+# name: color, range of its lightness
+HAIR = {
+    "black": ((38, 33, 34), 0.55),
+    "brown": ((96, 62, 41), 0.34),
+    "blond": ((214, 172, 104), 0.22),
+    "gray": ((176, 173, 171), 0.20),
+    "red": ((160, 76, 40), 0.28),
+}
+
 _LOW, _HIGH = np.array([-1.9, -2.0]), np.array([1.9, 2.6])  # of the strands, flat head
 _CROWN = (0.0, -1.62)  # strands run away from here
 _ANGLES = 1024  # entries of the table of strands around the crown
@@ -37,15 +46,9 @@ def _noise_around(rng, count: int) -> np.ndarray:
 
 
 def strands(head: Head, traits, rng, side: int, color, *, kind: str) -> np.ndarray:
-    """A picture full of strands, uint8 [side, side, 3]; hair is cut out of it.
+    """A picture full of strands from the crown, uint8 [side, side, 3].
 
-    Args:
-      head: The strands start at its crown.
-      traits: Of the face.
-      rng: Source of the strands.
-      side: Pixels along each side.
-      color: RGB.
-      kind: "straight", "wavy", "curly" or "short" (stubbly).
+    Hair is cut out of it. Its kind is "straight", "wavy", "curly" or "short" (stubbly).
     """
     t = traits
     # About two pixels of the picture each: finer strands would only flicker.
@@ -83,6 +86,12 @@ def strands(head: Head, traits, rng, side: int, color, *, kind: str) -> np.ndarr
     return cv2.applyColorMap(texture, np.minimum(table, 255).astype(np.uint8))
 
 
+def hair_color(color: str, lightness: float) -> np.ndarray:
+    """A natural hair color; lightness goes from -1 to 1."""
+    base, spread = HAIR[color]
+    return np.clip(np.array(base) * (1.0 + 0.5 * spread * lightness), 0, 255)
+
+
 def kind_of_strands(traits) -> str:
     """The kind of `strands` for this hair style."""
     if traits.hair_style in ("curly", "afro"):
@@ -106,10 +115,8 @@ _STYLES = {
 
 
 def _volume(traits) -> float:
-    grow = _STYLES[traits.hair_style][0]
-    return (
-        grow * (0.75 + 0.6 * traits.hair_volume) * (0.3 if traits.hat != "none" else 1)
-    )
+    grow = _STYLES[traits.hair_style][0] * (0.75 + 0.6 * traits.hair_volume)
+    return grow * (0.3 if traits.hat != "none" else 1)
 
 
 def _shell(head: Head, traits, grow: float, bottom: float) -> np.ndarray:
@@ -291,11 +298,8 @@ def draw_mustache(canvas: Canvas, head: Head, traits, layout: Layout, layer) -> 
     top, lip = layout.nose_y + 0.16, layout.mouth_y - 0.5 * layout.upper_lip
     lip = lip - 0.35 * layout.mouth_gap
     wide = layout.mouth_half_width
-    half = [
-        (0.17, top),
-        (0.85 * wide, lip - 0.03),
-        (wide + 0.08, layout.corner_y + 0.03),
-    ]
+    half = [(0.17, top), (0.85 * wide, lip - 0.03)]
+    half += [(wide + 0.08, layout.corner_y + 0.03)]
     half += [(0.7 * wide, lip + 0.045), (0.10, lip + 0.02)]
     left = [(-x, y) for x, y in half[::-1]]
     shape = smooth([(0.0, top + 0.03), *half, (0.0, lip - 0.02), *left])

@@ -7,7 +7,7 @@ Three coordinate systems, all with x to the right and y down:
   flat     the head after yaw and pitch, seen from the front; same unit
   picture  the flat head after roll, scale and shift; [0, 1] across the picture
 
-Everything is drawn in picture coordinates, so that no shape knows a pixel size.
+Everything is drawn in picture coordinates, whatever the size in pixels.
 """
 
 from __future__ import annotations
@@ -20,17 +20,11 @@ from data_pipeline.drawing import ribbon, smooth
 
 # The right half of a head's silhouette from crown to chin: x, y, z. The jaw and the
 # chin lie in front of the axis of the neck, so they swing when the head turns.
-_OUTLINE = np.array(
+_OUTLINE = np.column_stack(
     [
-        (0.00, -1.50, 0.0),
-        (0.56, -1.38, 0.0),
-        (0.90, -1.00, 0.0),
-        (1.00, -0.45, 0.0),
-        (0.98, 0.10, 0.0),
-        (0.93, 0.55, 0.1),
-        (0.80, 1.00, 0.3),
-        (0.47, 1.41, 0.5),
-        (0.00, 1.56, 0.6),
+        (0.00, 0.56, 0.90, 1.00, 0.98, 0.93, 0.80, 0.47, 0.00),
+        (-1.50, -1.38, -1.00, -0.45, 0.10, 0.55, 1.00, 1.41, 1.56),
+        (0.0, 0.0, 0.0, 0.0, 0.0, 0.1, 0.3, 0.5, 0.6),
     ]
 )
 _JAW = np.array([0, 0, 0, 0, 0.05, 0.35, 0.9, 1.0, 0])  # how much of `jaw` each takes
@@ -50,9 +44,6 @@ HEAD_SHAPES = {
 class Head:
     """One head in its pose: every method returns picture coordinates.
 
-    Args:
-      traits: A `traits.Traits`; only its head shape and pose are read.
-
     Attributes:
       affine: Flat to picture, [2, 3].
       scale: Half a head width in picture widths.
@@ -63,9 +54,7 @@ class Head:
     """
 
     def __init__(self, traits):
-        yaw, pitch, roll = (
-            math.radians(angle) for angle in (traits.yaw, traits.pitch, traits.roll)
-        )
+        yaw, pitch, roll = map(math.radians, (traits.yaw, traits.pitch, traits.roll))
         self.sin_yaw, self._cos_yaw = math.sin(yaw), math.cos(yaw)
         self._sin_pitch, self._cos_pitch = math.sin(pitch), math.cos(pitch)
         self.scale = traits.scale
@@ -136,13 +125,9 @@ class Head:
         return [both[: len(points)], both[len(points) :]]
 
     def stroke(self, points, half_width: float, lift=0.0, taper: float = 0.0):
-        """The outline of a smooth line on the face.
+        """The outline of a smooth line through points [N, 2] on the face.
 
-        Args:
-          points: [N, 2] on the surface.
-          half_width: In head units, at the middle of the line.
-          lift: Height above the surface.
-          taper: 0 for an even line, 1 for one that ends in points.
+        `half_width` is in head units; `taper` is 1 for a line that ends in points.
         """
         return self._thicken(self.on(points, lift), half_width, taper)
 

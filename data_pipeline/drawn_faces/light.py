@@ -1,7 +1,7 @@
-"""Shading of drawn faces: the relief of the skin, and the light on the person.
+"""The skin of drawn faces, its color and relief, and the light on the person.
 
-Both are smooth, so they are computed on a coarse grid on the flat head and warped into
-the picture, whatever its size.
+Relief and light are smooth, so they are computed on a coarse grid on the flat head and
+warped into the picture, whatever its size.
 """
 
 from __future__ import annotations
@@ -13,6 +13,15 @@ import numpy as np
 
 from data_pipeline.drawing import UNIT
 from data_pipeline.drawn_faces.head import Head
+
+_SKIN_TONES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+_SKIN = np.array(  # one row a channel
+    [
+        (245, 237, 224, 186, 134, 88),
+        (217, 198, 172, 129, 86, 56),
+        (198, 171, 136, 92, 58, 41),
+    ]
+)
 
 _STEP = 0.05  # of the grid, in half head widths; the narrowest shading is 0.05
 _LOW, _HIGH = np.array([-1.9, -2.1]), np.array([1.9, 2.5])  # beyond: replicated
@@ -26,20 +35,12 @@ def _warp(factors: np.ndarray, head: Head, side: int) -> np.ndarray:
         half = _warp(factors, head, side // 2)
         return cv2.resize(half, (side, side), interpolation=cv2.INTER_LINEAR)
     linear, shift = head.affine[:, :2], head.affine[:, 2]
-    matrix = np.empty((2, 3))
-    matrix[:, :2] = linear * (_STEP * side)
-    matrix[:, 2] = (linear @ _LOW + shift) * side - 0.5
-    return cv2.warpAffine(
-        cv2.convertScaleAbs(factors, alpha=UNIT),
-        matrix,
-        (side, side),
-        flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
+    matrix = np.c_[linear * (_STEP * side), (linear @ _LOW + shift) * side - 0.5]
+    factors, size = cv2.convertScaleAbs(factors, alpha=UNIT), (side, side)
+    return cv2.warpAffine(factors, matrix, size, borderMode=cv2.BORDER_REPLICATE)
 
 
-# x, y, lift, sigma x, sigma y, change of red, green, blue. Entries with x != 0 are
-# drawn on both sides.
+# x, y, lift, sigma x, sigma y, change of red, green, blue; on both sides unless x is 0.
 _RELIEF = (
     (0.42, -0.03, 0.0, 0.24, 0.14, -0.11, -0.15, -0.15),  # eye sockets
     (0.22, -0.02, 0.0, 0.07, 0.13, -0.10, -0.12, -0.12),  # beside the root of the nose
@@ -55,36 +56,40 @@ _RELIEF = (
 )
 
 
-def _relief_entries(traits):
+def _on_both_sides(*rows):
+    for row in rows:
+        yield row
+        if row[0]:
+            yield (-row[0], *row[1:])
+
+
+def _relief_rows(traits):
     t = traits
     away = -math.copysign(1.0, t.light_azimuth)
     slant = min(abs(t.light_azimuth) / 45.0, 1.0) * (0.5 + 0.7 * t.light_strength)
     blush = (0.03, -0.20, -0.15) if t.rosy else (0.02, -0.035, -0.025)
-    yield from _RELIEF
-    yield (0.60, 0.52, 0.0, 0.21, 0.19, *blush)
+    yield from _on_both_sides(*_RELIEF, (0.60, 0.52, 0.0, 0.21, 0.19, *blush))
     for side, part in ((away, 0.06 + 0.17 * slant), (-away, 0.05)):
-        yield (side * 0.15, 0.28, 0.02, 0.055, 0.26, -part, -1.1 * part, -part), None
+        yield (side * 0.15, 0.28, 0.02, 0.055, 0.26, -part, -1.1 * part, -part)
     cast = 0.05 + 0.14 * slant
-    yield (away * 0.21, 0.60, 0.0, 0.10, 0.10, -cast, -1.1 * cast, -1.1 * cast), None
+    yield (away * 0.21, 0.60, 0.0, 0.10, 0.10, -cast, -1.1 * cast, -1.1 * cast)
     glow = 0.03 + 0.05 * slant
-    yield (-away * 0.35, -0.62, 0.0, 0.38, 0.22, glow, glow, glow), None
+    yield (-away * 0.35, -0.62, 0.0, 0.38, 0.22, glow, glow, glow)
     if t.bags:
-        yield (0.43, 0.22, 0.0, 0.17, 0.045, -0.20, -0.22, -0.17)
+        yield from _on_both_sides((0.43, 0.22, 0.0, 0.17, 0.045, -0.20, -0.22, -0.17))
     if t.smiling:
-        yield (0.56, 0.56, 0.0, 0.14, 0.11, 0.07, 0.05, 0.04)
+        yield from _on_both_sides((0.56, 0.56, 0.0, 0.14, 0.11, 0.07, 0.05, 0.04))
+
+
+def skin_color(tone: float, undertone: float) -> np.ndarray:
+    """Skin from pale (tone 0) to deep (1); undertone from cool (-1) to warm (1)."""
+    color = [np.interp(tone, _SKIN_TONES, channel) for channel in _SKIN]
+    return np.clip(np.array(color) + undertone * np.array([3.0, 2.0, -7.0]), 0, 255)
 
 
 def skin_relief(head: Head, traits, side: int) -> np.ndarray:
     """Factors for skin: sockets, nose, cheeks; uint8 [side, side, 3], UNIT means 1."""
-    rows = []
-    for entry in _relief_entries(traits):
-        if entry[-1] is None:  # one-sided
-            rows.append(entry[0])
-            continue
-        rows.append(entry)
-        if entry[0]:
-            rows.append((-entry[0], *entry[1:]))
-    table = np.array(rows)
+    table = np.array(list(_relief_rows(traits)))
     spots = head.flat(table[:, :2], table[:, 2])
     across = np.exp(-0.5 * ((_U - spots[:, :1]) / table[:, 3:4]) ** 2)  # [K, U]
     down = np.exp(-0.5 * ((_V - spots[:, 1:]) / table[:, 4:5]) ** 2)  # [K, V]
@@ -96,13 +101,8 @@ def light(head: Head, traits, side: int) -> np.ndarray:
     """Factors of the light on the person; uint8 [side, side, 3], UNIT means 1."""
     t = traits
     azimuth, elevation = math.radians(t.light_azimuth), math.radians(t.light_elevation)
-    towards = np.array(
-        [
-            math.sin(azimuth) * math.cos(elevation),
-            -math.sin(elevation),
-            math.cos(azimuth) * math.cos(elevation),
-        ]
-    )
+    flat = math.cos(elevation)
+    towards = (math.sin(azimuth) * flat, -math.sin(elevation), math.cos(azimuth) * flat)
     # The head is narrow and round, the shoulders below it are wide and flat.
     chest = np.clip((_V - 1.2) / 0.8, 0.0, 1.0)[:, None]
     u = np.clip((_U[None, :] - 0.3 * head.sin_yaw) / (1.12 + 1.9 * chest), -1.2, 1.2)

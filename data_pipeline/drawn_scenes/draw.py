@@ -1,7 +1,7 @@
 """Drawn scenes: pictures without faces, and plain noise.
 
-They show what a network trained on faces does with everything else. Scene number
-`index` of a seed is the same at every size.
+They test networks trained on faces with other images. Scene number `index` of a seed
+is the same at every size.
 
   image = draw(7, seed=0, size=192)
   image = noise(7, seed=0, size=192)
@@ -17,26 +17,16 @@ import numpy as np
 
 from data_pipeline import drawing
 from data_pipeline.drawing import UNIT, Canvas
-from data_pipeline.drawn_scenes.nature import landscape
-from data_pipeline.drawn_scenes.patterns import pattern
+from data_pipeline.drawn_scenes.outdoors import landscape, town
 from data_pipeline.drawn_scenes.rooms import room
-from data_pipeline.drawn_scenes.surfaces import Rng, defocused, pick
-from data_pipeline.drawn_scenes.town import town
+from data_pipeline.drawn_scenes.surfaces import Rng, defocused, pattern, pick
 
 KINDS = (room, landscape, town, pattern)
 _SCENE, _GRAIN, _NOISE = range(3)  # what a stream of random numbers is for
 
 
 def draw(index: int, *, seed: int = 0, size: int = 128) -> np.ndarray:
-    """Draws one scene.
-
-    Args:
-      index: Number of the scene; not negative.
-      seed: Number of the data set; not negative.
-      size: Side S of the picture in pixels, 32 to 512.
-
-    Returns:
-      uint8 [S, S, 3], RGB.
+    """Draws one scene, RGB uint8 [size, size, 3], of 32 to 512 pixels.
 
     Raises:
       ValueError: If index or seed is negative, or size out of range.

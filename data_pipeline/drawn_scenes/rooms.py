@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from data_pipeline.drawing import Canvas, ellipse, mix, moved, ribbon, smooth
-from data_pipeline.drawn_scenes.nature import landscape
+from data_pipeline.drawn_scenes.outdoors import landscape
 from data_pipeline.drawn_scenes.surfaces import (
     BLACK,
     FLAT,

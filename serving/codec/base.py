@@ -16,15 +16,10 @@ from serving.codec.quantizer import Quantizer
 
 
 def identify(weights: Iterable[np.ndarray], tables: EntropyTables | Quantizer) -> bytes:
-    """The identifier of a model: the first bytes of the SHA-256 of what defines it.
+    """The identifier of a model, of `container.ID_BYTES`: the start of a SHA-256.
 
-    Args:
-      weights: Of the encoder and the decoder, in a fixed order.
-      tables: They count too, because another machine may build other tables from the
-        same prior.
-
-    Returns:
-      `container.ID_BYTES` bytes.
+    It covers the weights of encoder and decoder, in a fixed order, and the tables,
+    because another machine may build other ones from the same prior.
     """
     digest = hashlib.sha256()
     for array in [*weights, *tables.arrays().values()]:
@@ -38,17 +33,13 @@ class Codec(abc.ABC):
     """A trained autoencoder as an image format.
 
     A decoded picture equals `reconstruct` exactly, in any process on the same kind of
-    machine. On another kind the latents still are exact, but its convolutions may add
-    in another order, which can round a pixel to the next level.
+    machine. On another kind the latents are exact too, but its convolutions may add in
+    another order, which can round a pixel to the next level.
 
     Args:
       tables: Of the latents' channels.
       model_id: From `identify`; files of other models are refused.
       max_pixels: Of a picture; see `container.check_size`.
-
-    Attributes:
-      tables: As given.
-      model_id: As given.
 
     Raises:
       ValueError: If the identifier has the wrong length.
@@ -61,10 +52,9 @@ class Codec(abc.ABC):
         self._max_pixels = max_pixels
 
     def compress(self, image: np.ndarray) -> bytes:
-        """Encodes a picture as the bytes of a file.
+        """Encodes uint8 [H, W, 3] of any size as the bytes of a file.
 
-        Args:
-          image: uint8 [H, W, 3] of any size. One with three equal channels stays gray.
+        A picture with three equal channels stays gray.
 
         Raises:
           ValueError: If it is no such picture or too large, or the network's latents

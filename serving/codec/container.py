@@ -52,11 +52,7 @@ class Header:
 
 
 def pack(header: Header, payload: bytes, model_id: bytes) -> bytes:
-    """Builds the bytes of a file.
-
-    Raises:
-      ValueError: If the model's identifier has another length than `ID_BYTES`.
-    """
+    """Builds the bytes of a file; see `check_id`."""
     check_id(model_id)
     size = header.width, header.height, len(payload)
     fields = _FIELDS.pack(MAGIC, VERSION, int(header.gray), *size, model_id)
@@ -66,12 +62,7 @@ def pack(header: Header, payload: bytes, model_id: bytes) -> bytes:
 def unpack(
     data: bytes, model_id: bytes, *, max_pixels: int = MAX_PIXELS
 ) -> tuple[Header, bytes]:
-    """Splits a file into its header and its payload.
-
-    Args:
-      data: Any bytes.
-      model_id: Of the model that decodes them.
-      max_pixels: See `check_size`.
+    """Splits any bytes into header and payload, for the model that decodes them.
 
     Raises:
       CorruptFileError: If the file is cut off, too long or changed, or claims a size
@@ -113,7 +104,7 @@ def unpack(
             f"The file was compressed by the model {found_id.hex()}; this one is "
             f"{model_id.hex()}. Pass the model that compressed it."
         )
-    # The bytes are as they were written, but whoever wrote them may mean harm.
+    # The checksum is right, but the writer may be malicious.
     if mode not in (0, 1):
         raise CorruptFileError(
             f"The file's mode is {mode}, neither 0, color, nor 1, gray. Compress the "
@@ -135,7 +126,7 @@ def check_size(width: int, height: int, *, max_pixels: int) -> None:
     """Raises a ValueError unless a picture's size is within the limits.
 
     `max_pixels` limits memory, so it counts pixels after both sides are padded to
-    multiples of `CELL`: a line of 1 x 65535 pixels takes as much as 16 of them.
+    multiples of `CELL`.
     """
     if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
         raise ValueError(

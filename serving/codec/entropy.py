@@ -8,10 +8,11 @@ after the first in pieces of 8 bits.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -75,13 +76,10 @@ class EntropyTables:
 
     @classmethod
     def from_model(cls, model: tfc.ContinuousBatchedEntropyModel) -> EntropyTables:
-        """Takes the tables of a fitted entropy model: a channel for each distribution.
+        """Takes the tables of a fitted model, a channel for each distribution.
 
-        Args:
-          model: Made with compression=True and offset_heuristic=False.
-
-        Raises:
-          ValueError: If the model does not round to whole numbers.
+        It was made with compression=True and offset_heuristic=False; a model that does
+        not round to whole numbers is a ValueError.
         """
         shift = model.quantization_offset
         if shift is not None and np.any(shift):
@@ -106,34 +104,17 @@ class EntropyTables:
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> EntropyTables:
-        """Reads an .npz file of `arrays`.
-
-        Raises:
-          OSError: If the file cannot be read.
-          ValueError: If it holds no tables.
-        """
-        data = pathlib.Path(path).read_bytes()
-        try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as file:
-                cdf, length, offset, precision = (file[name] for name in _FIELDS)
+        """Reads an .npz file of `arrays`; a ValueError if it holds no tables."""
+        with read_npz(path, "entropy tables") as file:
+            cdf, length, offset, precision = (file[name] for name in _FIELDS)
             if any(x.dtype != np.int32 for x in (cdf, length, offset, precision)):
                 raise ValueError("an array is not int32")
             if np.any(length < 0) or length.sum(dtype=np.int64) != cdf.size:
                 raise ValueError("the lengths do not add up")
             return cls(np.split(cdf, np.cumsum(length)[:-1]), offset, int(precision))
-        # NumPy and zipfile raise a dozen kinds of errors on damaged files.
-        except Exception as error:
-            raise ValueError(
-                f"{path} holds no entropy tables ({type(error).__name__}: {error}). "
-                "Export the model again."
-            ) from error
 
     def encode(self, latents: np.ndarray) -> bytes:
-        """int32 [H, W, N], -LARGEST to LARGEST -> bytes.
-
-        Raises:
-          ValueError: If a latent is larger, or there are not N channels.
-        """
+        """int32 [H, W, N], -LARGEST to LARGEST -> bytes; others are a ValueError."""
         handle = tfc.create_range_encoder([], self._lookup)
         for chunk in self._chunks(self._checked(latents)):
             symbols, distances = self._symbols(chunk)
@@ -171,8 +152,8 @@ class EntropyTables:
                 symbols[outside] = nearest + distances
             chunk[:] = symbols + self._offsets
         latents = latents.reshape(height, width, self.channels)
-        # The range decoder reads any bytes, and zeros after the last one. Bytes are
-        # valid if their latents are encoded as the same bytes again.
+        # The decoder reads any bytes, and zeros after the last one. Bytes are valid if
+        # their latents are encoded as the same bytes again.
         if not _codable(latents) or self.encode(latents) != data:
             raise CorruptFileError(
                 "The file's latents are damaged: the bytes are not what they would be "
@@ -229,6 +210,21 @@ def npz(arrays: dict[str, np.ndarray]) -> bytes:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()
+
+
+@contextlib.contextmanager
+def read_npz(path: str | os.PathLike, what: str) -> Iterator[Mapping[str, np.ndarray]]:
+    """Opens an .npz file; errors, also of its reader, are ValueErrors that name it."""
+    data = pathlib.Path(path).read_bytes()
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            yield file
+    # NumPy and zipfile raise a dozen kinds of errors on damaged files.
+    except Exception as error:
+        raise ValueError(
+            f"{path} holds no {what} ({type(error).__name__}: {error}). Export the "
+            "model again."
+        ) from error
 
 
 def _codable(latents: np.ndarray) -> bool:

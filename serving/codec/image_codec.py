@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
+import typing
 from collections.abc import Callable
 
 import numpy as np
@@ -16,10 +16,9 @@ from serving.codec.container import CELL, Header
 from serving.codec.entropy import LARGEST, EntropyTables
 
 # Large pictures go through the networks in tiles, counted in cells of 16 pixels. Each
-# tile has a margin, where the result is dropped: a network that looks no farther than
-# the margin gives what it would give of the whole picture, without seams. The published
-# one looks 13 pixels beyond a cell, one with two residual pairs a stage 125. Decoding
-# must cut as encoding did: other numbers make another file format.
+# has a margin, where the result is dropped: a network that looks no farther (13 pixels
+# beyond a cell as published, 125 with two residual pairs a stage) leaves no seams.
+# Decoding must cut as encoding did: other numbers make another file format.
 _TILE = 64  # 1024 pixels
 _MARGIN = 8
 MARGIN_PIXELS = _MARGIN * CELL
@@ -33,9 +32,9 @@ class ImageCodec(Codec):
         for any h and w that are multiples of 16.
       synthesis: latents -> image, float32, clipped to [0, 1] here.
       tables: Of the N channels.
-      model_id: As `Codec` takes it.
-      max_pixels: As `Codec` takes it. With 192 channels, a picture of 5000 x 3000 takes
-        0.5 GB and a few seconds of two cores.
+      model_id: See `Codec`.
+      max_pixels: See `Codec`. With 192 channels, a picture of 5000 x 3000 takes 0.5 GB
+        and a few seconds of two cores.
     """
 
     def __init__(
@@ -94,18 +93,13 @@ class ImageCodec(Codec):
         return np.ascontiguousarray(image)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Cut:
+class _Cut(typing.NamedTuple):
     """One tile's part of a side, in cells."""
 
     seen: slice  # with margins
     kept: slice  # without them
     inner: slice  # the kept part, counted from the beginning of the seen one
-
-    @property
-    def size(self) -> int:
-        """The number of cells that are seen."""
-        return self.seen.stop - self.seen.start
+    size: int  # of the seen part
 
 
 def _cuts(cells: int) -> list[_Cut]:
@@ -115,7 +109,7 @@ def _cuts(cells: int) -> list[_Cut]:
         stop = min(start + _TILE, cells)
         seen = slice(max(start - _MARGIN, 0), min(stop + _MARGIN, cells))
         inner = slice(start - seen.start, stop - seen.start)
-        cuts.append(_Cut(seen, slice(start, stop), inner))
+        cuts.append(_Cut(seen, slice(start, stop), inner, seen.stop - seen.start))
     return cuts
 
 

@@ -27,10 +27,9 @@ Decode = Callable[[np.ndarray], np.ndarray]  # [N, L] -> uint8 [N, S, S, 3]
 class LatentCodec(Codec):
     """An autoencoder with a vector of latents as an image format.
 
-    A decoded picture has the size of the original, as users of an image format expect;
-    its detail is that of S x S pixels. Pictures are resized bilinearly to S x S, which
-    averages and does not keep the aspect, and back bicubically, which restores it.
-    Pictures of S x S pixels are not resized.
+    A decoded picture has the size of the original and the detail of S x S pixels.
+    Pictures are resized bilinearly to S x S, which averages and does not keep the
+    aspect, and back bicubically, which restores it; those of S x S pixels are not.
 
     Args:
       encoder: image [1, S, S, 3] in [0, 1] -> latents [1, L], float32: the means of a
@@ -42,9 +41,6 @@ class LatentCodec(Codec):
       others: {model_id: quantizer} of the same networks with other quantizers, whose
         files `decompress` reads too.
       max_pixels: As `Codec` takes it. A small file may claim so many.
-
-    Attributes:
-      image_size: As given.
     """
 
     def __init__(

@@ -15,7 +15,7 @@ import tensorflow_compression as tfc
 
 from data_pipeline import pixels
 from data_pipeline.decoded import DecodedSplit
-from serving.codec.entropy import MAX_PRECISION, EntropyTables
+from serving.codec.entropy import MAX_PRECISION, EntropyTables, read_npz
 
 MAX_BITS = 8
 BITS = (4, 6, 8)  # that `fit` fits quantizers of
@@ -42,7 +42,6 @@ class Quantizer:
 
     Attributes:
       levels: The number of levels of each latent, int32 [L].
-      tables: As given.
 
     Raises:
       ValueError: If these do not fit together.
@@ -114,10 +113,7 @@ class Quantizer:
         return (self._low + levels * self._step).astype(np.float32)
 
     def deviations(self) -> np.ndarray:
-        """Estimates each latent's standard deviation in the training set, float32 [L].
-
-        It takes them for normally distributed; 0 where there is one level.
-        """
+        """Each latent's standard deviation in training, if normal: float32 [L]."""
         return (self._high - self._low) / np.float32(_DEVIATIONS)
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -126,22 +122,10 @@ class Quantizer:
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Quantizer:
-        """Reads an .npz file of `arrays`.
-
-        Raises:
-          OSError: If the file cannot be read.
-          ValueError: If it holds no quantizer.
-        """
+        """Reads an .npz file of `arrays`; a ValueError if it holds no quantizer."""
         tables = EntropyTables.load(path)
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                return cls(file["low"], file["high"], tables)
-        # NumPy and zipfile raise a dozen kinds of errors on damaged files.
-        except Exception as error:
-            raise ValueError(
-                f"{path} holds no quantizer ({type(error).__name__}: {error}). "
-                "Export the model again."
-            ) from error
+        with read_npz(path, "quantizer") as file:
+            return cls(file["low"], file["high"], tables)
 
 
 def _steps(low: np.ndarray, high: np.ndarray, levels: np.ndarray) -> np.ndarray:
@@ -163,12 +147,7 @@ def _cdf(counts: np.ndarray) -> np.ndarray:
 
 
 def fit(encoder: tf.keras.Model, split: DecodedSplit) -> dict[int, Quantizer]:
-    """Fits a quantizer of each of `BITS` to the means of `fitted_images`.
-
-    Args:
-      encoder: Image [B, S, S, 3] in [0, 1] -> {"mean": [B, L], ...}.
-      split: The training images.
-    """
+    """Fits a quantizer of each of `BITS` to the means of `fitted_images`."""
     means = encode(encoder, fitted_images(split))["mean"]
     return {bits: Quantizer.fit(means, bits) for bits in BITS}
 
@@ -180,10 +159,7 @@ def fitted_images(split: DecodedSplit) -> np.ndarray:
 
 
 def encode(encoder: tf.keras.Model, images: np.ndarray) -> dict[str, np.ndarray]:
-    """Encodes images uint8 [N, S, S, 3], batch by batch, as {name: float32 [N, L]}.
-
-    The encoder is image [B, S, S, 3] in [0, 1] -> {name: [B, L]}.
-    """
+    """Encodes images uint8 [N, S, S, 3], batch by batch, as {name: float32 [N, L]}."""
     run = tf.function(lambda x: encoder(x, training=False), reduce_retracing=True)
     parts: dict[str, list[np.ndarray]] = {}
     for start in range(0, len(images), _AT_ONCE):

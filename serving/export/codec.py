@@ -42,28 +42,20 @@ def save(
 ) -> pathlib.Path:
     """Writes a SavedModel folder, as `saved_model.write` does; see `signatures`.
 
-    As a Keras model it is image -> restored, and the halves are its layers:
-
-      model = tf.keras.models.load_model(folder)
-      restored = model(image)                       [B, H, W, 3] in [0, 1]
-      latents = model.get_layer("analysis")(image)  float32, not rounded
-      image = model.get_layer("synthesis")(latents) float32, not clipped
-
-    In assets.extra/ are config.json, model_card.md and, with tables,
+    As a Keras model it is image -> restored, [B, H, W, 3] in [0, 1]; its layers are the
+    halves "analysis" (latents in float32, not rounded) and "synthesis" (an image, not
+    clipped). In assets.extra/ are config.json, model_card.md and, if given,
     entropy_tables.npz.
 
     Args:
       analysis: The Keras model "analysis" in float32, image [B, H, W, 3] in [0, 1] ->
         latents [B, H / 16, W / 16, N], for any H and W that are multiples of 16.
       synthesis: The Keras model "synthesis", latents -> image, not clipped.
-      folder: Such as `<run>/export/1`; TF Serving takes its parent.
+      folder: Such as `<run>/export/1`, which is returned.
       tables: Of the N channels, or None for a network that was not trained to be
         rounded: its latents are real numbers, and it makes no files.
       config: For config.json; the kind and the model's identifier are added.
       card: The model card.
-
-    Returns:
-      The folder.
 
     Raises:
       ValueError: If the halves are for one size, or halves and tables do not fit.
@@ -85,11 +77,8 @@ def load(
 ) -> Codec:
     """Opens a codec of either kind: what `save` or `latents.save` wrote.
 
-    Args:
-      folder: As they returned it.
-      bits: Of a latent in files that are written, for codecs with quantizers; 0 takes
-        `latents.BITS`. Files of any number of bits are read.
-      max_pixels: Of a picture; see `container.check_size`.
+    `bits` are those of a latent in files that are written, for codecs with quantizers;
+    0 takes `latents.BITS`. Files of any number of bits are read.
 
     Raises:
       FileNotFoundError: If the folder is not one of our exports.
@@ -109,13 +98,10 @@ def load(
 def load_image_codec(
     folder: str | os.PathLike, *, max_pixels: int = container.MAX_PIXELS
 ) -> ImageCodec:
-    """Opens what `save` wrote with tables; needs no code of the network's layers.
+    """Opens what `save` wrote with tables, as `load` does.
 
-    It calls the signatures that TF Serving serves, so the numbers are the same.
-
-    Raises:
-      FileNotFoundError: If the folder is not one of our exports.
-      ValueError: If it has no signatures or tables of a codec, or is damaged.
+    It needs no code of the network's layers: it calls the signatures that TF Serving
+    serves, so the numbers are the same.
     """
     folder = pathlib.Path(folder)
     model = saved_model.load(folder, "analysis", "synthesis", kind=CODEC)
@@ -190,7 +176,7 @@ def build_network(
 
 
 def signatures(network: tf.keras.Model, *, rounded: bool) -> dict[str, Callable]:
-    """The named, typed entry points; float32 unless stated otherwise.
+    """The named, typed entry points of `build_network`'s model; float32 by default.
 
       serving_default  image [B, H, W, 3] in [0, 1] -> restored, the same
       analysis         image -> latents [B, H / 16, W / 16, N]
@@ -198,10 +184,6 @@ def signatures(network: tf.keras.Model, *, rounded: bool) -> dict[str, Callable]
 
     Rounded latents are int32. A latent that no file can hold is an
     InvalidArgumentError and not a cast, as is a size that is no multiple of 16.
-
-    Args:
-      network: From `build_network`.
-      rounded: As there.
     """
     analysis, synthesis = (network.get_layer(n) for n in ("analysis", "synthesis"))
     images = tf.TensorSpec([None, None, None, 3], tf.float32, name="image")
@@ -227,11 +209,8 @@ def signatures(network: tf.keras.Model, *, rounded: bool) -> dict[str, Callable]
         image = tf.debugging.assert_all_finite(image, _UNDRAWABLE)
         return {"image": tf.clip_by_value(image, 0.0, 1.0)}
 
-    return {
-        "serving_default": serving_default,
-        "analysis": analyze,
-        "synthesis": synthesize,
-    }
+    halves = {"analysis": analyze, "synthesis": synthesize}
+    return {"serving_default": serving_default, **halves}
 
 
 def _call(signature: Callable, **inputs: tf.Tensor) -> tf.Tensor:

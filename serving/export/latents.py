@@ -45,27 +45,18 @@ def save(
 ) -> pathlib.Path:
     """Writes a SavedModel folder, as `saved_model.write` does; see `signatures`.
 
-    As a Keras model it is image -> restored, and the halves are its layers:
-
-      model = tf.keras.models.load_model(folder)
-      restored = model(image)                    [B, S, S, 3] in [0, 1]
-      code = model.get_layer("encoder")(image)   {"mean", "log_variance"}: [B, L]
-      image = model.get_layer("decoder")(code["mean"])
-
-    In assets.extra/ are config.json, model_card.md and the quantizers. The network with
-    each quantizer is another model: a file names the one that wrote it.
+    As a Keras model it is image -> restored, [B, S, S, 3] in [0, 1]; its layers are the
+    halves. In assets.extra/ are config.json, model_card.md and the quantizers. The
+    network with each quantizer is another model: a file names the one that wrote it.
 
     Args:
       encoder: The Keras model "encoder" in float32, image [B, S, S, 3] in [0, 1] ->
         {"mean": [B, L], "log_variance": [B, L]}.
       decoder: The Keras model "decoder", latents [B, L] -> image in [0, 1].
-      folder: Such as `<run>/export/1`; TF Serving takes its parent.
+      folder: Such as `<run>/export/1`, which is returned.
       quantizers: {bits: of the L latents}.
       config: For config.json; the kind and the models' identifiers are added.
       card: The model card.
-
-    Returns:
-      The folder.
 
     Raises:
       ValueError: If the halves or the quantizers do not fit together.
@@ -92,9 +83,8 @@ def save_halves(
     """Writes each half by itself: SavedModels `<run>/encoder/1` and `<run>/decoder/1`.
 
     Both have one signature, serving_default: the encoder's is "encode" of `signatures`,
-    the decoder's "decode". Keras loads them as they are passed here.
-
-    The arguments are those of `save`, but `run`, a folder. Halves have no kind.
+    the decoder's "decode". Keras loads them as they are passed here. Halves have no
+    kind.
     """
     functions = signatures(_build_network(encoder, decoder))
     for half, name in ((encoder, "encode"), (decoder, "decode")):
@@ -116,12 +106,8 @@ def load(
     """Opens what `save` wrote; needs no code of the network's layers.
 
     It calls the signatures that TF Serving serves, so the numbers are the same. Files
-    are written by the quantizer of `bits`; those of all others are read too.
-
-    Raises:
-      FileNotFoundError: If the folder is not one of our exports.
-      ValueError: If it has no signatures of this kind, or no quantizer of so many bits,
-        or is damaged.
+    are written by the quantizer of `bits`; those of all others are read too. Errors are
+    those of `codec.load`.
     """
     folder = pathlib.Path(folder)
     model = saved_model.load(folder, "encode", "decode", kind=LATENTS)
@@ -148,15 +134,9 @@ def load(
 
     image = model.signatures["encode"].structured_input_signature[1]["image"]
     model_id, quantizer = found.pop(str(bits))
-    return LatentCodec(
-        encode,
-        decode,
-        quantizer,
-        model_id,
-        image_size=image.shape[1],
-        others=dict(found.values()),
-        max_pixels=max_pixels,
-    )
+    options = {"image_size": image.shape[1], "max_pixels": max_pixels}
+    others = dict(found.values())
+    return LatentCodec(encode, decode, quantizer, model_id, others=others, **options)
 
 
 def quantizer_file(bits: int | str) -> str:
@@ -167,12 +147,9 @@ def quantizer_file(bits: int | str) -> str:
 def signatures(network: tf.keras.Model) -> dict[str, Callable]:
     """The named, typed entry points, float32.
 
-      serving_default  image [B, S, S, 3] in [0, 1] -> restored, the same
-      encode           image -> latents [B, L], the means, and log_variance [B, L]
-      decode           latents -> image
-
-    Args:
-      network: With the layers "encoder" and "decoder".
+    serving_default  image [B, S, S, 3] in [0, 1] -> restored, the same
+    encode           image -> latents [B, L], the means, and log_variance [B, L]
+    decode           latents -> image
     """
     encoder, decoder = (network.get_layer(name) for name in ("encoder", "decoder"))
     images = tf.TensorSpec([None, *encoder.input_shape[1:]], tf.float32, name="image")

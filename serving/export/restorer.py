@@ -24,15 +24,10 @@ from serving.export.saved_model import write
 
 @dataclasses.dataclass(frozen=True)
 class Fillable:
-    """The holes that a network fills.
+    """The holes that a network fills."""
 
-    Attributes:
-      side: Of the largest one, a square, in the network's pixels; 0 = any hole.
-      centered: Only the square of that side in the image's center.
-    """
-
-    side: int = 0
-    centered: bool = False
+    side: int = 0  # of the largest one, a square, in the network's pixels; 0 = any hole
+    centered: bool = False  # only the square of that side in the image's center
 
     def settle(self, mask: tf.Tensor) -> tf.Tensor:
         """Replaces a mask that a resize moved by up to a pixel by the center's."""
@@ -59,11 +54,8 @@ class Fillable:
             inside = holes.crop_hole(mask, mask, self.side)
             wrong = tf.reduce_sum(mask) - tf.reduce_sum(inside)
             rule = f"one hole of up to {square} in a picture of {size}x{size}."
-        return [
-            tf.debugging.assert_less(
-                tf.reduce_sum(wrong), 0.5, f"This model fills {rule}"
-            )
-        ]
+        message = f"This model fills {rule}"
+        return [tf.debugging.assert_less(tf.reduce_sum(wrong), 0.5, message)]
 
 
 ANY_HOLE = Fillable()
@@ -79,9 +71,9 @@ def build_restorer(
 
     Args:
       network: {"image": [B, S, S, 3] in [-1, 1] with the hole filled, "mask":
-        [B, S, S, 1]} -> image in [-1, 1], in float32.
+        [B, S, S, 1]} -> image in [-1, 1], float32.
       fill: The value of the hole's pixels, in [-1, 1]: one number, or one a channel.
-      fillable: Which holes the network fills; the model refuses the others.
+      fillable: The holes that the network fills; the model refuses the others.
 
     Returns:
       {"image": [B, S, S, 3] in [0, 1], "mask": [B, S, S, 1], 1 = missing} ->
@@ -135,9 +127,8 @@ def signatures(restorer: tf.keras.Model) -> dict:
         image, mask = tf.map_fn(
             lambda pair: shrink(*decode_pair(*pair), size),
             pairs,
-            fn_output_signature=(
-                tf.TensorSpec([size, size, 3], tf.float32),
-                tf.TensorSpec([size, size, 1], tf.float32),
+            fn_output_signature=tuple(
+                tf.TensorSpec([size, size, channels]) for channels in (3, 1)
             ),
         )
         restored = restore(image, fillable.settle(mask))
@@ -150,11 +141,8 @@ def signatures(restorer: tf.keras.Model) -> dict:
         )
         return {"restored_bytes": pictures}
 
-    return {
-        "serving_default": serving_default,
-        "serving_single": serving_single,
-        "serving_bytes": serving_bytes,
-    }
+    more = {"serving_single": serving_single, "serving_bytes": serving_bytes}
+    return {"serving_default": serving_default, **more}
 
 
 def save(
@@ -163,13 +151,9 @@ def save(
     *,
     extras: Mapping[str, str | bytes] | None = None,
 ) -> pathlib.Path:
-    """Writes a SavedModel folder, as `saved_model.write` does.
+    """Writes a restorer's SavedModel; see `saved_model.write`.
 
-    Args:
-      restorer: From `build_restorer`.
-      folder: Such as `<run>/export/1`; TF Serving takes its parent.
-      extras: File name -> text or bytes, put into `assets.extra/`. The kind is added to
-        config.json.
+    The kind is added to the config.json of `extras`.
     """
     extras = dict(extras or {})
     config = {**json.loads(extras.pop("config.json", "{}")), "kind": INPAINTING}
@@ -178,14 +162,9 @@ def save(
 
 @tf.keras.utils.register_keras_serializable("facemend")
 class HoleCheck(tf.keras.layers.Layer):
-    """Passes on masks of holes that a network fills; others are errors.
+    """Passes on masks [B, S, S, 1] of holes that a network fills; others are errors.
 
-    [B, S, S, 1] of 0 and 1 -> the same. It is part of the exported graph, and loading
-    it needs no code of this package.
-
-    Args:
-      fillable: A `Fillable`, or its attributes by name.
-      **options: Of `tf.keras.layers.Layer`; dtype is set.
+    It is part of the exported graph, and loading it needs no code of this package.
 
     Raises:
       tf.errors.InvalidArgumentError: When called; it says which holes are filled.

@@ -31,11 +31,8 @@ _IMAGE = "tensorflow/serving:2.14.1"
 _GRPC_PORT, _REST_PORT = 8500, 8501
 _SPECIAL = ',"'  # --mount reads a line of CSV
 
-_MODELS, _MONITORING, _BATCHING = (
-    "models.config",
-    "monitoring.config",
-    "batching_parameters.txt",
-)
+_MODELS, _MONITORING = "models.config", "monitoring.config"
+_BATCHING = "batching_parameters.txt"
 _MODEL_BATCHING = "batching_params.pbtxt"  # a name that TF Serving fixes
 
 # The file must not be empty. By default there are as many threads as cores.
@@ -106,7 +103,7 @@ def served(root: str | os.PathLike) -> list[str]:
 def name_of(folder: str | os.PathLike) -> str:
     """The name of an export on a server: that of its run, as in runs/model3/export/1.
 
-    A name is part of an address, so characters that an address cannot have become "_".
+    Characters that an address cannot have become "_".
     """
     folder = pathlib.Path(folder).resolve()
     if folder.name.isdigit():
@@ -148,8 +145,8 @@ def command(root: str | os.PathLike, *, batching: bool, engine: str = "") -> lis
             f"--output={root} has a comma or a quotation mark in it, which separate "
             "the options of a container's --mount. Pass a path without."
         )
-    # The image's first process is a shell, which passes no signals on to the server; a
-    # terminal sends Ctrl-C to both.
+    # The image's first process is a shell, which passes no signals on; a terminal sends
+    # Ctrl-C to the server too.
     run = [engine, "run", "--rm", "--interactive", "--tty"]
     ports = [f"--publish=127.0.0.1:{port}:{port}" for port in (_GRPC_PORT, _REST_PORT)]
     mount = f"--mount=type=bind,source={root},target={root},readonly"

@@ -21,13 +21,10 @@ _FILE = "tf_serving_warmup_requests"  # a name that TF Serving fixes
 
 
 class Model:
-    """An export and a request for each of its signatures.
-
-    Args:
-      folder: Such as `<run>/export/1`.
+    """An export, such as `<run>/export/1`, and a request for each of its signatures.
 
     Attributes:
-      folder: As given.
+      folder: Of the export.
       requests: Signature -> input -> an example of one picture.
       one_size: All pictures have one size, or are encoded, so that any two requests to
         a signature can be merged into a batch.

@@ -44,12 +44,7 @@ _EARLIEST = (1980, 1, 1, 0, 0, 0)  # date of a file in a zip
 def pack(folder: str | os.PathLike, path: str | os.PathLike) -> list[str]:
     """Writes the package of an export; the same export gives the same bytes.
 
-    Args:
-      folder: Such as `<run>/export/1`.
-      path: Of the package.
-
-    Returns:
-      The names, in the checkpoint, of the tensors that stay float32.
+    Returns the names, in the checkpoint, of the tensors that stay float32.
 
     Raises:
       FileNotFoundError: If the folder is not one of our exports.
@@ -89,11 +84,9 @@ def pack(folder: str | os.PathLike, path: str | os.PathLike) -> list[str]:
 
 
 def unpack(package: BinaryIO | str | os.PathLike, folder: str | os.PathLike) -> None:
-    """Unpacks what `pack` wrote to a SavedModel in float32.
+    """Unpacks what `pack` wrote to a SavedModel in float32, in a new or empty folder.
 
-    Args:
-      package: A path or an open file; checksums are up to the caller.
-      folder: A new or empty one.
+    Callers check the checksum.
     """
     folder = pathlib.Path(folder)
     with zipfile.ZipFile(package) as archive:

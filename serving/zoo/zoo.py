@@ -91,11 +91,9 @@ def named(text: str) -> str:
 
 
 def resolve(name_or_folder: str | os.PathLike) -> pathlib.Path:
-    """The folder of an export.
+    """The folder of an export: a folder itself, or that of one of `names`.
 
-    Args:
-      name_or_folder: A folder, which is returned as it is, or one of `names`. Its model
-        is unpacked if it is not in the cache.
+    A model that is not in the cache is unpacked.
 
     Raises:
       FileNotFoundError: If it is neither, or the model's file is missing.

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from data_pipeline.drawn_faces import colors
+from data_pipeline.drawn_faces import hair
 from data_pipeline.drawn_faces.draw import ATTRIBUTES, draw, render
 from data_pipeline.drawn_faces.traits import Traits, attributes, sample
 
@@ -157,14 +157,14 @@ def test_attributes_that_exclude_each_other(change, on, off):
 
 
 def test_hair_has_the_color_that_it_is_said_to_have():
-    for color, (rgb, _) in colors.HAIR.items():
+    for color, (rgb, _) in hair.HAIR.items():
         having = render(plain(6, hair_color=color, light_strength=0.25), 128)
         bald = render(plain(6, hair_color=color, hair_style="bald"), 128)
         mask = having["face_mask"][:, :, 0] < bald["face_mask"][:, :, 0]
         median = np.median(having["image"][mask], axis=0)
         apart = {
             other: np.abs(median - other_rgb).sum()
-            for other, (other_rgb, _) in colors.HAIR.items()
+            for other, (other_rgb, _) in hair.HAIR.items()
         }
         assert min(apart, key=apart.get) == color, (median, rgb)
 
