@@ -30,19 +30,3 @@ def test_a_field_that_a_paper_changes_stays_of_its_kind(name):
                     for found in (field, inherited)
                 ]
                 assert kinds[0] == kinds[1], field.name
-
-
-@pytest.mark.parametrize("name", papers.names())
-def test_a_run_may_be_made_longer(name):
-    config_class = papers.load(name).config_class
-    lengths = {
-        field.name
-        for field in dataclasses.fields(config_class)
-        if field.metadata["length"]
-    }
-    assert lengths == {"steps"} if name == "pyramid_cgan" else {"epochs"}
-
-
-@pytest.mark.parametrize("name", papers.names())
-def test_parents_have_every_paper_that_is_listed(name):
-    assert papers.load(name).name == name
