@@ -9,7 +9,7 @@ import re
 import pytest
 
 from experiments.core import environment
-from experiments.core.folder import RunFolder
+from experiments.core.folder import FINGERPRINT, RunFolder, set_aside
 from experiments.cvae_dcgan import config as cvae_dcgan
 from experiments.skip_inpainting.config import Config
 from serving.export import saved_model
@@ -210,6 +210,47 @@ class TestFaces:
         record = self.record(folder, **options, stages=("evaluate",))
         assert record["face_masks"] == "landmarks"
         assert folder.trained_with()["face_masks"] == "own"
+
+
+# A report is lost only to a report of the same images and holes.
+
+
+def write_report(folder, fingerprint, mask="center", text=""):
+    environment = {FINGERPRINT: fingerprint, "config": {"test_mask": mask}}
+    folder.mkdir(exist_ok=True)
+    (folder / "results.json").write_text(json.dumps({"environment": environment}))
+    (folder / "report.html").write_text(text)
+
+
+def pages(folder):
+    return {path.parent.name: path.read_text() for path in folder.glob("*/*.html")}
+
+
+@pytest.mark.parametrize(
+    "mask, name",
+    [
+        ("center", "report-center-aaaaaaaa"),
+        ("free_form", "report-free-form-aaaaaaaa"),
+        ("/data/My masks/hole.png", "report-hole-aaaaaaaa"),
+    ],
+)
+def test_a_report_of_another_set_is_kept_beside_it(tmp_path, capsys, mask, name):
+    write_report(tmp_path / "report", "a" * 16, mask, text="first")
+    set_aside(tmp_path / "report", "b" * 16)
+    assert pages(tmp_path) == {name: "first"}
+    assert f"is kept: {tmp_path / name}" in capsys.readouterr().out
+
+
+def test_going_back_and_forth_keeps_one_report_a_set(tmp_path):
+    # Before the first one there is nothing to keep, and "5" takes the place of "4".
+    for text, set_ in (("1", "a"), ("2", "b"), ("3", "a"), ("4", "b"), ("5", "b")):
+        set_aside(tmp_path / "report", set_ * 16)
+        write_report(tmp_path / "report", set_ * 16, text=text)
+    assert pages(tmp_path) == {
+        "report": "5",
+        "report-center-aaaaaaaa": "3",
+        "report-center-bbbbbbbb": "2",
+    }
 
 
 class TestEnvironment:
