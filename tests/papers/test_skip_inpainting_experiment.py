@@ -150,7 +150,7 @@ class TestLosses:
         trainer, data = build(config), batch(config)
         compiled = tf.function(trainer.train_step)
         rows = []
-        for _ in range(40):
+        for _ in range(60):
             trainer.reset_metrics()
             rows.append({name: float(v) for name, v in compiled(data).items()})
         for term in ("g_reconstruction", "g_perceptual"):
