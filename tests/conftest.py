@@ -31,6 +31,14 @@ def smoke_run(tmp_path_factory):
     return tiny_papers.smoke_runs(tmp_path_factory)
 
 
+@pytest.fixture(scope="module")
+def no_cached_weights(tmp_path_factory):
+    """LPIPS weights that this user has cached change no test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def judge_config(tmp_path_factory):
     """How a judge of drawn faces of 32 px was trained; it is in `workdir`/judge."""

@@ -253,8 +253,7 @@ def grpc(state, port=0):
         return response
 
     server = library.server(
-        futures.ThreadPoolExecutor(2),
-        options=[("grpc.max_receive_message_length", -1)],
+        futures.ThreadPoolExecutor(2), options=[("grpc.max_receive_message_length", -1)]
     )
     predictions = prediction_service_pb2_grpc.PredictionServiceServicer
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(

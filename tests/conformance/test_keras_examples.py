@@ -29,7 +29,6 @@ from models import skip_inpainting
 from serving.export import codec as codec_export
 from serving.export import latents as latent_export
 from serving.export import restorer
-from serving.photo import restorer as photo
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs" / "keras.md"
@@ -115,12 +114,9 @@ def notebook(shared, tmp_path, monkeypatch):
     """The folder that a block runs in."""
     monkeypatch.setenv("FACEMEND_CACHE", str(shared / "cache"))
     (tmp_path / "runs").mkdir()
-    for path in (
-        "photos",
-        "masks",
-        *(f"runs/{p.name}" for p in (shared / "runs").iterdir()),
-    ):
-        (tmp_path / path).symlink_to(shared / path)
+    for place in (shared / "photos", shared / "masks", *(shared / "runs").iterdir()):
+        path = place.relative_to(shared)
+        (tmp_path / path).symlink_to(place)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -186,10 +182,6 @@ def _(names):
     side = {SIZE: SIZE // 2, 250: 64}[size]
     assert_trained_on(names["mask"], size, side)
     assert_restored(names["restored"], names["image"], names["mask"])
-    model = names["model"]
-    inputs = {"image": names["image"], "mask": names["mask"]}
-    predicted = model.predict(inputs, batch_size=32, verbose=0)
-    np.testing.assert_allclose(predicted, names["restored"], atol=1e-6)
 
 
 @promises("In a tf.data pipeline")
@@ -221,23 +213,15 @@ def _(names):
     losses = names["history"].history["loss"]
     assert losses[-1] < losses[0]
     before = tf.keras.models.load_model(names["RESTORER"], compile=False)
-    moved = {
-        weight.name
-        for weight, old in zip(names["model"].weights, before.weights)
-        if not np.array_equal(weight, old)
-    }
-    assert moved == {
-        w.name for w in names["model"].trainable_weights if "norm" not in w.name
-    }
+    trained = {w.name for w in names["model"].trainable_weights if "norm" not in w.name}
+    for weight, old in zip(names["model"].weights, before.weights):
+        assert np.array_equal(weight, old) == (weight.name not in trained), weight.name
     inputs = {"image": names["image"], "mask": names["mask"]}
     tuned = names["model"](inputs)
     assert_restored(tuned, names["image"], names["mask"])
     signatures = tf.saved_model.load("runs/tuned/export/1").signatures
-    assert sorted(signatures) == ["serving_bytes", "serving_default", "serving_single"]
     served = signatures["serving_default"](**tf.nest.map_structure(tf.constant, inputs))
     np.testing.assert_allclose(served["restored"], tuned, atol=1e-6)
-    facts = photo.PhotoRestorer("runs/tuned/export/1").facts
-    assert facts["image_size"] == names["size"]
 
 
 @promises("By signatures")

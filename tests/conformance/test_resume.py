@@ -21,21 +21,13 @@ LONGEST_SECONDS = 300
 
 def start(workdir):
     """Starts the smallest run that has two epochs."""
-    command = [
-        sys.executable,
-        "-m",
-        "experiments.skip_inpainting",
-        "--preset=smoke",
-        "--dataset=faces",
-        "--stages=train",
-        "--checkpoint_steps=1",
-        "--batch_size=4",
-        f"--limit={4 * STEPS_PER_EPOCH}",
-        f"--epochs={EPOCHS}",
-        "--validation_images=4",
-        "--ema_decay=0.9",
-        f"--workdir={workdir}",
-    ]
+    flags = {
+        "preset": "smoke", "dataset": "faces", "stages": "train", "batch_size": 4,
+        "checkpoint_steps": 1, "limit": 4 * STEPS_PER_EPOCH, "epochs": EPOCHS,
+        "validation_images": 4, "ema_decay": 0.9, "workdir": workdir,
+    }  # fmt: skip
+    command = [sys.executable, "-m", "experiments.skip_inpainting"]
+    command += [f"--{name}={value}" for name, value in flags.items()]
     output = (workdir.parent / f"{workdir.name}.txt").open("a")
     return subprocess.Popen(
         command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, env=dict(os.environ)

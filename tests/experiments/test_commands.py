@@ -13,7 +13,7 @@ from absl import flags
 
 import experiments
 from data_pipeline import pixels
-from experiments import sample_faces
+from experiments import compress, latents, request, sample_faces
 from experiments.core import command_line
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -21,13 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 def test_one_process_may_import_every_command():
     names = [module.name for module in pkgutil.iter_modules(experiments.__path__)]
-    assert {
-        "compress",
-        "restore",
-        "reproduce",
-        "sample_faces",
-        "skip_inpainting",
-    } <= set(names)
+    assert {"compress", "restore", "skip_inpainting"} <= set(names)
     for name in names:
         importlib.import_module(f"experiments.{name}")
     # None defines a flag that another one, or who imports it, may have as well.
@@ -35,45 +29,56 @@ def test_one_process_may_import_every_command():
     assert not [owner for owner in owners if owner.startswith("experiments.")]
 
 
-class TestFolders:
-    def test_what_is_not_there_or_is_a_folder_is_fine(self, tmp_path, monkeypatch):
-        monkeypatch.chdir(tmp_path)
-        for path in (tmp_path, tmp_path / "a" / "b", "a/b", "."):
-            command_line.check_folder("output", path)
-        assert not list(tmp_path.iterdir())
-
-    @pytest.mark.parametrize("inside", ["", "deeper", "a/b"])
-    def test_a_file_in_the_way_is_named(self, tmp_path, inside):
-        (tmp_path / "file").touch()
-        path = tmp_path / "file" / inside
-        text = f"--output={path} must be a folder, but {tmp_path}/file is a file. Pass"
-        with pytest.raises(ValueError, match=re.escape(text)):
-            command_line.check_folder("output", path)
+@pytest.mark.parametrize("inside", ["", "deeper", "a/b"])
+def test_a_file_in_the_way_of_a_folder_is_named(tmp_path, monkeypatch, inside):
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / inside
+    text = f"--output={path} must be a folder, but {tmp_path}/file is a file. Pass"
+    with pytest.raises(ValueError, match=re.escape(text)):
+        command_line.check_folder("output", path)
+    # What is not there or is a folder is fine, and nothing is made.
+    monkeypatch.chdir(tmp_path)
+    for path in (tmp_path, tmp_path / "a" / "b", "a/b", "."):
+        command_line.check_folder("output", path)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-class TestSampleFaces:
-    def test_pictures_are_written_and_counted(self, tmp_path, capsys):
-        for count, said in ((1, "1 picture of"), (2, "2 pictures of")):
-            folder = tmp_path / str(count)
-            sample_faces.write_pictures(
-                sample_faces.Options(count=count, image_size=32, output=str(folder))
-            )
-            written = sorted(path.name for path in folder.iterdir())
-            assert written == [f"face_{i:06d}.png" for i in range(count)]
-            assert pixels.read(folder / written[0]).shape == (32, 32, 3)
-            out, err = capsys.readouterr()
-            assert f"{said} Drawn faces: {folder}" in out
-            assert "sample: 100%" in err
+@pytest.mark.parametrize(
+    "command, actions",
+    [
+        (compress, "compress decompress"),
+        (latents, "interpolate traverse encode decode"),
+        (request, "restore compress decompress"),
+    ],
+)
+def test_the_actions_of_a_command_are_its_functions(command, actions, monkeypatch):
+    did = []
+    for name in actions.split():
+        monkeypatch.setattr(command, name, lambda _, name=name: did.append(name))
+    monkeypatch.setattr(command_line, "define_flags", lambda options: None)
+    monkeypatch.setattr(command_line, "from_flags", lambda options: options)
+    monkeypatch.setattr(command_line, "run", lambda do, actions: [*map(do, actions)])
+    command.main()
+    assert did == actions.split()
 
-    @pytest.mark.parametrize(
-        ("options", "text"),
-        [
-            ({"output": ""}, "--output is required"),
-            ({"count": 0}, "--count must be at least 1; got 0."),
-            ({"output": __file__}, "must be a folder, but"),
-        ],
-    )
-    def test_mistakes_are_told_at_once(self, tmp_path, options, text):
+
+def test_drawn_faces_are_written_and_counted(tmp_path, capsys):
+    for count, said in ((1, "1 picture of"), (2, "2 pictures of")):
+        folder = tmp_path / str(count)
+        sample_faces.write_pictures(
+            sample_faces.Options(count=count, image_size=32, output=str(folder))
+        )
+        written = sorted(path.name for path in folder.iterdir())
+        assert written == [f"face_{i:06d}.png" for i in range(count)]
+        assert pixels.read(folder / written[0]).shape == (32, 32, 3)
+        out, err = capsys.readouterr()
+        assert f"{said} Drawn faces: {folder}" in out
+        assert "sample: 100%" in err
+    for options, text in (
+        ({"output": ""}, "--output is required"),
+        ({"count": 0}, "--count must be at least 1; got 0."),
+        ({"output": __file__}, "must be a folder, but"),
+    ):
         with pytest.raises(ValueError, match=text):
             sample_faces.Options(**{"output": str(tmp_path), **options})
 
@@ -102,33 +107,21 @@ command_line.run(
 
     @pytest.mark.parametrize(
         "words",
-        [("compress", "--model=m"), ("--model=m", "compress"), ("--model", "m")],
+        [("compress", "--model=m"), ("--verbosity=1", "compress", "--model", "m")],
     )
     def test_the_action_stands_anywhere(self, words):
-        if "compress" not in words:
-            words = ("--verbosity=1", "compress", *words)
         assert self.run(*words).stdout == "did compress m\n"
 
     @pytest.mark.parametrize(
         "words, text",
         [
-            ([], "Say once what to do, compress or decompress; got neither."),
-            (
-                ["compress", "decompress"],
-                "do, compress or decompress; got compress and",
-            ),
-            (
-                ["compress", "photos"],
-                "'photos' is neither compress nor decompress nor a ",
-            ),
-            (
-                ["compres", "--model=m"],
-                "'compres' is neither compress nor decompress nor",
-            ),
+            ("", "Say once what to do, compress or decompress; got neither."),
+            ("compress decompress", "do, compress or decompress; got compress and"),
+            ("compres --model=m", "'compres' is neither compress nor decompress nor"),
         ],
     )
     def test_another_word_or_number_of_them_is_an_error(self, words, text):
-        done = self.run(*words)
+        done = self.run(*words.split())
         assert text in done.stderr
         assert "Traceback" not in done.stderr
         assert done.returncode == 1 and not done.stdout

@@ -1,6 +1,7 @@
 """Restoring files: names, masks, faces, what is skipped, and what is never touched."""
 
 import json
+import pathlib
 import re
 import sys
 
@@ -10,7 +11,6 @@ from PIL import Image
 
 from data_pipeline import pixels
 from experiments import restore
-from experiments.core import file_jobs
 from models import skip_inpainting
 from serving import png
 from serving.export import restorer as export
@@ -19,6 +19,7 @@ from serving.photo import masks
 from serving.photo.blending import blend
 from serving.photo.restorer import PhotoRestorer
 
+ROOT = pathlib.Path(__file__).parent  # no model
 RED = (255, 0, 0)
 
 
@@ -112,161 +113,69 @@ def inside(top, bottom, left, right, size=(20, 30)):
     return mask
 
 
+def contents(folder):
+    """{relative path: bytes}, sorted."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
 def files(folder):
-    return sorted(
-        path.relative_to(folder).as_posix()
-        for path in folder.rglob("*")
-        if path.is_file()
+    return [*contents(folder)]
+
+
+def test_batches_do_not_mix_pictures(run, tmp_path):
+    for index in range(5):
+        image = np.full((20 + index, 30, 3), 40 * index, np.uint8)
+        write(tmp_path / "photos" / f"{index}.png", image)
+    run(batch_size=2)
+    assert Painter.sizes == [2, 2, 1]
+    for index in range(5):
+        restored = pixels.read(tmp_path / "out" / f"{index}.png")
+        assert restored.shape == (20 + index, 30, 3)
+        assert (restored[0, 0] == 40 * index).all()
+
+
+def test_results_may_lie_within_the_inputs(run, photo):
+    for _ in range(2):
+        run(output=photo.parent / "restored")
+        assert files(photo.parent) == ["a.png", "restored/a.png"]
+
+
+@pytest.mark.parametrize(
+    "options, text",
+    [
+        ({"mask": "centre"}, "--mask must be one of center, .* mean: center"),
+        *(
+            ({"mask": f"rect:{typed}"}, "--mask=rect:x,y,w,h takes four whole")
+            for typed in ("1,2,3", "1,2,3,x", "1,2,0,4")
+        ),
+        ({"mask": "eyes"}, "--mask=eyes needs --align"),
+        ({"face": "all"}, "--face=all needs --align"),
+        ({"landmarks": (40.0,) * 10}, "--landmarks=40,40,.* needs --align"),
+        ({"landmarks": (1.0, 2.0)}, "--landmarks takes ten numbers.* got 2"),
+        ({"align": True, "face": "larges"}, "Did you mean: largest"),
+        ({"model": ROOT}, r"holds no saved_model\.pb"),
+    ],
+)
+def test_mistakes(run, photo, options, text):
+    with pytest.raises((ValueError, FileNotFoundError), match=text):
+        run(**options)
+
+
+def test_a_hole_too_large_is_named_with_its_size(run, patch_model, tmp_path, capsys):
+    photos, holes = tmp_path / "photos", tmp_path / "masks"
+    for name, (height, width) in {"a": (4, 6), "b": (19, 12), "c": (8, 8)}.items():
+        write(photos / f"{name}.png")
+        mask = inside(1, 1 + height, 5, 5 + width).astype(np.uint8) * 255
+        write(holes / f"{name}.png", mask)
+    run(model=patch_model, mask=holes, skipped=1)
+    assert files(tmp_path / "out") == ["a.png", "c.png"]
+    text = (
+        f"skipped {photos / 'b.png'}: its hole spans 12x19 of 30x20 pixels. This "
+        r"model fills .* of up to 8x8 pixels in a picture of 16x16\."
     )
-
-
-def snapshot(folder):
-    return {name: (folder / name).read_bytes() for name in files(folder)}
-
-
-class TestNames:
-    def test_they_are_kept_in_nested_folders(self, run, tmp_path, capsys):
-        """Pictures that differ in their suffix only keep it."""
-        photos, out = tmp_path / "photos", tmp_path / "out"
-        shades = {"a.jpg": 10, "a.png": 90, "b.bmp": 170, "one/two/a.WEBP": 250}
-        for name, shade in shades.items():
-            write(photos / name, np.full((20, 20, 3), shade, np.uint8))
-        (photos / "notes.txt").write_text("no picture")
-        before = snapshot(photos)
-        run()
-        found = {name: int(pixels.read(out / name)[0, 0, 0]) for name in files(out)}
-        names = ("a.jpg.png", "a.png.png", "b.png", "one/two/a.png")
-        expected = dict(zip(names, shades.values()))
-        assert found == pytest.approx(expected, abs=1)
-        assert snapshot(photos) == before
-        assert "4 pictures restored: " in capsys.readouterr().out
-
-    @pytest.mark.parametrize(
-        "names",
-        [
-            ("a.jpg", "a.png", "a.jpg.png"),
-            ("a.jpg", "a.png", "a.jpg.png", "a.jpg.webp"),
-            ("a.jpg", "a.jpg.png", "a.jpg.png.png"),
-            ("a.JPG", "a.jpg", "a.jpeg"),
-        ],
-    )
-    def test_no_two_results_share_a_name(self, tmp_path, names):
-        for name in names:
-            write(tmp_path / "photos" / name)
-        jobs = file_jobs.find(
-            tmp_path / "photos",
-            tmp_path / "out",
-            kind="picture",
-            suffixes=pixels.IMAGE_SUFFIXES,
-            result=".png",
-        )
-        assert len({target for _, target in jobs}) == len(jobs) == len(names)
-
-    def test_batches_do_not_mix_pictures(self, run, tmp_path):
-        for index in range(5):
-            image = np.full((20 + index, 30, 3), 40 * index, np.uint8)
-            write(tmp_path / "photos" / f"{index}.png", image)
-        run(batch_size=2)
-        assert Painter.sizes == [2, 2, 1]
-        for index in range(5):
-            restored = pixels.read(tmp_path / "out" / f"{index}.png")
-            assert restored.shape == (20 + index, 30, 3)
-            assert (restored[0, 0] == 40 * index).all()
-
-
-class TestNothingIsLost:
-    def test_an_input_is_never_replaced(self, run, photo, tmp_path):
-        before = snapshot(photo.parent)
-        (tmp_path / "link").symlink_to(photo.parent)
-        for output in (photo.parent, tmp_path / "link"):
-            for overwrite in (False, True):
-                with pytest.raises(ValueError, match="would replace the input .*a.png"):
-                    run(output=output, overwrite=overwrite)
-        assert snapshot(photo.parent) == before
-
-    def test_a_result_is_left_alone_unless_told_otherwise(
-        self, run, photo, result, capsys
-    ):
-        write(photo.with_name("b.png"))
-        result.parent.mkdir()
-        result.write_bytes(b"mine")
-        run()
-        assert result.read_bytes() == b"mine" and red(result.with_name("b.png")).any()
-        assert "1 result already there, left alone" in capsys.readouterr().err
-        run()
-        assert Painter.sizes == []
-        run(overwrite=True)
-        assert red(result).any()
-
-    def test_results_may_lie_within_the_inputs(self, run, photo):
-        for _ in range(2):
-            run(output=photo.parent / "restored")
-            assert files(photo.parent) == ["a.png", "restored/a.png"]
-
-
-class TestMistakes:
-    @pytest.mark.parametrize(
-        "options, text",
-        [
-            *(({key: ""}, f"--{key} is req") for key in ("model", "input", "output")),
-            ({"output": __file__}, "--output=.* must be a folder, but"),
-            ({"mask": "centre"}, "--mask must be one of center, .* mean: center"),
-            *(
-                ({"mask": f"rect:{typed}"}, "--mask=rect:x,y,w,h takes four whole")
-                for typed in ("1,2,3", "1,2,3,x", "1,2,0,4")
-            ),
-            ({"mask": "eyes"}, "--mask=eyes needs --align"),
-            ({"face": "all"}, "--face=all needs --align"),
-            ({"landmarks": (40.0,) * 10}, "--landmarks=40,40,.* needs --align"),
-            ({"landmarks": (1.0, 2.0)}, "--landmarks takes ten numbers.* got 2"),
-            ({"align": True, "face": "larges"}, "Did you mean: largest"),
-        ],
-    )
-    def test_flags(self, run, options, text):
-        with pytest.raises(ValueError, match=text):
-            run(**options)
-
-    def test_no_picture(self, run, tmp_path):
-        (tmp_path / "photos").mkdir()
-        (tmp_path / "photos" / "notes.txt").touch()
-        with pytest.raises(FileNotFoundError, match="--input=.* is neither a picture"):
-            run()
-
-    def test_no_model(self, run, photo, tmp_path):
-        with pytest.raises(FileNotFoundError, match="holds no saved_model.pb"):
-            run(model=tmp_path)
-
-
-class TestSkipped:
-    def test_the_others_are_restored_before_it_is_an_error(
-        self, run, photo, tmp_path, capsys
-    ):
-        run(input=write(tmp_path / "one.jpg"), output=tmp_path / "one")
-        assert files(tmp_path / "one") == ["one.png"]
-        write(photo.with_name("c.png"))
-        photo.with_name("b.png").write_bytes(b"no picture")
-        run(skipped=1)
-        assert files(tmp_path / "out") == ["a.png", "c.png"]
-        out, err = capsys.readouterr()
-        assert f"skipped {photo.with_name('b.png')}: " in err
-        assert "2 pictures restored, 1 skipped: " in out
-
-    def test_a_hole_too_large_is_named_with_its_size(
-        self, run, patch_model, tmp_path, capsys
-    ):
-        photos, holes = tmp_path / "photos", tmp_path / "masks"
-        for name, (height, width) in {"a": (4, 6), "b": (19, 12), "c": (8, 8)}.items():
-            write(photos / f"{name}.png")
-            mask = inside(1, 1 + height, 5, 5 + width).astype(np.uint8) * 255
-            write(holes / f"{name}.png", mask)
-        run(model=patch_model, mask=holes, skipped=1)
-        assert files(tmp_path / "out") == ["a.png", "c.png"]
-        text = (
-            f"skipped {photos / 'b.png'}: its hole spans 12x19 of 30x20 pixels. This "
-            r"model fills .* of up to 8x8 pixels in a picture of 16x16\."
-        )
-        err = capsys.readouterr().err
-        assert re.search(text, err) and err.count("skipped") == 1
+    err = capsys.readouterr().err
+    assert re.search(text, err) and err.count("skipped") == 1
 
 
 class TestMasks:
@@ -282,16 +191,14 @@ class TestMasks:
             ({"mask": "rect:10,3,15,6"}, missing),
             # The part outside the picture is left out.
             ({"mask": "rect:-5,15,10,100"}, inside(15, 20, 0, 5)),
+            # It counts in the upright picture.
+            ({"mask": "rect:0,20,20,10"}, inside(20, 30, 0, 20, size=(30, 20))),
         ],
     )
     def test_center_and_rectangles(self, run, photo, result, options, expected):
+        if expected.shape == (30, 20):
+            write(photo, exif=sideways())
         run(**options)
-        np.testing.assert_array_equal(red(result), expected)
-
-    def test_a_rectangle_counts_in_the_upright_picture(self, run, tmp_path, result):
-        write(tmp_path / "photos" / "a.png", exif=sideways())
-        run(mask="rect:0,20,20,10")
-        expected = inside(20, 30, 0, 20, size=(30, 20))
         np.testing.assert_array_equal(red(result), expected)
 
     def test_a_rectangle_outside_the_picture_is_skipped(
@@ -370,40 +277,34 @@ def patch_model(tmp_path_factory):
     return exported(folder, 1, Fillable(8), extras={"config.json": said})
 
 
-class TestModel:
-    @pytest.fixture(scope="class")
-    def model(self, tmp_path_factory):
-        return exported(tmp_path_factory.mktemp("run"), 3)
-
-    def test_known_pixels_are_those_of_the_upright_picture(self, run, model, tmp_path):
-        photos = tmp_path / "photos"
-        paths = [
-            write(photos / "upright.jpg", quality=90),
-            write(photos / "turned.jpg", quality=90, exif=sideways()),
-            write(photos / "large.png", blue(50, 45)),
-            write(photos / "gray.png", blue()[..., 2]),
-        ]
-        run(model=model, mask="center")
-        restorer = PhotoRestorer(model)
-        for path in paths:
-            seen = pixels.read(path)
-            result = tmp_path / "out" / f"{path.stem}.png"
-            restored = pixels.read(result)
-            mask = masks.center(seen.shape[:2], restorer.hole)
-            known = mask[..., 0] == 0
-            assert restored.shape == seen.shape
-            np.testing.assert_array_equal(restored[known], seen[known])
-            assert not np.array_equal(restored, seen)
-            gray = (restored == restored[..., :1]).all()
-            assert gray == (path.stem == "gray")
-            # No seam shows, and the file says that it is restored.
-            (unblended,) = restorer([seen], [mask])
-            assert not np.array_equal(unblended, restored)
-            expected = blend(unblended, mask, restorer.size)
-            np.testing.assert_array_equal(restored, expected)
-            with Image.open(result) as file:
-                assert file.text["Description"] == png.RESTORED
-        assert pixels.read(photos / "turned.jpg").shape == (30, 20, 3)
+def test_known_pixels_are_those_of_the_upright_picture(run, tmp_path):
+    model, photos = exported(tmp_path, 3), tmp_path / "photos"
+    paths = [
+        write(photos / "upright.jpg", quality=90),
+        write(photos / "turned.jpg", quality=90, exif=sideways()),
+        write(photos / "large.png", blue(50, 45)),
+        write(photos / "gray.png", blue()[..., 2]),
+    ]
+    run(model=model, mask="center")
+    restorer = PhotoRestorer(model)
+    for path in paths:
+        seen = pixels.read(path)
+        result = tmp_path / "out" / f"{path.stem}.png"
+        restored = pixels.read(result)
+        mask = masks.center(seen.shape[:2], restorer.hole)
+        known = mask[..., 0] == 0
+        assert restored.shape == seen.shape
+        np.testing.assert_array_equal(restored[known], seen[known])
+        gray = (restored == restored[..., :1]).all()
+        assert gray == (path.stem == "gray")
+        # No seam shows, and the file says that it is restored.
+        (unblended,) = restorer([seen], [mask])
+        assert not np.array_equal(unblended, restored)
+        expected = blend(unblended, mask, restorer.size)
+        np.testing.assert_array_equal(restored, expected)
+        with Image.open(result) as file:
+            assert file.text["Description"] == png.RESTORED
+    assert pixels.read(photos / "turned.jpg").shape == (30, 20, 3)
 
 
 # Five points of a face in a picture of 300x180 pixels.
@@ -476,36 +377,28 @@ class TestAlign:
         self, run, photo, tmp_path, capsys, monkeypatch
     ):
         write(photo.with_name("b.png"), np.zeros((*SCENE, 3), np.uint8))
-        photo.with_name("c.png").write_bytes(b"no picture")
 
         def find(image):
             return [] if image[0, 0, 0] == 90 else [FACE]
 
         monkeypatch.setattr(restore, "FaceFinder", lambda: find)
-        run(align=True, mask="mouth", skipped=2)
+        run(align=True, mask="mouth", skipped=1)
         assert files(tmp_path / "out") == ["b.png"]
         out, err = capsys.readouterr()
         assert f"{photo}: 0 faces" in out
         assert f"skipped {photo}: no face found; what is missing may hide it." in err
         assert "--landmarks, or leave out --align" in err
 
-    @pytest.mark.parametrize(
-        "mask, shift, text",
-        [
-            (
-                "rect:280,160,10,10",
-                0,
-                "its hole cannot be filled: 100 of its 100 pixels are not near a face "
-                "that is restored. --face=all restores every face; without --align",
-            ),
-            ("mouth", 140, "--mask=mouth lies outside the picture"),
-        ],
-    )
-    def test_a_hole_off_the_face_is_named(
-        self, run, found, photo, capsys, mask, shift, text
-    ):
-        found(FACE - (0, shift))
-        run(align=True, mask=mask, skipped=1)
+    def test_a_hole_off_the_face_is_named(self, run, found, photo, capsys):
+        run(align=True, mask="rect:280,160,10,10", skipped=1)
+        text = (
+            "its hole cannot be filled: 100 of its 100 pixels are not near a face that "
+            "is restored. --face=all restores every face; without --align"
+        )
+        assert f"skipped {photo}: {text}" in capsys.readouterr().err
+        found(FACE - (0, 140))
+        run(align=True, mask="mouth", skipped=1)
+        text = "--mask=mouth lies outside the picture"
         assert f"skipped {photo}: {text}" in capsys.readouterr().err
 
     def test_without_mediapipe_the_error_says_what_to_install(
@@ -515,14 +408,13 @@ class TestAlign:
         with pytest.raises(ValueError, match=r"^--align: .* pip install \.\[face\]"):
             run(align=True, mask="mouth")
 
-    def test_an_exported_model_restores_a_face(self, run, patch_model, changed):
+    def test_an_exported_model_restores_a_face_and_says_which_holes_it_fills(
+        self, run, patch_model, changed, photo, capsys
+    ):
         run(model=patch_model, align=True, mask="rect:55,80,20,20")
         assert changed(within=inside(80, 100, 55, 75, size=SCENE)).any()
-
-    def test_and_says_which_holes_it_fills(
-        self, run, patch_model, found, photo, capsys
-    ):
-        run(model=patch_model, align=True, mask="rect:5,10,110,150", skipped=1)
+        options = {"mask": "rect:5,10,110,150", "overwrite": True}
+        run(model=patch_model, align=True, skipped=1, **options)
         text = (
             f"skipped {photo}: its hole cannot be filled: In the aligned face of "
             r"16x16 pixels it spans \d+x\d+. This model fills one hole of up to 8x8 .*"

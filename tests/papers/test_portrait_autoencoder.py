@@ -63,25 +63,19 @@ class TestPresets:
         others = [{**vars(config), "lmbda": 0} for config in codecs]
         assert all(other == others[0] for other in others)
 
-    def test_every_preset_has_its_own_name(self):
+    def test_what_a_run_has_otherwise_is_in_its_name(self):
         presets = [preset for preset in PRESETS if preset not in ("paper", "smoke")]
         names = [label(make(preset)) for preset in presets]
         assert len(set(names)) == len(names)
-
-    @pytest.mark.parametrize(
-        ("preset", "options", "name"),
-        [
+        for preset, options, name in (
             ("n64", {}, "N = 64"),
             ("n192", {"epochs": 1}, "N = 192, 1 epoch"),
             ("filters_9_5_5", {}, "N = 192, filters 9/5/5"),
-            ("lambda_0.003", {}, "λ = 0.003"),
             ("lambda_0.1", {"activation": "relu"}, "λ = 0.1, ReLU"),
             # Codecs of any length are one row.
             ("lambda_0.01", {"epochs": 4}, "λ = 0.01"),
-        ],
-    )
-    def test_what_a_run_has_otherwise_is_in_its_name(self, preset, options, name):
-        assert label(make(preset, **options)) == name
+        ):
+            assert label(make(preset, **options)) == name
 
     @pytest.mark.parametrize(
         ("preset", "parameters"),
@@ -89,28 +83,6 @@ class TestPresets:
     )
     def test_the_network_has_the_published_parameters(self, preset, parameters):
         assert training.build_network(make(preset)).count_params() == parameters
-
-    @pytest.mark.parametrize(
-        ("field", "value", "said"),
-        [
-            ("image_size", 40, "multiple of 16"),
-            ("kernels", (5, 3), "three sides"),
-            ("entropy", "huffman", "--entropy"),
-            ("learning_rate_decay", "steps", "--learning_rate_decay"),
-            ("activation", "elu", "--activation"),
-            ("lmbda", 0.0, "--lmbda must be above 0"),
-            ("depth", -1, "depth must be"),
-            ("channels", 0, "--channels must be at least 1"),
-            ("depth", 3, "--depth=3 .* sees 182 pixels around"),
-            ("checkpoint", "best", "a codec is judged by both"),
-            ("train_side", 20, "train_side must be a multiple of 16.* Try 16"),
-            ("train_side", 48, "--train_side=48 must be at most --image_size=32"),
-            ("shift", 2, "--train_side=16 .* goes without --shift"),
-        ],
-    )
-    def test_what_cannot_be_is_said(self, field, value, said):
-        with pytest.raises(ValueError, match=said):
-            make(**{field: value})
 
 
 class TestTraining:
@@ -165,13 +137,12 @@ class TestCodecRun:
         evaluation = Evaluation.load(codec_run.folder.report / "evaluation.npz")
         values = evaluation.values["λ = 0.01, N = 8"]
         codec = codec_export.load_image_codec(codec_run.folder.export)
-        images = codec_run.data.test.images
-        for index in (0, len(images) - 1):
-            data = codec.compress(images[index])
-            assert values["file/bits_per_pixel"][index] == 8 * len(data) / 32**2
-            error = np.mean((codec.decompress(data) / 255 - images[index] / 255) ** 2)
-            psnr_db = values["file/psnr_db"][index]
-            assert psnr_db == pytest.approx(-10 * np.log10(error), abs=1e-3)
+        image = codec_run.data.test.images[-1]
+        data = codec.compress(image)
+        assert values["file/bits_per_pixel"][-1] == 8 * len(data) / 32**2
+        error = np.mean((codec.decompress(data) / 255 - image / 255) ** 2)
+        expected = pytest.approx(-10 * np.log10(error), abs=1e-3)
+        assert values["file/psnr_db"][-1] == expected
 
     def test_it_is_not_ranked_with_what_makes_no_files(self, codec_run, plain_run):
         claims = [
@@ -190,9 +161,7 @@ class TestPlainRun:
             assert not any(key.startswith("file/") for key in values)
         # 2 x 2 cells of 8 channels.
         assert any("3,072 values 32 numbers" in said for said in found["statements"])
-
-    def test_errors_stand_beside_what_overflow_makes_of_them(self, plain_run):
-        found = tiny_papers.results(plain_run.folder)
+        # Errors stand beside what overflow makes of them.
         table, *others = found["tables"]
         assert "8-bit overflow" in table["caption"] and len(others) == 4
         assert [name for name, *_ in table["rows"]] == list(found["summary"])

@@ -10,11 +10,9 @@ from PIL import Image
 
 from data_pipeline import pixels, sources
 from data_pipeline.drawn_scenes import draw
-from evaluation import baselines, tables
-from evaluation.metrics import measure as metrics
+from evaluation import baselines
 from evaluation.metrics import registry
 from evaluation.record import Evaluation
-from evaluation.report import plots
 from experiments.portrait_autoencoder import report as other_images
 from experiments.portrait_autoencoder.report import mse_uint8_wrap
 
@@ -89,18 +87,14 @@ class TestOtherImages:
 
     def test_the_chart_has_a_line_a_set_over_ascending_frequencies(self, measured):
         (curve,) = measured.curves
-        lines = [(series.label, series.ours) for series in curve.series]
-        assert lines == [
-            ("test images", True), ("drawn scenes", False), ("noise images", False)
-        ]  # fmt: skip
+        lines = {series.label: series.ours for series in curve.series}
+        assert lines == {
+            "test images": True, "drawn scenes": False, "noise images": False
+        }  # fmt: skip
         edges = other_images.bands(SIZE)
         for series in curve.series:
             assert (edges[1:-1] < series.x).all() and (series.x < edges[2:]).all()
             np.testing.assert_allclose(series.y, 0.25, rtol=1e-5)
-        assert plots.png(curve).startswith(b"\x89PNG")
-        for table in measured.tables:
-            numeric = tables.numeric_columns(table.columns, table.rows)
-            assert numeric == [False] + [True] * (len(table.columns) - 1)
 
     def test_the_seed_decides_scenes_and_noise(self, measured):
         row = measured.tables[0].rows[0]
@@ -109,28 +103,29 @@ class TestOtherImages:
         same = [one == another for one, another in zip(other[1:], row[1:])]
         assert same == [True, False, False]
 
-    def test_restorers_get_images_in_the_unit_range_and_keys_of_zeros(self):
+    def test_restorers_get_images_in_the_unit_range_and_keys_of_zeros(
+        self, monkeypatch
+    ):
+        """A part at a time."""
+        monkeypatch.setattr(other_images, "_AT_ONCE", 4)
         seen = []
 
         def watch(inputs):
             seen.append(inputs)
-            return inputs["image"]
+            return grayer(inputs)
 
-        measure({"watch": watch})
-        assert [len(inputs["image"]) for inputs in seen] == [4, 2, 6, 6]
+        parts = measure({"ours": watch}).tables[0]
+        assert (
+            parts.rows
+            == measure({"ours": grayer}, faces=faces(batch=10)).tables[0].rows
+        )
+        assert [len(inputs["image"]) for inputs in seen] == [4, 2, 4, 2, 4, 2]
         for inputs in seen:
             image, key = inputs["image"], inputs["key"]
             assert image.dtype == np.float32 and image.shape[1:] == (SIZE, SIZE, 3)
             assert 0 <= image.min() <= image.max() <= 1
             assert key.dtype == np.int32
             np.testing.assert_array_equal(key, np.zeros([len(image), 2]))
-
-    def test_more_images_than_fit_at_once_are_all_measured(self, monkeypatch):
-        monkeypatch.setattr(other_images, "_AT_ONCE", 4)
-        parts = measure(count=9).tables[0]
-        assert list(parts.columns)[2:] == ["9 drawn scenes", "9 noise images"]
-        whole = measure(count=9, faces=faces(batch=9))
-        assert whole.tables[0].rows == parts.rows
 
     def test_a_folder_takes_the_place_of_the_scenes(self, tmp_path, capsys):
         for number in range(8):
@@ -146,23 +141,17 @@ class TestOtherImages:
         limited = measure(folder=str(tmp_path / "lamps"), count=3).tables[0]
         assert limited.columns[2] in ("2 other images", "3 other images")
 
-    @pytest.mark.parametrize(
-        "where, error, reason",
-        [
-            ("absent", FileNotFoundError, "it is not a folder"),
-            ("empty", FileNotFoundError, "none in it"),
-            ("bad", ValueError, "None of the 1 images of --other_images"),
-        ],
-    )
-    def test_a_folder_without_images_is_named(self, where, error, reason, tmp_path):
+    def test_missing_images_and_broken_restorers_are_errors(self, tmp_path):
         for name in ("empty/notes.txt", "bad/one.jpg"):
             (tmp_path / name).parent.mkdir()
             (tmp_path / name).write_text("no image")
-        with pytest.raises(error, match=reason) as caught:
-            measure(folder=str(tmp_path / where))
-        assert "--other_images" in str(caught.value)
-
-    def test_broken_restorers_and_missing_images_are_errors(self):
+        for where, reason in {
+            "absent": "--other_images.*it is not a folder",
+            "empty": "--other_images.*none in it",
+            "bad": "None of the 1 images of --other_images",
+        }.items():
+            with pytest.raises((FileNotFoundError, ValueError), match=reason):
+                measure(folder=str(tmp_path / where))
         text = "'ours' returned NaN or infinity for test image 0"
         with pytest.raises(ValueError, match=text):
             measure({"ours": lambda inputs: inputs["image"] * np.nan})
@@ -198,27 +187,22 @@ class TestFrequency:
         np.testing.assert_allclose(other_images.bands(192), expected)
         expected = [0, 1 / 16, 1 / 4, np.sqrt(0.5)]
         np.testing.assert_allclose(other_images.bands(8), expected)
-        for size in (8, 9, 31, 64, 100, 250, 384):
+        for size in (8, 9, 31, 250):
             noise = np.random.default_rng(0).random([1, size, size, 1])
             assert (other_images.by_band(noise, noise)[0] > 0).all()  # none is empty
-        with pytest.raises(ValueError, match="at least 8 pixels.*got 7"):
-            other_images.bands(7)
 
-    @pytest.mark.parametrize("size", [8, 33, 64])
+    @pytest.mark.parametrize("size", [8, 33])
     def test_the_bands_sum_to_the_mean_squares_exactly(self, size):
         rng = np.random.default_rng(size)
         target = rng.random([20, size, size, 3])
         restored = target + 0.1 * rng.standard_normal(target.shape) - 0.05
         signal, error = other_images.by_band(target, restored)
-        square = np.square(target).mean(axis=(1, 2, 3))
-        squared_error = np.square(target - restored).mean(axis=(1, 2, 3))
-        np.testing.assert_allclose(signal.sum(axis=1), square, rtol=1e-12)
-        np.testing.assert_allclose(error.sum(axis=1), squared_error, rtol=1e-12)
+        for found, power in ((signal, target), (error, target - restored)):
+            square = np.square(power).mean(axis=(1, 2, 3))
+            np.testing.assert_allclose(found.sum(axis=1), square, rtol=1e-12)
         # Images of one batch do not mix.
-        for i in (0, 17, 19):
-            alone = other_images.by_band(target[i : i + 1], restored[i : i + 1])
-            np.testing.assert_allclose(alone[0][0], signal[i], rtol=1e-12)
-            np.testing.assert_allclose(alone[1][0], error[i], rtol=1e-12)
+        alone = other_images.by_band(target[17:18], restored[17:18])[1]
+        np.testing.assert_allclose(alone[0], error[17], rtol=1e-12)
 
     @pytest.mark.parametrize(
         ("half_cycles", "across", "band"),
@@ -240,27 +224,18 @@ class TestFrequency:
             expected = [first] + [0] * (found.shape[1] - 1)
             np.testing.assert_allclose(found[0], expected, atol=1e-7)
 
-    def test_independent_noise_has_power_by_the_number_of_frequencies(self):
-        noise = np.random.default_rng(1).standard_normal([8, 64, 64, 3])
-        signal = other_images.by_band(noise, noise)[0].mean(axis=0)
-        step = np.arange(64) / 128
-        radius = np.hypot(step[:, None], step)
-        counts, _ = np.histogram(radius, other_images.bands(64))
-        np.testing.assert_allclose(signal, counts / 64**2, rtol=0.5)
-        np.testing.assert_allclose(signal[-2:], counts[-2:] / 64**2, rtol=0.03)
-
-    @pytest.mark.parametrize(
-        ("one", "other"),
-        [
-            ((1, 16, 16, 3), (1, 16, 17, 3)),
-            ((16, 16, 3), (16, 16, 3)),
-            ((1, 16, 20, 3), (1, 16, 20, 3)),
-        ],
-    )
-    def test_shapes_that_do_not_fit_are_an_error(self, one, other):
-        text = r"compares square images, two \[B, S, S, C\]"
-        with pytest.raises(ValueError, match=text):
-            other_images.by_band(np.zeros(one), np.zeros(other))
+    def test_sizes_and_shapes_that_do_not_fit_are_an_error(self):
+        with pytest.raises(ValueError, match="at least 8 pixels.*got 7"):
+            other_images.bands(7)
+        shapes = (
+            [(1, 16, 16, 3), (1, 16, 17, 3)],
+            [(16, 16, 3)] * 2,
+            [(1, 16, 20, 3)] * 2,
+        )
+        for one, other in shapes:
+            text = r"compares square images, two \[B, S, S, C\]"
+            with pytest.raises(ValueError, match=text):
+                other_images.by_band(np.zeros(one), np.zeros(other))
 
 
 def flat(*levels):
@@ -280,23 +255,16 @@ class TestOverflow:
             wrapped = mse_uint8_wrap(*pair)
             np.testing.assert_allclose(wrapped, [squared / 255**2], rtol=1e-6)
 
-    def test_it_is_the_mean_of_each_image_and_small_errors_are_true(self):
-        rng = np.random.default_rng(0)
-        target = rng.integers(20, 230, [3, 8, 8, 3])
-        small = target + rng.integers(-15, 16, target.shape)
-        pair = target / np.float32(255), small / np.float32(255)
-        np.testing.assert_allclose(mse_uint8_wrap(*pair), metrics.mse(*pair), rtol=1e-5)
+    def test_it_is_the_mean_of_each_image_in_8_bits(self):
         both = mse_uint8_wrap(flat(0, 100), flat(20, 116))
         np.testing.assert_allclose(both, [144 / 255**2, 0], rtol=1e-6)
-
-    def test_images_are_rounded_to_8_bits_and_clipped(self):
-        expected = mse_uint8_wrap(flat(100), flat(103))
+        # Rounded, and clipped.
         nearly = flat(103) + np.float32(0.4 / 255)
+        expected = mse_uint8_wrap(flat(100), flat(103))
         np.testing.assert_array_equal(mse_uint8_wrap(flat(100), nearly), expected)
         beyond = mse_uint8_wrap(flat(250), np.full_like(flat(0), 1.3))
         np.testing.assert_allclose(beyond, [25 / 255**2], rtol=1e-6)
-
-    def test_reports_know_it_and_call_no_direction_better(self):
+        # No direction is better.
         assert registry.title("raw/mse_uint8_wrap") == "Raw MSE with 8-bit overflow"
         assert registry.arrow("raw/mse_uint8_wrap") == ""
 

@@ -21,7 +21,6 @@ from experiments.pyramid_cgan import config as table
 from experiments.pyramid_cgan import published, training
 from experiments.pyramid_cgan.config import Config
 from experiments.pyramid_cgan.system import SYSTEM
-from models import pyramid_cgan
 from serving.export import saved_model
 from training.checkpoints import Checkpoints
 from training.loop import Length
@@ -54,21 +53,18 @@ class TestPresets:
     def test_configurations_differ_in_nothing_else(self):
         """So that Fig. 3 compares them and nothing beside."""
         assert make("paper") == make("d")
+        begun = []
         for name in table.CONFIGURATIONS:
             assert make(name) == dataclasses.replace(Config(), configuration=name)
-            judges = {"image", "patch"} if name == "d" else {"image"}
-            assert set(build(name).discriminator.input_shape) == judges
-
-    def test_what_configurations_share_begins_alike(self):
-        begun = []
-        for name in ("a", "d"):
-            trainer = build(name)
-            judges = (trainer.discriminator, trainer.classifier)
-            begun.append({w.name: w.numpy() for judge in judges for w in judge.weights})
+            judges = build(name).discriminator
+            ways = {"image", "patch"} if name == "d" else {"image"}
+            assert set(judges.input_shape) == ways
+            begun.append({weight.name: weight.numpy() for weight in judges.weights})
+        # What they share begins alike.
         shared = [name for name in begun[0] if "score" not in name]
-        assert len(shared) > 10
+        assert len(shared) > 8
         for name in shared:
-            np.testing.assert_array_equal(begun[0][name], begun[1][name])
+            np.testing.assert_array_equal(begun[0][name], begun[3][name])
 
     def test_paper_literal_is_the_algorithm_as_printed(self):
         literal, paper = (dataclasses.asdict(make(p)) for p in ("paper_literal", "d"))
@@ -81,50 +77,13 @@ class TestPresets:
 
     def test_each_is_called_what_it_is(self):
         full = "(d) pyramid, dilation, local discriminator"
-        labels = {
-            "a": "(a) plain",
-            "b": "(b) pyramid",
-            "c": "(c) pyramid, dilation",
+        labels = {"a": "(a) plain", "b": "(b) pyramid", "c": "(c) pyramid, dilation"}
+        labels |= {
             "d": full,
             "cpu": full,
             "paper_literal": f"{full}, losses as printed",
         }
         assert {preset: SYSTEM.label(make(preset)) for preset in labels} == labels
-
-    @pytest.mark.parametrize(
-        ("options", "text"),
-        [
-            ({"configuration": "e"}, "--configuration must be one of a, b, c, d; got"),
-            ({"norm": "bath"}, "got 'bath'. Did you mean: batch ?"),
-            ({"classification": "multi_labels"}, "Did you mean: multi_label ?"),
-            ({"width": 0.0}, "--width must be above 0; got 0.0."),
-            ({"generator_steps": -1}, "--generator_steps must be at least 0; got -1."),
-            ({"discriminator_steps": -1}, "--discriminator_steps must be at least 0"),
-            ({"history_steps": 0}, "--history_steps must be at least 1; got 0."),
-            ({"steps": 0}, "--steps must be at least 1; got 0."),
-            (
-                {"reconstruction_weight": 0.0, "adversarial_weight": 0.0},
-                "are both 0: then nothing tells the generator what to draw",
-            ),
-            (
-                {"image_size": 100},
-                "--image_size must be a multiple of 32, because 5 convolutions each "
-                "halve it; got 100. Try 96.",
-            ),
-            (
-                {"patch_size": 72},
-                "--patch_size must be a multiple of 16, because 4 convolutions each "
-                "halve it; got 72. Try 64.",
-            ),
-            ({"patch_size": 144}, "--patch_size must be at most 128, the side of the"),
-        ],
-    )
-    def test_what_cannot_be_is_said(self, options, text):
-        with pytest.raises(ValueError, match=re.escape(text)):
-            make(**options)
-
-    def test_without_a_local_discriminator_any_patch_is_as_good(self):
-        assert make("c", patch_size=72).patch_size == 72
 
 
 class TestTrainer:
@@ -146,12 +105,6 @@ class TestTrainer:
             assert float(adam.learning_rate) == pytest.approx(1e-3)
             assert (adam.beta_1, adam.global_clipnorm) == (0.25, 2)
 
-    def test_norm_and_width_are_the_networks(self):
-        network = training.build_network(make(**TINY, norm="none"))
-        options = {"image_size": 32, "width": 1 / 16, "norm": "none"}
-        expected = pyramid_cgan.build_generator(**options)
-        assert network.count_params() == expected.count_params()
-
     def test_its_length_is_counted_in_steps(self):
         assert SYSTEM.length(make(), numbered(40)) == Length(5000, 100, "step")
         with pytest.raises(ValueError, match="--batch_size=32 is more than the 12 "):
@@ -168,14 +121,9 @@ class TestLabels:
         ("classes", "kind", "labels", "outputs"),
         [
             # Each attribute is there or not.
-            (
-                ("all",),
-                "multi_label",
-                [[i & 1, i >> 1 & 1, i >> 2, 0] for i in range(6)],
-                4,
-            ),
+            (("all",), "multi_label", np.transpose([ONE, TWO, FOUR, [0] * 6]), 4),
             # In the order that they are named in.
-            (("Four", "One"), "multi_label", [[i >> 2, i & 1] for i in range(6)], 2),
+            (("Four", "One"), "multi_label", np.transpose([FOUR, ONE]), 2),
             # 0: none of them; 5 is both, and Four is named first.
             (("Four", "One"), "multi_class", [0, 2, 0, 2, 1, 1], 3),
         ],
@@ -188,10 +136,8 @@ class TestLabels:
 
     @pytest.mark.parametrize("kind", table.KINDS)
     def test_without_any_there_is_no_classifier(self, kind):
-        for classes, split, names in (
-            ((), self.split, NAMES),
-            (("all",), self.bare, ()),
-        ):
+        cases = ((), self.split, NAMES), (("all",), self.bare, ())
+        for classes, split, names in cases:
             assert training.of_split(classes, kind, split) is None
             assert training.outputs(classes, kind, names) == 0
             trainer = build("a", names, classes=classes, classification=kind)
@@ -207,8 +153,8 @@ class TestLabels:
 
 
 class TestBatches:
-    def batches(self, split, count, *, seed=0, task=None, **options):
-        task = task or SYSTEM.training_task(make(**TINY, **options), split)
+    def batches(self, split, count, *, seed=0, **options):
+        task = SYSTEM.training_task(make(**TINY, **options), split)
         dataset = pipeline.training_batches(split, task, batch_size=4, seed=seed)
         return list(dataset.take(count).as_numpy_iterator())
 
@@ -246,55 +192,30 @@ class TestBatches:
             assert abs(together) < 0.15  # 320 draws: 2.7 standard deviations
         assert (real != fake).any(axis=1).mean() > 0.9
 
-    def test_m_g_is_what_it_is_without_judges_and_m_d_follows_the_seed(self):
+    def test_holes_follow_the_seed_and_differ_from_epoch_to_epoch(self):
         split = tiny.split_of(tiny.noise(8))
         first, again = (self.batches(split, 6) for _ in range(2))
         tf.nest.map_structure(np.testing.assert_array_equal, first, again)
-        task = SYSTEM.task(make(**TINY), "random_rectangle", split.names)
-        plain = self.batches(split, 6, task=task)
-        for (inputs, target), (as_before, image) in zip(first, plain):
-            tf.nest.map_structure(np.testing.assert_array_equal, inputs, as_before)
-            np.testing.assert_array_equal(target["image"], image)
-            assert "labels" not in target
-        # Another one in every epoch, and with another seed.
         masks = {mask.tobytes() for _, target in first for mask in target["mask"]}
         assert len(masks) > 20
         other = self.batches(split, 6, seed=1)
         assert (other[0][1]["mask"] != first[0][1]["mask"]).any()
 
 
-@pytest.mark.parametrize(
-    ("preset", "options", "phases"),
-    [
-        (
-            "d",
-            {},
-            "The generator learns alone for 900 steps; discriminator and classifier "
-            "for the next 100; then all learn jointly.",
-        ),
-        (
-            "paper_literal",
-            {},
-            "The generator learns alone for 900 steps, from a discriminator that has "
-            "not learned anything; discriminator and classifier for the next 100; then "
-            "all learn jointly.",
-        ),
-        (
-            "d",
-            {"steps": 800},
-            "The generator learns alone for all 800 steps; discriminator and "
-            "classifier have learned nothing.",
-        ),
-        (
-            "d",
-            {"steps": 950},
-            "The generator learns alone for 900 steps; discriminator and classifier "
-            "for the next 50, the last: there is no joint phase.",
-        ),
-    ],
-)
-def test_phases_are_said(preset, options, phases):
-    assert training.statements(make(preset, **options), numbered(4))[0] == phases
+def test_phases_are_said():
+    for preset, steps, said in (
+        ("d", 5000, "alone for 900 steps; discriminator and classifier for the next "
+         "100; then all learn jointly."),
+        ("paper_literal", 5000, "alone for 900 steps, from a discriminator that has "
+         "not learned anything; discriminator and classifier for the next 100; then "
+         "all learn jointly."),
+        ("d", 800, "alone for all 800 steps; discriminator and classifier have learned "
+         "nothing."),
+        ("d", 950, "alone for 900 steps; discriminator and classifier for the next 50, "
+         "the last: there is no joint phase."),
+    ):  # fmt: skip
+        first, *_ = training.statements(make(preset, steps=steps), numbered(4))
+        assert first == f"The generator learns {said}"
 
 
 def test_classes_are_said():
@@ -367,10 +288,10 @@ class TestRun:
         report = tiny_papers.results(folder)
         said = "Drawn faces, 32 px, 9 of 5,000 steps over 40 images, CPU"
         assert report["subtitle"] == said
-        page = (folder.report / "report.md").read_text()
         holes = "Holes: random rectangle, sides up to 16 of 32×32 pixels."
         for text in (holes, "alone for 2 steps", "The classifier learns "):
             assert text in " ".join(report["statements"])
+        page = (folder.report / "report.md").read_text()
         for text in (*report["statements"], "all attributes", "Table 1 cannot be"):
             assert text in page
 
@@ -383,26 +304,6 @@ class TestRun:
         with pytest.raises(ValueError, match="--judge=.* at 32 px; these images"):
             runner.run(SYSTEM, config, "smoke")
         assert not (tmp_path / "run" / "checkpoints" / "last").exists()
-
-
-def test_buildings_are_completed_without_a_classifier(tmp_path):
-    """Any folder of pictures will do."""
-    for index, image in enumerate(tiny.noise(24, 40)):
-        path = str(tmp_path / "buildings" / f"{index:02d}.png")
-        tf.io.write_file(path, tf.io.encode_png(image))
-    options = {
-        **TINY, "dataset": "folder", "data_dir": str(tmp_path / "buildings"),
-        "workdir": str(tmp_path / "run"), "stages": ("train", "evaluate"),
-        "norm": "none", "steps": 1, "generator_steps": 0, "validation_images": 4,
-    }  # fmt: skip
-    folder = runner.run(SYSTEM, make("b", **options), "b")
-    report = tiny_papers.results(folder)
-    said = r"There is no classifier: .+ has no attributes\."
-    assert any(re.fullmatch(said, sentence) for sentence in report["statements"])
-    assert not report["tables"]
-    assert not [note for note in report["notes"] if "judge" in note]
-    last = tiny_papers.history(folder)[-1]
-    assert terms(last) == {"g_reconstruction", "g_adversarial", "d_real", "d_fake"}
 
 
 def finished(folder, label, errors, ssim):
@@ -432,18 +333,14 @@ def test_it_is_said_what_the_printed_losses_do(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "plain, full, verdict",
-    [
-        (0.30, 0.25, "holds"),
-        (0.30, 0.299, "does not hold"),
-        (0.3, 0.4, "does not hold"),
-    ],
+    "full, verdict",
+    [(0.25, "holds"), (0.299, "does not hold"), (0.4, "does not hold")],
 )
-def test_the_last_tenth_of_two_histories_is_compared(plain, full, verdict):
-    early = {"c_real": [9.0 - plain] * 18, "c_fake": [1.0] * 18}
+def test_the_last_tenth_of_two_histories_is_compared(full, verdict):
+    early = {"c_real": [8.7] * 18, "c_fake": [1.0] * 18}
     histories = {
         published.LABELS[key]: {name: [*early[name], value, value] for name in early}
-        for key, value in (("b", plain), ("d", full))
+        for key, value in (("b", 0.3), ("d", full))
     }
     for on_fake in (True, False):
         found = {
