@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evaluation import claims
-from evaluation.record import Evaluation
+from evaluation.claims import Evidence
 from evaluation.tables import Table
 
 CITATION = (
@@ -80,47 +80,41 @@ DEPARTURES = (
 )
 
 
-def check_claims(evaluation: Evaluation) -> list[dict[str, str]]:
+def check_claims(evidence: Evidence) -> list[claims.Claim]:
     """The paper's claims, checked on whichever of its networks were trained."""
     return [
-        claims.beats(
-            evaluation,
+        evidence.beats(
             ADD,
             BASELINE,
             "hole/ms_ssim_5w",
             claim="Several scales raise MS-SSIM (Tables IV and V)",
         ),
-        claims.beats(
-            evaluation,
+        evidence.beats(
             ADD,
             BASELINE,
             "hole/ms_ssim_3",
             claim="Several scales raise MS-SSIM, measured with three scales",
         ),
-        claims.beats(
-            evaluation,
+        evidence.beats(
             BASELINE,
             ADD,
             "hole/l1_percent",
             claim="Several scales do not lower L1: one scale is better there "
             "(Tables IV and V)",
         ),
-        claims.beats(
-            evaluation,
+        evidence.beats(
             CONCAT,
             BASELINE,
             "hole/ms_ssim_5w",
             claim="Several scales raise MS-SSIM, concatenated",
         ),
-        claims.beats(
-            evaluation,
+        evidence.beats(
             BASELINE,
             CONCAT,
             "hole/l1_percent",
             claim="Several scales do not lower L1, concatenated",
         ),
-        claims.alike(
-            evaluation,
+        evidence.as_good_as(
             ADD,
             CONCAT,
             "hole/ms_ssim_5w",

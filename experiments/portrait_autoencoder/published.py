@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from evaluation import claims, tables
+from evaluation.claims import Evidence
 from evaluation.record import Evaluation
 from evaluation.tables import Table
 
@@ -60,11 +61,12 @@ DEPARTURES = (
     "says nothing of a codec.",
 )
 
+_FLAT = 1.0  # percent of white
 TABLED = ("file/bits_per_pixel", "file/psnr_db", "file/ms_ssim")
 HEADLINE = ("raw/mse", "raw/psnr_db", "raw/ms_ssim", "raw/lpips")
 
 
-def check_claims(evaluation: Evaluation) -> list[dict[str, str]]:
+def check_claims(evidence: Evidence) -> list[claims.Claim]:
     """The paper's comparison with bicubic, for its own network, "N = 192"."""
     ours = "N = 192"
     pairs = {
@@ -80,31 +82,39 @@ def check_claims(evaluation: Evaluation) -> list[dict[str, str]]:
         pairs[f"Learning rate 1e-4 is better than {rate}"] = (ours, other)
     return [
         *(
-            claims.beats(evaluation, better, worse, "raw/mse", claim=claim)
+            evidence.beats(better, worse, "raw/mse", claim=claim)
             for claim, (better, worse) in pairs.items()
         ),
-        _collapse(evaluation, f"{ours}, learning rate 0.01"),
+        *_collapse(evidence, f"{ours}, learning rate 0.01"),
     ]
 
 
-def _collapse(evaluation: Evaluation, label: str) -> dict[str, str]:
-    """Whether a run of any length draws black images, darker than 1% on average."""
-    claim = "A learning rate of 1e-2 ends in black images"
-    runs = [name for name in evaluation.values if name.startswith(label)]
-    if not runs:
-        return claims.not_measured(claim, f"There is no run {label}.")
+def _collapse(evidence: Evidence, label: str) -> list[claims.Claim]:
+    """Whether a run of any length gives one flat color, and whether that is black."""
+    collapses = "A learning rate of 1e-2 collapses to one flat image"
+    black = "A learning rate of 1e-2 ends in black images"
+    evaluation = evidence.evaluation
+    run = next((name for name in evaluation.values if name.startswith(label)), None)
+    if run is None:
+        why = f"There is no run {label}."
+        return [claims.not_measured(claim, why) for claim in (collapses, black)]
     level, contrast = (
-        float(np.mean(evaluation.values[runs[0]][f"raw/{name}_percent"]))
+        float(np.mean(evaluation.values[run][f"raw/{name}_percent"]))
         for name in ("level", "contrast")
     )
     images = tables.counted(len(evaluation.names), "image")
-    return {
-        "claim": claim,
-        "verdict": claims.HOLDS if level < 1.0 else claims.FAILS,
-        "evidence": f"The images of {runs[0]} have a mean level of {level:.1f}% (0 is "
-        f"black, 100 white) and a standard deviation of {contrast:.1f}% (0 is one flat "
-        f"color) over {images}; one run.",
-    }
+    said = (
+        f"The images of {run} have a mean level of {level:.1f}% (0 is black, 100 "
+        f"white) and a standard deviation of {contrast:.1f}% (0 is one flat color) "
+        f"over {images}; one run"
+    )
+    verdicts = {collapses: contrast < _FLAT, black: max(level, contrast) < _FLAT}
+    return [
+        evidence.weigh(
+            claim, claims.HOLDS if holds else claims.FAILS, said, [run], early=True
+        )
+        for claim, holds in verdicts.items()
+    ]
 
 
 def overflow(evaluation: Evaluation) -> Table:

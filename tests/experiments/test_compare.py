@@ -8,7 +8,7 @@ import pytest
 
 from evaluation.record import Evaluation, merge
 from experiments import compare
-from experiments.core import command_line, runner
+from experiments.core import command_line, finished_runs, runner
 from experiments.skip_inpainting.config import PRESETS, Config
 from experiments.skip_inpainting.system import SYSTEM
 
@@ -43,9 +43,13 @@ def test_it_has_the_numbers_of_every_run(runs, compared):
     assert {"mean face", "Telea"} <= results["summary"].keys()
     (cost,) = results["tables"]
     assert [row[0] for row in cost["rows"]] == ["model 3", "model 1"]
-    assert results["claims"] == SYSTEM.check_claims(
-        merge(*[Evaluation.load(run / "report" / "evaluation.npz") for run in runs])
-    )
+    found = finished_runs.read(runs)
+    merged = merge(*[run.evaluation for run in found])
+    evidence = SYSTEM.evidence(merged, found)
+    assert results["claims"] == SYSTEM.check_claims(evidence)
+    lengths = {name: run.length for name, run in evidence.trained.items()}
+    assert lengths == {"model 3": "1 of 38 epochs", "model 1": "1 of 36 epochs"}
+    assert all(run.short for run in evidence.trained.values())
 
 
 def test_it_overlays_their_curves(compared):

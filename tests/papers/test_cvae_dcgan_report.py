@@ -18,7 +18,7 @@ from data_pipeline.datasets import elements
 from data_pipeline.decoded import decode
 from data_pipeline.face_masks.finder import FoundMasks
 from evaluation import evaluate
-from evaluation.claims import FAILS, HOLDS, UNKNOWN
+from evaluation.claims import FAILS, HOLDS, UNKNOWN, Evidence
 from evaluation.codecs import image_formats
 from evaluation.codecs import measure as coded_measures
 from evaluation.codecs.rate_distortion import OURS
@@ -528,7 +528,8 @@ class TestDiscriminators:
     )
     def test_the_claim_is_about_the_published_one(self, label, epochs, verdict):
         runs = discriminator.read_runs({label: trained(epochs)})
-        (claim,) = discriminator.check_joint_claims(runs)
+        nothing = Evidence(Evaluation([], {}, np.ones(0), "f"))
+        (claim,) = discriminator.check_joint_claims(nothing, runs)
         assert claim["verdict"] == verdict
 
     def test_curves_are_overlaid_with_what_guessing_gives(self):
@@ -562,7 +563,7 @@ class TestClaims:
         values = {key: v for key, v in values.items() if v is not None}
         names = [str(number) for number in range(count)]
         evaluation = Evaluation(names, {"CVAE": values}, np.ones(count), "")
-        return {c["claim"]: c for c in published.check_claims(evaluation)}
+        return {c["claim"]: c for c in published.check_claims(Evidence(evaluation))}
 
     @pytest.mark.parametrize(
         ("claim", "verdict"),

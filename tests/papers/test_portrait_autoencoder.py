@@ -6,6 +6,7 @@ import tensorflow as tf
 import tiny_codec
 import tiny_papers
 
+from evaluation import claims
 from evaluation.record import Evaluation
 from experiments.core import networks, runner
 from experiments.portrait_autoencoder import published, training
@@ -239,10 +240,21 @@ class TestInitial:
             self.start(tmp_path / "next", initial=str(tmp_path))
 
 
-@pytest.mark.parametrize("level, verdict", [(0.2, "holds"), (44.0, "does not hold")])
-def test_a_run_of_any_length_tells_whether_images_are_black(level, verdict):
+@pytest.mark.parametrize(
+    "level, trained, verdict",
+    [
+        (0.2, claims.Trained("3 epochs"), "holds"),
+        (44.0, claims.Trained("3 epochs"), "does not hold"),
+        (0.2, claims.Trained("1 of 3 epochs", short=True), "holds"),
+        (44.0, claims.Trained("1 of 3 epochs", short=True), "cannot tell"),
+    ],
+)
+def test_a_collapse_is_seen_at_any_length(level, trained, verdict):
     name = "N = 192, learning rate 0.01, 1 epoch"
     values = {"raw/level_percent": level, "raw/contrast_percent": 0.1}
     made = {name: {key: np.full(40, value) for key, value in values.items()}}
-    *_, found = published.check_claims(Evaluation([""] * 40, made, np.ones(40), "f"))
+    evaluation = Evaluation([""] * 40, made, np.ones(40), "f")
+    evidence = claims.Evidence(evaluation, {name: trained})
+    *_, flat, found = published.check_claims(evidence)
+    assert flat["verdict"] == "holds"  # whatever its color
     assert found["verdict"] == verdict and "deviation of 0.1%" in found["evidence"]
