@@ -43,15 +43,19 @@ class Trained:
     seeds: Sequence[str] = ()
     history: Mapping[str, Sequence[float]] = dataclasses.field(default_factory=dict)
 
-    def spread(self, key: str, epochs: int = 5) -> float:
-        """Mean absolute change of a metric between neighboring epochs, the last ones.
+    def spread(self, key: str, last: int = 5) -> float:
+        """Mean absolute change of a metric between the last validations.
 
-        0 if validation has not recorded it.
+        0 if fewer than two recorded it; that before training does not count.
         """
-        recorded = self.history.get(f"val_{key}", ())
-        values = [value for value in recorded if math.isfinite(value)][-epochs:]
-        steps = [abs(after - before) for before, after in zip(values, values[1:])]
-        return statistics.fmean(steps) if steps else 0.0
+        steps = self.history.get("step") or self.history.get("epoch", ())
+        values = [
+            value
+            for step, value in zip(steps, self.history.get(f"val_{key}", ()))
+            if step > 0 and math.isfinite(value)
+        ][-last:]
+        changes = [abs(after - before) for before, after in zip(values, values[1:])]
+        return statistics.fmean(changes) if changes else 0.0
 
 
 def not_measured(claim: str, why: str) -> Claim:
@@ -68,7 +72,7 @@ class Evidence:
       - a network was trained for less than the published length,
       - a network is worse than a floor in this metric,
       - there are fewer than `ENOUGH_SEEDS` seeds, and the difference is smaller than
-        the spread between neighboring epochs,
+        the spread between neighboring validations,
       - there are as many, and the interval over the seeds includes the limit.
 
     A claim that is visible at once, such as a collapse or a blur, may hold early: its
@@ -210,7 +214,7 @@ class Evidence:
         elif self.trained and abs(found["mean"] - limit) < self._spread(pair, key):
             reasons.append(
                 f"{tables.counted(max(len(seeds), 1), 'seed')}, and the difference is "
-                "smaller than the spread between neighboring epochs, "
+                "smaller than the spread between neighboring validations, "
                 f"{self._spread(pair, key):.2g}"
             )
         return _concluded(claim, verdict, evidence, reasons)
@@ -259,7 +263,7 @@ class Evidence:
             above = [f for f in self.floors if means.get(f, -math.inf) > means[name]]
             if above:
                 best = max(above, key=means.__getitem__)
-                reasons.append(f"{name} is worse than the {best} here")
+                reasons.append(f"{name} is worse than {best} here")
         return reasons
 
     def _seed_differences(self, pair: tuple[str, str], key: str) -> list[float]:

@@ -61,7 +61,7 @@ DEPARTURES = (
     "says nothing of a codec.",
 )
 
-_FLAT = 1.0  # percent of white
+_BLACK = 1.0  # percent of white
 TABLED = ("file/bits_per_pixel", "file/psnr_db", "file/ms_ssim")
 HEADLINE = ("raw/mse", "raw/psnr_db", "raw/ms_ssim", "raw/lpips")
 
@@ -90,30 +90,39 @@ def check_claims(evidence: Evidence) -> list[claims.Claim]:
 
 
 def _collapse(evidence: Evidence, label: str) -> list[claims.Claim]:
-    """Whether a run of any length gives one flat color, and whether that is black."""
-    collapses = "A learning rate of 1e-2 collapses to one flat image"
+    """Whether a run of any length collapses, and whether that is to black.
+
+    Collapsed: further from the images than one flat color in each would be. That color
+    leaves an image's variance, which is taken from images at half the size.
+    """
+    collapses = "A learning rate of 1e-2 collapses"
     black = "A learning rate of 1e-2 ends in black images"
-    evaluation = evidence.evaluation
-    run = next((name for name in evaluation.values if name.startswith(label)), None)
-    if run is None:
-        why = f"There is no run {label}."
+    values, halved = evidence.evaluation.values, "bicubic 2×"
+    run = next((name for name in values if name.startswith(label)), None)
+    if run is None or halved not in values:
+        why = f"There is no run {label}." if run is None else f"There is no {halved}."
         return [claims.not_measured(claim, why) for claim in (collapses, black)]
-    level, contrast = (
-        float(np.mean(evaluation.values[run][f"raw/{name}_percent"]))
-        for name in ("level", "contrast")
-    )
-    images = tables.counted(len(evaluation.names), "image")
-    said = (
-        f"The images of {run} have a mean level of {level:.1f}% (0 is black, 100 "
-        f"white) and a standard deviation of {contrast:.1f}% (0 is one flat color) "
-        f"over {images}; one run"
-    )
-    verdicts = {collapses: contrast < _FLAT, black: max(level, contrast) < _FLAT}
+    level = float(np.mean(values[run]["raw/level_percent"]))
+    error = float(np.mean(values[run]["raw/mse"]))
+    flat = float(np.mean((values[halved]["raw/contrast_percent"] / 100) ** 2))
+    images = tables.counted(len(evidence.evaluation.names), "image")
+    found = {
+        collapses: (
+            error > flat,
+            f"The mean squared error of {run} is {error:.3f}; one flat color in each "
+            f"image would leave {flat:.3f}; over {images}, one run",
+        ),
+        black: (
+            level < _BLACK,
+            f"The images of {run} have a mean level of {level:.1f}% (0 is black, 100 "
+            f"white) over {images}; one run",
+        ),
+    }
     return [
         evidence.weigh(
             claim, claims.HOLDS if holds else claims.FAILS, said, [run], early=True
         )
-        for claim, holds in verdicts.items()
+        for claim, (holds, said) in found.items()
     ]
 
 

@@ -129,21 +129,24 @@ def test_a_network_below_a_floor_tells_nothing():
         )
         found = pair.beats("a", "b", key)
         assert found["verdict"] == CANNOT_TELL
-        assert "b is worse than the mean face here" in found["evidence"]
+        assert "b is worse than mean face here" in found["evidence"]
         # A baseline is no network: being beaten by a floor says nothing of it.
         only = Evidence(pair.evaluation, {"a": FULL}, pair.floors)
         assert only.beats("a", "b", key)["verdict"] == HOLDS
 
 
-def test_one_seed_does_not_settle_less_than_epochs_differ_by():
-    history = {f"val_{L1}": [np.nan, 9.0, 5.0, 6.5, 5.0]}
-    unsteady = Trained("40 epochs", history=history)
+def test_one_seed_does_not_settle_less_than_validations_differ_by():
+    def validated(*values):
+        columns = {"step": range(len(values)), f"val_{L1}": values}
+        return Trained("40 epochs", history=columns)
+
+    unsteady = validated(99.0, 9.0, np.nan, 5.0, 6.5, 5.0)  # the first is untrained
     assert unsteady.spread(L1) == pytest.approx((4 + 1.5 + 1.5) / 3)
-    assert unsteady.spread(PSNR) == 0
+    assert unsteady.spread(PSNR) == validated(9.0, 5.0).spread(L1) == 0
     found = trained_like(unsteady).beats("a", "b", L1)
     assert found["verdict"] == CANNOT_TELL
-    assert "1 seed" in found["evidence"] and "epochs, 2.3" in found["evidence"]
-    steady = Trained("40 epochs", history={f"val_{L1}": [5.0, 5.1, 5.0]})
+    assert "1 seed" in found["evidence"] and "validations, 2.3" in found["evidence"]
+    steady = validated(9.0, 5.0, 5.1, 5.0)
     assert trained_like(steady).beats("a", "b", L1)["verdict"] == HOLDS
 
 
