@@ -1,14 +1,14 @@
-r"""How fast a codec makes and reads files, beside JPEG, WebP and AVIF.
+r"""Speed of a codec beside JPEG, WebP and AVIF.
 
   python -m benchmarks.codec --model=runs/lambda_0.01/export/1 \
       --output=benchmarks/portrait_autoencoder.json
 
 Milliseconds for a drawn face of 192 pixels and for a drawn group of 2000 x 1500, one
-picture at a time, everything loaded before; of ours also what the networks and the
-entropy coder take. Each format has the quality whose file is nearest to ours in bytes.
+picture at a time, everything loaded before; of ours also the parts of the networks and
+the entropy coder. Each format has the quality whose file is nearest to ours in bytes.
 All take turns, so that a busy machine slows them alike; medians. AVIF runs in one
-thread, the networks in all. The memory is what the large picture adds to the most that
-the process had held with the small one.
+thread, the networks in all. The memory is what the large picture adds to the peak of
+the process.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 import numpy as np
 from absl import app, flags
 
-from benchmarks import record
 from data_pipeline.drawn_faces import draw
 from evaluation.codecs import image_formats
+from experiments.core import environment
 from serving.codec import container
 from serving.codec.base import Codec
 from serving.export.codec import load_image_codec
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 _MODEL = flags.DEFINE_string(
     "model", None, "An export, such as runs/lambda_0.01/export/1.", required=True
@@ -112,7 +112,7 @@ def peak_megabytes() -> float:
 
 
 def added_megabytes(codec: Codec, small: np.ndarray, large: np.ndarray) -> float:
-    """What compressing and decompressing a large picture adds to the peak."""
+    """Megabytes that coding and decoding a large picture add to the peak."""
     codec.decompress(codec.compress(small))
     before = peak_megabytes()
     codec.decompress(codec.compress(large))
@@ -120,7 +120,7 @@ def added_megabytes(codec: Codec, small: np.ndarray, large: np.ndarray) -> float
 
 
 def ratios(rows: Mapping[str, Mapping]) -> dict[str, dict[str, float]]:
-    """How many times as long ours takes as each format."""
+    """Our time divided by that of each format."""
     ours = rows["ours"]["milliseconds"]
     return {
         name: {
@@ -156,7 +156,7 @@ def main(argv: list[str]) -> None:
         "written_by": image_formats.versions(),
         "summary": f"{'; '.join(said)}.",
     }
-    record.write(results, load, _OUTPUT.value)
+    environment.write_benchmark(results, load, _OUTPUT.value)
 
 
 if __name__ == "__main__":

@@ -16,11 +16,10 @@ compares networks rather than the load of the processor.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -28,22 +27,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import tensorflow as tf
 from absl import app, flags
 
-import experiments.multiscale_context_encoder.system
-import experiments.pyramid_cgan.system
-import experiments.skip_inpainting.system
-from benchmarks import record
 from data_pipeline import decoded, masks, pipeline, sources
+from experiments.core import environment, networks
+from experiments.core.system import load
 from models import cost, pyramid_cgan
 from training.pyramid_cgan import Phase
 
-SYSTEMS = {
-    system.name: system
-    for system in (
-        experiments.skip_inpainting.system.SYSTEM,
-        experiments.multiscale_context_encoder.system.SYSTEM,
-        experiments.pyramid_cgan.system.SYSTEM,
-    )
-}
 PRESETS = {
     "skip_inpainting": ("model0", "model1", "model2", "model3"),
     "multiscale_context_encoder": ("lfw_context_encoder", "lfw_add", "lfw_concat"),
@@ -51,7 +40,7 @@ PRESETS = {
 }
 CLASSES = [f"attribute {i}" for i in range(40)]  # as many as CelebA has
 
-_SYSTEMS = flags.DEFINE_list("systems", list(SYSTEMS), "Papers whose networks run.")
+_SYSTEMS = flags.DEFINE_list("systems", list(PRESETS), "Papers whose networks run.")
 _PRECISIONS = flags.DEFINE_list("precisions", ["float32"], "And mixed_bfloat16.")
 _INPUT = flags.DEFINE_bool("input", False, "Also measures the input pipeline.")
 _OUTPUT = flags.DEFINE_string(
@@ -62,15 +51,6 @@ _BATCH_SIZE = flags.DEFINE_integer("batch_size", 16, "Images per step.")
 _WIDTH = flags.DEFINE_float("width", 0.25, "Of pyramid_cgan: times every channel.")
 
 Calls = dict[tuple[str, ...], Callable[[], object]]
-
-
-@contextlib.contextmanager
-def precision_policy(name: str) -> Iterator[None]:
-    """Builds networks under a precision policy."""
-    before = tf.keras.mixed_precision.global_policy()
-    tf.keras.mixed_precision.set_global_policy(name)
-    yield
-    tf.keras.mixed_precision.set_global_policy(before)
 
 
 def ceiling(precision: str) -> tuple[Callable[[], object], float]:
@@ -141,7 +121,7 @@ def dilated_stack(network: tf.keras.Model) -> Callable[[], object]:
 
 def add_networks(name: str, precision: str, calls: Calls) -> list[dict]:
     """Adds the calls of a system's networks; returns a row for each."""
-    system, rows = SYSTEMS[name], []
+    system, rows = load(name), []
     for preset in PRESETS[name]:
         options = {**system.presets[preset], "precision": precision}
         if name == "pyramid_cgan":
@@ -200,7 +180,7 @@ def speeds(name: str, precision: str, rows: list[dict], seconds: dict, top: floa
     return rows
 
 
-def pyramid_parts(precision: str, seconds: dict) -> dict:
+def pyramid_parts(seconds: dict) -> dict:
     """Phases and dilated convolutions of (d), as shares of its joint step."""
     part = {key[2]: taken for key, taken in seconds.items() if len(key) == 3}
     joint = part[Phase.JOINT.value]
@@ -265,7 +245,7 @@ def gather(name: str, rows: dict[str, list], seconds: dict, tops: dict) -> dict:
         values = {"ceiling_gflops": round(tops[precision], 1), "networks": found}
         if name == "pyramid_cgan":
             own = {key: s for key, s in seconds.items() if key[:2] == (name, precision)}
-            values.update(pyramid_parts(precision, own))
+            values.update(pyramid_parts(own))
         if precision == first:
             results = {"precision": first, "batch_size": _BATCH_SIZE.value, **values}
             continue
@@ -285,7 +265,7 @@ def main(argv: list[str]) -> None:
     load = os.getloadavg()[0]
     calls, rows, peaks = {}, {}, {}
     for precision in _PRECISIONS.value:
-        with precision_policy(precision):
+        with networks.precision(precision):
             call, peaks[precision] = ceiling(precision)
             calls["ceiling", precision] = call
             for name in _SYSTEMS.value:
@@ -302,7 +282,7 @@ def main(argv: list[str]) -> None:
             results["slowest_input_over_fastest_step"] = round(slowest / fastest, 1)
         several = len(_SYSTEMS.value) > 1 and _OUTPUT.value
         path = os.path.join(_OUTPUT.value, f"{name}.json") if several else _OUTPUT.value
-        record.write(results, load, path)
+        environment.write_benchmark(results, load, path)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,8 @@
 """Attribute accuracy: whether a completed face still has the attributes it had.
 
-A judge decides, a classifier that was trained apart from the networks it judges.
-
-  Classifier    of a folder of `experiments.attribute_classifier`; see `load`
-  Judge         its accuracy as a metric, for `evaluate(..., extra={...})`
-  by_attribute  the accuracy attribute by attribute, as a table
+The judge is a classifier that was trained apart from the networks it judges. `load`
+reads one, `Classifier.judge` makes it a metric for `evaluate(..., extra={...})`, and
+`by_attribute` is a table of the accuracy attribute by attribute.
 """
 
 from __future__ import annotations
@@ -75,11 +73,7 @@ class Classifier:
 
 
 def load(folder: str) -> Classifier:
-    """Loads a classifier that `experiments.attribute_classifier` has written.
-
-    Raises:
-      ValueError: If the folder holds no classifier.
-    """
+    """Loads what `experiments.attribute_classifier` wrote, or raises a ValueError."""
     path = pathlib.Path(folder).expanduser() / "assets.extra" / "judge.json"
     if not path.exists():
         raise ValueError(
@@ -128,9 +122,6 @@ class Judge:
         a face has an attribute if its probability is over 0.5.
       names: Of the K attributes, at least one.
       labels: {image name: bool [K]}, the truth.
-
-    Raises:
-      ValueError: If there is no attribute.
     """
 
     def __init__(
@@ -146,18 +137,9 @@ class Judge:
     def __call__(
         self, target: np.ndarray, composite: np.ndarray, names: Sequence[str]
     ) -> np.ndarray:
-        """Judges completed images.
+        """Judges composites, float32 [B, H, W, 3] in [0, 1] -> float64 [B], 0 to 100.
 
-        Args:
-          target: Not used; every metric is given it.
-          composite: float32 [B, H, W, 3] in [0, 1].
-          names: Of the B images.
-
-        Returns:
-          float64 [B], 0 to 100.
-
-        Raises:
-          ValueError: See `right`.
+        `target` is not used; every metric is given it. Errors are those of `right`.
         """
         del target
         return 100.0 * self.right(composite, names).mean(axis=1)
@@ -178,7 +160,7 @@ class Judge:
                 f"{tables.counted(truth.shape[1], 'attribute')}; it must return "
                 f"{list(truth.shape)}."
             )
-        # Also refuses NaN. Logits would pass for very sure probabilities.
+        # Also refuses NaN and logits.
         if not ((predicted >= 0) & (predicted <= 1)).all():
             raise ValueError(
                 "The judge must return bool or probabilities in [0, 1]; got "
@@ -214,12 +196,8 @@ def by_attribute(
 ) -> tables.Table:
     """The accuracy of each attribute on originals and on completed faces.
 
-    Args:
-      judge: Of the attributes.
-      restore: A restorer, as in `evaluate`; called once a batch.
-      batches: Of (inputs, target), those that were evaluated.
-      image_names: In the order of the batches.
-      to_unit: As in `evaluate`.
+    `restore`, `batches` and `to_unit` are those of `evaluate`, `image_names` the names
+    in the order of the batches.
 
     Returns:
       A row an attribute, the largest loss first, below a row of their mean: share of
@@ -228,8 +206,8 @@ def by_attribute(
       points, negative for a loss.
 
     Raises:
-      ValueError: If names and batches differ in number, or the judge or the restorer
-        break their promises.
+      ValueError: If names and batches differ in number, or the judge's or the
+        restorer's output has another shape or range.
     """
     parts = []
     for here, inputs, target, mask in walk(batches, image_names, to_unit=to_unit):
@@ -283,10 +261,7 @@ def _percent(value: float) -> float:
 
 
 def table(found: Mapping[str, tables.Table]) -> tables.Table:
-    """Joins the tables of several restorers of the same faces.
-
-    Args:
-      found: Restorer -> its table from `by_attribute`.
+    """Joins the tables of several restorers of the same faces, {restorer: its table}.
 
     Returns:
       A row an attribute and a column a restorer, in percent; above them the mean of

@@ -2,8 +2,8 @@
 
 A restorer is a callable `inputs -> images`, float32 [B, H, W, 3] in [0, 1]. For
 inpainting, inputs hold "image", float32 [B, H, W, 3] in [-1, 1], and "mask", float32
-[B, H, W, 1] with 1 = missing. The baselines return known pixels unchanged, and the
-content of the hole does not influence them.
+[B, H, W, 1] with 1 = missing. Known pixels are returned unchanged, and what is in the
+hole has no influence.
 """
 
 from __future__ import annotations
@@ -24,9 +24,8 @@ _EDGE = 2  # pixels around the hole whose colors the mean face takes
 def inpainting(mean_image: np.ndarray, *, faces: bool = True) -> dict[str, Restorer]:
     """The baselines of inpainting by display name.
 
-    Args:
-      mean_image: float32 [H, W, 3] in [0, 1], the mean of the training set.
-      faces: Whether the images are faces.
+    `mean_image` is the mean of the training set, float32 [H, W, 3] in [0, 1]; `faces`
+    says whether the images are faces.
     """
     return {
         "mean color": mean_color(),
@@ -91,8 +90,7 @@ def _restorer(fill: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Restorer:
     """Applies `fill(image [H, W, 3], known bool [H, W])` to each image of a batch.
 
     The hole is first filled with the known pixels' mean color, because OpenCV reads its
-    content: where a hole touches the image's border, results differed by up to 13 of
-    255 levels.
+    content: results differed by up to 13 of 255 levels at the image's border.
     """
 
     def restore(inputs: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -118,8 +116,8 @@ def rescaling() -> dict[str, Restorer]:
 def bicubic(factor: int) -> Restorer:
     """Shrinks images by a factor and enlarges them again.
 
-    A shrunk side is rounded to whole pixels, halves up, and at least 1: 250 px become
-    63 at a factor of 4.
+    A shrunk side is rounded to whole pixels, halves up: 250 px become 63 at a factor of
+    4.
     """
 
     def rescaled(image: np.ndarray) -> np.ndarray:

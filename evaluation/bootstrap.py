@@ -1,8 +1,8 @@
 """Means with percentile bootstrap intervals over images.
 
 Images are drawn with replacement, the same draw for all restorers and metrics, so that
-differences of two restorers are paired. An image on which a metric is undefined (NaN)
-is left out of that metric; `count` is the number of images used.
+differences of two restorers are paired. `count` is the number of images on which a
+metric is defined; those where it is NaN are left out of it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ENOUGH = 30
 
 CONFIDENCE, RESAMPLES = 0.95, 2000
 
-# Floats of draws held at once, a bound on memory.
+# Floats of draws in memory at once.
 CHUNK = 4_000_000
 
 
@@ -38,7 +38,7 @@ def summarize(
       evaluation: The values.
       keys: Such as "hole/l1_percent"; all by default.
       where: bool [N], the images to use; all by default.
-      confidence: Of the interval.
+      confidence: Of the interval, such as 0.95.
       resamples: Bootstrap draws.
       seed: Of the draws.
 
@@ -115,7 +115,7 @@ def _intervals(table: np.ndarray, confidence: float, resamples: int, seed: int) 
 
 
 def draw(images: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """How often each resample takes each of N images: chunks of float64 [R', N]."""
+    """Counts of each of N images in each resample: chunks of float64 [R', N]."""
     generator = np.random.default_rng(seed)
     rows = max(1, CHUNK // max(images, 1))
     for start in range(0, resamples, rows):

@@ -92,14 +92,11 @@ def walk(
     *,
     to_unit: Callable = pixels.signed_to_unit,
 ) -> Iterator[tuple[slice, Mapping, np.ndarray, np.ndarray]]:
-    """Iterates over batches of (inputs, target), checking that they fit the names.
+    """Iterates over batches of (inputs, target), and checks that they fit the names.
 
     Yields:
       The slice of names, the inputs, the target as float32 [B, H, W, 3] in [0, 1], and
       the mask [B, H, W, 1], all 1 where the inputs have none.
-
-    Raises:
-      ValueError: If names and batches differ in number.
     """
     done = 0
     for inputs, target in batches:

@@ -1,7 +1,6 @@
-"""How many latents of a variational autoencoder carry information.
+"""The number of latents of a variational autoencoder that carry information.
 
-An encoder gives a mean and a log-variance of each latent of an image. A latent that is
-the same for every image carries no information.
+A latent that is the same for every image carries none.
 """
 
 from __future__ import annotations
@@ -22,12 +21,11 @@ ACTIVE_VARIANCE = ACTIVE_KL = 0.01
 
 @dataclasses.dataclass(frozen=True)
 class Usage:
-    """Information in each of L latents.
+    """Information in each of L latents, over a number of images.
 
     Attributes:
       kl: float64 [L], KL divergence from N(0, 1) in nats, averaged over images.
       variance: float64 [L], of the mean, over images.
-      images: Their number.
     """
 
     kl: np.ndarray
@@ -46,10 +44,9 @@ class Usage:
 
 
 def measure(mean: np.ndarray, log_variance: np.ndarray) -> Usage:
-    """Measures an encoder's output for N images.
+    """Measures an encoder's output for N >= 2 images, two [N, L].
 
-    The KL divergence of N(m, v) from N(0, 1) is (m² + v - 1 - ln v) / 2. `mean` and
-    `log_variance` are [N, L] with N >= 2.
+    The KL divergence of N(m, v) from N(0, 1) is (m² + v - 1 - ln v) / 2.
 
     Raises:
       ValueError: If the shapes differ, or a value is NaN or infinite.

@@ -20,13 +20,10 @@ def by_group(
     keys: Sequence[str] | None = None,
     minimum: int = 10,
 ) -> dict:
-    """A summary for each group of images.
+    """A summary for each group of images, {group: bool [N]}; groups may overlap.
 
-    Args:
-      evaluation: The values of N images.
-      groups: {group: bool [N]}; groups may overlap.
-      keys: As in `summarize`.
-      minimum: Smaller groups are left out and listed.
+    `keys` is that of `summarize`. Groups of fewer than `minimum` images are listed
+    only.
 
     Returns:
       {"groups": {group: {"count": images, "summary": as `summarize`}},
@@ -50,11 +47,7 @@ def by_group(
 
 
 def by_hole_size(
-    evaluation: Evaluation,
-    key: str,
-    *,
-    bins: int = 5,
-    minimum: int = 10,
+    evaluation: Evaluation, key: str, *, bins: int = 5, minimum: int = 10
 ) -> list[dict] | None:
     """Error against hole size, in bins of equally many images.
 
@@ -97,10 +90,8 @@ def read_groups(path: str | os.PathLike, names: Sequence[str]) -> dict:
     """Reads groups from a CSV file with the columns name and group.
 
     A name may have several rows. Names that are not in the evaluation set are ignored,
-    so that one file serves every split.
-
-    Returns:
-      {group: bool [N]}, in the order of their first rows.
+    so that one file serves every split. Returns {group: bool [N]}, in the order of
+    their first rows.
 
     Raises:
       ValueError: If the file is missing or unreadable, lacks a column, has an empty
@@ -179,8 +170,8 @@ def yaw_groups(
 ) -> dict[str, np.ndarray]:
     """Groups faces by their estimated yaw, see `yaw_degrees`.
 
-    Returns:
-      {direction with its range in degrees: bool [N]}; a yaw of NaN is in no group.
+    Returns {direction with its range in degrees: bool [N]}; a yaw of NaN is in no
+    group.
     """
     yaw = yaw_degrees(landmarks, nose_height)
     return {

@@ -26,8 +26,6 @@ class Table:
     """A table of a report.
 
     Attributes:
-      caption: Its title.
-      columns: Titles of the columns.
       rows: Cells: text, numbers, None.
       note: Shown below the table.
       kinds: For each row `OURS`, "published", "baseline" or ""; may be empty.
@@ -230,7 +228,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def image_count(summary: Mapping[str, Mapping[str, Mapping]]) -> int:
-    """How many images were measured: the largest count of any metric."""
+    """The number of images that were measured: the largest count of any metric."""
     entries = [entry for values in summary.values() for entry in values.values()]
     return max((entry.get("count") or 0 for entry in entries), default=0)
 

@@ -3,8 +3,7 @@ r"""One report of several runs of a paper: numbers, curves and the same faces.
   python -m experiments.compare --paper=pyramid_cgan \
       --runs=runs/a,runs/b,runs/c,runs/d --output=runs/ablation
 
-The runs must have been evaluated on the same images and holes, which their fingerprint
-says.
+The runs must have been evaluated on the same images and holes (their fingerprint).
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from evaluation.record import Evaluation
 from evaluation.report import pictures
 from evaluation.report.report import Report
 from evaluation.report.write import write_report
-from experiments.core import command_line, finished_runs, networks, results
+from experiments.core import command_line, folder, networks, results
 from experiments.core.config import SystemConfig
 from experiments.core.system import System, load, names
 
@@ -44,10 +43,7 @@ def main() -> None:
         command_line.check_folder("output", given.output)
         folders = [pathlib.Path(path).expanduser() for path in given.runs]
         page = compare(
-            load(given.paper),
-            folders,
-            given.output,
-            data_dir=given.data_dir,
+            load(given.paper), folders, given.output, data_dir=given.data_dir
         )
         print(f"report: {page}")
 
@@ -55,11 +51,7 @@ def main() -> None:
 
 
 def compare(
-    system: System,
-    folders: Sequence[pathlib.Path],
-    output: str,
-    *,
-    data_dir: str = "",
+    system: System, folders: Sequence[pathlib.Path], output: str, *, data_dir: str = ""
 ) -> pathlib.Path:
     """Writes the report into `output`/report; returns the path of report.html.
 
@@ -68,7 +60,7 @@ def compare(
       ValueError: If runs were evaluated on different images or holes, or their data
         are not what they were.
     """
-    runs = finished_runs.read(folders)
+    runs = folder.read_finished(folders)
     merged = record.merge(*[run.evaluation for run in runs])
     labels = [run.label for run in runs]
     evidence = system.evidence(merged, runs)

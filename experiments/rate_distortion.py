@@ -22,16 +22,13 @@ from absl import flags
 
 from data_pipeline import pixels
 from data_pipeline.decoded import DecodedSplit
-from evaluation import tables
-from evaluation.codecs import image_formats, report
-from evaluation.codecs.measure import codec_round_trip, evaluate_codecs
-from evaluation.codecs.rate_distortion import OURS, Comparison
-from evaluation.report.report import Report
+from evaluation.codecs import image_formats, rate_distortion, report
+from evaluation.codecs.rate_distortion import OURS
 from evaluation.report.write import strict, write_report
 from experiments.core import command_line, system
 from experiments.core.command_line import check_at_least
 from experiments.core.config import RunConfig
-from experiments.core.environment import environment, shareable, without_folders
+from experiments.core.environment import described_data, environment, shareable
 from experiments.core.folder import FINGERPRINT, RunFolder
 from serving.codec.base import Codec
 from serving.export.codec import load_image_codec
@@ -60,19 +57,9 @@ def main() -> None:
 
 
 def compare(
-    folders: Sequence[pathlib.Path],
-    output: str,
-    *,
-    data_dir: str = "",
-    limit: int = 0,
+    folders: Sequence[pathlib.Path], output: str, *, data_dir: str = "", limit: int = 0
 ) -> pathlib.Path:
     """Measures, and writes everything into `output`; returns the path of report.html.
-
-    Args:
-      folders: Run folders.
-      output: A folder, made if it does not exist.
-      data_dir: Where the data set is; by default as trained.
-      limit: At most so many test images; 0 takes all.
 
     Raises:
       FileNotFoundError: If a run or its export does not exist.
@@ -81,115 +68,52 @@ def compare(
     command_line.check_folder("output", output)
     target = pathlib.Path(output).expanduser()
     runs = read(folders, data_dir=data_dir, limit=limit)
-    split = test_split(runs)
-    found = measure(runs, split)
+    split, paper = test_split(runs), runs[0].system
+    codecs = {run.label: run.codec for run in runs}
+    found = rate_distortion.compare(codecs, split.images, split.names)
     found.evaluation.save(target / "report" / "evaluation.npz")
-    results = json.dumps(strict(gather(found, runs, split)), indent=1)
-    pixels.write_bytes(target / "rate_distortion.json", f"{results}\n".encode())
-    return write_report(target / "report", make_report(found, runs, split))
-
-
-def measure(runs: Sequence[CodecRun], split: DecodedSplit) -> Comparison:
-    """Compresses every image by every codec at every setting."""
-    images, names = split.images, split.names
-    codecs = {
-        OURS: {run.label: run.codec for run in runs},
-        **image_formats.sweep(),
-    }
-    evaluation = evaluate_codecs(
-        {
-            setting: codec_round_trip(codec, images, names, parallel=name != OURS)
-            for name, settings in codecs.items()
-            for setting, codec in settings.items()
-        },
-        images,
-        names,
-    )
-    settings = {name: list(settings) for name, settings in codecs.items()}
-    return Comparison(evaluation, settings, images.shape[1])
-
-
-def make_report(
-    found: Comparison, runs: Sequence[CodecRun], split: DecodedSplit
-) -> Report:
-    """The report: ours in the main table, the formats in those below."""
-    paper, info = runs[0].system, split.source.info
-    labels = found.by_rate(OURS)
-    setting, pictures = report.typical_images(
-        found,
-        {run.label: run.codec for run in runs},
-        image_formats.available(),
-        split,
-    )
-    (rows,) = pictures.values()
-    return Report(
-        title=f"{paper.title}: rate and distortion",
-        subtitle=f"{info.title}, {found.size} px, {', '.join(labels)}",
-        citation=paper.citation,
-        summary={label: found.summary[label] for label in labels},
-        ours=labels,
-        metrics=(),  # no large numbers: a rate without its quality says nothing
-        statements=[
-            f"{tables.counted(len(split), 'test image')} of {info.title}; the "
-            "networks have seen none of them.",
-            report.span(found),
-            *report.statements(found),
-        ],
-        tables=report.all_tables(found),
-        curves=[report.chart(found, key) for key in found.keys],
-        pictures=pictures,
-        pictures_note=f"Ours is {setting}. Each format is shown at the quality whose "
-        "file is nearest in bytes; its smallest file may be larger.",
-        hero=[{**row, "images": row["images"][:3]} for row in rows[:3]],
-        environment={
-            **_environment(found, split),
-            "image formats": image_formats.described(),
-            **{run.label: run.described() for run in runs},
-        },
-        departures=paper.departures,
-        notes=[
-            "Bytes are those of whole files, headers included. All formats halve the "
-            "resolution of chroma. AVIF's slower settings make smaller files.",
-        ],
-    )
-
-
-def gather(
-    found: Comparison, runs: Sequence[CodecRun], split: DecodedSplit
-) -> dict[str, Any]:
-    """Everything that was measured, as rate_distortion.json has it."""
-    by_label = {run.label: run for run in runs}
-    return {
-        "paper": runs[0].system.name,
-        "test_images": len(split),
-        "image_size": found.size,
-        "fingerprint": found.evaluation.fingerprint,
-        "environment": _environment(found, split),
-        "formats": image_formats.described(),
-        "runs": [
-            {"label": label, **by_label[label].described()}
-            | {"config": by_label[label].shareable_config}
-            for label in found.by_rate(OURS)
-        ],
-        **report.results(found),
-    }
-
-
-def _environment(found: Comparison, split: DecodedSplit) -> dict[str, Any]:
-    info, here = split.source.info, environment()
-    return {
+    made = {run.label: run.described() for run in runs}
+    here = environment()
+    measured = {
         "evaluation commit": here.pop("commit"),
         **here,
         FINGERPRINT: found.evaluation.fingerprint,
-        "data": {
-            "set": info.title,
-            "notes": without_folders(info.notes),
-            "terms": info.license,
-            "citation": info.citation,
-            "test images": len(split),
-            "skipped in test": len(split.skipped),
-        },
+        "data": described_data(split),
     }
+    results = {
+        "paper": paper.name,
+        "test_images": len(split),
+        "image_size": found.size,
+        "fingerprint": found.evaluation.fingerprint,
+        "environment": measured,
+        "formats": image_formats.described(),
+        "runs": [
+            {"label": run.label, **made[run.label]}
+            | {"config": shareable(type(run.config), run.record["config"])}
+            for run in sorted(
+                runs, key=lambda run: found.by_rate(OURS).index(run.label)
+            )
+        ],
+        **report.results(found),
+    }
+    text = json.dumps(strict(results), indent=1)
+    pixels.write_bytes(target / "rate_distortion.json", f"{text}\n".encode())
+    return write_report(
+        target / "report",
+        report.make_report(
+            found,
+            codecs,
+            split,
+            title=f"{paper.title}: rate and distortion",
+            citation=paper.citation,
+            environment={
+                **measured,
+                "image formats": image_formats.described(),
+                **made,
+            },
+            departures=paper.departures,
+        ),
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -212,11 +136,6 @@ class CodecRun:
     record: Mapping[str, Any]
     codec: Codec
 
-    @property
-    def shareable_config(self) -> dict[str, Any]:
-        """Its flags, without where its maker keeps files."""
-        return shareable(type(self.config), self.record["config"])
-
     def described(self) -> dict[str, Any]:
         """Settings and origin of the codec, for reports."""
         trained = self.record["environment"]
@@ -234,10 +153,7 @@ def read(
 ) -> list[CodecRun]:
     """Opens runs, in the given order.
 
-    Args:
-      folders: Run folders.
-      data_dir: Where the data set is; by default as trained.
-      limit: At most so many test images; 0 takes as many as the run did.
+    At most `limit` test images are used; 0 takes as many as the run did.
 
     Raises:
       FileNotFoundError: If a folder holds no run, or the run has no export.
@@ -261,9 +177,7 @@ def read(
         config = paper.configuration(record["config"])
         limits = [n for n in (config.limit, limit) if n]
         config = dataclasses.replace(
-            config,
-            limit=min(limits, default=0),
-            data_dir=data_dir or config.data_dir,
+            config, limit=min(limits, default=0), data_dir=data_dir or config.data_dir
         )
         label, codec = paper.label(config), load_image_codec(export)
         runs.append(CodecRun(path, label, paper, config, record, codec))
@@ -307,11 +221,7 @@ def _read_record(path: pathlib.Path) -> dict[str, Any]:
 
 
 def test_split(runs: Sequence[CodecRun]) -> DecodedSplit:
-    """The test images of the runs.
-
-    Raises:
-      ValueError: If they are not the same for all runs.
-    """
+    """The test images of the runs; a ValueError if they are not the same for all."""
     first, splits = runs[0], {}
     for run in runs:
         options = _data_options(run.config)

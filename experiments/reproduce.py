@@ -22,8 +22,8 @@ from data_pipeline import pixels
 from data_pipeline.choices import check_choice
 from evaluation import bootstrap, record
 from evaluation.report.write import strict
-from experiments.core import command_line, export, finished_runs
-from experiments.core.finished_runs import FinishedRun
+from experiments.core import command_line, export
+from experiments.core.folder import FinishedRun, read_finished
 from experiments.core.results import (
     PICTURES,
     cost_table,
@@ -97,16 +97,14 @@ def gather(
 ) -> dict:
     """The results of several runs, as results/<paper>.json has them.
 
-    Args:
-      system: The paper's.
-      folders: Run folders; runs on the same images make a set.
-      pictures: Folder that charts of several runs are drawn into.
+    Runs on the same images make a set. Charts of several runs are drawn into
+    `pictures`.
 
     Raises:
       FileNotFoundError: If a run has not been evaluated.
     """
     sets: dict[str, list[FinishedRun]] = {}
-    for run in finished_runs.read(folders):
+    for run in read_finished(folders):
         sets.setdefault(run.evaluation.fingerprint, []).append(run)
     found = []
     for number, runs in enumerate(sets.values(), start=1):
@@ -118,10 +116,7 @@ def gather(
 
 
 def _compared(
-    system: System,
-    finished: Sequence[FinishedRun],
-    pictures: pathlib.Path,
-    prefix: str,
+    system: System, finished: Sequence[FinishedRun], pictures: pathlib.Path, prefix: str
 ) -> dict:
     """Runs that were evaluated on the same images."""
     merged = record.merge(*[run.evaluation for run in finished])
@@ -150,11 +145,7 @@ def _compared(
 
 
 def coded(folder: pathlib.Path) -> dict:
-    """Reads the output of experiments.rate_distortion.
-
-    Raises:
-      FileNotFoundError: If it has measured nothing there.
-    """
+    """Reads what experiments.rate_distortion wrote, or raises a FileNotFoundError."""
     path = folder / "rate_distortion.json"
     if not path.exists():
         raise FileNotFoundError(
@@ -169,9 +160,7 @@ def documents(
 ) -> dict[pathlib.Path, str]:
     """Documents generated from results/*.json: path -> text.
 
-    Args:
-      root: Of the repository.
-      changed: {paper: results} that are not written yet.
+    `root` is the repository, `changed` {paper: results} that are not written yet.
     """
     readme = root / "README.md"
     text, written = readme.read_text(), {}

@@ -20,7 +20,7 @@ from experiments.core.command_line import hp
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Which pictures to write, and where."""
+    """The flags of the command."""
 
     dataset: str = hp("faces", f"One of {', '.join(sources.DATASETS)}.")
     data_dir: str = hp("", "Folder of the data set's files.")

@@ -37,7 +37,7 @@ _LOCAL = (
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Which models to serve, and how."""
+    """The flags of the command."""
 
     model: tuple[str, ...] = hp(
         (), zoo.flag_help("Folders of exported models, with commas between")
@@ -75,9 +75,7 @@ def serve(options: Options) -> None:
     program = shutil.which(server.PROGRAM)
     engine = next(filter(shutil.which, ("docker", "podman")), "docker")
     command = server.command(
-        options.output,
-        batching=options.batching,
-        engine="" if program else engine,
+        options.output, batching=options.batching, engine="" if program else engine
     )
     try:
         models = [zoo.resolve(model) for model in options.model]

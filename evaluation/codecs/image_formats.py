@@ -30,9 +30,8 @@ class ImageFormat:
     """One of Pillow's lossy formats.
 
     Attributes:
-      name: Pillow's name of the format.
-      feature: Pillow's name of the feature that writes it.
-      library: Pillow's name of the library that writes it.
+      name: Pillow's name of the format; `feature` is that of the feature, and `library`
+        of the library, that writes it.
       qualities: The settings of a sweep, increasing from the lowest that the format
         has. On faces of 192 pixels they give 0.1 to 2 bits per pixel.
       options: Of Pillow's `save`.

@@ -73,10 +73,8 @@ def codec_round_trip(
 def full_size_round_trip(codec: Codec, split: DecodedSplit, *, crop: str) -> RoundTrip:
     """Compresses and decompresses images at their original size, then shrinks them.
 
-    Args:
-      codec: One that threads may share.
-      split: What `decoded.decode` made of its source.
-      crop: How `split` was cropped; files are written before cropping.
+    Threads share the codec. `split` is of `decoded.decode`, which cropped by `crop`;
+    files are written before cropping.
 
     Raises:
       UnreadableImageError: If an image no longer exists.
@@ -98,10 +96,8 @@ def network_round_trip(
 ) -> RoundTrip:
     """Restores images with a network, counting `length` bytes for each.
 
-    Args:
-      restore: inputs -> float32 [B, S, S, 3] in [0, 1].
-      batches: Of (inputs, target), in the order of the images.
-      length: Bytes that encoder and decoder exchange.
+    `restore` is inputs -> float32 [B, S, S, 3] in [0, 1], and `batches` are of (inputs,
+    target), in the order of the images.
     """
     for inputs, _ in batches:
         restored = np.asarray(restore(inputs), np.float32)
@@ -136,13 +132,10 @@ def measure_round_trip(
     *,
     progress: str | None = None,
 ) -> dict[str, np.ndarray]:
-    """Measures one round trip.
+    """Measures one round trip of images, uint8 [N, S, S, 3], in their order.
 
-    Args:
-      images: The originals, uint8 [N, S, S, 3].
-      round_trip: Of the same images in the same order.
-      measures: Such as `named_metrics`, `whole` and `masked` return.
-      progress: Title of the progress bar; None shows none.
+    `measures` are such as `named_metrics`, `whole` and `masked` return; `progress` is
+    the title of the progress bar, or None.
 
     Returns:
       {key: float64 [N]}: `BYTES`, `BITS` per pixel, and the keys of the measures.
@@ -162,18 +155,18 @@ def evaluate_codecs(
     keys: Sequence[str] = (),
     progress: str | None = "compress",
 ) -> Evaluation:
-    """Measures round trips of the same images side by side.
+    """Measures round trips of the same images, uint8 [N, S, S, 3], side by side.
 
     Args:
       round_trips: By codec and setting; the evaluation's restorers.
-      images: uint8 [N, S, S, 3].
+      images: The originals.
       names: Of the N images.
       keys: Metrics, see `named_metrics`; by default `PSNR` and `similarity_key`.
       progress: Title of the progress bar; None shows none.
 
     Returns:
-      `BITS` per pixel and `keys`. The fingerprint is that of images all of which is
-      missing.
+      `BITS` per pixel and `keys`. The fingerprint is that of images without a known
+        pixel.
 
     Raises:
       ValueError: If images and names differ in number, or a codec fails.
@@ -223,10 +216,7 @@ def _measure(images, round_trip, measures, bar) -> dict[str, np.ndarray]:
 
 
 def similarity_key(size: int) -> str:
-    """The MS-SSIM of images with sides of `size` pixels.
-
-    As published from 161 pixels on; below, with a window that shrinks.
-    """
+    """The MS-SSIM of images of this side: as published from 161 px on, else shrunk."""
     published = size >= metrics.minimum_size("ms_ssim")
     return "file/ms_ssim" if published else "file/ms_ssim_5w"
 
@@ -247,10 +237,8 @@ def whole(
 ) -> Measure:
     """Every metric of whole images, in the region "raw".
 
-    Args:
-      names: Of the images.
-      extra: More metrics, {"raw/metric": (target, decoded, names) -> [B]}.
-      lpips: `(target, decoded) -> [B]`, or None to leave LPIPS out.
+    `extra` holds more metrics, {"raw/metric": (target, decoded, names) -> [B]}; `lpips`
+    is `(target, decoded) -> [B]`, or None to leave LPIPS out.
     """
 
     def measure(target, decoded, here: slice) -> dict[str, np.ndarray]:
@@ -268,13 +256,10 @@ def whole(
 def masked(faces: FoundMasks, entire: Measure) -> Measure:
     """Metrics of images that are black outside the face, and errors inside it.
 
-    Args:
-      faces: Of the images.
-      entire: From `whole`.
-
     Returns:
-      A measure of two regions: "masked", where both images are multiplied by the mask,
-      and "face", errors averaged over its pixels. Images without a face are NaN.
+      A measure of two regions: "masked", where both images are multiplied by the mask
+      before `entire`, of `whole`, measures them, and "face", errors averaged over its
+      pixels. Images without a face are NaN.
     """
 
     def measure(target, decoded, here: slice) -> dict[str, np.ndarray]:

@@ -19,7 +19,7 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from evaluation import bootstrap
-from evaluation.codecs import measure
+from evaluation.codecs import image_formats, measure
 from evaluation.codecs.measure import BITS
 from evaluation.record import Evaluation
 from evaluation.tables import OURS
@@ -31,11 +31,8 @@ class RateCurve:
     """Rates, above 0, and qualities of a codec's settings, given in any order.
 
     Of two settings of equal quality the one with the lower rate counts. A setting that
-    another one beats in both rate and quality stays on the curve.
-
-    Attributes:
-      rates: float64, in the order of `qualities`.
-      qualities: float64, increasing.
+    another one beats in both rate and quality stays on the curve. `qualities` are
+    float64 and increasing, `rates` in the same order.
     """
 
     def __init__(self, rates, qualities):
@@ -108,10 +105,9 @@ def bd_rates(
 ) -> dict[str, dict[str, float]]:
     """BD-rates of our codec against others, with bootstrap intervals over images.
 
-    All curves are computed anew for each draw of `evaluation.bootstrap`. Draws in which
-    two curves do not overlap are left out. `ours` are the settings of our codec, which
-    are restorers of the evaluation; `others` is {codec: its settings}; the quality is
-    `key`. The options are those of `bootstrap.summarize`.
+    `ours` and `others` are settings, which are restorers of the evaluation, `key` is
+    the quality, the options are those of `bootstrap.summarize`. Curves are computed
+    anew for each draw; draws in which two do not overlap are left out.
 
     Returns:
       {codec: {"mean", "low", "high": percent; "count": images; "from", "to": overlap in
@@ -207,11 +203,10 @@ class Comparison:
         return bits_per_pixel * self.size**2 / 8
 
     def at_our_quality(self, key: str) -> list[dict[str, float | str]]:
-        """The bytes of every format at the quality of each of our settings.
+        """Bytes of every format at the quality of each of our settings.
 
-        Returns:
-          From small files to large ones {"setting", "quality" in dB, "ours" and each
-          format: bytes, NaN where the format does not reach that quality}.
+        Rows are {"setting", "quality" in dB, "ours" and each format: bytes, NaN where
+        the format does not reach that quality}.
         """
         rows = []
         for setting in self.by_rate(OURS):
@@ -224,3 +219,26 @@ class Comparison:
                 row[name] = self.bytes_of(rate)
             rows.append(row)
         return rows
+
+
+def compare(
+    ours: Mapping[str, measure.Codec], images: np.ndarray, names: Sequence[str]
+) -> Comparison:
+    """Measures our codec, {setting: codec}, and every image format on the same images.
+
+    `images` are uint8 [N, S, S, 3].
+    """
+    codecs = {OURS: ours, **image_formats.sweep()}
+    evaluation = measure.evaluate_codecs(
+        {
+            setting: measure.codec_round_trip(
+                codec, images, names, parallel=name != OURS
+            )
+            for name, settings in codecs.items()
+            for setting, codec in settings.items()
+        },
+        images,
+        names,
+    )
+    settings = {name: list(settings) for name, settings in codecs.items()}
+    return Comparison(evaluation, settings, images.shape[1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,12 @@ import numpy as np
 from data_pipeline.decoded import DecodedSplit
 from evaluation import bootstrap, tables
 from evaluation.charts import Curve, Series
-from evaluation.codecs import measure, rate_distortion
+from evaluation.codecs import image_formats, measure, rate_distortion
 from evaluation.codecs.image_formats import ImageFormat
 from evaluation.codecs.measure import BITS, Codec
 from evaluation.codecs.rate_distortion import OURS, Comparison
 from evaluation.metrics import registry
+from evaluation.report.report import Report
 from evaluation.tables import Table
 
 # Keys of tables.
@@ -43,6 +44,51 @@ def results(found: Comparison) -> dict[str, Any]:
     }
 
 
+def make_report(
+    found: Comparison,
+    codecs: Mapping[str, Codec],
+    split: DecodedSplit,
+    *,
+    title: str,
+    citation: str,
+    environment: Mapping,
+    departures: Sequence[str],
+) -> Report:
+    """The report: ours, {setting: codec}, in the main table, formats in those below.
+
+    For the options see `Report`.
+    """
+    data, labels = split.source.info.title, found.by_rate(OURS)
+    setting, pictures = typical_images(found, codecs, image_formats.available(), split)
+    (rows,) = pictures.values()
+    return Report(
+        title=title,
+        subtitle=f"{data}, {found.size} px, {', '.join(labels)}",
+        citation=citation,
+        summary={label: found.summary[label] for label in labels},
+        ours=labels,
+        metrics=(),  # no large numbers: a rate without its quality says nothing
+        statements=[
+            f"{tables.counted(len(split), 'test image')} of {data}; the networks have "
+            "seen none of them.",
+            span(found),
+            *statements(found),
+        ],
+        tables=all_tables(found),
+        curves=[rate_distortion_chart(found, key) for key in found.keys],
+        pictures=pictures,
+        pictures_note=f"Ours is {setting}. Each format is shown at the quality whose "
+        "file is nearest in bytes; its smallest file may be larger.",
+        hero=[{**row, "images": row["images"][:3]} for row in rows[:3]],
+        environment=environment,
+        departures=departures,
+        notes=[
+            "Bytes are those of whole files, headers included. All formats halve the "
+            "resolution of chroma. AVIF's slower settings make smaller files."
+        ],
+    )
+
+
 def span(found: Comparison) -> str:
     """The range of our rates."""
     rates = [found.summary[setting][BITS]["mean"] for setting in found.by_rate(OURS)]
@@ -68,7 +114,7 @@ def statements(found: Comparison) -> list[str]:
 
 
 def _statement(found: Comparison, key: str, name: str) -> str:
-    """Which codec takes fewer bytes, by how much, and at which of our points."""
+    """The codec that takes fewer bytes, by how much, and at which of our points."""
     entry, what = found.bd_rates[key][name], registry.metric_of(key).short
     shown = tables.with_interval(entry, 1, signed=True)
     span = f"{entry['from']:.1f} to {entry['to']:.1f} dB"
@@ -182,7 +228,7 @@ def points_table(found: Comparison) -> Table:
     )
 
 
-def chart(found: Comparison, key: str) -> Curve:
+def rate_distortion_chart(found: Comparison, key: str) -> Curve:
     """A quality over bits per pixel, a line for each codec."""
     series = []
     for codec in found.settings:
@@ -222,10 +268,9 @@ def typical_images(
     formats: Mapping[str, ImageFormat],
     split: DecodedSplit,
 ) -> tuple[str, dict[str, list[dict]]]:
-    """Typical images by our codec, and by each format in about as many bytes.
+    """The setting of ours that is shown, and pictures as a report takes them.
 
-    Returns:
-      The setting of ours that is shown, and pictures as a report takes them.
+    Typical images by our codec, and by each format in about as many bytes.
     """
     setting = low_rate_setting(found)
     rows = []

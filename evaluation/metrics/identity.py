@@ -31,14 +31,13 @@ class Similarity:
     """`(target, composite, names) -> [B]` float32, the cosine of two embeddings.
 
     Images are RGB [B, H, W, 3] in [0, 1]. The whole image is rounded to uint8 and
-    resized to the input of the embedding. If it was trained on tighter crops of the
-    face, it sees smaller faces here.
+    resized to the input of the embedding; one that was trained on tighter crops of the
+    face sees smaller faces here.
 
     Attributes:
       name: Of the folder that was loaded.
       output: Which of the outputs is compared.
-      sha256_prefix: First 16 hex digits of a checksum of the folder's files and their
-        names, for reports.
+      sha256_prefix: First 16 hex digits of a checksum of the folder's files and names.
     """
 
     def __init__(
@@ -104,8 +103,8 @@ def load(path: str | os.PathLike, input_range: str = "unit") -> Similarity:
         "bytes" [0, 255].
 
     Raises:
-      ValueError: the folder is no SavedModel or cannot be loaded, has other inputs or
-        no such output, or integer inputs together with "unit" or "signed".
+      ValueError: If the folder is no SavedModel or cannot be loaded, has other inputs
+        or no such output, or integer inputs together with "unit" or "signed".
     """
     choices.check_choice("embedding_range", input_range, tuple(INPUT_RANGES))
     folder = pathlib.Path(path).expanduser()

@@ -35,7 +35,7 @@ class LPIPS:
     Attributes:
       minimum_size: Smallest side in pixels; AlexNet's strides leave nothing of a
         smaller image.
-      sha256_prefix: First 16 hex digits of the weights file's checksum, for reports.
+      sha256_prefix: First 16 hex digits of the weights file's checksum.
     """
 
     minimum_size = 31
@@ -68,13 +68,8 @@ class LPIPS:
     ) -> tf.Tensor:
         """The metric as a term of a loss, with a gradient of `restored` alone.
 
-        Args:
-          target: [B, H, W, 3] in [0, 1].
-          restored: Likewise.
-          dtype: The convolutions compute in it.
-
-        Returns:
-          float32 [B]; in float32 the metric's own values.
+        Both images are [B, H, W, 3] in [0, 1]; the convolutions compute in `dtype`.
+        Returns float32 [B], in float32 the metric's own values.
         """
         targets = self._features(target, dtype)
         return self._sum(
@@ -151,7 +146,7 @@ def resolve(path: str) -> pathlib.Path | None:
     """Finds the weights file: that of --lpips_weights, else the cached one, else None.
 
     Raises:
-      FileNotFoundError: a path is given and does not exist.
+      FileNotFoundError: If a path is given and does not exist.
     """
     if path:
         given = pathlib.Path(path).expanduser()
@@ -178,12 +173,9 @@ def convert(
       heads_path: `alex.pth`, version 0.1.
       out_path: Written whole or not at all.
 
-    Returns:
-      out_path.
-
     Raises:
-      ImportError: PyTorch is not installed.
-      ValueError: one of the files is not what it should be.
+      ImportError: If PyTorch is not installed.
+      ValueError: If a file is not the published one.
     """
     alexnet, heads = _read_checkpoint(torchvision_path), _read_checkpoint(heads_path)
     weights = {}
@@ -203,15 +195,12 @@ def convert(
 
 
 def download() -> pathlib.Path:
-    """Fetches both published files (245 MB), checks them and writes the cache.
-
-    Returns:
-      The cache file.
+    """Fetches both published files (245 MB), checks them and writes the cache file.
 
     Raises:
-      ImportError: PyTorch is not installed.
-      OSError: a file cannot be fetched.
-      ValueError: a file is not the published one.
+      ImportError: If PyTorch is not installed.
+      OSError: If a file cannot be fetched.
+      ValueError: If a file is not the published one.
     """
     _torch()  # before anything is fetched
     cache = CACHE.expanduser()

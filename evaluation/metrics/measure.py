@@ -85,7 +85,7 @@ def measure(
 
     Args:
       target: float32 [B, H, W, 3] in [0, 1], the true images.
-      restored: float32 [B, H, W, 3] in [0, 1], the output of a restorer.
+      restored: The same of a restorer's output.
       mask: [B, H, W, 1], 1 = missing.
       lpips: `(target, restored) -> [B]`, or None to leave LPIPS out. It is not called
         on images below its attribute `minimum_size`, if it has one.
@@ -95,7 +95,7 @@ def measure(
       "region/metric" -> float32 [B].
 
     Raises:
-      ValueError: shapes do not fit, a region is unknown, or an image holds NaN or
+      ValueError: If shapes do not fit, a region is unknown, or an image holds NaN or
         infinity.
     """
     target, restored = np.asarray(target, "f"), np.asarray(restored, "f")
@@ -135,12 +135,8 @@ def _measure_chunk(target, restored, missing, lpips, regions) -> dict[str, np.nd
 def pixel_errors(error: np.ndarray, mask: np.ndarray) -> dict[str, np.ndarray]:
     """Errors averaged over the pixels of a mask; NaN where it has none.
 
-    Args:
-      error: [B, H, W, C], restored - target.
-      mask: [B, H, W, 1] of 0 and 1.
-
-    Returns:
-      {"l1_percent", "mae", "mse", "psnr_db": float64 [B]}.
+    `error` is restored - target, [B, H, W, C]; `mask` [B, H, W, 1] of 0 and 1. Returns
+    {"l1_percent", "mae", "mse", "psnr_db": float64 [B]}.
     """
     error = np.where(mask, error, 0).astype(np.float64)
     count = error.shape[-1] * np.sum(mask, axis=(1, 2, 3), dtype=np.float64)

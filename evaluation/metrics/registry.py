@@ -55,7 +55,7 @@ def arrow(key: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Metric:
-    """How a report shows a metric.
+    """A metric's display in reports.
 
     Attributes:
       name: Key in `METRICS`, and after the "/" of "region/metric".

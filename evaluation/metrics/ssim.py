@@ -69,7 +69,7 @@ def as_images(name: str, target, restored) -> tuple[tf.Tensor, tf.Tensor]:
     """Both as float32 [B, H, W, 3], clipped to [0, 1].
 
     Raises:
-      ValueError: the shapes differ, or the images are too small for the metric `name`.
+      ValueError: If shapes differ, or the images are too small for the metric `name`.
     """
     target = tf.convert_to_tensor(target, tf.float32)
     restored = tf.convert_to_tensor(restored, tf.float32)
@@ -91,16 +91,13 @@ def as_images(name: str, target, restored) -> tuple[tf.Tensor, tf.Tensor]:
 
 @functools.cache
 def similarity(weights: tuple[float, ...] = (1.0,), taps: int = TAPS) -> Callable:
-    """Makes the compiled `(target, restored) -> [B]`.
+    """Makes the compiled `(target, restored) -> [B]`, of two [B, H, W, C].
 
     Args:
       weights: Exponent of each scale, finest first. One scale of weight 1 is SSIM;
-        more are MS-SSIM, where negative terms count as 0, as in `tf.image`.
+        more are MS-SSIM, where negative terms count as 0, as in `tf.image`. A scale
+        halves the image, rounding up; the last must hold the window.
       taps: Width of the Gaussian window. Its sigma is 1.5 * taps / 11.
-
-    Returns:
-      A `tf.function` of two [B, H, W, C] whose sides are long enough: the last scale
-      (each halves the image, rounding up) must hold the window.
     """
 
     @tf.function(input_signature=[_IMAGES, _IMAGES])

@@ -31,10 +31,8 @@ def vif(target, restored) -> tf.Tensor:
     for gray images; averaging channels is how Python packages extend it to color.
     Implementations that measure luma differ, except for gray images.
 
-    Args:
-      target: RGB [B, H, W, 3] in [0, 1]; values outside are clipped, nothing is
-        rounded to 8 bits.
-      restored: The same.
+    Both images are RGB [B, H, W, 3] in [0, 1]; values outside are clipped, nothing is
+    rounded to 8 bits.
 
     Returns:
       float32 [B]. Channels in which the target is constant are left out; NaN if it is

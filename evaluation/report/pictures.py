@@ -24,10 +24,8 @@ def pick(
     """Indices of the k best, median and worst images of a restorer.
 
     Groups are disjoint, so small sets give fewer. Images on which the metric is
-    undefined are left out.
-
-    Returns:
-      {"Best": [...], "Median": [...], "Worst": [...]}, each from better to worse.
+    undefined are left out. Returns {"Best": [...], "Median": [...], "Worst": [...]},
+    each from better to worse.
     """
     values = np.asarray(evaluation.values[restorer][key], np.float64)
     sign = -1.0 if registry.metric_of(key).higher_is_better else 1.0
@@ -124,7 +122,7 @@ def data_uri(image: np.ndarray) -> str:
 def hero(sections: Mapping[str, list[dict]], ours: str, count: int = 3) -> list[dict]:
     """The strip at the top: input (if it has a mask), ours, original of typical images.
 
-    Those are the images of the section "Median" where there is one.
+    They are those of the section "Median" where there is one.
     """
     rows = sections.get("Median") or next((r for r in sections.values() if r), [])
     strip = []

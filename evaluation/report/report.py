@@ -101,8 +101,8 @@ class Report:
 def read(path: str | os.PathLike) -> dict[str, Any]:
     """Reads results.json; a report of an earlier version gets the keys of a new one.
 
-    Such a report has no keys. Its tables are told apart by their captions, and the face
-    masks are read from the sentence about them.
+    Tables of such a report are told apart by their captions, and the face masks are
+    read from the sentence about them.
     """
     report = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
     for table in report["tables"]:

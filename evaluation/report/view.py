@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping, Sequence
 from evaluation import charts, tables
 from evaluation.bootstrap import ENOUGH
 from evaluation.metrics import registry
-from evaluation.report import history
 from evaluation.report.report import Report
 
 VERDICT_STYLES = {"holds": "good", "does not hold": "bad"}
@@ -32,7 +31,7 @@ def view(report: Report, columns: Mapping) -> dict:
     if report.hole_size:
         sizes = [charts.hole_size(report.hole_size, group_key, labels, report.ours)]
     several = isinstance(report.history, Mapping)
-    learning = (history.overlaid if several else history.learning)(columns, headline)
+    learning = (charts.overlaid if several else charts.learning)(columns, headline)
     return {
         "report": report,
         "labels": labels,

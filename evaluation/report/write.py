@@ -17,8 +17,8 @@ import markupsafe
 import numpy as np
 
 from data_pipeline import pixels
-from evaluation import tables
-from evaluation.report import history, pictures, plots
+from evaluation import charts, tables
+from evaluation.report import pictures, plots
 from evaluation.report.report import Report
 from evaluation.report.view import view
 
@@ -27,16 +27,14 @@ TEMPLATES = pathlib.Path(__file__).parent / "templates"
 
 
 def write_report(folder: str | os.PathLike, report: Report) -> pathlib.Path:
-    """Writes a report into a folder; each file appears whole or not at all.
-
-    Returns:
-      The path of report.html.
-    """
+    """Writes a report, each file whole or not at all; returns report.html."""
     folder = pathlib.Path(folder)
     if isinstance(report.history, Mapping):
-        columns = {run: history.read(path) for run, path in report.history.items()}
+        columns = {
+            run: charts.read_history(path) for run, path in report.history.items()
+        }
     else:
-        columns = history.read(report.history)
+        columns = charts.read_history(report.history)
     variables = view(report, columns)
     sections = _write_pictures(folder / "pictures", report.pictures)
     drawn = {}
@@ -63,8 +61,8 @@ def write_report(folder: str | os.PathLike, report: Report) -> pathlib.Path:
 def strict(value):
     """Converts any content of a report to strict JSON.
 
-    NaN and infinity become null, floats keep six significant digits, NumPy's types
-    and paths become plain ones.
+    NaN and infinity become null, floats keep six significant digits, NumPy's types and
+    paths become plain ones.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = dataclasses.asdict(value)

@@ -17,7 +17,7 @@ from data_pipeline.choices import check_choice
 # Flags defined here belong to the command's module, whose --help lists them.
 flags.disclaim_key_flags()
 
-# What a user can mend; anything else is ours and keeps its traceback.
+# Errors that a user can fix; all others keep their traceback.
 _USER_ERRORS = (ValueError, OSError, FloatingPointError)
 _INTERRUPTED = 130  # what shells say of a command that Ctrl-C ended
 
@@ -131,15 +131,7 @@ def hp_like(
     meaning: str = "",
     published: str | None = None,
 ) -> Any:
-    """A field of a parent class again, with another default, meaning or paper.
-
-    Args:
-      parent: The class that has it.
-      name: Of the field.
-      default: Its value; left out, the parent's.
-      meaning: Left out, the parent's.
-      published: Left out, the parent's.
-    """
+    """A field of a parent class again, with another default, meaning or paper."""
     field = parent.__dataclass_fields__[name]
     changed = {"meaning": meaning} if meaning else {}
     changed |= {} if published is None else {"published": published}
@@ -172,12 +164,9 @@ def define_flags(
     presets: Presets | None = None,
     flag_values: flags.FlagValues = flags.FLAGS,
 ) -> None:
-    """Defines a flag for each field, as key flags of the caller.
+    """Defines a flag for each field made by `hp`, as key flags of the caller.
 
-    Args:
-      config_class: A dataclass whose fields are made by `hp`.
-      presets: If there are any, --preset chooses one.
-      flag_values: Where the flags go.
+    With presets, --preset chooses one.
     """
     if presets:
         summary = ", ".join(presets)

@@ -1,8 +1,4 @@
-"""The tables of hyper-parameters that all papers share.
-
-  @dataclasses.dataclass(frozen=True)
-  class Config(InpaintingConfig):
-      image_size: int = hp(128, "Side of the image, pixels.", published="128")
+"""The hyper-parameters that all papers share.
 
 A frozen dataclass is a table of hyper-parameters, and each field is an absl flag. A
 preset is a dict of fields that differ from the defaults; a flag given on the command
@@ -13,6 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 from data_pipeline import masks, sources
 from data_pipeline.choices import check_choice
@@ -27,13 +25,11 @@ MASK_KINDS = ", ".join(masks.KINDS)
 
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
-    """The flags that mean the same for everything that is trained."""
+    """The flags of everything that is trained."""
 
     dataset: str = hp("faces", f"One of {', '.join(sources.DATASETS)}.")
     data_dir: str = hp(
-        "",
-        "Where the data set's files are; faces and scenes need none.",
-        path=True,
+        "", "Where the data set's files are; faces and scenes need none.", path=True
     )
     workdir: str = hp(
         "", "Run folder; empty takes runs/<paper>/<preset>-<dataset>.", path=True
@@ -155,6 +151,24 @@ class SystemConfig(RunConfig):
         check_choice("embedding_range", self.embedding_range, identity.INPUT_RANGES)
 
 
+def check_shift(config: Any) -> None:
+    """Raises a ValueError unless --shift leaves a part of the image."""
+    if not 0 <= config.shift < config.image_size:
+        raise ValueError(
+            f"--shift must be in 0..{config.image_size - 1}, less than the image's "
+            f"side; got {config.shift}."
+        )
+
+
+def check_hole_fill(fill: Sequence[float]) -> None:
+    """Raises a ValueError unless --hole_fill is gray or a color."""
+    if len(fill) not in (1, 3):
+        raise ValueError(
+            "--hole_fill takes one number or three (red, green, blue); got "
+            f"{','.join(map(str, fill))}."
+        )
+
+
 @dataclasses.dataclass(frozen=True)
 class InpaintingConfig(SystemConfig):
     """The flags of every system that fills holes."""
@@ -187,7 +201,7 @@ class InpaintingConfig(SystemConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        # A misspelled kind is said at once, not after the images have been decoded.
+        # Checked here, before images are decoded.
         for flag in ("train_mask", "test_mask"):
             kind = getattr(self, flag)
             if not pathlib.Path(kind).exists():

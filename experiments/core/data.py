@@ -15,10 +15,8 @@ from experiments.core.config import RunConfig
 class RunData:
     """Training, validation and test images of a configuration.
 
-    Args:
-      config: Says which data set, how cropped, and how large.
-      source_options: Arguments of `sources.load` that only some papers have.
-      extra_dir: Folder of more training images, or empty.
+    `source_options` are arguments of `sources.load` that only some papers have;
+    `extra_dir` is a folder of more training images, or empty.
     """
 
     def __init__(
@@ -39,7 +37,7 @@ class RunData:
         return decoded.joined(split, self._extra()) if self._extra_dir else split
 
     def _extra(self) -> decoded.DecodedSplit:
-        """All images of the other folder, whole, or those of its `train`."""
+        """All images of the other folder, or those of its `train`."""
         return decoded.decode(
             sources.whole_folder(self._extra_dir),
             size=self._config.image_size,
@@ -49,10 +47,10 @@ class RunData:
 
     @functools.cached_property
     def validation(self) -> decoded.DecodedSplit:
-        """The official validation split, or images held out of the training split.
+        """The official validation split, or the first images of the training split.
 
-        These are its first ones: a random sample of a shuffled split, the first names
-        of one that is not (--split_by=order).
+        Those are a random sample of a shuffled split, the first names of one that is
+        not (--split_by=order).
         """
         if self._has_validation:
             return self._decode("validation", self._config.validation_images)
@@ -88,10 +86,7 @@ class RunData:
             **self._source_options,
         )
         return decoded.decode(
-            source,
-            size=config.image_size,
-            crop=config.crop,
-            cache_dir=config.cache_dir,
+            source, size=config.image_size, crop=config.crop, cache_dir=config.cache_dir
         )
 
     def mean_image(self) -> np.ndarray:

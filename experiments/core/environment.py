@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 import pathlib
 import platform
@@ -11,13 +12,14 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any
 
+from data_pipeline.decoded import DecodedSplit
 from experiments.core.command_line import fields_that
 
 
 def shareable(config_class: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """Values of a configuration without where their maker keeps files.
 
-    Fields that are paths go; of those that are a path or a word the last part stays.
+    Fields that are paths go; of a path or a word the last part stays.
     """
     paths = fields_that(config_class, path=True)
     last_part = fields_that(config_class, path_or_word=True)
@@ -39,6 +41,23 @@ _PACKAGES = (
 )  # fmt: skip
 
 
+def described_data(
+    test: DecodedSplit, *, training_images: int | None = None
+) -> dict[str, Any]:
+    """The data set of a report, and how many of its images were used."""
+    info = test.source.info
+    trained = {} if training_images is None else {"training images": training_images}
+    return {
+        "set": info.title,
+        "notes": without_folders(info.notes),
+        "terms": info.license,
+        "citation": info.citation,
+        **trained,
+        "test images": len(test),
+        "skipped in test": len(test.skipped),
+    }
+
+
 def environment() -> dict[str, Any]:
     """Versions, commit and hardware, for results to name."""
     return {
@@ -47,6 +66,18 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
     }
+
+
+def write_benchmark(results: Mapping, load: float, output: str) -> None:
+    """Prints a benchmark's numbers with the machine they were measured on.
+
+    `load` is the load average before it began; `output` a JSON file to write, or empty.
+    """
+    measured_on = {"load_average_before": round(load, 2), "environment": environment()}
+    text = json.dumps({**results, **measured_on}, indent=1) + "\n"
+    print(text)
+    if output:
+        pathlib.Path(output).write_text(text)
 
 
 def commit() -> str:

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from evaluation import evaluate as evaluation
 from evaluation import subsets
-from evaluation.attributes import sentence
+from evaluation.attributes import by_attribute, sentence
 from evaluation.bootstrap import summarize
 from evaluation.claims import Claim, Evidence
 from evaluation.metrics import registry
@@ -20,7 +20,7 @@ from evaluation.report.report import Report
 from evaluation.report.write import write_report
 from evaluation.subsets import by_group, by_hole_size, read_groups
 from evaluation.tables import Table, counted
-from experiments.core.environment import commit, shareable, without_folders
+from experiments.core.environment import commit, described_data, shareable
 from experiments.core.folder import FINGERPRINT, set_aside
 from experiments.core.run import Run
 from training.history import History
@@ -29,24 +29,26 @@ _PICKED = 4  # faces of each kind in the report
 
 
 def evaluate(run: Run) -> pathlib.Path:
-    """Measures the network beside the baselines and writes the report.
+    """Measures the network beside the baselines; returns the path of report.html.
 
     The report of other images or holes is kept; see `folder.set_aside`.
-
-    Returns:
-      The path of report.html.
     """
     system, config, label, split = run.system, run.config, run.label, run.data.test
     _ = run.record  # a run of other flags is refused before anything is measured
     restorers = {label: system.restorer(run.network), **system.baselines(run.data)}
     batches = system.fixed_batches(config, split)
-    judged = run.judges.of(split)
+    judge = run.classifier and run.classifier.judge(split)
+    extra = dict(system.measures(config))
+    if judge:
+        extra[f"{system.region}/attribute_accuracy"] = judge
+    if run.embedding:
+        extra[f"{system.region}/identity"] = run.embedding
     result = evaluation.evaluate(
         restorers,
         batches,
         split.names,
         lpips=run.perceptual,
-        extra={**system.measures(config), **judged.measures},
+        extra=extra,
         to_unit=system.to_unit,
     )
     found = system.examine(run, restorers, result)
@@ -63,7 +65,13 @@ def evaluate(run: Run) -> pathlib.Path:
         of=label,
         to_unit=system.to_unit,
     )
-    attributes = judged.tables(restorers[label], batches, system.to_unit)
+    attributes = []
+    if judge:
+        attributes = [
+            by_attribute(
+                judge, restorers[label], batches, split.names, to_unit=system.to_unit
+            )
+        ]
     # Small holes and missing weights leave a metric without any value.
     present = [
         key
@@ -80,7 +88,9 @@ def evaluate(run: Run) -> pathlib.Path:
         headline=present,
         metrics=system.metrics,
         statements=[
-            *_statements(run),
+            f"{counted(len(split), 'test image')} of {split.source.info.title}; the "
+            "network has seen none of them.",
+            system.lost(config),
             *system.statements(config, split),
             *found.statements,
             *map(sentence, attributes),
@@ -97,9 +107,9 @@ def evaluate(run: Run) -> pathlib.Path:
         groups=_groups(run, result),
         group_key=key,
         hole_size=by_hole_size(result, key),
-        environment={**_environment(run, result), **judged.provenance},
+        environment=_environment(run, result),
         departures=system.departures,
-        notes=[*_notes(run), *judged.notes],
+        notes=_notes(run),
     )
     return write_report(run.folder.report, report)
 
@@ -130,7 +140,7 @@ def describe(run: Run) -> str:
 
 
 def _beats_all(result: Evaluation, restorers: Sequence[str], key: str) -> Claim:
-    """Whether the network beats the restorers after it: whether it beats the best."""
+    """Whether the network, the first restorer, beats the best of the others."""
     label, *others = restorers
     others = [name for name in others if key in result.values[name]]
     sign = -1.0 if registry.metric_of(key).higher_is_better else 1.0
@@ -139,15 +149,6 @@ def _beats_all(result: Evaluation, restorers: Sequence[str], key: str) -> Claim:
     ranked = f"; the best of these is {best}" if others[1:] else ""
     claim = f"{label} beats {named} on {registry.label(key)}{ranked}"
     return Evidence(result).beats(label, best, key, claim=claim)
-
-
-def _statements(run: Run) -> list[str]:
-    test = run.data.test
-    return [
-        f"{counted(len(test), 'test image')} of {test.source.info.title}; the "
-        "network has seen none of them.",
-        run.system.lost(run.config),
-    ]
 
 
 def _epoch_table(run: Run) -> Table | None:
@@ -199,7 +200,6 @@ def _groups(run: Run, result: Evaluation) -> dict:
 
 def _environment(run: Run, result: Evaluation) -> dict:
     record, data, lpips = run.record, run.data, run.perceptual
-    info = data.test.source.info
     return {
         "preset": record["preset"],
         "commit": record["environment"]["commit"],  # of the training
@@ -208,17 +208,23 @@ def _environment(run: Run, result: Evaluation) -> dict:
         "seed": record["config"]["seed"],
         FINGERPRINT: result.fingerprint,
         "LPIPS weights": f"sha256 {lpips.sha256_prefix}" if lpips else "none",
-        "data": {
-            "set": info.title,
-            "notes": without_folders(info.notes),
-            "terms": info.license,
-            "citation": info.citation,
-            "training images": len(data.train),
-            "test images": len(data.test),
-            "skipped in test": len(data.test.skipped),
-        },
+        "data": described_data(data.test, training_images=len(data.train)),
         "config": shareable(type(run.config), record["config"]),
+        **_judged_by(run),
     }
+
+
+def _judged_by(run: Run) -> dict[str, str]:
+    """The networks that judged restored faces."""
+    found, embedding = {}, run.embedding
+    if run.classifier:
+        found["judge"] = run.classifier.description
+    if embedding:
+        found["embedding"] = (
+            f"{embedding.name}, output {embedding.output}, "
+            f"sha256 {embedding.sha256_prefix}"
+        )
+    return found
 
 
 def _notes(run: Run) -> list[str]:
@@ -233,5 +239,11 @@ def _notes(run: Run) -> list[str]:
         notes.append(
             "LPIPS is left out: there are no weights. Pass --lpips_weights=FILE; "
             "`python -m experiments.lpips_weights --help` says how to make it."
+        )
+    if "attributes" in data.test.fields and not run.classifier:
+        notes.append(
+            "Attribute accuracy is left out: there is no judge. `python -m "
+            "experiments.attribute_classifier --help` says how to train one; pass "
+            "--judge=FOLDER."
         )
     return notes

@@ -20,7 +20,7 @@ def export(run: Run) -> pathlib.Path:
         "name": run.label,
         "image_size": run.config.image_size,
         **run.record,
-        # Not what the evaluation beside it was told to measure with.
+        # As trained; an evaluation may have used other flags.
         "config": shareable(type(run.config), run.folder.trained_with()),
     }
     results = run.folder.report / "results.json"
@@ -29,12 +29,9 @@ def export(run: Run) -> pathlib.Path:
 
 
 def card_of_run(system: System, results: pathlib.Path, image_size: int = 128) -> str:
-    """The card of one run.
+    """The card of a run, given the path of its results.json, which may not exist.
 
-    Args:
-      system: The paper's.
-      results: Of the run's report; the card says so where it was not evaluated.
-      image_size: Of the network, pixels.
+    `image_size` is that of the network, pixels.
     """
     if not results.exists():
         return render_card(system, "This model was not evaluated.", image_size)

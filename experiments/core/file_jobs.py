@@ -25,15 +25,15 @@ def find(
 ) -> list[Job]:
     """Inputs and where their results go.
 
-    A result has its input's name with another suffix; where two inputs would share
-    one, the input's own suffix stays in it (a.jpg.png, a.webp.png). An output folder
-    within the input folder is not searched.
+    A result has its input's name with another suffix; where two inputs would share one,
+    the input's own suffix stays in it (a.jpg.png, a.webp.png). An output folder within
+    the input folder is not searched.
 
     Args:
       source: A file, whatever its name, or a folder that is searched recursively.
       output: A folder, in which the results lie as the inputs do in theirs.
-      kind: What an input is called, such as "picture".
-      suffixes: Of inputs in folders, in lower case; they may be written in capitals.
+      kind: The name of an input, such as "picture".
+      suffixes: Of inputs in folders, in lower case; capitals match too.
       result: Suffix of results, such as ".png".
 
     Raises:
@@ -69,7 +69,7 @@ def find(
 
 
 def pending(jobs: list[Job], *, overwrite: bool) -> list[Job]:
-    """The jobs that are to be done; says how many results are left as they are."""
+    """The jobs that are to be done; prints how many results exist already."""
     if overwrite:
         return jobs
     done = sum(target.exists() for _, target in jobs)
@@ -83,22 +83,15 @@ def pending(jobs: list[Job], *, overwrite: bool) -> list[Job]:
 
 
 def skip(path: pathlib.Path, why: str) -> None:
-    """Says so on top of a progress bar. Some reasons name the file themselves."""
+    """Prints that a file is skipped. Some reasons name the file themselves."""
     told = why if why.startswith(str(path)) else f"{path}: {why}"
     tqdm.tqdm.write(f"skipped {told}", file=sys.stderr)
 
 
 def conclude(jobs: list[Job], done: int, *, verb: str, output: str) -> None:
-    """Says how many pictures were done.
+    """Prints how many of the jobs were done; a ValueError if some were skipped.
 
-    Args:
-      jobs: That were to be done.
-      done: How many of them were.
-      verb: Such as "restored".
-      output: Where the results are.
-
-    Raises:
-      ValueError: If some were skipped.
+    `verb` is such as "restored".
     """
     skipped = len(jobs) - done
     note = f", {skipped} skipped" if skipped else ""

@@ -1,4 +1,4 @@
-"""The run folder: where things are, what made them, and whether they may be resumed."""
+"""The run folder: its paths, its config.json, resuming it, and its evaluation."""
 
 from __future__ import annotations
 
@@ -8,24 +8,23 @@ import json
 import os
 import pathlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from data_pipeline import pixels
-from evaluation.report import pictures
+from evaluation import charts
+from evaluation.record import Evaluation
+from evaluation.report import pictures, report
 from experiments.core import command_line
 from experiments.core.command_line import fields_that
 from experiments.core.config import RunConfig
-from experiments.core.environment import environment
+from experiments.core.environment import environment, shareable
 from serving import file_lock
 from serving.export import saved_model
 
 
 class RunFolder:
-    """Paths of a run, and its config.json.
-
-    Args:
-      path: The run folder; made if it is not there.
+    """Paths of a run, and its config.json. The folder is made if it is not there.
 
     Raises:
       ValueError: If there is a file at the path.
@@ -58,11 +57,7 @@ class RunFolder:
 
     @contextlib.contextmanager
     def training(self) -> Iterator[None]:
-        """Keeps other processes from training in the folder meanwhile.
-
-        Raises:
-          ValueError: If another does.
-        """
+        """Keeps other processes from training here; a ValueError if one does."""
         with contextlib.ExitStack() as held:
             try:
                 held.enter_context(file_lock.held(self.path / ".training"))
@@ -76,7 +71,7 @@ class RunFolder:
     def record(self, paper: str, preset: str, config: RunConfig) -> dict[str, Any]:
         """Writes config.json, unless the folder holds a run of another configuration.
 
-        What was only measured with does not replace there what was trained with.
+        Flags that only measure do not replace there those it was trained with.
 
         Returns:
           Paper, preset, config as given, and the environment it was first trained in.
@@ -95,7 +90,7 @@ class RunFolder:
         kept = {}
         if self._config.exists() and self.has_begun:
             before = json.loads(self._config.read_text())
-            # A field that is newer than the run: its default is what was done before.
+            # A field that is newer than the run has its default.
             before["config"] = {**_defaults(config), **before["config"]}
             shared = _shared(config)
             if "train" not in config.stages:
@@ -149,7 +144,7 @@ def _free(config: RunConfig) -> set[str]:
         for kind in ("path", "measures_only", "length")
     ]
     if getattr(config, "learning_rate_decay", "none") != "none":
-        # Another length would be another rate from here on.
+        # The learning rate depends on the length.
         free.pop()
     return set().union(*free)
 
@@ -163,17 +158,13 @@ def _defaults(config: RunConfig) -> dict[str, Any]:
 FINGERPRINT = "fingerprint of the test set"  # in a report's environment
 
 
-def set_aside(report: pathlib.Path, fingerprint: str) -> None:
-    """Renames a report whose evaluation set is another one, and says so.
+def set_aside(report_folder: pathlib.Path, fingerprint: str) -> None:
+    """Renames a report of another evaluation set than this fingerprint's, and says so.
 
-    It is called after its holes and its set. Evaluating the same set again replaces
-    the report, also one that was set aside before.
-
-    Args:
-      report: The folder of the report that is to be written.
-      fingerprint: Of the set that it is about.
+    The new name is that of its holes and its set. Evaluating the same set again
+    replaces the report, also one that was set aside before.
     """
-    results = report / "results.json"
+    results = report_folder / "results.json"
     if not results.exists():
         return
     environment = json.loads(results.read_text())["environment"]
@@ -183,8 +174,100 @@ def set_aside(report: pathlib.Path, fingerprint: str) -> None:
     # Systems that fill no holes have none.
     mask = environment["config"].get("test_mask", "images")
     holes = pictures.slug(pathlib.Path(mask).stem)
-    kept = report.with_name(f"{report.name}-{holes}-{before[:8]}")
+    kept = report_folder.with_name(f"{report_folder.name}-{holes}-{before[:8]}")
     if kept.exists():
         shutil.rmtree(kept)
-    report.rename(kept)
+    report_folder.rename(kept)
     print(f"The report of another evaluation set is kept: {kept}")
+
+
+@dataclasses.dataclass(frozen=True)
+class FinishedRun:
+    """A run that has been evaluated.
+
+    Attributes:
+      folder: Of the run.
+      evaluation: Every value of every image.
+      report: results.json of its report, from `evaluation.report.report.read`.
+      repeats: Label of the run that this one repeats with another seed, or its own.
+    """
+
+    folder: RunFolder
+    evaluation: Evaluation
+    report: Mapping[str, Any]
+    repeats: str = ""
+
+    @property
+    def label(self) -> str:
+        """Its network's name in tables."""
+        return self.report["ours"][0]
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The flags it was trained and measured with, without paths."""
+        return self.report["environment"]["config"]
+
+    @property
+    def history(self) -> dict[str, list[float]]:
+        """Columns of its history.csv."""
+        return charts.read_history(self.folder.history)
+
+    def described(
+        self, config_class: type, *, without: Collection[str] = ()
+    ) -> dict[str, Any]:
+        """The run as results/<paper>.json has it, without the tables of some keys."""
+        return {
+            "label": self.label,
+            "subtitle": self.report["subtitle"],
+            "environment": {
+                **self.report["environment"],
+                "config": shareable(config_class, self.config),
+            },
+            "epochs": self.report["epochs"],
+            "history": self.report["history"],
+            "tables": [
+                table for table in self.report["tables"] if table["key"] not in without
+            ],
+        }
+
+
+def read_finished(folders: Sequence[pathlib.Path]) -> list[FinishedRun]:
+    """Reads the reports of runs; a FileNotFoundError if one has not been evaluated.
+
+    A run that differs from an earlier one by its seed alone is labeled with the seed.
+    """
+    runs = []
+    for path in folders:
+        values, results = path / "report/evaluation.npz", path / "report/results.json"
+        if not (values.exists() and results.exists()):
+            raise FileNotFoundError(
+                f"{path} has no report; run it with --stages=evaluate first."
+            )
+        runs.append(
+            FinishedRun(RunFolder(path), Evaluation.load(values), report.read(results))
+        )
+    return _seeds_apart(runs)
+
+
+def _seeds_apart(runs: Sequence[FinishedRun]) -> list[FinishedRun]:
+    """Labels runs of one configuration by their seeds, but for the first of each."""
+    first, apart = {}, []
+    for run in runs:
+        label, seed = run.label, run.config["seed"]
+        begun = first.setdefault((label, run.evaluation.fingerprint), run)
+        renamed = label
+        if run is not begun and seed != begun.config["seed"]:
+            renamed = f"{label}, seed {seed}"
+        values = {
+            renamed if name == label else name: keys
+            for name, keys in run.evaluation.values.items()
+        }
+        apart.append(
+            FinishedRun(
+                run.folder,
+                dataclasses.replace(run.evaluation, values=values),
+                {**run.report, "ours": [renamed, *run.report["ours"][1:]]},
+                repeats=label,
+            )
+        )
+    return apart

@@ -19,14 +19,7 @@ from training.trainer import average_of
 
 
 def trained(system: Any, config: SystemConfig, folder: RunFolder) -> tf.keras.Model:
-    """The network of a run's checkpoint, averaged if the run averages.
-
-    Trained in bfloat16 or not, what is measured and exported computes in float32.
-
-    Args:
-      system: The paper's `experiments.core.system.System`.
-      config: Of the run.
-      folder: Of the run.
+    """The network of a run's checkpoint, in float32, averaged if the run averages.
 
     Raises:
       FileNotFoundError: If the run has no checkpoint.
@@ -94,12 +87,9 @@ def _exported(system: Any, name: str) -> tuple[SystemConfig, list[np.ndarray]]:
 
 
 def begin_as(network: tf.keras.Model, weights: Sequence[np.ndarray], path: str) -> None:
-    """Gives a network the weights of another, which must be like it.
+    """Gives a network the weights, from `initial`, of another, which must be like it.
 
-    Args:
-      network: To be trained.
-      weights: From `initial`.
-      path: Where they are from, for the error.
+    `path` is where they are from, for the error.
     """
     if [w.shape for w in network.weights] != [w.shape for w in weights]:
         raise ValueError(

@@ -18,7 +18,7 @@ from evaluation.tables import Table
 from experiments.core.system import System, load
 from models import cost
 
-# Of what results pages show; in the repository.
+# Folder of the pictures that results pages show, in the repository.
 PICTURES = "docs/pictures"
 
 
@@ -67,7 +67,7 @@ def _made(system: System, results: Mapping, labels: Sequence[str]) -> list[str]:
 def _commits(environment: Mapping) -> str:
     """Such as "trained at commit a, evaluated at commit b"."""
     trained = f"trained at commit {environment['commit']}"
-    # Results from before evaluations named theirs.
+    # Older results do not have the commit of the evaluation.
     if "evaluation commit" not in environment:
         return trained
     return f"{trained}, evaluated at commit {environment['evaluation commit']}"
@@ -185,9 +185,7 @@ BENCHMARKS = pathlib.Path(__file__).parents[2] / "benchmarks"
 def cost_table(system: System, runs: Sequence[Mapping]) -> Table:
     """One row a run, with its speed where benchmarks/<paper>.json has it.
 
-    Args:
-      system: The paper's.
-      runs: As results/<paper>.json has them.
+    `runs` are as results/<paper>.json has them.
     """
     speed = _read(BENCHMARKS / f"{system.name}.json")
     columns = ["", "Parameters", "10⁹ multiply-adds"]
@@ -202,11 +200,7 @@ def cost_table(system: System, runs: Sequence[Mapping]) -> Table:
         network = system.build_network(
             system.configuration(run["environment"]["config"])
         )
-        found = (
-            run["label"],
-            network.count_params(),
-            cost.multiply_adds(network),
-        )
+        found = (run["label"], network.count_params(), cost.multiply_adds(network))
         row = [run["label"], f"{found[1]:,}", f"{found[2] / 1e9:.3f}"]
         if speed:
             row += [
@@ -239,11 +233,7 @@ _SHOWN = 128  # pixels
 
 
 def draw_faces(folder: pathlib.Path, target: pathlib.Path) -> None:
-    """Writes one picture of a run's median restorations, a face a row.
-
-    Raises:
-      FileNotFoundError: If the run has no report.
-    """
+    """Writes a picture of a run's median restorations, a face a row."""
     results = folder / "report" / "results.json"
     if not results.exists():
         raise FileNotFoundError(
@@ -278,7 +268,7 @@ def draw_curves(
     """Writes each chart as <folder>/<prefix>_<slug>.png.
 
     Returns:
-      Of each chart {"file": its name, "alt", "note"}, to show it with.
+      Of each chart {"file": its name, "alt", "note"}.
     """
     drawn = []
     for curve in curves:

@@ -1,4 +1,4 @@
-"""One run: what is made of its flags, each thing once."""
+"""A run: its flags, folder, data, networks and metrics, each made once."""
 
 from __future__ import annotations
 
@@ -7,27 +7,20 @@ from typing import Any
 
 import tensorflow as tf
 
-from evaluation import subsets
-from evaluation.metrics import lpips
+from evaluation import attributes, subsets
+from evaluation.metrics import identity, lpips
 from experiments.core import networks
 from experiments.core.config import SystemConfig
 from experiments.core.data import RunData
 from experiments.core.folder import RunFolder
-from experiments.core.judges import Judges
 from training import strategy
 
 
 class Run:
     """A run, handed from training to evaluation to export.
 
-    Args:
-      system: The paper's `experiments.core.system.System`.
-      config: Its flags.
-      preset: The preset they began with.
-
-    Attributes:
-      folder: Where everything is written.
-      data: Images, decoded when they are first asked for.
+    `system` is the paper's `experiments.core.system.System`, `preset` the one that its
+    flags began with. `data` is decoded when it is first asked for.
     """
 
     def __init__(self, system: Any, config: SystemConfig, preset: str):
@@ -44,7 +37,9 @@ class Run:
         if config.groups and "evaluate" in config.stages:
             subsets.read_groups(config.groups, self.data.test.names)
         if {"train", "evaluate"} <= set(config.stages):
-            self.judges.check(self.data.validation)
+            classifier, _ = self.classifier, self.embedding  # loaded before training
+            if classifier:
+                classifier.judge(self.data.validation)
             self.system.check_evaluation(config, self.data)
         lpips.resolve(config.lpips_weights)
         if "train" not in config.stages and not self.folder.has_begun:
@@ -57,7 +52,7 @@ class Run:
 
     @functools.cached_property
     def devices(self) -> tf.distribute.Strategy:
-        """Where it trains."""
+        """The devices that it trains on."""
         return strategy.make(self.config.num_replicas)
 
     @functools.cached_property
@@ -76,9 +71,17 @@ class Run:
         return lpips.load(path) if path else None
 
     @functools.cached_property
-    def judges(self) -> Judges:
-        """The networks that --judge and --embedding name."""
-        return Judges(self.config, self.system.region)
+    def classifier(self) -> attributes.Classifier | None:
+        """The classifier of attributes that --judge names."""
+        return attributes.load(self.config.judge) if self.config.judge else None
+
+    @functools.cached_property
+    def embedding(self) -> identity.Similarity | None:
+        """The face embedding that --embedding names."""
+        config = self.config
+        if not config.embedding:
+            return None
+        return identity.load(config.embedding, config.embedding_range)
 
     @functools.cached_property
     def network(self) -> tf.keras.Model:

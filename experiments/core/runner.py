@@ -21,7 +21,7 @@ flags.disclaim_key_flags()
 
 def main(system: System) -> None:
     """Defines the flags of a paper and runs it."""
-    # The paper's own words, not those of the file that starts it.
+    # --help begins with the docstring of the paper's package.
     sys.modules["__main__"].__doc__ = sys.modules[f"experiments.{system.name}"].__doc__
     command_line.define_flags(system.config_class, system.presets)
 

@@ -25,13 +25,12 @@ from evaluation.charts import Curve
 from evaluation.claims import Claim, Evidence, Trained
 from evaluation.metrics import registry
 from evaluation.record import Evaluation
-from evaluation.report import history
 from evaluation.report.report import Report
 from evaluation.tables import Table, counted
 from experiments.core.command_line import Presets, fields_that
 from experiments.core.data import RunData
 from experiments.core.environment import shareable
-from experiments.core.finished_runs import FinishedRun
+from experiments.core.folder import FinishedRun
 from experiments.core.run import Run
 from training.loop import Length
 
@@ -41,7 +40,7 @@ class EpochTable:
     """A published table of a metric by epoch.
 
     Attributes:
-      key: What it measures, such as "raw/lpips".
+      key: The metric, such as "raw/lpips".
       scale: Published value / ours.
       label: Of the scaled metric.
       published: Epoch -> value.
@@ -57,16 +56,16 @@ class EpochTable:
 
 @dataclasses.dataclass(frozen=True)
 class Findings:
-    """Measurements of one run besides the metrics of every task.
+    """Measurements of one run besides the metrics of every task, for its report.
 
     Attributes:
       values: {restorer: {"region/metric": float64 [N]}}, on each test image; of those
         that were evaluated, or of others.
-      tables: For the report.
-      curves: For the report.
+      tables: As those of `Report`.
+      curves: As those of `Report`.
       statements: Sentences for its top.
       pictures: More sections of pictures, as `pictures.gather` returns them.
-      data: For the report, to be read by its keys; see `Report`.
+      data: As that of `Report`.
     """
 
     values: Mapping[str, Mapping[str, np.ndarray]] = dataclasses.field(
@@ -89,7 +88,7 @@ class JointFindings:
         again.
       claims: The paper's, of more than metrics, as `evaluation.claims` has them.
       curves: Charts of all runs.
-      folded: Rows of metrics that the main table has not; they stand below it, closed.
+      folded: Rows of metrics that are folded away, below the main table.
       note: A sentence below the main table.
     """
 
@@ -105,7 +104,7 @@ class System(abc.ABC):
     """A published system; a subclass sets the attributes and overrides methods.
 
     Attributes:
-      name: Of the paper; module, results and card are called so.
+      name: Of the paper, its module, results and card.
       title: Of the report.
       citation: Of the paper.
       config_class: Its table of hyper-parameters.
@@ -114,14 +113,14 @@ class System(abc.ABC):
         best checkpoint is the one with the lowest value of the first.
       tabled: Metrics that tables of several runs have besides the headline.
       metrics: Columns of the report's main tables.
-      region: Which of `evaluation.metrics.measure.REGIONS` attribute classifiers and
+      region: The `evaluation.metrics.measure.REGIONS` that attribute classifiers and
         face embeddings look at.
       floors: Baselines that any trained network should beat; a claim about one that
         does not is undecided.
       pictures_note: Shown above the report's pictures.
       published_tables: To read beside ours.
       departures: Sentences: where this differs from the paper, and why.
-      restores: What checkpoints call the network that is measured and exported.
+      restores: The checkpoints' name of the network that is measured and exported.
     """
 
     name: str
@@ -156,15 +155,12 @@ class System(abc.ABC):
 
     @abc.abstractmethod
     def build_trainer(
-        self,
-        config: Any,
-        steps_per_epoch: int = 1,
-        attribute_names: Sequence[str] = (),
+        self, config: Any, steps_per_epoch: int = 1, attribute_names: Sequence[str] = ()
     ) -> tf.keras.Model:
         """The compiled trainer around such a network."""
 
     def length(self, config: Any, split: DecodedSplit) -> Length:
-        """How long training on these images is."""
+        """The length of a training on these images."""
         steps = pipeline.steps_per_epoch(split, config.batch_size)
         return Length(steps * config.epochs, steps)
 
@@ -185,10 +181,8 @@ class System(abc.ABC):
     ) -> list[np.ndarray]:
         """The weights that a network begins with, made of those that --initial names.
 
-        Args:
-          config: Of the network.
-          other: Of the one that is named.
-          weights: Its arrays; returned as they are by default.
+        `other` is the configuration of the named one, `weights` its arrays, which are
+        returned as they are by default.
         """
         return weights
 
@@ -209,13 +203,13 @@ class System(abc.ABC):
     def compares_with_baselines(self, config: Any) -> bool:
         """Whether the report says if the network beats the baselines.
 
-        They must have no less to go by than the network.
+        They must know no less of the image than the network.
         """
         return True
 
     @abc.abstractmethod
     def lost(self, config: Any) -> str:
-        """A sentence about what the network is not given."""
+        """A sentence about what is taken from the image."""
 
     @abc.abstractmethod
     def drawn(self, restore: Callable, inputs: dict, target: tf.Tensor) -> list:
@@ -226,10 +220,7 @@ class System(abc.ABC):
         return {}
 
     def check_evaluation(self, config: Any, data: RunData) -> None:
-        """Raises what `examine` would raise of these flags and images.
-
-        Asked before training, so that hours of it are not lost; nothing by default.
-        """
+        """Raises, before training, what `examine` would raise; nothing by default."""
         return
 
     def examine(
@@ -237,10 +228,7 @@ class System(abc.ABC):
     ) -> Findings:
         """Measures what only this system has; nothing by default.
 
-        Args:
-          run: Trained.
-          restorers: The network as `restorer` has it, and the baselines.
-          result: The metrics of the restorers.
+        `restorers` are the network, as `restorer` has it, and the baselines.
         """
         return Findings()
 
@@ -251,10 +239,7 @@ class System(abc.ABC):
         """The network's name in tables."""
 
     def published_length(self, config: Any) -> int | None:
-        """How long the paper trains such a network; None where it has none such.
-
-        In epochs, or in steps where the configuration counts these.
-        """
+        """Epochs, or steps, for which the paper trains such a network; None if not."""
         return None
 
     def published_epochs(self, config: Any) -> EpochTable | None:
@@ -265,7 +250,7 @@ class System(abc.ABC):
         """What verdicts on claims rest on: metrics and training of several runs."""
         trained = {}
         for run in runs:
-            columns = history.read(run.folder.history)
+            columns = run.history
             length, short = self._length(run, columns)
             seeds = [other.label for other in runs if other.repeats == run.repeats]
             trained[run.label] = Trained(length, short, seeds, columns)
@@ -311,13 +296,13 @@ class System(abc.ABC):
           card: The model card.
 
         Returns:
-          `<run>/export/1`. What else is written lies beside `export`.
+          `<run>/export/1`. Other exports lie beside `export`.
         """
 
     # Configurations.
 
     def configuration(self, values: Mapping[str, Any]) -> Any:
-        """The configuration of a run, from its JSON; what it lacks is as by default."""
+        """The configuration of a run's JSON; fields that it lacks have defaults."""
         names = {field.name for field in dataclasses.fields(self.config_class)}
         return self.config_class(
             **{
@@ -328,7 +313,7 @@ class System(abc.ABC):
         )
 
     def typed(self, run: Mapping) -> str:
-        """The flags of a run that its preset does not have, as they would be typed."""
+        """The flags in which a run differs from its preset, as one would type them."""
         preset = run["environment"]["preset"]
         published = dataclasses.asdict(self.config_class(**self.presets[preset]))
         published = json.loads(json.dumps(shareable(self.config_class, published)))

@@ -9,14 +9,13 @@ import tensorflow as tf
 
 from data_pipeline import pipeline, pixels
 from evaluation import tables
-from evaluation.evaluate import walk
-from evaluation.metrics import measure
+from evaluation.evaluate import evaluate
 from experiments.core import networks
 from experiments.core.run import Run
 from training import callbacks, checkpoints, loop
 from training.history import History
 
-_WATCHED = 8  # images of the pictures that are drawn
+_DRAWN = 8  # images of the pictures that are drawn
 
 
 def train(run: Run) -> None:
@@ -24,7 +23,7 @@ def train(run: Run) -> None:
     with run.folder.training():
         _ = run.record  # written before anything is trained
         trainer, current = _build(run)
-        _fit(run, trainer, Watch(run, current))
+        _resume(run, trainer, Validation(run, current))
 
 
 def _build(run: Run) -> tuple[tf.keras.Model, Callable[[], tf.keras.Model]]:
@@ -53,12 +52,10 @@ def _build(run: Run) -> tuple[tf.keras.Model, Callable[[], tf.keras.Model]]:
     return trainer, current
 
 
-class Watch:
+class Validation:
     """Measures and draws a network on validation images while it learns.
 
-    Args:
-      run: Whose validation images are restored.
-      network: Returns the network as it is now, averaged if the run averages.
+    `network` returns the network as it is now, averaged if the run averages.
     """
 
     def __init__(self, run: Run, network: Callable[[], tf.keras.Model]):
@@ -71,41 +68,33 @@ class Watch:
     def measure(self) -> dict[str, float]:
         """The mean of each metric."""
         self._network()
-        parts = []
-        for _, inputs, target, mask in walk(
-            self._batches, self._names, to_unit=self._run.system.to_unit
-        ):
-            regions = measure.REGIONS if "mask" in inputs else ("raw",)
-            restored = self._restore(inputs).numpy()
-            parts.append(
-                measure.measure(
-                    target,
-                    restored,
-                    mask,
-                    lpips=self._run.perceptual,
-                    regions=regions,
-                )
-            )
-        values = {
-            key: np.concatenate([part[key] for part in parts]) for key in parts[0]
-        }
-        # A hole may be too small for a metric; then there is no mean to take.
+        result = evaluate(
+            {"network": self._restore},
+            self._batches,
+            self._names,
+            lpips=self._run.perceptual,
+            progress=None,
+            to_unit=self._run.system.to_unit,
+        )
+        # A hole may be too small for a metric; then there is no mean to take. Means are
+        # those of float32, so that a resumed run goes on as it began.
         return {
-            key: float(np.nanmean(value))
-            for key, value in values.items()
-            if np.isfinite(value).any()
+            key: float(np.nanmean(np.float32(values)))
+            for key, values in result.values["network"].items()
+            if np.isfinite(values).any()
         }
 
     def draw(self) -> np.ndarray:
         """A picture of the first images, uint8 [H, W, 3]."""
         self._network()
         inputs, target = next(iter(self._batches))
-        inputs = {key: value[:_WATCHED] for key, value in inputs.items()}
-        rows = self._run.system.drawn(self._restore, inputs, target[:_WATCHED])
+        inputs = {key: value[:_DRAWN] for key, value in inputs.items()}
+        rows = self._run.system.drawn(self._restore, inputs, target[:_DRAWN])
         return pixels.tile([pixels.unit_to_bytes(row).numpy() for row in rows])
 
 
-def _fit(run: Run, trainer: tf.keras.Model, watch: Watch) -> None:
+def _resume(run: Run, trainer: tf.keras.Model, validation: Validation) -> None:
+    """Trains from the last checkpoint, or from the first step."""
     config, folder, split = run.config, run.folder, run.data.train
     saved = checkpoints.Checkpoints(trainer.checkpoint_items(), folder.checkpoints)
     saved.restore()
@@ -122,11 +111,7 @@ def _fit(run: Run, trainer: tf.keras.Model, watch: Watch) -> None:
 
     def batches_from(step: int) -> tf.data.Dataset:
         return pipeline.training_batches(
-            split,
-            task,
-            batch_size=config.batch_size,
-            seed=config.seed,
-            start_step=step,
+            split, task, batch_size=config.batch_size, seed=config.seed, start_step=step
         )
 
     headline = f"val_{run.system.headline[0]}"
@@ -138,7 +123,7 @@ def _fit(run: Run, trainer: tf.keras.Model, watch: Watch) -> None:
         length=length,
         callbacks=[
             callbacks.StopWhenNotFinite(saved),
-            callbacks.Validate(watch.measure, history, length),
+            callbacks.Validate(validation.measure, history, length),
             callbacks.WriteHistory(
                 history, saved, length, batch_size=config.batch_size, headline=headline
             ),
@@ -146,7 +131,11 @@ def _fit(run: Run, trainer: tf.keras.Model, watch: Watch) -> None:
                 saved, history, every_steps=config.checkpoint_steps, best=headline
             ),
             callbacks.SamplePictures(
-                watch.draw, saved, length, folder=folder.samples, log_dir=folder.logs
+                validation.draw,
+                saved,
+                length,
+                folder=folder.samples,
+                log_dir=folder.logs,
             ),
             tf.keras.callbacks.TensorBoard(folder.logs, write_graph=False),
             callbacks.Progress(saved, length, batch_size=config.batch_size),

@@ -1,4 +1,4 @@
-r"""A face in 512 numbers (Killingbeck, Kim, Nguyen & Vousden), Table 1.
+r"""A face encoded as 512 numbers (Killingbeck, Kim, Nguyen & Vousden), Table 1.
 
   python -m experiments.cvae_dcgan --preset=cvae --dataset=celeb_a --data_dir=DIR \
       --workdir=runs/cvae

@@ -46,7 +46,7 @@ PRESETS = {
     "smoke": {**SMALL, "image_size": 32, "latents": 16},
 }
 
-# Field -> what tables say of a value that the system's own preset does not have.
+# Field -> text in tables for a value other than the preset's.
 _WORDS: dict[str, Callable[[Any], str]] = {
     "generator": str,
     "latents": "{} latents".format,

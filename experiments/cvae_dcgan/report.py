@@ -24,10 +24,12 @@ from evaluation.codecs.report import EQUAL_QUALITY, SETTINGS
 from evaluation.latents import Usage
 from evaluation.record import Evaluation
 from evaluation.tables import Table, counted, joined, number, text
-from experiments.core.finished_runs import FinishedRun
+from experiments.core.folder import FinishedRun
 from experiments.core.run import Run
 from experiments.core.system import Findings, JointFindings
-from experiments.cvae_dcgan import discriminator, faces, files, table_1
+from experiments.cvae_dcgan import discriminator_report as discriminator
+from experiments.cvae_dcgan import latent_files as files
+from experiments.cvae_dcgan import table_1, training
 from experiments.cvae_dcgan.published import EPOCHS
 from serving.codec import quantizer
 from serving.codec.latent_codec import interpolate, most_used, traverse
@@ -50,7 +52,7 @@ def examine(
         extra=run.system.measures(config),
         lpips=_lpips(run, result.values[ours]),
     )
-    found = None if config.face_masks == "none" else faces.find(config, split)
+    found = None if config.face_masks == "none" else training.find_faces(config, split)
     face_masks = {}
     if found:
         face_masks["face_masks"] = {
@@ -70,10 +72,7 @@ def examine(
     findings = Findings(
         values={**values, **coded},
         tables=(table, *files.tables(compared)),
-        curves=(
-            *files.curves(compared),
-            *discriminator.curves(history),
-        ),
+        curves=(*files.curves(compared), *discriminator.curves(history)),
         data=face_masks,
         statements=(
             _bytes(values, ours, config.image_size),
@@ -122,7 +121,7 @@ def _rows(
             for name, other in others.items()
         },
     }
-    # Drawn faces, and prepared ones, have no other size than the one that is measured.
+    # Drawn and prepared faces have the measured size only.
     if np.array_equal(rows[FULL][BITS], rows[SMALL][BITS]):
         del rows[FULL]
     return rows
@@ -135,7 +134,7 @@ def _lpips(run: Run, values: Mapping[str, np.ndarray]) -> Callable | None:
 
 
 def _bytes(values: Mapping[str, Mapping[str, np.ndarray]], ours: str, size: int) -> str:
-    """How large a face is before and after; the network's numbers are no file yet."""
+    """Bytes of a face as JPEG, and of its latents as floats."""
     length = {
         name: f"{round(np.mean(columns[BITS]) * size**2 / 8):,}"
         for name, columns in values.items()
@@ -150,7 +149,7 @@ def _bytes(values: Mapping[str, Mapping[str, np.ndarray]], ours: str, size: int)
 
 
 def _masks(found: Mapping[str, Any]) -> str:
-    """Which masks were used, and in how many images there is no face."""
+    """The face masks that were used, and the images without a face."""
     said = f"Masks: {found['description']}."
     if not found["without_face"]:
         return f"{said} Every test image has one."
@@ -160,7 +159,7 @@ def _masks(found: Mapping[str, Any]) -> str:
     )
 
 
-# What makes another codec; other runs are drawn as one line, that of the first.
+# Flags that make another codec; of runs that share them the first is drawn.
 _DRAWN_APART = ("generator", "latents", "reconstruction", "kl_weight", "epochs")
 # Keys of the runs' own tables whose rows name the run.
 _NAMED_BY_RUN = (EQUAL_QUALITY, SETTINGS, latents.KEY)
@@ -243,7 +242,7 @@ def _named_by_run(runs: Sequence[FinishedRun]) -> Iterator[Mapping[str, Any]]:
 
 
 def _drawn(runs: Sequence[FinishedRun]) -> list[str]:
-    """Labels of runs of which each is another codec, the first of those that are not.
+    """Labels of the runs that have a line: the first of those with the same codec.
 
     Lines of all runs of a sweep would hide each other.
     """
@@ -265,10 +264,7 @@ def sections(
 ) -> dict[str, list[dict]]:
     """Walks between the first faces of a split, and along the most used latents.
 
-    Args:
-      network: With the layers "encoder" and "decoder"; see `models.cvae_dcgan`.
-      split: The test images; of one image there is nothing between.
-      usage: Of the latents; those of the largest KL divergence are taken.
+    `network` has the layers "encoder" and "decoder". Of one image there is no walk.
 
     Returns:
       {title: [{"name", "note", "images": walk}]}, as reports take them.

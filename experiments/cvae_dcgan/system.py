@@ -11,13 +11,11 @@ import tensorflow as tf
 from data_pipeline import pipeline
 from data_pipeline.decoded import DecodedSplit
 from evaluation.metrics.vif import MINIMUM_SIZE, vif
-from evaluation.record import Evaluation
 from experiments.core.data import RunData
-from experiments.core.reconstruction import ReconstructionSystem
 from experiments.core.run import Run
-from experiments.core.system import Findings
+from experiments.core.tasks import ReconstructionSystem
 from experiments.cvae_dcgan import config as table
-from experiments.cvae_dcgan import faces, published, report, training
+from experiments.cvae_dcgan import published, report, training
 from experiments.cvae_dcgan.config import Config
 from serving.codec import quantizer
 from serving.export import latents
@@ -42,6 +40,7 @@ class CVAEDCGAN(ReconstructionSystem):
     build_network = staticmethod(training.build_network)
     build_trainer = staticmethod(training.build_trainer)
     check_claims = staticmethod(published.check_claims)
+    examine = staticmethod(report.examine)
     joint_findings = staticmethod(report.joint_findings)
 
     def published_length(self, config: Config) -> int:
@@ -53,12 +52,12 @@ class CVAEDCGAN(ReconstructionSystem):
         task = super().training_task(config, split)
         if not config.mask_loss:
             return task
-        return pipeline.with_faces(task, faces.find(config, split).masks)
+        return pipeline.with_faces(task, training.find_faces(config, split).masks)
 
     def check_evaluation(self, config: Config, data: RunData) -> None:
         """Raises what keeps faces from being found in the test images, if asked for."""
         if config.face_masks != "none":
-            faces.build_finder(config, data.test)
+            training.build_face_finder(config, data.test)
 
     def measures(self, config: Config) -> dict[str, Callable]:
         """Visual information fidelity, of images that are large enough for it."""
@@ -73,12 +72,6 @@ class CVAEDCGAN(ReconstructionSystem):
             f"{values / config.latents:.3g}:1 in numbers; as 32-bit floats they take "
             f"{4 * config.latents:,} bytes."
         )
-
-    def examine(
-        self, run: Run, restorers: Mapping[str, Callable], result: Evaluation
-    ) -> Findings:
-        """Table 1 with JPEG and masks, files, latents, and the discriminator."""
-        return report.examine(run, restorers, result)
 
     def export(
         self, run: Run, network: tf.keras.Model, *, facts: Mapping[str, Any], card: str

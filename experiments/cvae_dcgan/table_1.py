@@ -67,11 +67,7 @@ def table_1(values: Mapping[str, Values], *, ours: Sequence[str], size: int) -> 
     models = [name for name in TABLE_1 if not _is_jpeg(name)]
     their_jpegs = [name for name in TABLE_1 if _is_jpeg(name)]
     rows, kinds, shown = [], [], set()
-    for measured, published in (
-        (ours, models),
-        (jpegs, their_jpegs),
-        (others, []),
-    ):
+    for measured, published in ((ours, models), (jpegs, their_jpegs), (others, [])):
         for name in measured:
             found = _measured(name, values[name], size)
             rows += found.items()
@@ -82,7 +78,7 @@ def table_1(values: Mapping[str, Values], *, ours: Sequence[str], size: int) -> 
     rows += _benchmark().items()
     kinds += ["published"] * len(_benchmark())
     titles = [column.title for column in (*_COLUMNS, *_ON_FACES)] + [_BYTES]
-    # What nothing of ours is put beside stands in the published tables.
+    # Columns without a value of ours are in the published tables.
     titles = [title for title in titles if title in shown]
     return Table(
         caption="Table 1, measured and published",

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
+from data_pipeline.decoded import DecodedSplit
+from data_pipeline.face_masks import finder
 from experiments.cvae_dcgan.config import Config
 from models import cvae_dcgan
 from training import losses
@@ -36,8 +38,7 @@ def build_trainer(
 ) -> Trainer:
     """The compiled trainer, in the current strategy and precision policy.
 
-    The learning rate does not change, so the epoch's length does not matter, and the
-    paper knows no attributes.
+    The learning rate does not change, so the epoch's length does not matter.
     """
     network = build_network(config)
     average = average_of(network, config.ema_decay)
@@ -106,3 +107,22 @@ def _names(config: Config) -> list[str]:
 def _optimizer(config: Config, rate: float) -> tf.keras.optimizers.Optimizer:
     clip = config.clip_norm or None
     return tf.keras.optimizers.Adam(rate, config.beta_1, global_clipnorm=clip)
+
+
+def find_faces(config: Config, split: DecodedSplit) -> finder.FoundMasks:
+    """Masks of the faces of a split, for masked rows and the masked loss."""
+    return finder.find(split, build_face_finder(config, split), crop=config.crop)
+
+
+def build_face_finder(config: Config, split: DecodedSplit) -> finder.Finder:
+    """The finder that --face_masks names.
+
+    Raises:
+      ValueError: If the split has nothing to find faces by, or a package is missing.
+    """
+    try:
+        return finder.build(
+            config.face_masks, split.source, folder=config.face_mask_dir
+        )
+    except ImportError as error:  # A user can mend that.
+        raise ValueError(error) from error

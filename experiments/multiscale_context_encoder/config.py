@@ -6,7 +6,7 @@ import dataclasses
 
 from data_pipeline.choices import check_choice
 from experiments.core.command_line import check_at_least, hp, hp_like
-from experiments.core.config import InpaintingConfig
+from experiments.core.config import InpaintingConfig, check_hole_fill, check_shift
 from models import multiscale_context_encoder
 
 OPTIMIZERS = ("adam", "sgd")
@@ -136,9 +136,7 @@ class Config(InpaintingConfig):
     )
     learning_rate_epochs: int = hp(50, "Epochs between reductions.", published="50")
     reconstruction: str = hp(
-        "l2",
-        f"Its loss, one of {', '.join(RECONSTRUCTIONS)}.",
-        published="not stated",
+        "l2", f"Its loss, one of {', '.join(RECONSTRUCTIONS)}.", published="not stated"
     )
     reconstruction_weight: float = hp(
         0.999, "Of the reconstruction loss.", published="not stated"
@@ -180,16 +178,8 @@ class Config(InpaintingConfig):
                 f"{len(self.widths)} levels halve the image and the decoder doubles "
                 f"twice; got {self.hole_size}."
             )
-        if not 0 <= self.shift < self.image_size:
-            raise ValueError(
-                f"--shift must be in 0..{self.image_size - 1}, less than the image's "
-                f"side; got {self.shift}."
-            )
-        if len(self.hole_fill) not in (1, 3):
-            raise ValueError(
-                "--hole_fill takes one number or three (red, green, blue); got "
-                f"{','.join(map(str, self.hole_fill))}."
-            )
+        check_shift(self)
+        check_hole_fill(self.hole_fill)
         if self.lfw_subset and self.dataset != "lfw":
             raise ValueError(
                 f"--lfw_subset is for --dataset=lfw; got --dataset={self.dataset}."

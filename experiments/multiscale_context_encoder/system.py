@@ -1,4 +1,4 @@
-"""Do et al.'s system: a context encoder that sees the face at three sizes."""
+"""Do et al.'s system: a context encoder of a face at three sizes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from data_pipeline.decoded import DecodedSplit
 from evaluation.claims import Evidence
 from experiments.core import results
 from experiments.core.data import RunData
-from experiments.core.finished_runs import FinishedRun
-from experiments.core.inpainting import InpaintingSystem
+from experiments.core.folder import FinishedRun
 from experiments.core.system import JointFindings
+from experiments.core.tasks import InpaintingSystem
 from experiments.multiscale_context_encoder import config as table
 from experiments.multiscale_context_encoder import published, report, training
 from experiments.multiscale_context_encoder.config import Config

@@ -38,10 +38,7 @@ def build_network(config: Config) -> tf.keras.Model:
 def build_trainer(
     config: Config, steps_per_epoch: int = 1, attribute_names: Sequence[str] = ()
 ) -> AdversarialTrainer:
-    """The compiled trainer, in the current strategy and precision policy.
-
-    The paper knows no attributes.
-    """
+    """The compiled trainer, in the current strategy and precision policy."""
     side = config.patch_size
     start = (config.image_size - side) // 2
     weights = rim_weights(side, config.overlap)
@@ -93,14 +90,19 @@ def rim_weights(side: int, overlap: int) -> tf.Tensor:
     return (1.0 + (RIM_WEIGHT - 1.0) * rim)[..., None]
 
 
-def _optimizer(config: Config, steps_per_epoch: int, part: float, momentum: float):
-    """The optimizer of a network whose rate is a part of the configuration's."""
-    learning_rate = tf.keras.optimizers.schedules.ExponentialDecay(
+def learning_rate_schedule(config: Config, steps_per_epoch: int, part: float = 1.0):
+    """Part of the learning rate, which falls every `learning_rate_epochs` epochs."""
+    return tf.keras.optimizers.schedules.ExponentialDecay(
         part * config.learning_rate,
         decay_steps=config.learning_rate_epochs * steps_per_epoch,
         decay_rate=config.learning_rate_factor,
         staircase=True,
     )
+
+
+def _optimizer(config: Config, steps_per_epoch: int, part: float, momentum: float):
+    """The optimizer of a network whose rate is a part of the configuration's."""
+    learning_rate = learning_rate_schedule(config, steps_per_epoch, part)
     clip = config.clip_norm or None
     if config.optimizer == "sgd":
         return tf.keras.optimizers.SGD(learning_rate, momentum, global_clipnorm=clip)

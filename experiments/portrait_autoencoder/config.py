@@ -19,7 +19,7 @@ CODEC = {
     "epochs": 40,
     "learning_rate": 5e-4,
     "learning_rate_decay": "cosine",
-    # One step in thousands has a gradient that Adam would not forget for an epoch.
+    # One step in thousands has a gradient so large that Adam needs an epoch to recover.
     "clip_norm": 1.0,
     "train_side": 96,
 }

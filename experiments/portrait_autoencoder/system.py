@@ -10,10 +10,8 @@ import tensorflow as tf
 
 from data_pipeline import pipeline
 from data_pipeline.decoded import DecodedSplit
-from evaluation.record import Evaluation
-from experiments.core.reconstruction import ReconstructionSystem
 from experiments.core.run import Run
-from experiments.core.system import Findings
+from experiments.core.tasks import ReconstructionSystem
 from experiments.portrait_autoencoder import config as table
 from experiments.portrait_autoencoder import published, report, training
 from experiments.portrait_autoencoder.config import Config
@@ -39,6 +37,7 @@ class PortraitAutoencoder(ReconstructionSystem):
     build_network = staticmethod(training.build_network)
     build_trainer = staticmethod(training.build_trainer)
     check_claims = staticmethod(published.check_claims)
+    examine = staticmethod(report.examine)
 
     def published_length(self, config: Config) -> int | None:
         """3 epochs of the paper's network; it has no codec."""
@@ -68,7 +67,7 @@ class PortraitAutoencoder(ReconstructionSystem):
         )
 
     def measures(self, config: Config) -> dict[str, Callable]:
-        """Whether images are flat and, if asked for, the paper's probable overflow."""
+        """Level and contrast of images and, on request, MSE with overflow."""
         measures = {
             "raw/level_percent": lambda x, y, names: 100.0 * y.mean(axis=(1, 2, 3)),
             "raw/contrast_percent": lambda x, y, names: 100.0 * y.std(axis=(1, 2, 3)),
@@ -78,12 +77,6 @@ class PortraitAutoencoder(ReconstructionSystem):
                 x, y
             )
         return measures
-
-    def examine(
-        self, run: Run, restorers: Mapping[str, Callable], result: Evaluation
-    ) -> Findings:
-        """Other images, single images, and files."""
-        return report.examine(run, restorers, result)
 
     def export(
         self, run: Run, network: tf.keras.Model, *, facts: Mapping[str, Any], card: str

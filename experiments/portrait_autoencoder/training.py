@@ -63,10 +63,7 @@ def build_network(config: Config, *, any_size: bool = False) -> tf.keras.Model:
 def build_trainer(
     config: Config, steps_per_epoch: int = 1, attribute_names: Sequence[str] = ()
 ) -> ReconstructionTrainer:
-    """The compiled trainer, in the current strategy and precision policy.
-
-    The paper knows no attributes.
-    """
+    """The compiled trainer, in the current strategy and precision policy."""
 
     def terms(target, outputs):
         distortion = losses.l2(target, outputs["image"])
@@ -100,7 +97,7 @@ def build_trainer(
 
 
 def _pixels(images: tf.Tensor) -> tf.Tensor:
-    """How many each has, float32."""
+    """The number of pixels of an image, float32."""
     return tf.cast(tf.reduce_prod(tf.shape(images)[1:3]), tf.float32)
 
 

@@ -130,8 +130,7 @@ class Config(InpaintingConfig):
             )
         if not self.width > 0:
             raise ValueError(f"--width must be above 0; got {self.width}.")
-        # The judges halve images oftener than the generator. Said at once, not after
-        # the images have been decoded.
+        # Discriminators and classifier halve images more often than the generator.
         halvings = {"image_size": discriminators.GLOBAL_WIDTHS}
         if self.configuration == "d":
             halvings["patch_size"] = discriminators.LOCAL_WIDTHS

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from evaluation import attributes, tables
 from evaluation.claims import Evidence
 from evaluation.record import Evaluation
 from evaluation.tables import Table
-from experiments.core import finished_runs
-from experiments.core.finished_runs import FinishedRun
+from experiments.core.folder import FinishedRun
 from experiments.core.system import JointFindings
 from experiments.pyramid_cgan import published
 
@@ -19,8 +18,8 @@ _ERROR = "hole/l1_percent"
 def joint_findings(evidence: Evidence, runs: Sequence[FinishedRun]) -> JointFindings:
     """Fig. 4's claims, and one table of attributes."""
     default = [run for run in runs if not run.config["classifier_on_fake"]]
-    # Those that learned from restored images, too, are compared among themselves.
-    histories = finished_runs.histories(default or runs)
+    # Runs whose classifier learned from restored images are compared separately.
+    histories = {run.label: run.history for run in default or runs}
     judged = {
         run.label: Table(**table)
         for run in runs
@@ -40,9 +39,8 @@ def _printed_losses(
     evaluation: Evaluation, literal: FinishedRun, default: FinishedRun
 ) -> str:
     """Effect of the losses as printed on the pictures."""
-    histories = finished_runs.histories([literal, default])
-    begin, alone, end = _errors(literal, histories)
-    _, other_alone, other_end = _errors(default, histories)
+    begin, alone, end = _errors(literal)
+    _, other_alone, other_end = _errors(default)
     shown = {
         key: [
             tables.number(evaluation.values[run.label][key].mean(), 3)
@@ -61,9 +59,9 @@ def _printed_losses(
     )
 
 
-def _errors(run: FinishedRun, histories: Mapping[str, Mapping]) -> list[str]:
+def _errors(run: FinishedRun) -> list[str]:
     """Before the first step, after the generator's phase, and at the end."""
-    columns = histories[run.label]
+    columns = run.history
     errors = dict(zip(columns["step"], columns[f"val_{_ERROR}"]))
     alone = next(step for step in errors if step >= run.config["generator_steps"])
     return [f"{tables.number(errors[s], 1)}%" for s in (0, alone, max(errors))]

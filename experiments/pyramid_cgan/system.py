@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from data_pipeline import pipeline
 from data_pipeline.decoded import DecodedSplit
-from experiments.core.inpainting import InpaintingSystem
+from experiments.core.tasks import InpaintingSystem
 from experiments.pyramid_cgan import config as table
 from experiments.pyramid_cgan import published, report, training
 from experiments.pyramid_cgan.config import Config

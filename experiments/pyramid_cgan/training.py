@@ -37,7 +37,7 @@ def build_trainer(
     The phases are counted in steps, so the epoch's length does not matter.
     """
     network = build_network(config)
-    # The judges begin alike, however many weights the generator has drawn.
+    # The same initial weights for every size of the generator.
     tf.keras.utils.set_random_seed(config.seed + 1)
     discriminator = discriminators.build_global_local_discriminator(
         config.image_size,
@@ -75,12 +75,7 @@ def build_trainer(
 
 
 def statements(config: Config, split: DecodedSplit) -> list[str]:
-    """Sentences on the phases and the classifier.
-
-    Args:
-      config: Of the run.
-      split: Of any of its images.
-    """
+    """Sentences on the phases and the classifier."""
     alone, judges = config.generator_steps, config.discriminator_steps
     begin = f"The generator learns alone for {alone:,} steps"
     if not config.reconstruction_weight:
@@ -128,7 +123,7 @@ def chosen(classes: Sequence[str], attribute_names: Sequence[str]) -> tuple[str,
 
 
 def outputs(classes: Sequence[str], kind: str, attribute_names: Sequence[str]) -> int:
-    """How many logits the classifier has; 0 where there is nothing to learn."""
+    """The classifier's number of logits; 0 where there is nothing to learn."""
     count = len(chosen(classes, attribute_names))
     # One more class: none of them.
     return count + 1 if count and kind == "multi_class" else count

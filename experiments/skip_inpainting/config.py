@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from data_pipeline import masks
 from data_pipeline.choices import check_choice
 from experiments.core.command_line import check_at_least, hp, hp_like
-from experiments.core.config import InpaintingConfig
+from experiments.core.config import InpaintingConfig, check_hole_fill, check_shift
 from models import skip_inpainting
 
 LOSSES = ("paper", "swapped", "perceptual")
@@ -147,20 +147,12 @@ class Config(InpaintingConfig):
         check_choice("model", self.model, skip_inpainting.MODELS)
         check_choice("learning_rate_decay", self.learning_rate_decay, DECAYS)
         _ = self.mixture  # which checks itself
+        check_hole_fill(self.fill)
         if len(self.fill) == 1:  # runs of before have a number in their config.json
             object.__setattr__(self, "hole_fill", self.fill[0])
-        elif len(self.fill) != 3:
-            raise ValueError(
-                "--hole_fill takes one number or three (red, green, blue); got "
-                f"{','.join(map(str, self.fill))}."
-            )
         for flag in ("known_weight", "perceptual_weight"):
             check_at_least(flag, getattr(self, flag), 0)
-        if not 0 <= self.shift < self.image_size:
-            raise ValueError(
-                f"--shift must be in 0..{self.image_size - 1}, less than the image's "
-                f"side; got {self.shift}."
-            )
+        check_shift(self)
         if not 0 < self.decay_share <= 1:
             raise ValueError(
                 f"--decay_share must be in (0, 1]; got {self.decay_share}."

@@ -9,7 +9,7 @@ import numpy as np
 from data_pipeline import masks, pipeline
 from data_pipeline.decoded import DecodedSplit
 from experiments.core.data import RunData
-from experiments.core.inpainting import InpaintingSystem
+from experiments.core.tasks import InpaintingSystem
 from experiments.skip_inpainting import config as table
 from experiments.skip_inpainting import published, training
 from experiments.skip_inpainting.config import Config

@@ -11,11 +11,7 @@ from evaluation.metrics import lpips
 from experiments.skip_inpainting.config import Config
 from models import discriminators, holes, skip_inpainting
 from training import losses
-from training.adversarial import (
-    AdversarialTrainer,
-    see_composite,
-    see_everything,
-)
+from training.adversarial import AdversarialTrainer, see_composite, see_everything
 from training.trainer import average_of
 
 
@@ -35,8 +31,6 @@ def build_trainer(
     config: Config, steps_per_epoch: int = 1, attribute_names: Sequence[str] = ()
 ) -> AdversarialTrainer:
     """The compiled trainer, in the current strategy and precision policy.
-
-    The paper knows no attributes.
 
     Raises:
       FileNotFoundError: If the loss needs LPIPS and there are no weights.
@@ -142,12 +136,9 @@ def _perceptual(config: Config) -> dict[str, Callable]:
 
 
 class LinearDecay(tf.keras.optimizers.schedules.LearningRateSchedule):
-    """A learning rate that stays, and in the last steps falls to 0 in a line.
+    """A constant learning rate that falls linearly to 0 in the last steps.
 
-    Args:
-      learning_rate: Which stays.
-      steps: Of the whole training.
-      share: Part of them in which it falls, in (0, 1].
+    `share` is the part of the steps in which it falls, in (0, 1].
     """
 
     def __init__(self, learning_rate: float, steps: int, share: float):

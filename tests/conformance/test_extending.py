@@ -14,9 +14,8 @@ import test_papers
 import experiments
 import models
 from experiments.core import system as papers
-from experiments.core.inpainting import InpaintingSystem
-from experiments.core.reconstruction import ReconstructionSystem
 from experiments.core.run import Run
+from experiments.core.tasks import InpaintingSystem, ReconstructionSystem
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "extending.md").read_text()

@@ -382,7 +382,7 @@ SECTIONS = (
     "Departures from the paper",
     "Limits",
     "Misuse",
-    "Licence",
+    "License",
 )
 
 

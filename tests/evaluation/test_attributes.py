@@ -7,7 +7,6 @@ import pytest
 
 from data_pipeline import pixels
 from evaluation import attributes, tables
-from evaluation.evaluate import evaluate
 
 SIZE = 8
 COLORS = ("Red", "Green_Cheeks", "Blue")
@@ -90,19 +89,6 @@ class TestJudge:
         with pytest.raises(ValueError, match=message):
             attributes.Judge(predict, names, labels)(None, faces(self.rows), named(2))
 
-    def test_it_is_a_metric_of_the_evaluation(self):
-        rows = np.array([[True, False, True]] * 3)
-        key = "composite/attribute_accuracy"
-        result = evaluate(
-            {"green": green, "true": lambda inputs: faces(rows[: len(inputs["mask"])])},
-            batched(faces(rows)),
-            named(3),
-            extra={key: judge_of(rows)},
-            progress=None,
-        )
-        np.testing.assert_allclose(result.values["true"][key], 100)
-        np.testing.assert_allclose(result.values["green"][key], 0)
-
 
 def true(inputs):
     """Restores nothing."""
@@ -146,13 +132,9 @@ class TestByAttribute:
         # Blue is no better told than by always saying no.
         both = attributes.table({"green": self.table(), "perfect": self.table(true)})
         assert both.columns[2:5] == ["Originals (%)", "green", "perfect"]
-        assert [row[0] for row in both.rows] == [
-            "all attributes",
-            "the 2 that the judge recognizes",
-            "Green Cheeks",
-            "Red",
-            "Blue",
-        ]
+        names = [row[0] for row in both.rows]
+        assert names[:2] == ["all attributes", "the 2 that the judge recognizes"]
+        assert names[2:] == ["Green Cheeks", "Red", "Blue"]
         assert both.rows[0][2:] == pytest.approx([280 / 3, 220 / 3, 280 / 3, 220 / 3])
         assert both.rows[1][2:] == [100, 70, 100, 70]
         assert both.rows[2][1:] == [60, 100, 60, 100, 60]
@@ -172,12 +154,6 @@ class TestByAttribute:
         expected = original.copy()
         expected[(slice(None), *HOLE)] = [0.1, 0.9, 0.1]
         np.testing.assert_allclose(completed, expected, atol=1e-6)
-
-    def test_a_perfect_restorer_loses_nothing(self):
-        table = self.table(true)
-        assert [row[4] for row in table.rows] == [0, 0, 0, 0]
-        # Ties stay in the attributes' order.
-        assert [row[0] for row in table.rows[1:]] == ["Red", "Green Cheeks", "Blue"]
 
     @pytest.mark.parametrize(
         ("restore", "batches", "message"),

@@ -40,10 +40,14 @@ def test_there_are_four_and_other_images_are_not_called_faces(mean_image):
     assert "mean image" in baselines.inpainting(mean_image, faces=False)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.fixture(params=NAMES)
+def restore(request, mean_image):
+    return baselines.inpainting(mean_image)[request.param]
+
+
 class TestEveryBaseline:
-    def test_known_pixels_are_returned_unchanged(self, name, inputs, mean_image):
-        restored = baselines.inpainting(mean_image)[name](filled(inputs, 1.0))
+    def test_known_pixels_are_returned_unchanged(self, restore, inputs):
+        restored = restore(filled(inputs, 1.0))
         assert restored.dtype == np.float32 and restored.shape == (3, SIZE, SIZE, 3)
         known = np.broadcast_to(inputs["mask"] == 0, restored.shape)
         given = ((inputs["image"] + 1) * np.float32(0.5))[known]
@@ -51,27 +55,22 @@ class TestEveryBaseline:
         assert restored.min() >= 0 and restored.max() <= 1
         # Each hole differs from the filling: something was restored.
         assert (restored[~known] < 1).mean() > 0.99
+        nothing = restore({**inputs, "mask": np.zeros_like(inputs["mask"])})
+        np.testing.assert_allclose(nothing, (inputs["image"] + 1) / 2, atol=1e-6)
+        everything = restore({**inputs, "mask": np.ones_like(inputs["mask"])})
+        assert np.isfinite(everything).all()
 
-    def test_the_content_of_the_hole_changes_nothing(self, name, inputs, mean_image):
-        restore = baselines.inpainting(mean_image)[name]
+    def test_the_content_of_the_hole_changes_nothing(self, restore, inputs):
         expected = restore(inputs)  # the true content left inside
         noise = np.random.default_rng(1).uniform(-1, 1, inputs["image"].shape)
         for content in (1.0, -1.0, noise, np.nan):
             np.testing.assert_array_equal(restore(filled(inputs, content)), expected)
 
-    def test_images_of_a_batch_are_independent(self, name, inputs, mean_image):
-        restore = baselines.inpainting(mean_image)[name]
+    def test_images_of_a_batch_are_independent(self, restore, inputs):
         together = restore({k: tf.constant(v) for k, v in inputs.items()})
         for i in range(3):
             alone = restore({k: v[i : i + 1] for k, v in inputs.items()})
             np.testing.assert_array_equal(together[i : i + 1], alone)
-
-    def test_a_mask_may_be_of_everything_or_nothing(self, name, inputs, mean_image):
-        restore = baselines.inpainting(mean_image)[name]
-        nothing = restore({**inputs, "mask": np.zeros_like(inputs["mask"])})
-        np.testing.assert_allclose(nothing, (inputs["image"] + 1) / 2, atol=1e-6)
-        everything = restore({**inputs, "mask": np.ones_like(inputs["mask"])})
-        assert np.isfinite(everything).all()
 
 
 def test_mean_color_is_the_mean_of_the_known_pixels(inputs):
@@ -118,15 +117,9 @@ class TestBicubic:
         resized = tf.image.resize(coarse, [size, size], "bicubic")
         return np.rint(resized).clip(0, 255) / 255
 
-    def test_three_factors_each_worse_than_the_one_before(self):
-        restorers = baselines.rescaling()
-        assert list(restorers) == ["bicubic 2×", "bicubic 4×", "bicubic 8×"]
-        target = self.images(64)
-        errors = [
-            np.square(target - restore({"image": target})).mean(axis=(1, 2, 3))
-            for restore in restorers.values()
-        ]
-        assert (errors[0] > 0).all() and (np.diff(errors, axis=0) > 0).all()
+    def test_there_are_three_factors(self):
+        names = ["bicubic 2×", "bicubic 4×", "bicubic 8×"]
+        assert list(baselines.rescaling()) == names
 
     # A side that does not divide is rounded, halves up, to 1 at least.
     @pytest.mark.parametrize(
@@ -143,11 +136,4 @@ class TestBicubic:
             back = small.resize((size, size), Image.Resampling.BICUBIC)
             np.testing.assert_array_equal(np.rint(255 * result), np.asarray(back))
 
-    def test_a_flat_image_is_returned_and_nothing_leaves_the_range(self):
-        flat = np.full([1, 20, 20, 3], 77 / 255, np.float32)
-        np.testing.assert_array_equal(baselines.bicubic(4)({"image": flat}), flat)
-        edge = np.zeros([1, 32, 16, 3], np.float32)
-        edge[:, :, 7:] = 1
-        restored = baselines.bicubic(2)({"image": tf.constant(edge)})
-        assert restored.shape == edge.shape
         assert restored.min() >= 0 and restored.max() <= 1

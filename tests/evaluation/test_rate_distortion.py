@@ -21,12 +21,6 @@ class TestBdRate:
         curve = RateCurve(times * RATES, QUALITIES)
         assert curve.bd_rate(REFERENCE) == pytest.approx(percent)
 
-    def test_exchanged_curves_invert_the_ratio(self):
-        curve = RateCurve([0.2, 0.5, 1.0], [27.0, 31.5, 36.0])
-        forth, back = curve.bd_rate(REFERENCE), REFERENCE.bd_rate(curve)
-        assert (1 + forth / 100) * (1 + back / 100) == pytest.approx(1)
-        assert forth * back < 0
-
     def test_two_straight_lines_by_hand(self):
         # log2(rate) is q - 30 and (q - 26) / 2; their difference is -2 at q = 30 and
         # 0 at q = 34, which is as far as both reach: -1 on average.
@@ -99,10 +93,6 @@ class TestRateAt:
     )
     def test_by_hand(self, curve, qualities, rates):
         np.testing.assert_allclose(curve.rate_at(qualities), rates)
-
-    def test_between_settings_it_increases(self):
-        between = REFERENCE.rate_at(np.linspace(25, 41, 50))
-        assert np.all(np.diff(between) > 0)
 
 
 def test_ms_ssim_is_put_into_decibels_and_psnr_stays():
@@ -232,6 +222,9 @@ class TestEvaluateCodecs:
         found = self.evaluate(raw=Raw(), flat=Flat(), threads=Flat())
         raw, flat, threads = found.values.values()
         assert list(raw) == [BITS, PSNR, "file/ms_ssim_5w"]
+        # The published one where it fits.
+        assert measure.similarity_key(192) == "file/ms_ssim"
+        assert measure.similarity_key(160) == "file/ms_ssim_5w"
         np.testing.assert_array_equal(raw[BITS], 24)
         np.testing.assert_array_equal(flat[BITS], 24 / 400)
         np.testing.assert_allclose(raw[PSNR], 100, rtol=1e-6)
@@ -254,20 +247,10 @@ class TestEvaluateCodecs:
         assert list(found) == [BYTES, BITS] and set(found[BYTES]) == {3}
 
     @pytest.mark.parametrize(
-        ("size", "key"), [(192, "file/ms_ssim"), (160, "file/ms_ssim_5w")]
-    )
-    def test_ms_ssim_is_the_published_one_where_it_fits(self, size, key):
-        assert measure.similarity_key(size) == key
-
-    @pytest.mark.parametrize(
         ("codec", "image", "message"),
         [
             (Flat(), 0 * images[0], "threads: b cannot be coded: too black"),
-            (
-                Flat(10),
-                images[0],
-                r"threads: a came back as uint8 \[10, 10, 3\]; it is",
-            ),
+            (Flat(10), images[0], r"threads: a came back as uint8 \[10, 10, 3\]; it"),
         ],
     )
     def test_a_codec_that_fails_is_named(self, codec, image, message):

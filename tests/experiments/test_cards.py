@@ -19,7 +19,7 @@ SECTIONS = (
     "Departures from the paper",
     "Limits",
     "Misuse",
-    "Licence",
+    "License",
 )
 every_system = pytest.mark.parametrize(
     "system", [papers.load(name) for name in papers.names()]

@@ -8,7 +8,8 @@ import pytest
 
 from evaluation.record import Evaluation, merge
 from experiments import compare
-from experiments.core import command_line, finished_runs, runner
+from experiments.core import command_line, runner
+from experiments.core.folder import read_finished
 from experiments.skip_inpainting.config import PRESETS, Config
 from experiments.skip_inpainting.system import SYSTEM
 
@@ -43,7 +44,7 @@ def test_it_has_the_numbers_of_every_run(runs, compared):
     assert {"mean face", "Telea"} <= results["summary"].keys()
     (cost,) = results["tables"]
     assert [row[0] for row in cost["rows"]] == ["model 3", "model 1"]
-    found = finished_runs.read(runs)
+    found = read_finished(runs)
     merged = merge(*[run.evaluation for run in found])
     evidence = SYSTEM.evidence(merged, found)
     assert results["claims"] == SYSTEM.check_claims(evidence)

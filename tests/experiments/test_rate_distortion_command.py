@@ -306,7 +306,7 @@ class TestSaid:
     def test_curves_are_in_decibels_with_intervals(self):
         found = comparison((RATES[::-1], QUALITIES[::-1]), JPEG=TWICE)
         for key in found.keys:
-            ours, jpeg = report.chart(found, key).series
+            ours, jpeg = report.rate_distortion_chart(found, key).series
             np.testing.assert_allclose(ours.x, RATES)
             np.testing.assert_allclose(jpeg.x, 2 * RATES)
             expected = found.curve(OURS, key)

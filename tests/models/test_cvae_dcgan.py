@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import cost, cvae_dcgan
+from models import cvae_dcgan
 from models.stochastic import Sampling
 
 TINY = {"image_size": 32, "latents": 6}
@@ -105,16 +105,6 @@ class TestSpecification:
                 (node,) = half.get_layer(name).outbound_nodes
                 assert isinstance(node.outbound_layer, tf.keras.layers.ReLU), name
 
-    def test_doubled_is_the_cvae_with_twice_the_channels(self):
-        for plain, doubled in zip(halves("cvae"), halves("doubled")):
-            names = [layer.name for layer in plain.layers]
-            assert [layer.name for layer in doubled.layers] == names
-            for name in names:
-                if name.startswith(("down", "up")) and "act" not in name:
-                    filters = plain.get_layer(name).filters
-                    rgb = name == "up4"
-                    assert doubled.get_layer(name).filters == filters * (2 - rgb)
-
     def test_discriminator(self):
         network = cvae_dcgan.build_discriminator()
         assert network.count_params() == 242_561
@@ -132,42 +122,6 @@ class TestSpecification:
             assert network.get_layer(f"conv{level}").kernel_size == (5, 5)
             assert float(network.get_layer(f"act{level}").alpha) == pytest.approx(0.2)
             assert network.get_layer(f"dropout{level}").rate == 0.3
-
-    def test_multiply_adds(self):
-        # Of the encoder: positions x kernel; of the decoder: the same, mirrored.
-        convolutions = 32**2 * 9 * 3 * 8 + 16**2 * 9 * 8 * 16
-        convolutions += 8**2 * 9 * 16 * 32 + 4**2 * 9 * 32 * 64
-        encoder, decoder = halves()
-        assert cost.multiply_adds(encoder) == convolutions + 2 * 256 * 512
-        # Its maps are half as large, because it doubles the image.
-        assert cost.multiply_adds(decoder) == convolutions / 4 + 256 * 512
-        whole = cvae_dcgan.build_autoencoder(encoder, decoder)
-        assert cost.multiply_adds(whole) == 1.25 * convolutions + 3 * 256 * 512
-        expected = 32**2 * 25 * 3 * 64 + 16**2 * 25 * 64 * 128 + 16**2 * 128
-        assert cost.multiply_adds(cvae_dcgan.build_discriminator()) == expected
-
-    @pytest.mark.parametrize("generator", SPECIFIED)
-    @pytest.mark.parametrize("latents", [64, 512])
-    def test_at_128_px_only_dense_layers_grow(self, generator, latents):
-        options = {"latents": latents}
-        small = cvae_dcgan.build_autoencoder(*halves(generator, **options))
-        large = cvae_dcgan.build_autoencoder(
-            *halves(generator, image_size=128, **options)
-        )
-        assert large.output_shape["image"] == (None, 128, 128, 3)
-        assert large.output_shape["mean"] == (None, latents)
-        # The map is 4x4 instead of 2x2: two dense layers take it, one makes it.
-        width = small.get_layer("decoder").get_layer("map").output_shape[3]
-        more = (4 * 4 - 2 * 2) * width
-        heads = 512 if generator == "dcgan" else latents
-        added = more * (2 * heads + latents + 1)
-        assert large.count_params() - small.count_params() == added
-
-    def test_fewer_latents_leave_the_hidden_layers_as_they_are(self):
-        encoder = cvae_dcgan.build_encoder("dcgan", latents=64)
-        for name in ("mean", "log_variance"):
-            assert encoder.get_layer(f"{name}_hidden").units == 512
-            assert encoder.get_layer(name).output_shape == (None, 64)
 
 
 class TestAutoencoder:
@@ -235,8 +189,7 @@ def test_other_sizes_change_the_discriminators_score_alone(side):
     [
         (
             {"image_size": 100},
-            "image_size must be a multiple of 32, because 5 layers each halve the "
-            "image; got 100. Try 96.",
+            "32, because 5 layers each halve the image; got 100. Try",
         ),
         ({"image_size": 0}, "got 0. Try 32."),
         ({"latents": 0}, "latents must be at least 1, 512 as published; got 0."),

@@ -163,11 +163,7 @@ CLASSIFIER = discriminators.build_attribute_classifier
 @pytest.mark.parametrize(
     "build, arguments, text",
     [
-        (
-            *(GLOBAL_LOCAL, (100, 64)),
-            "image_size must be a multiple of 32, because 5 convolutions each halve "
-            "it; got 100. Try 96.",
-        ),
+        (GLOBAL_LOCAL, (100, 64), "32, because 5 convolutions each halve it; got 100."),
         (GLOBAL_LOCAL, (128, 72), "patch_size must be a multiple of 16, because 4"),
         (GLOBAL_LOCAL, (128, 0), "got 0. Try 16."),
         (CLASSIFIER, (0, 128), "classes must be at least 1; got 0."),

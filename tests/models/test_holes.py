@@ -144,18 +144,3 @@ class TestAroundTheHole:
         np.testing.assert_array_equal(window, IMAGE[:, 3:6, 4:7])
         window = holes.crop_around_hole(IMAGE, 0 * mask, 5)
         np.testing.assert_array_equal(window, IMAGE[:, 2:7, 3:8])
-
-    def test_the_size_is_known_though_the_batch_is_not(self):
-        specs = [tf.TensorSpec([None, None, None, c]) for c in (3, 1)]
-        shapes = []
-
-        @tf.function(input_signature=specs)
-        def crop(image, mask):
-            window = holes.crop_around_hole(image, mask, 6)
-            shapes.append(window.shape.as_list())
-            return window
-
-        assert crop(IMAGE, hole(2, 5)).shape == (1, 6, 6, 3)
-        mask = np.ones((4, 8, 7, 1), np.float32)
-        assert crop(random(4, 8, 7, 3), mask).shape == (4, 6, 6, 3)
-        assert shapes == [[None, 6, 6, 3]]

@@ -13,6 +13,7 @@ from models import (
     multiscale_context_encoder,
     portrait_autoencoder,
     pyramid_cgan,
+    skip_inpainting,
 )
 
 NARROW = {"widths": (4, 6, 8, 16), "decoder_widths": (8, 8)}
@@ -23,6 +24,14 @@ def multiscale(**options):
         image_size=64, **NARROW, **options
     )
     return multiscale_context_encoder.build_inpainter(generator)
+
+
+def skip(model, **options):
+    options = {"image_size": 64, "widths": (8, 8, 16), **options}
+    generator = skip_inpainting.build_generator(model, **options)
+    last = generator.get_layer("restored_conv")
+    last.kernel.assign(100 * last.kernel)  # far from where tanh(x) = x
+    return skip_inpainting.build_inpainter(generator)
 
 
 def pyramid(configuration="d", **options):
@@ -57,11 +66,15 @@ NETWORKS = {
         32, local=False, width=1 / 16
     ),
     "classifier": lambda: discriminators.build_attribute_classifier(5, 16, width=1 / 8),
+    **{f"skip_{model}": lambda model=model: skip(model) for model in (0, 3)},
+    "skip_conv4000": lambda: skip(0, bottleneck="conv4000"),
+    "skip_mask_channel": lambda: skip(3, mask_channel=True),
     "multiscale_add": multiscale,
     "multiscale_concat": lambda: multiscale(aggregation="concat"),
     "multiscale_separable": lambda: multiscale(separable=True, downsampling="stride"),
     "pyramid_d": pyramid,
     "pyramid_plain": lambda: pyramid("a", norm="none"),
+    "pyramid_inpainter": lambda: pyramid_cgan.build_inpainter(pyramid()),
     "analysis": lambda: portrait(ANALYSIS, depth=1),
     "analysis_gdn": lambda: portrait(ANALYSIS, activation="gdn"),
     "synthesis": lambda: portrait(SYNTHESIS, depth=1),
@@ -116,7 +129,7 @@ def test_names_are_stable_and_outputs_float32_under_every_policy(name):
 
 
 # Latents, and images that end in float32 operations.
-EXACT = ["multiscale_add", "analysis", "synthesis", *cvae_dcgan.GENERATORS]
+EXACT = ["skip_3", "multiscale_add", "analysis", "synthesis", *cvae_dcgan.GENERATORS]
 
 
 @pytest.mark.parametrize("name", EXACT)
@@ -125,6 +138,18 @@ def test_outputs_are_not_bfloat16_numbers_in_a_wider_type(name):
     for output in outputs_of(NETWORKS[name]()):
         low = tf.cast(tf.cast(output, tf.bfloat16), tf.float32)
         assert np.mean(low == output) < 0.2
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("name", ["skip_0", "multiscale_add", "pyramid_inpainter"])
+def test_known_pixels_come_back_bit_for_bit(name, policy):
+    tf.keras.mixed_precision.set_global_policy(policy)
+    network = NETWORKS[name]()
+    inputs = inputs_of(network)
+    restored = network(inputs).numpy()
+    known = np.broadcast_to(inputs["mask"] == 0, restored.shape)
+    np.testing.assert_array_equal(restored[known], inputs["image"][known])
+    assert (restored != inputs["image"])[~known].mean() > 0.99
 
 
 @every_network
@@ -190,8 +215,8 @@ for folder in sorted(pathlib.Path(sys.argv[1]).iterdir()):
             assert value.dtype == tf.float32
             np.testing.assert_allclose(value, expected[name], rtol=1e-4, atol=1e-5)
 """
-SAVED = ["multiscale_add", "analysis_gdn", "synthesis_gdn"]
-SAVED += ["dcgan", "cvae_discriminator"]
+SAVED = ["patch", "multiscale_add", "analysis_gdn", "synthesis_gdn", "dcgan"]
+SAVED += ["cvae_discriminator", *(name for name in NETWORKS if "skip" in name)]
 
 
 def test_saved_networks_load_without_this_code(tmp_path):

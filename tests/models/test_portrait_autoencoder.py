@@ -76,15 +76,6 @@ class TestSpecification:
             kinds = [type(layer).__name__ for layer in half.layers[1:]]
             assert kinds[1::2] == ["ReLU", "ReLU"] and len(kinds) == 5
 
-    @pytest.mark.parametrize("kernels", [(5, 5, 3), (9, 5, 5)])
-    def test_the_synthesis_mirrors_the_filters(self, kernels):
-        analysis, synthesis = halves(channels=4, kernels=kernels)
-        for stage, kernel in enumerate(kernels, start=1):
-            down = analysis.get_layer(f"down{stage}")
-            up = synthesis.get_layer(f"up{4 - stage}")
-            assert down.kernel_size == up.kernel_size == (kernel, kernel)
-            assert down.kernel.shape == up.kernel.shape
-
     @pytest.mark.parametrize("depth", [1, 2])
     @pytest.mark.parametrize("channels", [16, 192])
     def test_depth_adds_pairs_of_convolutions(self, depth, channels):
@@ -107,16 +98,6 @@ class TestSpecification:
             for stage in (1, 2)
         ]
         assert kinds == [False, False, True, True]
-
-    @pytest.mark.parametrize("size", [16, 256, 384])
-    def test_other_sizes_have_the_same_weights_and_cost_by_area(self, size):
-        network, published = (
-            autoencoder(image_size=s, channels=8) for s in (size, 192)
-        )
-        assert network.output_shape == (None, size, size, 3)
-        assert network.count_params() == published.count_params()
-        ratio = cost.multiply_adds(network) / cost.multiply_adds(published)
-        assert ratio == (size / 192) ** 2
 
 
 class TestOutputs:
@@ -212,6 +193,7 @@ class TestAlignment:
             np.testing.assert_array_equal(seen[k], inside)
             np.testing.assert_array_equal(drawn[k], inside)
         assert sum(window) / len(window) == 14
+        assert max(window) - 14 <= reach(kernels, depth)
 
     @pytest.mark.parametrize("axis", ["rows", "columns"])
     @pytest.mark.parametrize("kernels", [window[0] for window in WINDOWS[:3]])
@@ -228,36 +210,14 @@ class TestAlignment:
         assert abs(shift) < 0.01
 
 
-@pytest.mark.parametrize(("kernels", "depth"), [((5, 3, 3), 0), ((9, 5, 5), 1)])
-def test_a_latent_sees_no_farther_than_its_reach(kernels, depth):
-    options = {"channels": 4, "kernels": kernels, "depth": depth}
-    analysis = build_analysis(None, **options)
-    side, far = 16 * 15, reach(kernels, depth)
-    image = tf.Variable(tf.random.stateless_uniform([1, side, side, 3], [0, 1]))
-    with tf.GradientTape() as tape:
-        latent = tf.reduce_sum(analysis(image)[0, 7, 7])
-    seen = np.flatnonzero(np.abs(tape.gradient(latent, image)).sum(axis=(0, 2, 3)))
-    # SAME pads so that a latent's center lies at the end of its cell.
-    center = 16 * 7 + 14
-    assert seen.min() >= center - far and seen.max() <= center + far
-
-
 @pytest.mark.parametrize("build", [build_analysis, build_synthesis])
 @pytest.mark.parametrize(
     "options, text",
     [
-        (
-            {"image_size": 250},
-            "image_size must be a multiple of 16, because three convolutions make the "
-            "image 16 times smaller; got 250. Try 240.",
-        ),
+        ({"image_size": 250}, "make the image 16 times smaller; got 250. Try 240."),
         ({"image_size": 0}, "got 0. Try 16."),
         ({"kernels": (5, 3)}, "kernels must be three sides"),
-        (
-            {"kernels": (3, 3, 3)},
-            "at least (4, 2, 2): a kernel smaller than its stride skips pixels; "
-            "got (3, 3, 3). Try (5, 3, 3).",
-        ),
+        ({"kernels": (3, 3, 3)}, "skips pixels; got (3, 3, 3). Try (5, 3, 3)."),
         ({"activation": "elu"}, "one of ('relu', 'gdn'); got 'elu'"),
         ({"depth": -1}, "depth must be 0, as published, or more; got -1."),
     ],

@@ -2,14 +2,12 @@
 
 import functools
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import cost, discriminators, skip_inpainting
+from models import cost, skip_inpainting
 
 CONV4000 = "conv4000"
 TINY = {"image_size": 32, "widths": (8, 8, 16)}
@@ -136,14 +134,6 @@ class TestLayers:
         assert tanh.activation is tf.keras.activations.tanh
         assert follower(convolution) is tanh
 
-    @every_variant
-    def test_names_are_given_and_do_not_count_builds(self, model, bottleneck):
-        first, second = (tiny(model, bottleneck) for _ in range(2))
-        assert [v.name for v in first.weights] == [v.name for v in second.weights]
-        names = [layer.name for layer in first.layers]
-        assert names == [layer.name for layer in second.layers]
-        assert {"image", "down1", "down3_act", "up1", "restored"} <= set(names)
-
     def test_convolutions_start_from_normal_002(self):
         for layer in ("down4", "up2", "skip2", "restored_conv"):
             kernel = published(3).get_layer(layer).kernel.numpy()
@@ -152,26 +142,6 @@ class TestLayers:
 
 
 class TestOutputs:
-    @every_variant
-    def test_range_is_that_of_tanh(self, model, bottleneck):
-        restored = tiny(model, bottleneck, gain=50)(pictures()).numpy()
-        assert restored.dtype == np.float32
-        assert np.abs(restored).max() <= 1
-        # The network is strong enough to reach the ends.
-        assert restored.min() < -0.5 and restored.max() > 0.5
-
-    @pytest.mark.parametrize("model", skip_inpainting.MODELS)
-    def test_float32_comes_out_under_every_policy(self, model):
-        tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
-        generator = tiny(model)
-        assert generator.get_layer("down1").compute_dtype == "bfloat16"
-        assert generator.get_layer("down1_norm").compute_dtype == "float32"
-        assert generator.get_layer("restored").compute_dtype == "float32"
-        inpainter = skip_inpainting.build_inpainter(generator)
-        mask = squares([(0, 0), (4, 9)])
-        restored = inpainter({"image": pictures(), "mask": mask})
-        assert restored.dtype == tf.float32
-
     @pytest.mark.parametrize("model, uses_skips", [(2, False), (3, True)])
     def test_only_skips_carry_the_image_past_a_dead_bottleneck(self, model, uses_skips):
         network = tiny(model)
@@ -179,18 +149,6 @@ class TestOutputs:
             weight.assign(tf.zeros_like(weight))
         first, second = network(pictures(2)).numpy()
         assert np.array_equal(first, second) != uses_skips
-
-    @pytest.mark.parametrize("level", [1, 2])
-    def test_each_skip_carries_the_image(self, level):
-        network = tiny(3)
-        for weight in network.get_layer("down3").weights:
-            weight.assign(tf.zeros_like(weight))
-        for other in {1, 2} - {level}:
-            kernel = network.get_layer(f"skip{other}").kernel
-            own = kernel.shape[2] // 2  # the decoder's half comes first
-            kernel.assign(tf.concat([kernel[:, :, :own], 0 * kernel[:, :, own:]], 2))
-        first, second = network(pictures(2)).numpy()
-        assert not np.array_equal(first, second)
 
 
 class TestInpainter:
@@ -274,67 +232,13 @@ class TestErrors:
     @pytest.mark.parametrize(
         "options, text",
         [
-            (
-                {"image_size": 100},
-                "image_size must be a multiple of 32, because 5 encoder levels each "
-                "halve it; got 100. Try 96.",
-            ),
+            ({"image_size": 100}, "5 encoder levels each halve it; got 100. Try 96."),
             ({"image_size": 20}, "got 20. Try 32."),
             ({"image_size": 12, "widths": (8, 8, 16)}, "a multiple of 8, because 3"),
             ({"model": 4}, "model must be one of (0, 1, 2, 3); got 4."),
-            (
-                {"model": 0, "bottleneck": "conv400"},
-                "bottleneck must be one of ('channelwise_fc', 'conv4000'); "
-                "got 'conv400'",
-            ),
+            ({"model": 0, "bottleneck": "conv400"}, "'conv4000'); got 'conv400'"),
         ],
     )
     def test_they_name_the_rule_the_value_and_the_way_out(self, options, text):
         with pytest.raises(ValueError, match=re.escape(text)):
             skip_inpainting.build_generator(**options)
-
-
-# A module that is None in sys.modules cannot be imported.
-LOAD_WITHOUT_ADDONS = """
-import pathlib, sys
-sys.modules["tensorflow_addons"] = None
-import numpy as np
-import tensorflow as tf
-
-for folder in sorted(pathlib.Path(sys.argv[1]).iterdir()):
-    given = dict(np.load(folder / "given.npz"))
-    network = tf.keras.models.load_model(folder / "network", compile=False)
-    inputs = given if len(given) > 1 else given["image"]
-    np.save(folder / "again.npy", network(inputs))
-"""
-
-
-def test_every_builder_survives_a_savedmodel_without_addons(tmp_path):
-    small = {"image_size": 16, "widths": (8, 8)}
-    image, mask = pictures(size=16), squares([(0, 0), (4, 7)], side=8, size=16)
-    networks = {"discriminator": discriminators.build_patch_discriminator(16, (8, 8))}
-    for model, bottleneck in VARIANTS:
-        network = skip_inpainting.build_generator(model, bottleneck=bottleneck, **small)
-        network = skip_inpainting.build_inpainter(network)
-        networks[f"inpainter{model}-{bottleneck}"] = network
-    network = skip_inpainting.build_generator(3, mask_channel=True, **small)
-    networks["inpainter-mask_channel"] = skip_inpainting.build_inpainter(network)
-
-    expected = {}
-    for name, network in networks.items():
-        inputs = {"image": image}
-        if name.startswith("inpainter"):
-            inputs["mask"] = mask
-        expected[name] = network(inputs if len(inputs) > 1 else image).numpy()
-        network.save(tmp_path / name / "network", save_format="tf")
-        np.savez(tmp_path / name / "given.npz", **inputs)
-
-    subprocess.run(
-        [sys.executable, "-c", LOAD_WITHOUT_ADDONS, str(tmp_path)],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    for name, restored in expected.items():
-        again = np.load(tmp_path / name / "again.npy")
-        np.testing.assert_allclose(again, restored, atol=1e-6, err_msg=name)

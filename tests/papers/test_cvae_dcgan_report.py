@@ -27,14 +27,9 @@ from evaluation.report import plots
 from experiments import compare, reproduce
 from experiments.core import results as results_text
 from experiments.core.folder import RunFolder
-from experiments.cvae_dcgan import (
-    discriminator,
-    published,
-    report,
-    table_1,
-    training,
-)
-from experiments.cvae_dcgan import files as coded_latents
+from experiments.cvae_dcgan import discriminator_report as discriminator
+from experiments.cvae_dcgan import latent_files as coded_latents
+from experiments.cvae_dcgan import published, report, table_1, training
 from experiments.cvae_dcgan.system import SYSTEM
 from serving.codec import container
 from training.history import History

@@ -15,7 +15,7 @@ from evaluation.metrics import measure as metrics
 from evaluation.metrics import registry
 from evaluation.record import Evaluation
 from evaluation.report import plots
-from experiments.portrait_autoencoder import other_images
+from experiments.portrait_autoencoder import report as other_images
 from experiments.portrait_autoencoder.report import mse_uint8_wrap
 
 SIZE, COUNT = 32, 6
@@ -37,7 +37,7 @@ def grayer(inputs):
 def measure(restorers=None, **options):
     restorers = restorers or {"ours": grayer, "as it is": lambda x: x["image"]}
     options = {"size": SIZE, "seed": 0, "faces": faces(), "count": COUNT, **options}
-    return other_images.measure(restorers, **options)
+    return other_images.measure_other_images(restorers, **options)
 
 
 def numbers(cell):

@@ -17,8 +17,7 @@ from evaluation import record
 from evaluation.claims import Evidence
 from evaluation.record import Evaluation
 from experiments.core import runner
-from experiments.core.finished_runs import FinishedRun
-from experiments.core.folder import RunFolder
+from experiments.core.folder import FinishedRun, RunFolder
 from experiments.pyramid_cgan import config as table
 from experiments.pyramid_cgan import published, training
 from experiments.pyramid_cgan.config import Config

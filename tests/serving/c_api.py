@@ -10,8 +10,10 @@ input, and MADE gets one for each output. Encoded pictures are arrays of bytes.
 
 import ctypes
 import functools
+import importlib.util
 import json
 import pathlib
+import subprocess
 import sys
 
 import numpy as np
@@ -19,6 +21,38 @@ import numpy as np
 _TYPES = {1: np.float32, 3: np.int32}  # TensorFlow's number -> NumPy's type
 _STRING, _STRING_BYTES = 7, 24  # a TF_TString
 _pointer, _size = ctypes.c_void_p, ctypes.c_size_t
+LIBRARIES = pathlib.Path(importlib.util.find_spec("tensorflow").origin).parent
+NOT_THERE = "This TensorFlow has no libtensorflow_cc.so.2 (only Linux has)."
+
+
+def is_there():
+    """Whether there is a library to load exports with."""
+    return (LIBRARIES / "libtensorflow_cc.so.2").exists()
+
+
+def tensors(folder, signature):
+    """Inputs and outputs of a signature, each {name: tensor in the graph} as JSON."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    model = saved_model_pb2.SavedModel()
+    model.ParseFromString((folder / "saved_model.pb").read_bytes())
+    found = model.meta_graphs[0].signature_def[signature]
+    return [
+        json.dumps({name: info.name for name, info in infos.items()})
+        for infos in (found.inputs, found.outputs)
+    ]
+
+
+def run_there(requests, place):
+    """Folder, signature and inputs of each -> outputs of each; in one process."""
+    command = [sys.executable, __file__, str(LIBRARIES)]
+    for number, (folder, signature, inputs) in enumerate(requests):
+        given, made = f"given{number}.npz", f"made{number}.npz"
+        np.savez(place / given, **inputs)
+        command += [str(folder), given, made, *tensors(folder, signature)]
+    done = subprocess.run(command, cwd=place, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return [dict(np.load(place / f"made{n}.npz")) for n in range(len(requests))]
 
 
 class Output(ctypes.Structure):

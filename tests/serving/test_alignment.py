@@ -160,22 +160,6 @@ def nothing(image):
 
 
 class TestCrop:
-    def test_a_picture_that_is_aligned_already_is_unchanged(self):
-        image = draw.draw(0, size=SIZE)["image"]
-        same = Alignment(turned(0, 1.0), SIZE)
-        np.testing.assert_array_equal(same.crop(image, nothing(image)), image)
-        back = same.to_photo(image.astype(np.float32), (0, 0, SIZE, SIZE))
-        np.testing.assert_array_equal(back, image)
-
-    @pytest.mark.parametrize("times", [1.95, 4.0, 6.3])
-    def test_a_large_face_is_shrunk_as_training_images_are(self, times):
-        side = round(SIZE * times)
-        image = draw.draw(5, size=side)["image"]
-        scale = SIZE / side
-        shrink = Alignment(turned(0, scale, [(scale - 1) / 2] * 2), SIZE)
-        expected = pixels.resize(image, SIZE, SIZE).astype(float)
-        assert np.abs(shrink.crop(image, nothing(image)) - expected).mean() < 1.0
-
     @pytest.mark.parametrize("degrees, scale", [(0, 1.0), (25, 1.6), (-60, 0.7)])
     def test_a_face_anywhere_is_cropped_as_it_was_drawn(self, degrees, scale):
         matrix = turned(degrees, scale, (330, 260))
@@ -257,14 +241,6 @@ class TestRegions:
         face = ellipse.mask(landmarks, 260, 280)[..., 0] > 0
         np.testing.assert_array_equal(left | right, face)
         assert left.sum() == pytest.approx(right.sum(), rel=0.1)
-
-    def test_the_mouth_reaches_below_the_lips_of_an_open_smile(self):
-        landmarks = TYPICAL * 4.0
-        mouth = masks.region("mouth", landmarks, 300, 300)
-        eyes, lips = landmarks[:2].mean(axis=0), landmarks[3:].mean(axis=0)
-        for share, missing in ((1.4, True), (1.6, False)):
-            x, y = np.rint(eyes + share * (lips - eyes)).astype(int)
-            assert mouth[y, x] == missing
 
     def test_an_unknown_one_is_an_error_with_a_suggestion(self):
         with pytest.raises(ValueError, match="Did you mean: mouth"):

@@ -69,11 +69,6 @@ class TestRoundTrip:
         if look is gray:
             np.testing.assert_array_equal(decoded, gray(decoded))
 
-    def test_pictures_are_told_apart(self, codec):
-        image = picture(64, 64)
-        first, second = (codec.reconstruct(each) for each in (image, 255 - image))
-        assert np.abs(first.astype(int) - second).mean() > 1
-
     def test_the_header_says_size_and_whether_it_is_gray(self, codec):
         image = gray(picture(40, 50))
         header, _ = container.unpack(codec.compress(image), codec.model_id)
@@ -138,18 +133,6 @@ class TestImages:
         np.testing.assert_array_equal(codec.quantize(image), latents)
         assert np.abs(codec.reconstruct(image).astype(int) - whole).max() <= 1
 
-    @pytest.mark.parametrize("cells", [1, 63, 64, 65, 128, 313])
-    def test_every_cell_is_kept_once_and_seen_with_its_margin(self, cells):
-        side, kept = np.arange(cells), []
-        for cut in image_codec._cuts(cells):
-            seen = side[cut.seen]
-            assert len(seen) == cut.size <= 64 + 2 * 8
-            np.testing.assert_array_equal(seen[cut.inner], side[cut.kept])
-            assert seen[0] == max(0, cut.kept.start - 8)
-            assert seen[-1] == min(cells, cut.kept.stop + 8) - 1
-            kept.extend(side[cut.kept])
-        np.testing.assert_array_equal(kept, side)
-
 
 class TestLatents:
     def test_it_is_what_the_network_says_of_quantized_latents(self, faces):
@@ -169,16 +152,6 @@ class TestLatents:
         np.testing.assert_array_equal(faces.quantize(image), faces.quantize(small))
         large = pixels.resize(faces.reconstruct(small), 90, 50)
         np.testing.assert_array_equal(faces.reconstruct(image), large)
-
-    def test_more_bits_are_more_bytes_and_nearer_to_the_network(self):
-        encoder, decoder, _ = tiny_codec.linear_networks()
-        image = picture(FACE_SIZE, FACE_SIZE, 900)
-        drawn = decoder(encoder(pixels.bytes_to_unit(image)[None]))
-        exact = pixels.unit_to_bytes(drawn)[0].numpy().astype(int)
-        codecs = [tiny_codec.build_latents(bits) for bits in (2, 4, 6, 8)]
-        sizes = [len(codec.compress(image)) for codec in codecs]
-        errors = [np.abs(codec.reconstruct(image) - exact).mean() for codec in codecs]
-        assert np.all(np.diff(sizes) > 0) and np.all(np.diff(errors) < 0)
 
     def test_the_format_does_not_move(self):
         cdf = np.int32([0, 3, 8, 13, 15, 16])
@@ -240,10 +213,8 @@ class TestDamagedFiles:
                 for name in ("width", "height")
                 if rng.random() < 0.3
             }
-            claimed, changed = (
-                dataclasses.replace(header, **changes),
-                bytearray(payload),
-            )
+            claimed = dataclasses.replace(header, **changes)
+            changed = bytearray(payload)
             changed[rng.integers(len(payload))] ^= rng.integers(1, 256, dtype=np.uint8)
             if rng.random() < 0.3:
                 changed = changed[: rng.integers(len(payload))]
@@ -255,16 +226,6 @@ class TestDamagedFiles:
             assert decoded.shape == (claimed.height, claimed.width, 3)
             pictures += 1
         assert 0 < pictures < 200
-
-    def test_other_models_refuse_them(self, codecs, codec, kind):
-        data = codec.compress(picture(20, 20))
-        others = [BUILD[kind](seed=1), *(c for c in codecs.values() if c is not codec)]
-        for other in others:
-            text = (
-                f"the model {codec.model_id.hex()}; this one is {other.model_id.hex()}"
-            )
-            with pytest.raises(ForeignFileError, match=text):
-                other.decompress(data)
 
     def test_claims_that_the_bytes_cannot_hold_are_not_allocated(self):
         codec = tiny_codec.build(max_pixels=2**31)

@@ -3,15 +3,11 @@
 import functools
 import io
 import json
-import logging
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from absl import logging as absl_logging
 from PIL import Image
 from tensorflow.core.protobuf import saved_model_pb2
 
@@ -24,7 +20,6 @@ from serving.photo.restorer import PhotoRestorer, UnfillableHoleError
 
 SIZE, HOLE = 32, 16
 START, STOP = 8, 24  # of the center
-SIGNATURES = ("serving_default", "serving_single", "serving_bytes")
 FLOATS = ("serving_default", "serving_single", "keras")
 # Model 0 of skip_inpainting, which sees a square; model 3; and one for the center.
 PATCH, WHOLE, CENTER = "patch", "whole", "center"
@@ -140,33 +135,6 @@ NO_HOLE = np.zeros((2, SIZE, SIZE, 1), np.float32)
 
 class TestInterface:
     @both_models
-    def test_signatures_are_named_and_typed(self, exported, model):
-        text, outputs = ([None], tf.string), {"restored": tf.float32}
-        image, mask, both = (
-            ([None, SIZE, SIZE, channels], tf.float32) for channels in (3, 1, 4)
-        )
-        bytes_in = {"image_bytes": text, "mask_bytes": text}
-        expected = {
-            "serving_default": ({"image": image, "mask": mask}, outputs),
-            "serving_single": ({"image_and_mask": both}, outputs),
-            "serving_bytes": (bytes_in, {"restored_bytes": tf.string}),
-        }
-        found = {}
-        for name, signature in exported(model).signatures.items():
-            given = signature.structured_input_signature[1]
-            found[name] = (
-                {k: (s.shape.as_list(), s.dtype) for k, s in given.items()},
-                {k: s.dtype for k, s in signature.structured_outputs.items()},
-            )
-        assert found == expected
-
-        network = exported(model).keras
-        assert type(network).__name__ == "Functional" and network.name == "restorer"
-        shapes = {key: tuple(x.shape) for key, x in network.input.items()}
-        assert shapes == {"image": (None, SIZE, SIZE, 3), "mask": (None, SIZE, SIZE, 1)}
-        assert network.output_shape == (None, SIZE, SIZE, 3)
-
-    @both_models
     def test_all_entry_points_agree(self, exported, model):
         exported = exported(model)
         image = np.rint(pictures() * 255).astype(np.float32) / np.float32(255)
@@ -184,20 +152,17 @@ class TestInterface:
         assert restored[hole].std() > 0.05
         assert restored.min() >= 0 and restored.max() <= 1
 
-    @pytest.mark.parametrize("signature", [*SIGNATURES, "keras"])
+    @pytest.mark.parametrize("signature", FLOATS)
     def test_a_picture_does_not_depend_on_its_batch(self, exported, signature):
         image, mask = pictures(3), squares((0, 0), (9, 13), (16, 16))
 
         def run(part):
-            found = exported(WHOLE).run(signature, image[part], mask[part])
-            return np.stack(found).astype(np.float32)
+            return exported(WHOLE).run(signature, image[part], mask[part])
 
         together = run(slice(None))
         assert together.shape == (3, SIZE, SIZE, 3)
         alone = np.concatenate([run(slice(i, i + 1)) for i in range(3)])
-        # In bytes a last bit may round the other way.
-        tolerance = 1 if signature == "serving_bytes" else 1e-5
-        np.testing.assert_allclose(alone, together, atol=tolerance)
+        np.testing.assert_allclose(alone, together, atol=1e-5)
 
 
 class TestKnownPixels:
@@ -219,9 +184,7 @@ class TestKnownPixels:
     @pytest.mark.parametrize(
         "format, mode", [("PNG", "RGB"), ("PNG", "L"), ("JPEG", "RGB"), ("BMP", "RGB")]
     )
-    @pytest.mark.parametrize(
-        "height, width", [(SIZE, SIZE), (50, 90), (71, 40), (16, 16), (20, 64)]
-    )
+    @pytest.mark.parametrize("height, width", [(SIZE, SIZE), (50, 90), (71, 16)])
     def test_pictures_of_any_size_keep_theirs(
         self, exported, format, mode, height, width
     ):
@@ -244,13 +207,6 @@ class TestKnownPixels:
         for data, mask, restored in zip(images, masks, together):
             (alone,) = exported(WHOLE).run_bytes([data], [mask])
             np.testing.assert_allclose(alone.astype(int), restored, atol=1)
-
-    def test_bitmaps_that_would_be_misread_are_refused(self, exported):
-        picture = encode(photograph(20, 30))
-        bitmap = encode(as_mask(hole_in(20, 30)), "BMP", "1")
-        for image, mask in ((picture, bitmap), (bitmap, picture)):
-            with pytest.raises(tf.errors.InvalidArgumentError, match="A BMP must"):
-                exported(WHOLE).run_bytes([image], [mask])
 
 
 class TestHiddenContent:
@@ -375,8 +331,6 @@ class TestFillable:
         image = pictures()
         restored = exported(WHOLE).run("serving_default", image, everything)
         assert np.abs(restored - image).mean() > 0.1
-        mask = tf.constant(TWO_HOLES)
-        assert Fillable().assertions(mask) == [] and Fillable().settle(mask) is mask
 
     @pytest.mark.parametrize("size", [(32, 32), (50, 50), (49, 67), (125, 166)])
     def test_a_photograph_of_any_size_has_a_center(self, exported, size):
@@ -438,25 +392,6 @@ class TestFolder:
         assert [path.name for path in (tmp_path / "run").iterdir()] == ["export"]
         assert [path.name for path in folder.parent.iterdir()] == ["1"]
 
-    def test_saving_says_nothing_and_leaves_the_loggers_alone(self, tmp_path, capfd):
-        before = absl_logging.get_verbosity(), tf.get_logger().level
-        absl_logging.use_absl_handler()
-        try:
-            absl_logging.set_verbosity(absl_logging.INFO)
-            tf.get_logger().setLevel(logging.INFO)
-            restorer.save(build(PATCH), tmp_path / "run" / "export" / "1")
-            assert absl_logging.get_verbosity() == absl_logging.INFO
-            assert tf.get_logger().level == logging.INFO
-        finally:
-            logging.root.removeHandler(absl_logging.get_absl_handler())
-            absl_logging.set_verbosity(before[0])
-            tf.get_logger().setLevel(before[1])
-        out, err = capfd.readouterr()
-        assert (out, err) == ("", "")
-
-    def test_no_node_computes_in_half_precision(self, exported):
-        assert half_precision_nodes(exported(WHOLE).folder) == []
-
 
 def half_precision_nodes(folder):
     """Names of the nodes of a SavedModel with a bfloat16 or float16 attribute."""
@@ -476,32 +411,6 @@ def half_precision_nodes(folder):
             for value in node.attr.values()
         )
     ]
-
-
-# A module that is None in sys.modules cannot be imported.
-LOAD_WITHOUT_ADDONS = """
-import sys
-sys.modules["tensorflow_addons"] = None
-import numpy as np
-import tensorflow as tf
-
-folder, given, again = sys.argv[1:]
-inputs = {key: tf.constant(value) for key, value in np.load(given).items()}
-network = tf.keras.models.load_model(folder)
-served = tf.saved_model.load(folder).signatures["serving_default"]
-np.savez(again, keras=network(inputs), served=served(**inputs)["restored"])
-"""
-
-
-def test_loading_needs_none_of_ours_and_no_addons(exported, tmp_path):
-    inputs = {"image": pictures(), "mask": TWO_HOLES}
-    np.savez(tmp_path / "given.npz", **inputs)
-    command = [sys.executable, "-c", LOAD_WITHOUT_ADDONS, str(exported(WHOLE).folder)]
-    command += ["given.npz", "again.npz"]
-    subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
-    restored = exported(WHOLE).run("serving_default", **inputs)
-    for again in np.load(tmp_path / "again.npz").values():
-        np.testing.assert_allclose(again, restored, atol=1e-6)
 
 
 def test_a_folder_without_a_restorer_is_an_error(tmp_path):

@@ -125,19 +125,6 @@ class TestRestore:
         assert np.abs(painted.sum() - mask.sum()) < 2 * (20 + 180)
         assert f"{painted.mean():.1%} of 300 × 200 pixels" in tab.text()
 
-    def test_parts_replace_what_was_painted(self, tab, tmp_path):
-        self.paint(tab, tmp_path, np.ones((200, 300, 1), np.uint8))
-        tab.press("Center")
-        tab.press("Restore")
-        painted = (pixels.decode(tab.download("Download")[1], "it") == RED).all(axis=-1)
-        inner, outer = np.zeros((2, 200, 300), bool)
-        inner[51:149, 76:224], outer[49:151, 74:226] = True, True
-        assert painted[inner].all() and not painted[~outer].any()
-        tab.press("Clear")
-        tab.press("Restore")
-        assert tab.errors.pop().startswith("Nothing is missing yet")
-        assert EMPTY in tab.text() and not tab.sees("Download")
-
     @pytest.mark.parametrize(
         "name, value", [("Align faces first", False), ("Model", "refuses")]
     )
@@ -147,16 +134,6 @@ class TestRestore:
         assert "<b>red</b> invented" in tab.text() and EMPTY not in tab.text()
         tab.set(name, value)
         assert EMPTY in tab.text() and not tab.sees("Download")
-
-    def test_a_refusal_says_what_to_do(self, tab):
-        tab.set("Model", "refuses")
-        tab.set("Align faces first", False)
-        tab.press("Center")
-        tab.press("Restore")
-        assert tab.errors == [
-            "This model fills &lt;no&gt; hole. Press Center, or have faces aligned "
-            "first."
-        ]
 
     def test_only_parts_that_the_model_fills_can_be_chosen(self, tab):
         names = ("Center", "Eyes", "Nose", "Mouth", "Clear")

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from tiny_codec import picture
 
 from data_pipeline.drawn_faces import draw
 from serving.page import canvas
@@ -46,11 +45,6 @@ def test_picture_and_paint_are_in_the_same_place(size):
     fitted = canvas.fit(np.zeros((*size, 3), np.uint8))
     layer = canvas.paint(np.ones((*size, 1), np.uint8))
     np.testing.assert_array_equal(fitted[..., 0] == 0, layer[..., 3] > 0)
-
-
-def test_a_picture_of_the_canvas_size_is_unchanged():
-    image = picture(SIDE, SIDE)
-    np.testing.assert_array_equal(canvas.fit(image), image)
 
 
 def test_margins_are_ignored():

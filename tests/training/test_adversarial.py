@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from models import discriminators, holes, skip_inpainting
+from models import skip_inpainting
 from training import strategy
 from training.adversarial import see_composite
 from training.trainer import WeightAverage
@@ -80,16 +80,6 @@ def test_one_batch_is_memorized():
     assert losses[1] < losses[0]
 
 
-def test_a_step_moves_both_networks_and_counts():
-    trainer = build()
-    before = [values(trainer.generator), values(trainer.discriminator)]
-    history = fit(trainer, dataset(1))
-    assert trainer.steps.numpy() == 1
-    assert moved(before[0], trainer.generator) > 1e-3
-    assert moved(before[1], trainer.discriminator) > 1e-3
-    assert set(history) == {"g_reconstruction", "g_adversarial", "d_real", "d_fake"}
-
-
 def test_the_reported_terms_are_means_over_the_epoch():
     trainer = build(optimizer=lambda: tiny.sgd(0.0))
     data = dataset()
@@ -98,37 +88,6 @@ def test_the_reported_terms_are_means_over_the_epoch():
     for name, epochs in history.items():
         mean = np.mean([terms[name] for terms in single])
         np.testing.assert_allclose(epochs, [mean, mean], rtol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("still", "moving", "weights"),
-    [
-        ("generator", "discriminator", {"reconstruction": 0.0, "adversarial": 0.0}),
-        ("discriminator", "generator", {"judging": 0.0}),
-    ],
-)
-def test_only_its_own_loss_moves_a_network(still, moving, weights):
-    trainer = build(**weights)
-    before = {name: values(getattr(trainer, name)) for name in (still, moving)}
-    step(trainer)
-    assert moved(before[still], getattr(trainer, still)) == 0
-    assert moved(before[moving], getattr(trainer, moving)) > 1e-3
-
-
-@pytest.mark.parametrize("adversarial", [0.0, 0.1])
-def test_the_generator_answers_the_discriminator_by_the_adversarial_loss_alone(
-    adversarial,
-):
-    after = []
-    for scale in (1.0, -2.0):  # two discriminators that judge differently
-        trainer = build(adversarial=adversarial)
-        trainer.discriminator.set_weights(
-            [scale * weight for weight in trainer.discriminator.get_weights()]
-        )
-        step(trainer)
-        after.append(values(trainer.generator))
-    same = all(np.array_equal(a, b) for a, b in zip(*after))
-    assert same == (adversarial == 0)
 
 
 def test_the_gradients_are_those_of_the_two_losses_at_one_point():
@@ -182,10 +141,9 @@ def two_devices():
     return strategy.make(2)
 
 
-@pytest.mark.parametrize("clip", [None, 0.05])
-def test_two_replicas_take_the_step_that_one_would(two_devices, clip):
+def test_two_replicas_take_the_step_that_one_would(two_devices):
     def optimizer():
-        return tiny.sgd(0.2, global_clipnorm=clip)
+        return tiny.sgd(0.2, global_clipnorm=0.05)
 
     alone = build(optimizer=optimizer)
     before = values(alone.generator)
@@ -250,48 +208,29 @@ def test_a_clipped_step_is_no_longer_than_the_norm():
 
 
 @pytest.mark.parametrize("model", [1, 3])
-def test_mixed_bfloat16_computes_in_it_and_answers_in_float32(model):
+def test_mixed_bfloat16_has_losses_in_float32_and_learns(model):
     tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
-    generator = skip_inpainting.build_generator(
-        model, image_size=tiny.SIZE, widths=(8, 8, 16)
-    )
-    last = generator.get_layer("restored_conv")
-    last.kernel.assign(100 * last.kernel)  # far from where tanh(x) = x
-    computed = {layer.compute_dtype for layer in generator.layers if layer.weights}
-    assert "bfloat16" in computed
+    options = {"image_size": tiny.SIZE, "widths": (8, 8, 16)}
+    generator = skip_inpainting.build_generator(model, **options)
     trainer = build(generator=skip_inpainting.build_inpainter(generator))
-    for layer in (*generator.layers, *trainer.discriminator.layers):
-        assert all(weight.dtype == tf.float32 for weight in layer.weights)
-        if "Normalization" in type(layer).__name__:
-            assert layer.compute_dtype == "float32"
     inputs, target = next(iter(dataset(1)))
-    restored = trainer(inputs)
-    assert restored.dtype == tf.float32
-    # More digits than bfloat16 has: no rounding on the way out.
-    rounded = tf.cast(tf.cast(restored, tf.bfloat16), tf.float32)
-    assert (restored != rounded).numpy().any()
-    score = trainer.discriminator(target)
-    assert score.dtype == tf.float32
+    restored, score = trainer(inputs), trainer.discriminator(target)
     terms = {
         **trainer.generator_losses(target, restored, score),
         **trainer.discriminator_losses(score, score),
     }
-    assert {(term.dtype, tuple(term.shape)) for term in terms.values()} == {
-        (tf.float32, (4,))
-    }
-    history = fit(trainer)
-    assert all(np.isfinite(value).all() for value in history.values())
+    kinds = {(term.dtype, tuple(term.shape)) for term in terms.values()}
+    assert kinds == {(tf.float32, (4,))}
+    assert all(np.isfinite(value).all() for value in fit(trainer).values())
     if model == 1:  # the known pixels of a patch network never leave float32
         known = inputs["mask"].numpy()[..., 0] == 0
         np.testing.assert_array_equal(restored.numpy()[known], target.numpy()[known])
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
-def test_inference_is_as_good_as_batch_statistics_after_training(precision):
-    tf.keras.mixed_precision.set_global_policy(precision)
-    trainer = build(
-        generator=tiny.published_generator(), optimizer=adam, adversarial=0.001
-    )
+def test_inference_is_as_good_as_batch_statistics_after_training():
+    tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    options = {"optimizer": adam, "adversarial": 0.001}
+    trainer = build(generator=tiny.published_generator(), **options)
     data = dataset(8, 8)
     fit(trainer, data, epochs=12)
     inputs, target = tiny.batch(64)
@@ -301,34 +240,6 @@ def test_inference_is_as_good_as_batch_statistics_after_training(precision):
     }
     assert errors[False] < 1.25 * errors[True]
     assert errors[True] < np.abs(target).mean() / 2  # it has learned something
-
-
-def test_losses_and_discriminator_see_what_the_view_shows():
-    """Here the hole alone, as the networks that restore a patch have it."""
-    terms = []
-    for place in (None, "known", "hole"):
-        tf.keras.utils.set_random_seed(0)
-        patches = discriminators.build_patch_discriminator(16, (6, 8))
-        trainer = build(discriminator=patches)
-        trainer.view = lambda image, inputs: holes.crop_hole(image, inputs["mask"], 16)
-        inputs, target = tiny.batch(4)
-        missing = np.broadcast_to(inputs["mask"] > 0, target.shape)
-        if place:
-            target[missing == (place == "hole")] += 0.5
-        terms.append(step(trainer, [(inputs, target)]))
-    assert terms[1] == terms[0]
-    assert terms[2]["g_reconstruction"] != terms[0]["g_reconstruction"]
-    assert terms[2]["d_real"] != terms[0]["d_real"]
-
-
-def test_composites_hide_what_the_network_makes_of_known_pixels():
-    inputs, target = tiny.batch(2)
-    output = tf.random.stateless_uniform(target.shape, [0, 1], -1, 1)
-    seen = see_composite(output, inputs).numpy()
-    missing = np.broadcast_to(inputs["mask"] > 0, target.shape)
-    np.testing.assert_array_equal(seen[missing], output.numpy()[missing])
-    np.testing.assert_array_equal(seen[~missing], target[~missing])
-    np.testing.assert_array_equal(see_composite(target, inputs), target)
 
 
 def test_output_losses_are_of_the_output_and_the_others_of_the_view():

@@ -278,13 +278,6 @@ def test_weights_that_a_finite_loss_spoiled_are_not_saved(tmp_path, every, at):
 # The loop
 
 
-def weights(trainer):
-    parts = (trainer.generator, trainer.discriminator, trainer.average)
-    found = [value.numpy() for part in parts for value in part.variables]
-    slots = (trainer.generator_optimizer, trainer.discriminator_optimizer)
-    return found + [value.numpy() for part in slots for value in part.variables]
-
-
 def new_trainer():
     tf.keras.utils.set_random_seed(0)
     return tiny.trainer(
@@ -304,38 +297,6 @@ class Stop(tf.keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if int(self.model.steps.numpy()) == self.step:
             raise KeyboardInterrupt
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory):
-    """Weights and history of a run of seven steps."""
-    tmp_path = tmp_path_factory.mktemp("uninterrupted")
-    trainer = new_trainer()
-    history, _ = run(trainer, tmp_path, different(7), total=7)
-    return weights(trainer), history.rows
-
-
-@pytest.mark.parametrize(
-    ("every", "stop", "resumed"), [(2, 5, 4), (0, 5, 3), (1, 3, 2)]
-)
-def test_a_resumed_run_ends_as_an_uninterrupted_one(
-    tmp_path, uninterrupted, every, stop, resumed
-):
-    data = different(7)
-    with pytest.raises(KeyboardInterrupt):
-        run(new_trainer(), tmp_path, data, every_steps=every, extra=[Stop(stop)])
-    trainer = new_trainer()
-    saved = Checkpoints(trainer.checkpoint_items(), tmp_path)
-    assert saved.restore() == (resumed > 0)
-    assert saved.steps == resumed
-    history, _ = run(trainer, tmp_path, data, every_steps=every, total=7)
-    expected, rows = uninterrupted
-    assert trainer.steps.numpy() == 7
-    for mine, other in zip(weights(trainer), expected):
-        np.testing.assert_array_equal(mine, other)
-    # One row an epoch, with the mean losses of all its steps, whatever was cut.
-    assert without_times(history.rows) == without_times(rows)
-    assert "g_reconstruction" in rows[-1]
 
 
 def without_times(rows):
@@ -423,15 +384,6 @@ def test_history_rows_hold_speed_losses_and_validation(tmp_path, capsys, unit):
     said = capsys.readouterr().err
     for done in ("epoch 1", "epoch 2") if unit == "epoch" else ("step 3", "step 6"):
         assert f"{done}: val_l1 0." in said
-
-
-@pytest.mark.parametrize(
-    ("unit", "done"), [("epoch", [0, 1, 1, 2, 3]), ("step", [0, 1, 3, 4, 7])]
-)
-def test_a_length_says_how_far_a_step_is(unit, done):
-    length = loop.Length(7, 3, unit)
-    assert [length.at(step) for step in (0, 1, 3, 4, 7)] == done
-    assert length.total == done[-1]
 
 
 def test_progress_counts_the_images_of_the_whole_run(tmp_path, capsys):

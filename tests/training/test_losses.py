@@ -77,12 +77,6 @@ def test_cross_entropy_is_that_of_the_logits_probability():
     np.testing.assert_allclose(fake, -np.log(1 - probability).mean(1), rtol=1e-5)
 
 
-def test_cross_entropy_stays_finite_at_the_ends():
-    logits = tf.constant([[1e4], [-1e4]])
-    for label in (0.0, 1.0):
-        assert np.isfinite(losses.cross_entropy_to(logits, label)).all()
-
-
 def test_masked_l2_counts_missing_pixels_over_the_whole_image():
     rng = np.random.default_rng(0)
     target, restored = rng.normal(size=[2, 3, 4, 6, 3]).astype(np.float32)
@@ -122,19 +116,19 @@ def test_multi_class_is_minus_the_log_likelihood_of_the_right_one():
         np.testing.assert_allclose(result, expected, rtol=1e-5)
 
 
-def test_losses_of_labels_stay_finite_at_the_ends():
+def test_losses_of_logits_stay_finite_at_the_ends():
     logits = tf.constant([[1e4, -1e4]] * 2)
     for labels in ([[0.0, 1.0], [1.0, 0.0]], [[1.0, 1.0], [0.0, 0.0]]):
         assert np.isfinite(losses.multi_label(tf.constant(labels), logits)).all()
     assert np.isfinite(losses.multi_class(tf.constant([0, 1]), logits)).all()
+    for label in (0.0, 1.0):
+        assert np.isfinite(losses.cross_entropy_to(logits, label)).all()
 
 
 class TestKl:
     def test_it_is_the_divergence_of_two_normal_distributions(self):
-        means, log_variances = (
-            np.float32([[0.5, -2.0], [0.0, 1.0]]),
-            np.float32([[0.3, -1.0], [0.0, 2.0]]),
-        )
+        means = np.float32([[0.5, -2.0], [0.0, 1.0]])
+        log_variances = np.float32([[0.3, -1.0], [0.0, 2.0]])
         # By quadrature: the integral of p log(p / q), p the posterior, q the prior.
         z = np.linspace(-30, 30, 200_001)
         expected = []
@@ -145,9 +139,8 @@ class TestKl:
             expected.append(np.sum(p * (log_p - log_q)) * (z[1] - z[0]))
         result = losses.kl(tf.constant(means), tf.constant(log_variances))
         assert result.dtype == tf.float32 and result.shape == [2]
-        np.testing.assert_allclose(
-            result, np.reshape(expected, [2, 2]).mean(axis=1), rtol=1e-5
-        )
+        expected = np.reshape(expected, [2, 2]).mean(axis=1)
+        np.testing.assert_allclose(result, expected, rtol=1e-5)
 
     def test_it_is_0_for_the_prior_and_never_less(self):
         zeros = tf.zeros([1, 512])
@@ -156,11 +149,6 @@ class TestKl:
             for sign in (-1, 1):
                 shifted = zeros + sign * 10.0**exponent
                 assert losses.kl(zeros, shifted) >= 0 and losses.kl(shifted, zeros) >= 0
-
-    def test_it_does_not_depend_on_the_number_of_latents(self):
-        one = losses.kl(tf.fill([1, 1], 0.7), tf.fill([1, 1], -0.4))
-        many = losses.kl(tf.fill([1, 300], 0.7), tf.fill([1, 300], -0.4))
-        np.testing.assert_allclose(one, many, rtol=1e-6)
 
 
 def portraits(side=64, seed=0):
@@ -222,26 +210,6 @@ class TestStructure:
         assert (values >= -1e-6).numpy().all() and (values <= 2).numpy().all()
         assert np.isfinite(gradient).all()
         assert np.abs(gradient).max() < 10
-
-    @pytest.mark.parametrize("returned", ["inverted", "random", "gray", "noisy"])
-    def test_a_step_along_its_gradient_makes_it_smaller(self, name, returned):
-        loss, _ = STRUCTURE[name]
-        target = portraits()
-        restored = RETURNED[returned](target)
-        before, gradient = value_and_gradient(loss, target, restored)
-        largest = np.abs(gradient).max(axis=(1, 2, 3), keepdims=True)
-        assert (largest > 0).all()
-        after = loss(target, restored - 0.01 * gradient / largest)
-        assert (after < before).numpy().all()
-
-    def test_examples_do_not_mix(self, name):
-        loss, _ = STRUCTURE[name]
-        target = portraits()
-        restored = np.stack([noisy(target)[0], 1 - target[1]])
-        values = loss(target, restored)
-        for i in range(2):
-            alone = loss(target[i : i + 1], restored[i : i + 1])
-            np.testing.assert_allclose(alone[0], values[i], atol=1e-5)
 
     def test_it_works_in_a_graph_that_does_not_know_the_batch(self, name):
         loss, _ = STRUCTURE[name]

@@ -75,12 +75,6 @@ def test_it_learns_to_return_what_it_is_given(price):
     assert built.steps.numpy() == 160
 
 
-def test_a_price_makes_the_code_smaller():
-    built = trainer(price=1e-4, learning_rate=1e-2)
-    first, last = fit(built, 5), (fit(built, 100), fit(built, 5))[1]
-    assert last["rate"][0] < first["rate"][0] / 2
-
-
 def test_a_run_that_resumes_sees_the_noise_it_would_have_seen():
     whole, parts = trainer(1e-5), trainer(1e-5)
     parts.autoencoder.set_weights(whole.autoencoder.get_weights())

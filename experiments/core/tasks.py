@@ -1,4 +1,4 @@
-"""The task of filling holes, for the systems that do."""
+"""The two tasks of systems: filling holes, and encoding and decoding an image."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import tensorflow as tf
 from data_pipeline import masks, pipeline, pixels
 from data_pipeline.decoded import DecodedSplit
 from evaluation import baselines
-from experiments.core.config import InpaintingConfig
+from experiments.core.config import InpaintingConfig, ReconstructionConfig
 from experiments.core.data import RunData
 from experiments.core.run import Run
 from experiments.core.system import System
 from serving.export import restorer as exports
 
-_EVALUATED = 64  # images restored and measured at once
+_EVALUATED = 64  # images measured at once
 
 
 class InpaintingSystem(System):
@@ -44,11 +44,7 @@ class InpaintingSystem(System):
     ) -> pipeline.TaskFn:
         """The task of filling holes of a kind in the named images.
 
-        Args:
-          config: Says how large holes are and what stands in them.
-          kind: See `masks.build`.
-          names: Of the images.
-          shift: See `pipeline.inpainting`.
+        For the kind see `masks.build`, for the shift `pipeline.inpainting`.
         """
         mask_fn = self.mask_fn(config, kind, names)
         return pipeline.inpainting(mask_fn, fill=config.hole_fill, shift=shift)
@@ -147,3 +143,53 @@ class InpaintingSystem(System):
                 "model_card.md": card,
             },
         )
+
+
+class ReconstructionSystem(System):
+    """A system whose network encodes and decodes an image: in [0, 1], out in [0, 1]."""
+
+    pictures_note = "What each makes of the original, on the right."
+    metrics = (
+        "mse",
+        "mse_uint8_wrap",
+        "psnr_db",
+        "ssim",
+        "ms_ssim",
+        "ms_ssim_3",
+        "lpips",
+        "attribute_accuracy",
+        "identity",
+        "bits_per_pixel",
+    )
+
+    def training_task(
+        self, config: ReconstructionConfig, split: DecodedSplit
+    ) -> pipeline.TaskFn:
+        """The task of the training images."""
+        return pipeline.reconstruction(shift=config.shift)
+
+    def fixed_batches(
+        self, config: ReconstructionConfig, split: DecodedSplit
+    ) -> tf.data.Dataset:
+        """Every image of a split once, as it is."""
+        return pipeline.evaluation_batches(
+            split, pipeline.reconstruction(), batch_size=_EVALUATED, seed=config.seed
+        )
+
+    def restorer(self, network: tf.keras.Model) -> Callable[[dict], tf.Tensor]:
+        """A network, inputs -> {"image", ...}, as a restorer."""
+
+        @tf.function(reduce_retracing=True)
+        def restore(inputs: dict) -> tf.Tensor:
+            image = network(inputs, training=False)["image"]
+            return tf.clip_by_value(image, 0.0, 1.0)
+
+        return restore
+
+    def baselines(self, data: RunData) -> dict[str, Callable]:
+        """Smaller images, enlarged again."""
+        return baselines.rescaling()
+
+    def drawn(self, restore: Callable, inputs: dict, target: tf.Tensor) -> list:
+        """Originals above their reconstructions."""
+        return [target, restore(inputs)]

@@ -1,8 +1,8 @@
 """The discriminator in training: charts, a table, and whether its loss is flat.
 
-A discriminator that guesses gives every image a probability of one half: it is right
-half of the time, the logarithm of what it gives to the truth is -ln 2, each of its
-cross-entropies is ln 2 and their sum 2 ln 2.
+A discriminator that guesses gives every image a probability of one half: its accuracy
+is one half, its log-probabilities are -ln 2, each cross-entropy is ln 2 and their sum
+2 ln 2.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LN_2 = math.log(2)
 GUESSING = 2 * LN_2
 # A loss is called flat if its epochs' means lie within this of each other, in nats.
 FLAT = 0.1 * GUESSING
-# What a loss is called.
+# Kinds of losses.
 MOVES = "not flat"
 GUESSES = "flat, near guessing"
 BELOW = "flat, below guessing"
@@ -33,17 +33,17 @@ _LOG_REAL, _LOG_FAKE, _LOG_D_FAKE, _ACCURACY, _NORM = WATCHED
 
 
 @dataclasses.dataclass(frozen=True)
-class Watched:
+class DiscriminatorHistory:
     """Means over the training batches of each of E epochs.
 
     Attributes:
       epochs: Their numbers.
       d_real: Cross-entropy on originals, nats.
-      d_fake: On what the decoder makes of them, nats.
+      d_fake: On restored images, nats.
       log_real: log D(original), nats.
       log_fake: log D(restored), nats; near 0 where it is deceived.
       log_not_fake: log(1 - D(restored)), nats; near 0 where it is right.
-      accuracy: How often it is right, in 0..1.
+      accuracy: Its accuracy, in 0..1.
       gradient_norm: Of its loss.
     """
 
@@ -79,25 +79,17 @@ class Watched:
         return BELOW if distance < 0 else ABOVE
 
 
-def read(history: Sequence[Mapping[str, float]]) -> Watched | None:
-    """Reads a discriminator's history; None where there was none.
-
-    Args:
-      history: Rows of history.csv; the first has no losses.
-    """
+def read(history: Sequence[Mapping[str, float]]) -> DiscriminatorHistory | None:
+    """Reads a discriminator's rows of history.csv; None where there was none."""
     columns = ("epoch", *_LOSSES, _LOG_REAL, _LOG_D_FAKE, _LOG_FAKE, _ACCURACY, _NORM)
     rows = [row for row in history if set(columns) <= row.keys()]
     if not rows:
         return None
-    return Watched(*([row[name] for row in rows] for name in columns))
+    return DiscriminatorHistory(*([row[name] for row in rows] for name in columns))
 
 
 def curves(history: Sequence[Mapping[str, float]]) -> list[Curve]:
-    """Four charts by epoch; none of a run without a discriminator.
-
-    Args:
-      history: Rows of history.csv.
-    """
+    """Four charts by epoch, of rows of history.csv; none without a discriminator."""
     found = read(history)
     if found is None:
         return []
@@ -128,11 +120,7 @@ def curves(history: Sequence[Mapping[str, float]]) -> list[Curve]:
 
 
 def statements(history: Sequence[Mapping[str, float]]) -> list[str]:
-    """Whether its loss is flat, as a sentence; none without a discriminator.
-
-    Args:
-      history: Rows of history.csv.
-    """
+    """Whether its loss is flat, as a sentence; none without a discriminator."""
     found = read(history)
     if found is None:
         return []
@@ -151,11 +139,7 @@ def statements(history: Sequence[Mapping[str, float]]) -> list[str]:
 
 # Slug, title and y axis of charts.
 LOSS = ("discriminator-loss", "Discriminator loss", "cross-entropy (nats)")
-LOGS = (
-    "discriminator-log",
-    "What the discriminator says",
-    "log-probability (nats)",
-)
+LOGS = ("discriminator-log", "What the discriminator says", "log-probability (nats)")
 ACCURACY = (
     "discriminator-accuracy",
     "How often the discriminator is right",
@@ -171,13 +155,9 @@ def chart(
     *,
     first_leads: bool = True,
 ) -> Curve:
-    """Lines by epoch.
+    """Lines by epoch, {label: (epochs, values)}, and horizontal ones, {label: y}.
 
-    Args:
-      axes: Slug, title and y axis.
-      lines: {label: (epochs, values)}.
-      references: {label: y} of horizontal lines.
-      first_leads: Whether the first line stands out from the others.
+    `axes` are slug, title and y axis; the first line stands out if `first_leads`.
     """
     slug, title, y_label = axes
     last = ", ".join(f"{name} {y[-1]:.4g}" for name, (_, y) in lines.items())
@@ -199,7 +179,7 @@ def chart(
 
 CLAIM = "The loss of the DCGAN's discriminator is flat"
 
-# How a group of runs is introduced, and what that means.
+# Kind -> introduction of a group of runs, and its meaning.
 _KINDS = {
     GUESSES: (
         "Flat near 2 ln 2, the loss of guessing",
@@ -210,10 +190,7 @@ _KINDS = {
         "telling restored faces from originals in the end as in the beginning: "
         "neither network gains on the other",
     ),
-    ABOVE: (
-        "Flat above 2 ln 2",
-        "mistaken in the end as in the beginning",
-    ),
+    ABOVE: ("Flat above 2 ln 2", "mistaken in the end as in the beginning"),
     MOVES: ("Not flat", ""),
     SINGLE: ("Of a single epoch, which says nothing", ""),
 }
@@ -221,17 +198,13 @@ _KINDS = {
 
 def read_runs(
     histories: Mapping[str, Sequence[Mapping[str, float]]],
-) -> dict[str, Watched]:
-    """The runs that had a discriminator.
-
-    Args:
-      histories: {label: rows of history.csv}.
-    """
+) -> dict[str, DiscriminatorHistory]:
+    """The runs that had a discriminator, of {label: rows of history.csv}."""
     found = {label: read(rows) for label, rows in histories.items()}
     return {label: run for label, run in found.items() if run is not None}
 
 
-def joint_table(runs: Mapping[str, Watched]) -> Table:
+def joint_table(runs: Mapping[str, DiscriminatorHistory]) -> Table:
     """A row a run, and one of a discriminator that guesses."""
     rows = []
     for label, run in runs.items():
@@ -273,8 +246,8 @@ def joint_table(runs: Mapping[str, Watched]) -> Table:
     )
 
 
-def joint_statements(runs: Mapping[str, Watched]) -> list[str]:
-    """In which runs the loss is flat, at which level, and what that says."""
+def joint_statements(runs: Mapping[str, DiscriminatorHistory]) -> list[str]:
+    """The runs whose loss is flat, at each level, and what that means."""
     said = []
     for kind, (title, meaning) in _KINDS.items():
         inside = {label: run for label, run in runs.items() if run.kind == kind}
@@ -289,7 +262,7 @@ def joint_statements(runs: Mapping[str, Watched]) -> list[str]:
 
 
 def check_joint_claims(
-    evidence: Evidence, runs: Mapping[str, Watched]
+    evidence: Evidence, runs: Mapping[str, DiscriminatorHistory]
 ) -> list[claims.Claim]:
     """The paper's claim, of "DCGAN"."""
     run = runs.get("DCGAN")
@@ -306,7 +279,7 @@ def check_joint_claims(
     return [evidence.weigh(CLAIM, verdict, said, ["DCGAN"])]
 
 
-def joint_curves(runs: Mapping[str, Watched]) -> list[Curve]:
+def joint_curves(runs: Mapping[str, DiscriminatorHistory]) -> list[Curve]:
     """Five charts by epoch, a line a run; none without a discriminator."""
     slug, title, y_label = LOGS
     minus = {"−ln 2, guessing": -LN_2}

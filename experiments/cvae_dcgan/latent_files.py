@@ -54,11 +54,9 @@ def qualities(size: int) -> tuple[str, str]:
 
 
 def codecs(network: tf.keras.Model, train: DecodedSplit) -> dict[int, LatentCodec]:
-    """The codecs of a trained network: {bits a latent: codec}.
+    """The codecs of a trained network with the layers "encoder" and "decoder".
 
-    Args:
-      network: With the layers "encoder" and "decoder".
-      train: The training images.
+    Returns {bits a latent: codec}, their quantizers fitted to the training images.
     """
     encoder, decoder = (network.get_layer(name) for name in ("encoder", "decoder"))
 
@@ -95,16 +93,9 @@ def measure(
     split: DecodedSplit,
     measures: Sequence[Measure],
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Makes a file of every image by every codec, and reads it.
+    """Makes a file of every image by every codec, of `codecs`, and reads it.
 
-    Args:
-      label: What tables call the network.
-      made: From `codecs`.
-      split: The images.
-      measures: See `evaluation.codecs.measure`.
-
-    Returns:
-      {"<label>, 6 bits": values}, and so on, from many bits to few.
+    Returns {"<label>, 6 bits": values}, and so on, from many bits to few.
     """
     values = {}
     for bits, codec in sorted(made.items(), reverse=True):
@@ -117,12 +108,9 @@ def measure(
 def compare(
     values: Mapping[str, Mapping[str, np.ndarray]], split: DecodedSplit
 ) -> SmallComparison:
-    """Puts a network's files beside those of formats at every quality of a sweep.
+    """Puts a network's files, of `measure`, beside formats at every quality of a sweep.
 
-    Args:
-      values: Of the network's files, from `measure`, with the metrics of
-        `evaluation.codecs.measure.whole`.
-      split: The images. Of more than `MOST_IMAGES` every n-th is compared.
+    Of more than `MOST_IMAGES` every n-th is compared.
     """
     size = split.images.shape[1]
     chosen = slice(None, None, -(-len(split) // MOST_IMAGES))
@@ -151,7 +139,7 @@ def compare(
 
 
 def statements(found: SmallComparison) -> list[str]:
-    """Who takes fewer bytes at equal quality; a format may have none as low as ours."""
+    """The codec with fewer bytes at equal quality, for each quality and format."""
     said = report.statements(found)  # of every pair, then of the smallest files
     pairs = list(itertools.product(found.keys, found.formats))
     compared = [
@@ -161,7 +149,7 @@ def statements(found: SmallComparison) -> list[str]:
 
 
 def _always_better(found: SmallComparison, key: str, name: str) -> str:
-    """Says so if a format's worst files are better than our best; otherwise empty."""
+    """A sentence if a format's worst files are better than our best; otherwise ""."""
     metric = registry.metric_of(key)
 
     def quality(setting: str) -> float:
@@ -197,7 +185,7 @@ def curves(found: SmallComparison) -> list[Curve]:
     """Each quality over the bytes of a file."""
     charts = []
     for key in found.keys:
-        chart = report.chart(found, key)
+        chart = report.rate_distortion_chart(found, key)
         series = [
             dataclasses.replace(line, x=[found.bytes_of(bits) for bits in line.x])
             for line in chart.series
@@ -220,10 +208,7 @@ Charts = Mapping[str, Mapping[str, Curve]]
 def read_reports(
     reports: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, dict[str, Curve]]:
-    """The charts of quality over bytes.
-
-    Args:
-      reports: {label of a run: results.json of its report}.
+    """The charts of quality over bytes, of {label of a run: its results.json}.
 
     Returns:
       {label: {slug: chart}}, as `curves` has made them.
@@ -243,9 +228,7 @@ def read_reports(
 def joint_curves(charts: Charts, drawn: Collection[str]) -> list[Curve]:
     """A chart a quality: a line a network, over all its bits a latent, and the formats.
 
-    Args:
-      charts: From `read`.
-      drawn: Labels of the runs that have a line.
+    `drawn` are the labels of the runs that have a line.
     """
     made = []
     for found in _by_quality(charts).values():
