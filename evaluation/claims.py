@@ -1,115 +1,309 @@
-"""Checks a paper's claims image by image.
+"""Verdicts on a paper's claims, checked image by image.
 
-A claim holds, does not hold, was not measured, or was measured on too few images.
+A claim holds, does not hold, or was not measured. "Cannot tell" is the verdict where
+the evidence does not carry one of these: see `Evidence`, and docs/metrics.md for the
+rule in words.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+import math
+import statistics
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
+import scipy.stats
 
 from evaluation import tables
 from evaluation.bootstrap import ENOUGH, compare
 from evaluation.metrics import registry
 from evaluation.record import Evaluation
 
-HOLDS, FAILS, UNKNOWN = "holds", "does not hold", "not measured"
-TOO_FEW = "too few images to say"
+HOLDS, FAILS, CANNOT_TELL = "holds", "does not hold", "cannot tell"
+UNKNOWN = "not measured"
+ENOUGH_SEEDS = 3  # fewer do not show how far seeds lie apart
+
+Claim = dict[str, str]
 
 
-def not_measured(claim: str, why: str) -> dict[str, str]:
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """Length, seeds and stability of a trained network.
+
+    Attributes:
+      length: Such as "8 of 40 epochs".
+      short: Whether that is less than published.
+      seeds: Rows of an evaluation: this network, and the same one from other seeds.
+      history: Columns of its history.csv.
+    """
+
+    length: str = ""
+    short: bool = False
+    seeds: Sequence[str] = ()
+    history: Mapping[str, Sequence[float]] = dataclasses.field(default_factory=dict)
+
+    def spread(self, key: str, last: int = 5) -> float:
+        """Mean absolute change of a metric between the last validations.
+
+        0 if fewer than two recorded it; that before training does not count.
+        """
+        steps = self.history.get("step") or self.history.get("epoch", ())
+        values = [
+            value
+            for step, value in zip(steps, self.history.get(f"val_{key}", ()))
+            if step > 0 and math.isfinite(value)
+        ][-last:]
+        changes = [abs(after - before) for before, after in zip(values, values[1:])]
+        return statistics.fmean(changes) if changes else 0.0
+
+
+def not_measured(claim: str, why: str) -> Claim:
     """A claim that was not measured, and why."""
     return {"claim": claim, "verdict": UNKNOWN, "evidence": why}
 
 
-def beats(
-    evaluation: Evaluation, a: str, b: str, key: str, *, claim: str | None = None
-) -> dict[str, str]:
-    """Checks that `a` is better than `b`: the paired interval must exclude 0.
+@dataclasses.dataclass(frozen=True)
+class Evidence:
+    """An evaluation, and how its networks were trained.
 
-    Args:
-      evaluation: Of both restorers.
-      a: The restorer that is claimed to be better.
-      b: The other.
-      key: Such as "hole/l1_percent".
-      claim: The sentence; by default "a beats b on ...".
+    A verdict becomes "cannot tell" if
+      - fewer than `bootstrap.ENOUGH` images were measured,
+      - a network was trained for less than the published length,
+      - a network is worse than a floor in this metric,
+      - there are fewer than `ENOUGH_SEEDS` seeds, and the difference is smaller than
+        the spread between neighboring validations,
+      - there are as many, and the interval over the seeds includes the limit.
 
-    Returns:
-      {"claim", "verdict", "evidence"}; the verdict is `TOO_FEW` below
-      `bootstrap.ENOUGH` images.
+    A claim that is visible at once, such as a collapse or a blur, may hold early: its
+    verdict stands when it holds, whatever the length and the floors.
+
+    Attributes:
+      evaluation: Of several restorers.
+      trained: {restorer: how it was trained}; rows without an entry are baselines.
+      floors: Restorers that any trained network should beat.
     """
-    metric = registry.metric_of(key)
-    claim = claim or f"{a} beats {b} on {registry.label(key)}"
-    found = _measured(claim, evaluation, a, b, key)
-    if "verdict" in found:
-        return found
-    gain = found["low"] if metric.higher_is_better else -found["high"]
-    evidence = _evidence(evaluation, a, b, key, found)
-    if found["low"] <= 0 <= found["high"]:
-        evidence += "; the interval includes 0"
-    return {
-        "claim": claim,
-        "verdict": _verdict(gain > 0, found),
-        "evidence": f"{evidence}.",
-    }
 
+    evaluation: Evaluation
+    trained: Mapping[str, Trained] = dataclasses.field(default_factory=dict)
+    floors: Collection[str] = ()
 
-def alike(
-    evaluation: Evaluation,
-    a: str,
-    b: str,
-    key: str,
-    *,
-    within: float,
-    claim: str | None = None,
-) -> dict[str, str]:
-    """Checks that `a` and `b` differ by less than `within`, in the metric's unit.
+    def beats(
+        self, a: str, b: str, key: str, *, claim: str | None = None, early: bool = False
+    ) -> Claim:
+        """Checks that `a` is better than `b`: the paired interval must exclude 0.
 
-    The whole interval must lie within; an interval that merely includes 0 would do so
-    for any set that is small enough.
-    """
-    claim = claim or f"{a} is like {b} on {registry.label(key)}"
-    found = _measured(claim, evaluation, a, b, key)
-    if "verdict" in found:
-        return found
-    holds = -within < found["low"] and found["high"] < within
-    evidence = _evidence(evaluation, a, b, key, found)
-    return {
-        "claim": claim,
-        "verdict": _verdict(holds, found),
-        "evidence": f"{evidence}; alike means within ±{within:g}.",
-    }
+        Args:
+          a: The restorer that is claimed to be better.
+          b: The other.
+          key: Such as "hole/l1_percent".
+          claim: The sentence; by default "a beats b on ...".
+          early: Whether it may hold early.
 
+        Returns:
+          {"claim", "verdict", "evidence"}.
+        """
+        claim = claim or f"{a} beats {b} on {registry.label(key)}"
+        found = self._difference(claim, a, b, key)
+        if "verdict" in found:
+            return found
+        low, high = _gain(found, key)
+        verdict = HOLDS if low > 0 else FAILS if high < 0 else CANNOT_TELL
+        more = "" if verdict != CANNOT_TELL else "; the interval includes 0"
+        return self._weighed(claim, verdict, found, (a, b), key, more, early=early)
 
-def _measured(claim, evaluation, a, b, key) -> dict:
-    """The paired difference, or a claim that was not measured."""
-    for restorer in (a, b):
-        if key not in evaluation.values.get(restorer, {}):
-            why = f"There is no {registry.label(key)} of {restorer} in this run."
+    def as_good_as(
+        self, a: str, b: str, key: str, *, within: float, claim: str | None = None
+    ) -> Claim:
+        """Checks that `a` is at most `within` worse than `b`; it may be better."""
+        claim = claim or f"{a} is as good as {b} on {registry.label(key)}"
+        found = self._difference(claim, a, b, key)
+        if "verdict" in found:
+            return found
+        low, high = _gain(found, key)
+        verdict = CANNOT_TELL
+        if low > -within:
+            verdict = HOLDS
+        elif high < -within:
+            verdict = FAILS
+        more = f"; as good means at most {within:g} worse"
+        return self._weighed(claim, verdict, found, (a, b), key, more, limit=-within)
+
+    def alike(
+        self, a: str, b: str, key: str, *, within: float, claim: str | None = None
+    ) -> Claim:
+        """Checks that `a` and `b` differ by less than `within`, in the metric's unit.
+
+        The whole interval must lie within: one that merely includes 0 would do so for
+        any set that is small enough.
+        """
+        claim = claim or f"{a} is like {b} on {registry.label(key)}"
+        found = self._difference(claim, a, b, key)
+        if "verdict" in found:
+            return found
+        verdict = CANNOT_TELL
+        if -within < found["low"] and found["high"] < within:
+            verdict = HOLDS
+        elif found["low"] > within or found["high"] < -within:
+            verdict = FAILS
+        limit = math.copysign(within, found["mean"])
+        more = f"; alike means within ±{within:g}"
+        return self._weighed(claim, verdict, found, (a, b), key, more, limit=limit)
+
+    def weigh(
+        self,
+        claim: str,
+        verdict: str,
+        evidence: str,
+        networks: Sequence[str],
+        *,
+        early: bool = False,
+    ) -> Claim:
+        """A claim that was checked elsewhere: "cannot tell" if a network is short.
+
+        Args:
+          claim: The sentence.
+          verdict: As its own rule has it.
+          evidence: A sentence with its numbers.
+          networks: The trained ones that it is about.
+          early: Whether it may hold early.
+        """
+        reasons = [] if early and verdict == HOLDS else self._short(networks)
+        return _concluded(claim, verdict, evidence.rstrip("."), reasons)
+
+    def _difference(self, claim: str, a: str, b: str, key: str) -> dict:
+        """The paired difference, or a claim that was not measured."""
+        for restorer in (a, b):
+            if key not in self.evaluation.values.get(restorer, {}):
+                why = f"There is no {registry.label(key)} of {restorer} in this run."
+                return not_measured(claim, why)
+        found = compare(self.evaluation, a, b, key)
+        if not found["count"]:
+            why = f"{registry.title(key)} is undefined on every image."
             return not_measured(claim, why)
-    found = compare(evaluation, a, b, key)
-    if not found["count"]:
-        why = f"{registry.title(key)} is undefined on every image."
-        return not_measured(claim, why)
-    return found
+        return found
+
+    def _weighed(
+        self,
+        claim: str,
+        verdict: str,
+        found: Mapping,
+        pair: tuple[str, str],
+        key: str,
+        more: str,
+        *,
+        limit: float = 0.0,
+        early: bool = False,
+    ) -> Claim:
+        evidence = self._numbers(found, pair, key) + more
+        reasons = []
+        if found["count"] < ENOUGH:
+            reasons.append("too few images")
+        if not (early and verdict == HOLDS):
+            reasons += [*self._short(pair), *self._below_floors(pair, key)]
+        seeds = self._seed_differences(pair, key)
+        if len(seeds) >= ENOUGH_SEEDS:
+            center, half = _student(seeds)
+            interval = {"mean": center, "low": center - half, "high": center + half}
+            digits = registry.metric_of(key).digits
+            said = tables.with_interval(interval, digits, signed=True)
+            evidence += f"; over {len(seeds)} seeds {said}"
+            if abs(center - limit) <= half:
+                limit_said = "0" if not limit else f"{limit:g}"
+                reasons.append(f"the interval over seeds includes {limit_said}")
+        elif self.trained and abs(found["mean"] - limit) < self._spread(pair, key):
+            reasons.append(
+                f"{tables.counted(max(len(seeds), 1), 'seed')}, and the difference is "
+                "smaller than the spread between neighboring validations, "
+                f"{self._spread(pair, key):.2g}"
+            )
+        return _concluded(claim, verdict, evidence, reasons)
+
+    def _numbers(self, found: Mapping, pair: tuple[str, str], key: str) -> str:
+        """Both means and their difference, in words."""
+        digits = registry.metric_of(key).digits
+        values = [self.evaluation.values[restorer][key] for restorer in pair]
+        used = np.isfinite(sum(values))
+        means = [tables.number(value[used].mean(), digits) for value in values]
+        difference = tables.with_interval(found, digits, signed=True)
+        return (
+            f"{registry.title(key)}: {pair[0]} {means[0]}, {pair[1]} {means[1]}, "
+            f"difference {difference} over {tables.counted(found['count'], 'image')}"
+        )
+
+    def _short(self, networks: Sequence[str]) -> list[str]:
+        """A reason if networks were trained for less than published."""
+        short = {
+            name: self.trained[name].length
+            for name in networks
+            if name in self.trained and self.trained[name].short
+        }
+        if not short:
+            return []
+        lengths = set(short.values())
+        said = (
+            lengths.pop()
+            if len(lengths) == 1
+            else ", ".join(f"{name} {length}" for name, length in short.items())
+        )
+        return [f"trained for {said}"]
+
+    def _below_floors(self, pair: Sequence[str], key: str) -> list[str]:
+        """A reason for each network that is worse than a floor."""
+        sign = 1.0 if registry.metric_of(key).higher_is_better else -1.0
+        means = {
+            name: sign * float(np.nanmean(self.evaluation.values[name][key]))
+            for name in {*pair, *self.floors}
+            if np.isfinite(self.evaluation.values.get(name, {}).get(key, np.nan)).any()
+        }
+        reasons = []
+        for name in pair:
+            if name not in self.trained:
+                continue
+            above = [f for f in self.floors if means.get(f, -math.inf) > means[name]]
+            if above:
+                best = max(above, key=means.__getitem__)
+                reasons.append(f"{name} is worse than {best} here")
+        return reasons
+
+    def _seed_differences(self, pair: tuple[str, str], key: str) -> list[float]:
+        """Difference of the means, seed by seed."""
+        rows = [
+            self.trained[name].seeds if name in self.trained else () for name in pair
+        ]
+        return [
+            float(np.nanmean(self.evaluation.values[a][key]))
+            - float(np.nanmean(self.evaluation.values[b][key]))
+            for a, b in zip(*rows)
+            if all(key in self.evaluation.values.get(row, {}) for row in (a, b))
+        ]
+
+    def _spread(self, pair: Sequence[str], key: str) -> float:
+        """The larger spread of the two; 0 if none was recorded."""
+        trained = [self.trained[name] for name in pair if name in self.trained]
+        return max((network.spread(key) for network in trained), default=0.0)
 
 
-def _verdict(holds: bool, found: Mapping) -> str:
-    if found["count"] < ENOUGH:
-        return TOO_FEW
-    return HOLDS if holds else FAILS
+def _gain(found: Mapping, key: str) -> tuple[float, float]:
+    """The interval of how much better the first is."""
+    if registry.metric_of(key).higher_is_better:
+        return found["low"], found["high"]
+    return -found["high"], -found["low"]
 
 
-def _evidence(evaluation, a, b, key, found) -> str:
-    digits = registry.metric_of(key).digits
-    used = np.isfinite(evaluation.values[a][key] + evaluation.values[b][key])
-    means = [
-        tables.number(evaluation.values[r][key][used].mean(), digits) for r in (a, b)
-    ]
-    difference = tables.with_interval(found, digits, signed=True)
-    return (
-        f"{registry.title(key)}: {a} {means[0]}, {b} {means[1]}, "
-        f"difference {difference} over "
-        f"{tables.counted(found['count'], 'image')}"
-    )
+def _student(values: Sequence[float]) -> tuple[float, float]:
+    """Mean of several values, and half of its 95% interval by Student's t."""
+    error = statistics.stdev(values) / math.sqrt(len(values))
+    return statistics.fmean(values), scipy.stats.t.ppf(0.975, len(values) - 1) * error
+
+
+def _concluded(
+    claim: str, verdict: str, evidence: str, reasons: Sequence[str]
+) -> Claim:
+    if reasons:
+        return {
+            "claim": claim,
+            "verdict": CANNOT_TELL,
+            "evidence": f"{evidence}. Cannot tell: {'; '.join(reasons)}.",
+        }
+    return {"claim": claim, "verdict": verdict, "evidence": f"{evidence}."}

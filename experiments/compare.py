@@ -63,7 +63,8 @@ def compare(
     runs = folder.read_finished(folders)
     merged = record.merge(*[run.evaluation for run in runs])
     labels = [run.label for run in runs]
-    found = system.joint_findings(merged, runs)
+    evidence = system.evidence(merged, runs)
+    found = system.joint_findings(evidence, runs)
     left = {*labels, *found.folded}
     order = [*labels, *(name for name in merged.values if name not in left)]
     summary = bootstrap.summarize(merged)
@@ -92,7 +93,7 @@ def compare(
             *found.statements,
             *filter(None, [found.note]),
         ],
-        claims=[*system.check_claims(merged), *found.claims],
+        claims=[*system.check_claims(evidence), *found.claims],
         published=system.published_tables,
         tables=[*found.tables, results.cost_table(system, described)],
         curves=found.curves,

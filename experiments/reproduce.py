@@ -120,7 +120,8 @@ def _compared(
 ) -> dict:
     """Runs that were evaluated on the same images."""
     merged = record.merge(*[run.evaluation for run in finished])
-    found = system.joint_findings(merged, finished)
+    evidence = system.evidence(merged, finished)
+    found = system.joint_findings(evidence, finished)
     shared = {table.key for table in found.tables} - {""}
     runs = [run.described(system.config_class, without=shared) for run in finished]
     ours = [run["label"] for run in runs]
@@ -130,7 +131,7 @@ def _compared(
         "runs": runs,
         "test_images": len(merged.names),
         "fingerprint": merged.fingerprint,
-        "claims": [*system.check_claims(merged), *found.claims],
+        "claims": [*system.check_claims(evidence), *found.claims],
         "together": {
             "statements": found.statements,
             "tables": found.tables,

@@ -111,6 +111,25 @@ def double(x, *, name: str):
     return tf.keras.layers.UpSampling2D(2, interpolation="nearest", name=name)(x)
 
 
+def spatial_fc(x, *, shared: bool = False, bias: bool = True, name: str):
+    """Fully connected over places, not over channels (Pathak et al.). Shape unchanged.
+
+    [B, n, n, C] -> [B, n, n, C]. Every channel has its own n^2 x n^2 matrix, or with
+    `shared` one matrix serves all.
+    """
+    _, height, width, channels = x.shape
+    places = height * width
+    x = tf.keras.layers.Reshape((places, channels), name=f"{name}_flatten")(x)
+    x = tf.keras.layers.EinsumDense(
+        "bpc,pq->bqc" if shared else "bpc,pqc->bqc",
+        output_shape=(places, channels),
+        bias_axes="qc" if bias else None,
+        kernel_initializer=normal_init(),
+        name=name,
+    )(x)
+    return tf.keras.layers.Reshape((height, width, channels), name=f"{name}_shape")(x)
+
+
 def conv_transpose(x, filters: int, kernel: int, *, strides: int, name: str):
     """Transposed convolution. [B, H, W, C] -> [B, H*strides, W*strides, F]."""
     options = {"kernel_initializer": normal_init(), "padding": "same", "name": name}

@@ -35,7 +35,9 @@ def multiply_adds(model: tf.keras.Model) -> int:
             # Every input position is multiplied by the whole kernel.
             positions = math.prod(layer.input_shape[1:3])
         elif isinstance(layer, tf.keras.layers.EinsumDense):
-            positions = 1
+            # A kernel without the channels serves each of them.
+            shared = layer.kernel.shape.rank < 3
+            positions = layer.output_shape[-1] if shared else 1
         for name in _KERNELS:
             if isinstance(layer, _COUNTED) and hasattr(layer, name):
                 total += positions * math.prod(getattr(layer, name).shape)

@@ -18,6 +18,7 @@ DECODER_WIDTHS = (128, 64)
 SCALES = (1, 2, 3)
 AGGREGATIONS = ("add", "concat")
 DOWNSAMPLING = ("pool", "stride")
+BOTTLENECKS = ("none", "channelwise_fc", "shared_fc")
 
 
 def patch_size(image_size: int, levels: int = len(WIDTHS)) -> int:
@@ -34,6 +35,7 @@ def build_generator(
     scales: int = 3,
     aggregation: str = "add",
     downsampling: str = "pool",
+    bottleneck: str = "none",
     separable: bool = False,
     fill: Sequence[float] = (0.0,),
     widths: Sequence[int] = WIDTHS,
@@ -44,7 +46,8 @@ def build_generator(
       image    [B, S, S, 3], mask [B, S, S, 1]; halved `scales - 1` times
       E_k      widths[k:], each conv 3x3 (the last 1x1) -> LeakyReLU -> BatchNorm ->
                halved; [B, S/2^k, S/2^k, 3] -> [B, S/16, S/16, 512], rounded up
-      joined   [B, S/16, S/16, 512] (add) or [B, S/16, S/16, 512 * scales] (concat)
+      joined   [B, S/16, S/16, 512] (add) or [B, S/16, S/16, 512 * scales] (concat);
+               then with a bottleneck fully connected over places -> BatchNorm -> ReLU
       decoder  (doubled -> conv 3x3 -> ReLU -> BatchNorm) x 2 -> conv 3x3 -> tanh
 
     Each scale has its own mask: a pixel of a scale is missing if any pixel that it was
@@ -56,6 +59,9 @@ def build_generator(
       aggregation: "add" (Tables IV and V) or "concat" (Table II).
       downsampling: "pool", max pooling 2x2 after each level, or "stride", convolutions
         of stride 2. Shapes and parameters are the same.
+      bottleneck: "none" as printed: then a pixel of the patch depends on at most 62x62
+        pixels of the image. "channelwise_fc", Pathak et al.'s layer, has a matrix over
+        places for every channel, "shared_fc" one for all.
       separable: Makes every 3x3 convolution between features depthwise separable, the
         paper's future work; those from and to RGB stay.
       fill: Value of the hole in [-1, 1]: one number, or one per channel.
@@ -72,6 +78,7 @@ def build_generator(
     blocks.check_option("scales", scales, SCALES)
     blocks.check_option("aggregation", aggregation, AGGREGATIONS)
     blocks.check_option("downsampling", downsampling, DOWNSAMPLING)
+    blocks.check_option("bottleneck", bottleneck, BOTTLENECKS)
     inputs = blocks.masked_inputs(image_size)
     features = [
         _encode(x, widths[k:], downsampling, separable, name=f"scale{k}")
@@ -83,6 +90,11 @@ def build_generator(
         x = tf.keras.layers.Add(name="joined")(features)
     else:
         x = tf.keras.layers.Concatenate(name="joined")(features)
+    if bottleneck != "none":
+        shared = bottleneck == "shared_fc"
+        x = blocks.spatial_fc(x, shared=shared, bias=False, name=bottleneck)
+        x = blocks.batch_norm(x, name="bottleneck_norm")
+        x = blocks.relu(x, name="bottleneck_act")
     for level, width in enumerate(decoder_widths, start=1):
         if separable:
             x = blocks.double(x, name=f"up{level}")

@@ -107,17 +107,8 @@ def _bottleneck(x, kind: str):
     if kind == "conv4000":
         x = blocks.conv(x, 4000, 1, name="bottleneck")
         return blocks.relu(x, name="bottleneck_act")
-    side, channels = x.shape[1], x.shape[3]
-    x = tf.keras.layers.Reshape((side * side, channels), name="fc_flatten")(x)
-    # Each of the C maps has its own n^2 x n^2 matrix; no weight crosses channels.
-    x = tf.keras.layers.EinsumDense(
-        "bpc,pqc->bqc",
-        output_shape=(side * side, channels),
-        bias_axes="qc",
-        kernel_initializer=blocks.normal_init(),
-        name="channelwise_fc",
-    )(x)
-    x = tf.keras.layers.Reshape((side, side, channels), name="fc_unflatten")(x)
+    channels = x.shape[3]
+    x = blocks.spatial_fc(x, name="channelwise_fc")
     x = blocks.conv(x, channels, 1, name="bottleneck")
     x = blocks.batch_norm(x, name="bottleneck_norm")
     return blocks.relu(x, name="bottleneck_act")

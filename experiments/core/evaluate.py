@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from evaluation import claims, subsets
 from evaluation import evaluate as evaluation
+from evaluation import subsets
 from evaluation.attributes import by_attribute, sentence
 from evaluation.bootstrap import summarize
+from evaluation.claims import Claim, Evidence
 from evaluation.metrics import registry
 from evaluation.record import Evaluation
 from evaluation.report import pictures
@@ -138,9 +139,7 @@ def describe(run: Run) -> str:
     )
 
 
-def _beats_all(
-    result: Evaluation, restorers: Sequence[str], key: str
-) -> dict[str, str]:
+def _beats_all(result: Evaluation, restorers: Sequence[str], key: str) -> Claim:
     """Whether the network, the first restorer, beats the best of the others."""
     label, *others = restorers
     others = [name for name in others if key in result.values[name]]
@@ -149,7 +148,7 @@ def _beats_all(
     named = " and ".join(filter(None, [", ".join(others[:-1]), others[-1]]))
     ranked = f"; the best of these is {best}" if others[1:] else ""
     claim = f"{label} beats {named} on {registry.label(key)}{ranked}"
-    return claims.beats(result, label, best, key, claim=claim)
+    return Evidence(result).beats(label, best, key, claim=claim)
 
 
 def _epoch_table(run: Run) -> Table | None:

@@ -189,11 +189,13 @@ class FinishedRun:
       folder: Of the run.
       evaluation: Every value of every image.
       report: results.json of its report, from `evaluation.report.report.read`.
+      repeats: Label of the run that this one repeats with another seed, or its own.
     """
 
     folder: RunFolder
     evaluation: Evaluation
     report: Mapping[str, Any]
+    repeats: str = ""
 
     @property
     def label(self) -> str:
@@ -230,7 +232,10 @@ class FinishedRun:
 
 
 def read_finished(folders: Sequence[pathlib.Path]) -> list[FinishedRun]:
-    """Reads the reports of runs; a FileNotFoundError if one has not been evaluated."""
+    """Reads the reports of runs; a FileNotFoundError if one has not been evaluated.
+
+    A run that differs from an earlier one by its seed alone is labeled with the seed.
+    """
     runs = []
     for path in folders:
         values, results = path / "report/evaluation.npz", path / "report/results.json"
@@ -241,4 +246,28 @@ def read_finished(folders: Sequence[pathlib.Path]) -> list[FinishedRun]:
         runs.append(
             FinishedRun(RunFolder(path), Evaluation.load(values), report.read(results))
         )
-    return runs
+    return _seeds_apart(runs)
+
+
+def _seeds_apart(runs: Sequence[FinishedRun]) -> list[FinishedRun]:
+    """Labels runs of one configuration by their seeds, but for the first of each."""
+    first, apart = {}, []
+    for run in runs:
+        label, seed = run.label, run.config["seed"]
+        begun = first.setdefault((label, run.evaluation.fingerprint), run)
+        renamed = label
+        if run is not begun and seed != begun.config["seed"]:
+            renamed = f"{label}, seed {seed}"
+        values = {
+            renamed if name == label else name: keys
+            for name, keys in run.evaluation.values.items()
+        }
+        apart.append(
+            FinishedRun(
+                run.folder,
+                dataclasses.replace(run.evaluation, values=values),
+                {**run.report, "ours": [renamed, *run.report["ours"][1:]]},
+                repeats=label,
+            )
+        )
+    return apart

@@ -22,11 +22,12 @@ import experiments
 from data_pipeline import pipeline
 from data_pipeline.decoded import DecodedSplit
 from evaluation.charts import Curve
+from evaluation.claims import Claim, Evidence, Trained
 from evaluation.metrics import registry
 from evaluation.record import Evaluation
 from evaluation.report.report import Report
-from evaluation.tables import Table
-from experiments.core.command_line import Presets
+from evaluation.tables import Table, counted
+from experiments.core.command_line import Presets, fields_that
 from experiments.core.data import RunData
 from experiments.core.environment import shareable
 from experiments.core.folder import FinishedRun
@@ -93,7 +94,7 @@ class JointFindings:
 
     statements: Sequence[str] = ()
     tables: Sequence[Table] = ()
-    claims: Sequence[Mapping[str, str]] = ()
+    claims: Sequence[Claim] = ()
     curves: Sequence[Curve] = ()
     folded: Sequence[str] = ()
     note: str = ""
@@ -114,6 +115,8 @@ class System(abc.ABC):
       metrics: Columns of the report's main tables.
       region: The `evaluation.metrics.measure.REGIONS` that attribute classifiers and
         face embeddings look at.
+      floors: Baselines that any trained network should beat; a claim about one that
+        does not is undecided.
       pictures_note: Shown above the report's pictures.
       published_tables: To read beside ours.
       departures: Sentences: where this differs from the paper, and why.
@@ -129,6 +132,7 @@ class System(abc.ABC):
     tabled: Sequence[str] = ()
     metrics: Sequence[str] = Report.metrics
     region = "raw"
+    floors: Sequence[str] = ()
     pictures_note = ""
     published_tables: Sequence[Table] = ()
     departures: Sequence[str] = ()
@@ -242,7 +246,30 @@ class System(abc.ABC):
         """The paper's table by epoch, if it has one."""
         return None
 
-    def check_claims(self, evaluation: Evaluation) -> list[dict[str, str]]:
+    def evidence(self, evaluation: Evaluation, runs: Sequence[FinishedRun]) -> Evidence:
+        """What verdicts on claims rest on: metrics and training of several runs."""
+        trained = {}
+        for run in runs:
+            columns = run.history
+            length, short = self._length(run, columns)
+            seeds = [other.label for other in runs if other.repeats == run.repeats]
+            trained[run.label] = Trained(length, short, seeds, columns)
+        return Evidence(evaluation, trained, self.floors)
+
+    def _length(self, run: FinishedRun, columns: Mapping) -> tuple[str, bool]:
+        """Such as "8 of 40 epochs", and whether that is less than published."""
+        (name,) = fields_that(self.config_class, length=True)
+        unit = name.removesuffix("s")
+        done = int(max(columns.get(unit, ()), default=0))
+        config = self.configuration(run.config)
+        published, table = self.published_length(config), self.published_epochs(config)
+        if published and table:  # measured before the end
+            published = min(published, max(table.published))
+        if published is None or done >= published:
+            return counted(done, unit), False
+        return f"{done:,} of {counted(published, unit)}", True
+
+    def check_claims(self, evidence: Evidence) -> list[Claim]:
         """The paper's claims, checked in an evaluation of several runs."""
         return []
 
@@ -251,7 +278,7 @@ class System(abc.ABC):
         return ()
 
     def joint_findings(
-        self, evaluation: Evaluation, runs: Sequence[FinishedRun]
+        self, evidence: Evidence, runs: Sequence[FinishedRun]
     ) -> JointFindings:
         """Compares several runs; nothing by default."""
         return JointFindings()

@@ -28,6 +28,8 @@ class InpaintingSystem(System):
     region = "composite"
     pictures_note = "Known pixels are shown as they were; only the hole is restored."
 
+    floors = ("mean color", "mean face", "Telea", "Navier–Stokes")
+
     def fillable(self, config: InpaintingConfig) -> exports.Fillable:
         """Which holes the network fills; any, by default."""
         return exports.Fillable()

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from evaluation import claims, tables
 from evaluation.charts import Curve, Series
+from evaluation.claims import Evidence
 from evaluation.tables import Table
 from training.cvae_dcgan import WATCHED
 
@@ -261,21 +262,21 @@ def joint_statements(runs: Mapping[str, DiscriminatorHistory]) -> list[str]:
 
 
 def check_joint_claims(
-    runs: Mapping[str, DiscriminatorHistory],
-) -> list[dict[str, str]]:
+    evidence: Evidence, runs: Mapping[str, DiscriminatorHistory]
+) -> list[claims.Claim]:
     """The paper's claim, of "DCGAN"."""
     run = runs.get("DCGAN")
     if run is None or run.kind == SINGLE:
         why = "No run called DCGAN was trained for several epochs."
         return [claims.not_measured(CLAIM, why)]
     low, high = (f"{end(run.loss):.3f}" for end in (min, max))
-    evidence = (
+    said = (
         f"It moved between {low} and {high} over "
         f"{tables.counted(len(run.loss), 'epoch')} of one run; flat is what moves by "
         f"less than {FLAT:.3f}, a tenth of 2 ln 2 = {GUESSING:.3f}."
     )
     verdict = claims.FAILS if run.kind == MOVES else claims.HOLDS
-    return [{"claim": CLAIM, "verdict": verdict, "evidence": evidence}]
+    return [evidence.weigh(CLAIM, verdict, said, ["DCGAN"])]
 
 
 def joint_curves(runs: Mapping[str, DiscriminatorHistory]) -> list[Curve]:

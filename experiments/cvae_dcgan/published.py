@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from evaluation import claims
-from evaluation.record import Evaluation
+from evaluation.claims import Evidence
 from evaluation.tables import Table
 
 CITATION = "C. Killingbeck, E. Kim, K. Nguyen, S. Vousden. Facial Image Reconstruction."
@@ -102,11 +102,10 @@ HEADLINE = ("raw/l1_percent", "raw/psnr_db", "raw/ssim", "raw/lpips")
 TABLED = ("raw/ms_ssim_3", "raw/vif", "file/bytes")
 
 
-def check_claims(evaluation: Evaluation) -> list[dict[str, str]]:
+def check_claims(evidence: Evidence) -> list[claims.Claim]:
     """The paper's claims, of "CVAE" and "DCGAN"."""
     beaten = [
-        claims.beats(
-            evaluation,
+        evidence.beats(
             "CVAE",
             "DCGAN",
             key,
@@ -119,25 +118,26 @@ def check_claims(evaluation: Evaluation) -> list[dict[str, str]]:
             ("raw/mse", "l_2"),
         )
     ]
-    return [*beaten, *_masking(evaluation, "CVAE"), *_masking(evaluation, "DCGAN")]
+    return [*beaten, *_masking(evidence, "CVAE"), *_masking(evidence, "DCGAN")]
 
 
-def _masking(evaluation: Evaluation, network: str) -> list[dict[str, str]]:
+def _masking(evidence: Evidence, network: str) -> list[claims.Claim]:
     """Effect of masking on the metrics of a network, over the same images."""
-    values, checked = evaluation.values.get(network, {}), []
+    values, checked = evidence.evaluation.values.get(network, {}), []
     for key, verb, what in _MASKING:
         region, _, metric = key.partition("/")
         seen = {network: f"raw/{metric}", f"{network}, {region}": key}
         # Under one key, because that is what two restorers are compared on.
-        paired = dataclasses.replace(
-            evaluation,
+        values_of_both = dataclasses.replace(
+            evidence.evaluation,
             values={
                 name: {metric: values[column]}
                 for name, column in seen.items()
                 if column in values
             },
         )
+        paired = dataclasses.replace(evidence, evaluation=values_of_both)
         worse, better = seen if verb == "lowers" else reversed(seen)
         claim = f"Masking {verb} the {network}'s {what}"
-        checked.append(claims.beats(paired, better, worse, metric, claim=claim))
+        checked.append(paired.beats(better, worse, metric, claim=claim))
     return checked

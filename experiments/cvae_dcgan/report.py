@@ -17,6 +17,7 @@ from data_pipeline import pixels
 from data_pipeline.decoded import DecodedSplit
 from data_pipeline.face_masks.finder import FoundMasks
 from evaluation import latents
+from evaluation.claims import Evidence
 from evaluation.codecs import image_formats, measure
 from evaluation.codecs.measure import BITS, BYTES
 from evaluation.codecs.report import EQUAL_QUALITY, SETTINGS
@@ -164,10 +165,9 @@ _DRAWN_APART = ("generator", "latents", "reconstruction", "kl_weight", "epochs")
 _NAMED_BY_RUN = (EQUAL_QUALITY, SETTINGS, latents.KEY)
 
 
-def joint_findings(
-    evaluation: Evaluation, runs: Sequence[FinishedRun]
-) -> JointFindings:
+def joint_findings(evidence: Evidence, runs: Sequence[FinishedRun]) -> JointFindings:
     """Table 1, files, latents and discriminators of several runs."""
+    evaluation = evidence.evaluation
     charts = files.read_reports({run.label: run.report for run in runs})
     watched = discriminator.read_runs(
         {run.label: History(run.folder.history).rows for run in runs}
@@ -189,7 +189,7 @@ def joint_findings(
             *([discriminator.joint_table(watched)] if watched else []),
             *joined(_named_by_run(runs)),
         ],
-        claims=discriminator.check_joint_claims(watched),
+        claims=discriminator.check_joint_claims(evidence, watched),
         curves=[
             *files.joint_curves(charts, _drawn(runs)),
             *discriminator.joint_curves(watched),

@@ -34,6 +34,7 @@ class CVAEDCGAN(ReconstructionSystem):
     published_tables = published.PUBLISHED
     departures = published.DEPARTURES
     restores = "autoencoder"
+    floors = (report.MEAN,)
 
     label = staticmethod(table.label)
     build_network = staticmethod(training.build_network)

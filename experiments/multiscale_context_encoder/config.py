@@ -12,7 +12,8 @@ from models import multiscale_context_encoder
 OPTIMIZERS = ("adam", "sgd")
 RECONSTRUCTIONS = ("l1", "l2")
 # Of the training split at 250 px, measured; in [-1, 1].
-LFW_MEAN_COLOR = "-0.16,-0.27,-0.35"
+LFW_MEAN_COLOR = (-0.16, -0.27, -0.35)
+RIM_WEIGHT = 10.0  # of the patch's rim in the loss, as in Pathak et al.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,16 +44,35 @@ class Config(InpaintingConfig):
         "pool: max pooling; stride: convolutions of stride 2.",
         published="pooling, by the text",
     )
+    bottleneck: str = hp(
+        "none",
+        "Between encoders and decoder, one of "
+        f"{', '.join(multiscale_context_encoder.BOTTLENECKS)}: fully connected over "
+        "places, with a matrix for every channel, or one for all.",
+        published="none in Tables I and II; the context encoder that it builds on has "
+        "a channel-wise fully connected layer",
+    )
     separable: bool = hp(
         False, "Depthwise separable convolutions.", published="as future work"
     )
     image_size: int = hp(250, "Side of the image, pixels.", published="250")
-    hole_size: int = hp(64, "Side of the hole in the center, pixels.", published="64")
+    hole_size: int = hp(
+        64,
+        "Side of the hole in the center, pixels: that of the generated patch, less "
+        "twice --overlap.",
+        published="64",
+    )
+    overlap: int = hp(
+        0,
+        "Width of the patch's rim outside of the hole, pixels; its loss weighs "
+        f"{RIM_WEIGHT:g} times as much. 4 in Pathak et al.'s released training.",
+        published="not stated",
+    )
     hole_fill: tuple[float, ...] = hp(
         (0.0,),
         "What stands in the hole, in [-1, 1]: one number, or three for red, green and "
         "blue, such as the data set's mean color of Pathak et al.: "
-        f"{LFW_MEAN_COLOR} for LFW.",
+        f"{','.join(map(str, LFW_MEAN_COLOR))} for LFW.",
         published="not stated",
     )
     train_mask: str = hp_like(
@@ -60,14 +80,14 @@ class Config(InpaintingConfig):
         "train_mask",
         "center",
         meaning="The hole in training.",
-        published="the center",
+        published="not stated",
     )
     test_mask: str = hp_like(
         InpaintingConfig,
         "test_mask",
         "center",
         meaning="The hole in tests.",
-        published="the center",
+        published="not stated",
     )
     shift: int = hp(
         10,
@@ -95,9 +115,19 @@ class Config(InpaintingConfig):
         "adam: the momentum is beta_1; sgd: the literal reading.",
         published="a fixed momentum of 0.9",
     )
-    momentum: float = hp(0.9, "Of either optimizer, both networks.", published="0.9")
+    momentum: float = hp(0.9, "Of the generator's optimizer.", published="0.9")
     learning_rate: float = hp(
-        1e-3, "Of the first epochs, both networks.", published="0.001"
+        1e-3, "Of the generator in the first epochs.", published="0.001"
+    )
+    discriminator_rate: float = hp(
+        0.1,
+        "The discriminator's learning rate, as a part of the generator's.",
+        published="not stated; a tenth in Pathak et al.'s released training",
+    )
+    discriminator_momentum: float = hp(
+        0.5,
+        "Of the discriminator's optimizer.",
+        published="not stated; 0.5 in Pathak et al.'s released training",
     )
     learning_rate_factor: float = hp(
         0.9,
@@ -124,7 +154,13 @@ class Config(InpaintingConfig):
         check_choice(
             "downsampling", self.downsampling, multiscale_context_encoder.DOWNSAMPLING
         )
+        check_choice(
+            "bottleneck", self.bottleneck, multiscale_context_encoder.BOTTLENECKS
+        )
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        check_at_least("overlap", self.overlap, 0)
+        for flag in ("learning_rate", "discriminator_rate"):
+            check_at_least(flag, getattr(self, flag), 0)
         check_choice("reconstruction", self.reconstruction, RECONSTRUCTIONS)
         check_at_least("learning_rate_epochs", self.learning_rate_epochs, 1)
         for flag in ("train_mask", "test_mask"):
@@ -134,10 +170,11 @@ class Config(InpaintingConfig):
                     f"image and nothing else; got {getattr(self, flag)!r}. "
                     "experiments.skip_inpainting fills holes elsewhere."
                 )
-        side = multiscale_context_encoder.patch_size(self.image_size, len(self.widths))
-        if self.hole_size != side:
+        side = self.patch_size - 2 * self.overlap
+        if self.hole_size != side or side < 1:
+            rim = f" and --overlap={self.overlap}" if self.overlap else ""
             raise ValueError(
-                f"--hole_size must be {side} for --image_size={self.image_size}: "
+                f"--hole_size must be {side} for --image_size={self.image_size}{rim}: "
                 f"{len(self.widths)} levels halve the image and the decoder doubles "
                 f"twice; got {self.hole_size}."
             )
@@ -147,6 +184,12 @@ class Config(InpaintingConfig):
             raise ValueError(
                 f"--lfw_subset is for --dataset=lfw; got --dataset={self.dataset}."
             )
+
+    @property
+    def patch_size(self) -> int:
+        """Side of the generated patch, pixels."""
+        levels = len(self.widths)
+        return multiscale_context_encoder.patch_size(self.image_size, levels)
 
 
 LFW = {"dataset": "lfw"}
@@ -166,6 +209,18 @@ PRESETS = {
     "lfw_add": LFW,
     "lfw_concat": {**LFW, "aggregation": "concat"},
     "lfw_context_encoder": {**LFW, "scales": 1},
+    "lfw_add_bottleneck": {**LFW, "bottleneck": "shared_fc"},
+    "lfw_context_encoder_bottleneck": {**LFW, "scales": 1, "bottleneck": "shared_fc"},
+    # Pathak et al.'s released training.
+    "pathak": {
+        **LFW,
+        "scales": 1,
+        "bottleneck": "channelwise_fc",
+        "hole_fill": LFW_MEAN_COLOR,
+        "overlap": 4,
+        "hole_size": 56,
+        "momentum": 0.5,
+    },
     "scales1": {"scales": 1},
     "scales2": {"scales": 2},
     "stride": {"downsampling": "stride"},
@@ -194,6 +249,9 @@ def label(config: Config) -> str:
     else:
         parts = [f"multi-scale ({config.aggregation})"]
         parts += [f"{config.scales} scales"] if config.scales != 3 else []
+    named = {"channelwise_fc": "channel-wise fc", "shared_fc": "shared fc"}
+    parts += [named[config.bottleneck]] if config.bottleneck != "none" else []
+    parts += [f"overlap {config.overlap}"] if config.overlap else []
     parts += ["strides"] if config.downsampling == "stride" else []
     parts += ["separable"] if config.separable else []
     return ", ".join(parts)

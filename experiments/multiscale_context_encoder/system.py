@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from data_pipeline import pipeline
 from data_pipeline.decoded import DecodedSplit
+from evaluation.claims import Evidence
+from experiments.core import results
 from experiments.core.data import RunData
+from experiments.core.folder import FinishedRun
+from experiments.core.system import JointFindings
 from experiments.core.tasks import InpaintingSystem
 from experiments.multiscale_context_encoder import config as table
-from experiments.multiscale_context_encoder import published, training
+from experiments.multiscale_context_encoder import published, report, training
 from experiments.multiscale_context_encoder.config import Config
 from serving.export.restorer import Fillable
 
@@ -28,10 +34,18 @@ class MultiscaleContextEncoder(InpaintingSystem):
     build_network = staticmethod(training.build_network)
     build_trainer = staticmethod(training.build_trainer)
     check_claims = staticmethod(published.check_claims)
+    examine = staticmethod(report.examine)
 
     def published_length(self, config: Config) -> int:
         """300 epochs."""
         return 300
+
+    def joint_findings(
+        self, evidence: Evidence, runs: Sequence[FinishedRun]
+    ) -> JointFindings:
+        """What the paper says of the networks' size and speed."""
+        cost = results.cost_table(self, [run.described(Config) for run in runs])
+        return JointFindings(claims=published.check_cost(cost))
 
     def data(self, config: Config) -> RunData:
         """LFW may be cut to as many images as Table III has."""

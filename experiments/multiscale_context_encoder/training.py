@@ -6,13 +6,17 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from experiments.multiscale_context_encoder.config import Config
+from experiments.multiscale_context_encoder.config import RIM_WEIGHT, Config
 from models import discriminators, multiscale_context_encoder
 from training import losses
 from training.adversarial import AdversarialTrainer
 from training.trainer import average_of
 
-RECONSTRUCTIONS = {"l1": losses.l1, "l2": losses.l2}
+# Differences of images, pixel by pixel.
+RECONSTRUCTIONS = {
+    "l1": lambda real, fake: tf.abs(real - fake),
+    "l2": tf.math.squared_difference,
+}
 
 
 def build_network(config: Config) -> tf.keras.Model:
@@ -22,6 +26,7 @@ def build_network(config: Config) -> tf.keras.Model:
         scales=config.scales,
         aggregation=config.aggregation,
         downsampling=config.downsampling,
+        bottleneck=config.bottleneck,
         separable=config.separable,
         fill=config.hole_fill,
         widths=config.widths,
@@ -34,9 +39,10 @@ def build_trainer(
     config: Config, steps_per_epoch: int = 1, attribute_names: Sequence[str] = ()
 ) -> AdversarialTrainer:
     """The compiled trainer, in the current strategy and precision policy."""
-    side = config.hole_size
+    side = config.patch_size
     start = (config.image_size - side) // 2
-    reconstruction = RECONSTRUCTIONS[config.reconstruction]
+    weights = rim_weights(side, config.overlap)
+    error = RECONSTRUCTIONS[config.reconstruction]
 
     def center(image, inputs):
         return image[:, start : start + side, start : start + side]
@@ -45,7 +51,7 @@ def build_trainer(
         adversarial = losses.cross_entropy_to(fake_score, 1.0)
         return {
             "g_reconstruction": config.reconstruction_weight
-            * reconstruction(real, fake),
+            * tf.reduce_mean(weights * error(real, fake), axis=[1, 2, 3]),
             "g_adversarial": config.adversarial_weight * adversarial,
         }
 
@@ -65,30 +71,41 @@ def build_trainer(
         average=average_of(network, config.ema_decay),
     )
     trainer.compile(
-        _optimizer(config, steps_per_epoch),
-        _optimizer(config, steps_per_epoch),
+        _optimizer(config, steps_per_epoch, 1.0, config.momentum),
+        _optimizer(
+            config,
+            steps_per_epoch,
+            config.discriminator_rate,
+            config.discriminator_momentum,
+        ),
         jit_compile=config.jit_compile,
     )
     return trainer
 
 
-def learning_rate_schedule(config: Config, steps_per_epoch: int):
-    """The learning rate, which falls by steps every `learning_rate_epochs` epochs."""
+def rim_weights(side: int, overlap: int) -> tf.Tensor:
+    """[side, side, 1]: `RIM_WEIGHT` in a rim of the patch, 1 inside."""
+    inside = tf.zeros([side - 2 * overlap, side - 2 * overlap])
+    rim = tf.pad(inside, [[overlap, overlap]] * 2, constant_values=1.0)
+    return (1.0 + (RIM_WEIGHT - 1.0) * rim)[..., None]
+
+
+def learning_rate_schedule(config: Config, steps_per_epoch: int, part: float = 1.0):
+    """Part of the learning rate, which falls every `learning_rate_epochs` epochs."""
     return tf.keras.optimizers.schedules.ExponentialDecay(
-        config.learning_rate,
+        part * config.learning_rate,
         decay_steps=config.learning_rate_epochs * steps_per_epoch,
         decay_rate=config.learning_rate_factor,
         staircase=True,
     )
 
 
-def _optimizer(config: Config, steps_per_epoch: int):
-    learning_rate = learning_rate_schedule(config, steps_per_epoch)
+def _optimizer(config: Config, steps_per_epoch: int, part: float, momentum: float):
+    """The optimizer of a network whose rate is a part of the configuration's."""
+    learning_rate = learning_rate_schedule(config, steps_per_epoch, part)
     clip = config.clip_norm or None
     if config.optimizer == "sgd":
-        return tf.keras.optimizers.SGD(
-            learning_rate, config.momentum, global_clipnorm=clip
-        )
+        return tf.keras.optimizers.SGD(learning_rate, momentum, global_clipnorm=clip)
     return tf.keras.optimizers.Adam(
-        learning_rate, beta_1=config.momentum, global_clipnorm=clip
+        learning_rate, beta_1=momentum, global_clipnorm=clip
     )

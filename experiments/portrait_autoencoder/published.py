@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from evaluation import claims, tables
+from evaluation.claims import Evidence
 from evaluation.record import Evaluation
 from evaluation.tables import Table
 
@@ -60,11 +61,12 @@ DEPARTURES = (
     "says nothing of a codec.",
 )
 
+_BLACK = 1.0  # percent of white
 TABLED = ("file/bits_per_pixel", "file/psnr_db", "file/ms_ssim")
 HEADLINE = ("raw/mse", "raw/psnr_db", "raw/ms_ssim", "raw/lpips")
 
 
-def check_claims(evaluation: Evaluation) -> list[dict[str, str]]:
+def check_claims(evidence: Evidence) -> list[claims.Claim]:
     """The paper's comparison with bicubic, for its own network, "N = 192"."""
     ours = "N = 192"
     pairs = {
@@ -80,31 +82,48 @@ def check_claims(evaluation: Evaluation) -> list[dict[str, str]]:
         pairs[f"Learning rate 1e-4 is better than {rate}"] = (ours, other)
     return [
         *(
-            claims.beats(evaluation, better, worse, "raw/mse", claim=claim)
+            evidence.beats(better, worse, "raw/mse", claim=claim)
             for claim, (better, worse) in pairs.items()
         ),
-        _collapse(evaluation, f"{ours}, learning rate 0.01"),
+        *_collapse(evidence, f"{ours}, learning rate 0.01"),
     ]
 
 
-def _collapse(evaluation: Evaluation, label: str) -> dict[str, str]:
-    """Whether a run of any length draws black images, darker than 1% on average."""
-    claim = "A learning rate of 1e-2 ends in black images"
-    runs = [name for name in evaluation.values if name.startswith(label)]
-    if not runs:
-        return claims.not_measured(claim, f"There is no run {label}.")
-    level, contrast = (
-        float(np.mean(evaluation.values[runs[0]][f"raw/{name}_percent"]))
-        for name in ("level", "contrast")
-    )
-    images = tables.counted(len(evaluation.names), "image")
-    return {
-        "claim": claim,
-        "verdict": claims.HOLDS if level < 1.0 else claims.FAILS,
-        "evidence": f"The images of {runs[0]} have a mean level of {level:.1f}% (0 is "
-        f"black, 100 white) and a standard deviation of {contrast:.1f}% (0 is one flat "
-        f"color) over {images}; one run.",
+def _collapse(evidence: Evidence, label: str) -> list[claims.Claim]:
+    """Whether a run of any length collapses, and whether that is to black.
+
+    Collapsed: further from the images than one flat color in each would be. That color
+    leaves an image's variance, which is taken from images at half the size.
+    """
+    collapses = "A learning rate of 1e-2 collapses"
+    black = "A learning rate of 1e-2 ends in black images"
+    values, halved = evidence.evaluation.values, "bicubic 2×"
+    run = next((name for name in values if name.startswith(label)), None)
+    if run is None or halved not in values:
+        why = f"There is no run {label}." if run is None else f"There is no {halved}."
+        return [claims.not_measured(claim, why) for claim in (collapses, black)]
+    level = float(np.mean(values[run]["raw/level_percent"]))
+    error = float(np.mean(values[run]["raw/mse"]))
+    flat = float(np.mean((values[halved]["raw/contrast_percent"] / 100) ** 2))
+    images = tables.counted(len(evidence.evaluation.names), "image")
+    found = {
+        collapses: (
+            error > flat,
+            f"The mean squared error of {run} is {error:.3f}; one flat color in each "
+            f"image would leave {flat:.3f}; over {images}, one run",
+        ),
+        black: (
+            level < _BLACK,
+            f"The images of {run} have a mean level of {level:.1f}% (0 is black, 100 "
+            f"white) over {images}; one run",
+        ),
     }
+    return [
+        evidence.weigh(
+            claim, claims.HOLDS if holds else claims.FAILS, said, [run], early=True
+        )
+        for claim, (holds, said) in found.items()
+    ]
 
 
 def overflow(evaluation: Evaluation) -> Table:

@@ -7,8 +7,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from evaluation import claims
+from evaluation.claims import Evidence
 from evaluation.metrics import registry
-from evaluation.record import Evaluation
 from experiments.pyramid_cgan.config import CONFIGURATIONS
 
 CITATION = (
@@ -64,11 +64,10 @@ DEPARTURES = (
 )
 
 
-def check_claims(evaluation: Evaluation) -> list[dict[str, str]]:
+def check_claims(evidence: Evidence) -> list[claims.Claim]:
     """The paper's claims, checked on whichever configurations were trained."""
     best = [
-        claims.beats(
-            evaluation,
+        evidence.beats(
             LABELS["d"],
             LABELS[other],
             key,
@@ -79,15 +78,13 @@ def check_claims(evaluation: Evaluation) -> list[dict[str, str]]:
         for other in ("a", "b", "c")
     ]
     parts = [
-        claims.beats(
-            evaluation,
+        evidence.beats(
             LABELS["b"],
             LABELS["a"],
             "hole/l1_percent",
             claim="The pyramid helps: (b) is better than (a)",
         ),
-        claims.beats(
-            evaluation,
+        evidence.beats(
             LABELS["c"],
             LABELS["b"],
             "hole/l1_percent",
@@ -95,8 +92,7 @@ def check_claims(evaluation: Evaluation) -> list[dict[str, str]]:
         ),
     ]
     literal = [
-        claims.beats(
-            evaluation,
+        evidence.beats(
             LABELS["d"],
             LITERAL,
             key,
@@ -109,11 +105,15 @@ def check_claims(evaluation: Evaluation) -> list[dict[str, str]]:
 
 
 def check_histories(
-    histories: Mapping[str, Mapping[str, Sequence[float]]], *, on_fake: bool
-) -> list[dict[str, str]]:
+    evidence: Evidence,
+    histories: Mapping[str, Mapping[str, Sequence[float]]],
+    *,
+    on_fake: bool,
+) -> list[claims.Claim]:
     """The paper's claim about Fig. 4, in the last tenth of each run's history.
 
     Args:
+      evidence: Of these runs.
       histories: {label: columns of its history.csv}.
       on_fake: Whether classifiers have learned from restored images; if not, they
         cannot differ on real ones.
@@ -127,7 +127,7 @@ def check_histories(
         for label, columns in histories.items()
     }
     return [
-        _classified(late, name, better, worse, on_fake)
+        _classified(evidence, late, name, better, worse, on_fake)
         for name in ("c_real", "c_fake")
         for better in ("c", "d")
         for worse in ("b",)
@@ -135,8 +135,13 @@ def check_histories(
 
 
 def _classified(
-    late: Mapping, name: str, better: str, worse: str, on_fake: bool
-) -> dict[str, str]:
+    evidence: Evidence,
+    late: Mapping,
+    name: str,
+    better: str,
+    worse: str,
+    on_fake: bool,
+) -> claims.Claim:
     images = {"c_real": "real", "c_fake": "restored"}[name]
     claim = (
         f"The classifier's loss on {images} images is lower with ({better}) than with "
@@ -151,18 +156,13 @@ def _classified(
             "can make a difference."
         )
         return claims.not_measured(claim, why)
-    evidence = (
+    said = (
         f"{values[0]:.4f} and {values[1]:.4f}, means over the last tenth of the steps "
         "of one run each"
     )
+    verdict = claims.HOLDS if values[0] < values[1] else claims.FAILS
     if abs(values[0] - values[1]) < SAME * values[1]:
-        return {
-            "claim": claim,
-            "verdict": claims.FAILS,
-            "evidence": f"{evidence}; less than {SAME:.0%} apart is called the same.",
-        }
-    return {
-        "claim": claim,
-        "verdict": claims.HOLDS if values[0] < values[1] else claims.FAILS,
-        "evidence": f"{evidence}; another seed may say otherwise.",
-    }
+        verdict = claims.CANNOT_TELL
+        said += f"; less than {SAME:.0%} apart is called the same"
+    networks = [LABELS[key] for key in (better, worse)]
+    return evidence.weigh(claim, verdict, said, networks)

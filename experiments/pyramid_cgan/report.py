@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evaluation import attributes, tables
+from evaluation.claims import Evidence
 from evaluation.record import Evaluation
 from evaluation.tables import Table
 from experiments.core.folder import FinishedRun
@@ -14,9 +15,7 @@ from experiments.pyramid_cgan import published
 _ERROR = "hole/l1_percent"
 
 
-def joint_findings(
-    evaluation: Evaluation, runs: Sequence[FinishedRun]
-) -> JointFindings:
+def joint_findings(evidence: Evidence, runs: Sequence[FinishedRun]) -> JointFindings:
     """Fig. 4's claims, and one table of attributes."""
     default = [run for run in runs if not run.config["classifier_on_fake"]]
     # Runs whose classifier learned from restored images are compared separately.
@@ -30,9 +29,9 @@ def joint_findings(
     named = {run.label: run for run in runs}
     both = [named.get(label) for label in (published.LITERAL, published.LABELS["d"])]
     return JointFindings(
-        statements=[_printed_losses(evaluation, *both)] if all(both) else (),
+        statements=[_printed_losses(evidence.evaluation, *both)] if all(both) else (),
         tables=[attributes.table(judged)] if judged else (),
-        claims=published.check_histories(histories, on_fake=not default),
+        claims=published.check_histories(evidence, histories, on_fake=not default),
     )
 
 

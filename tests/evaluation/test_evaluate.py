@@ -8,7 +8,7 @@ import scipy.stats
 
 from data_pipeline.drawn_faces import draw
 from data_pipeline.drawn_faces import traits as face_traits
-from evaluation import bootstrap, claims, subsets
+from evaluation import bootstrap, subsets
 from evaluation.bootstrap import compare, summarize
 from evaluation.evaluate import evaluate
 from evaluation.metrics import measure
@@ -392,50 +392,6 @@ class TestYaw:
         nowhere = np.stack([np.full((5, 2), np.nan), np.zeros((5, 2))])
         assert np.isnan(subsets.yaw_degrees(nowhere)).all()
         assert not np.any(list(subsets.yaw_groups(nowhere).values()))
-
-
-class TestClaims:
-    values = np.random.default_rng(4).uniform(1, 9, 50)
-
-    def test_better_depends_on_the_metric(self):
-        low, high = self.values, self.values + 1
-        error = make({"low": low, "high": high})
-        assert claims.beats(error, "low", "high", L1)["verdict"] == claims.HOLDS
-        assert claims.beats(error, "high", "low", L1)["verdict"] == claims.FAILS
-        quality = make({"low": low, "high": high}, key=PSNR)
-        found = claims.beats(quality, "high", "low", PSNR)
-        assert found["verdict"] == claims.HOLDS
-        assert "50 images" in found["evidence"] and "+1.00" in found["evidence"]
-
-    def test_what_may_be_chance_does_not_hold(self):
-        noise = np.random.default_rng(5).normal(0, 1, 50)
-        pair = make({"a": self.values, "b": self.values + noise - noise.mean() + 0.01})
-        found = claims.beats(pair, "a", "b", L1)
-        assert found["verdict"] == claims.FAILS and "includes 0" in found["evidence"]
-        assert claims.alike(pair, "a", "b", L1, within=1)["verdict"] == claims.HOLDS
-        assert claims.alike(pair, "a", "b", L1, within=0.1)["verdict"] == claims.FAILS
-
-    @pytest.mark.parametrize("count", [1, 2, bootstrap.ENOUGH - 1, bootstrap.ENOUGH])
-    def test_a_few_images_prove_nothing(self, count):
-        few = np.full(50, np.nan)
-        few[:count] = self.values[:count]
-        pair = make({"a": few, "b": self.values + 1})
-        found = [
-            claims.beats(pair, "a", "b", L1),
-            claims.beats(pair, "b", "a", L1),
-            claims.alike(pair, "a", "b", L1, within=9),
-        ]
-        verdicts = [claims.HOLDS, claims.FAILS, claims.HOLDS]
-        if count < bootstrap.ENOUGH:
-            verdicts = [claims.TOO_FEW] * 3
-        assert [claim["verdict"] for claim in found] == verdicts
-        noun = "image" if count == 1 else "images"
-        assert all(f"over {count} {noun}" in claim["evidence"] for claim in found)
-
-    def test_what_is_missing_was_not_measured(self):
-        one = make({"a": [1.0, 2.0], "b": [np.nan, np.nan]})
-        for other in "bc":
-            assert claims.beats(one, "a", other, L1)["verdict"] == claims.UNKNOWN
 
 
 class TestPictures:

@@ -9,6 +9,7 @@ import tiny_papers
 
 from evaluation.record import Evaluation, merge
 from experiments import compare
+from experiments.core.folder import read_finished
 from experiments.skip_inpainting.system import SYSTEM
 
 LABELS = ["model 3", "model 1"]
@@ -40,7 +41,12 @@ def test_it_has_the_numbers_and_the_curves_of_every_run(runs, compared):
     assert {"mean face", "Telea"} <= results["summary"].keys()
     (cost,) = results["tables"]
     assert [row[0] for row in cost["rows"]] == LABELS
-    assert results["claims"] == SYSTEM.check_claims(merge(*evaluations(runs)))
+    found = read_finished(runs)
+    evidence = SYSTEM.evidence(merge(*evaluations(runs)), found)
+    assert results["claims"] == SYSTEM.check_claims(evidence)
+    lengths = {name: run.length for name, run in evidence.trained.items()}
+    assert lengths == {"model 3": "2 of 38 epochs", "model 1": "2 of 36 epochs"}
+    assert all(run.short for run in evidence.trained.values())
     page = (compared / "report.html").read_text()
     assert "Generator loss" in page and "Discriminator loss" in page
     for name in ("g", "d", "hole-l1-percent"):

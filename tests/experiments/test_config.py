@@ -100,6 +100,8 @@ MISTAKES = {
             "--hole_size must be 64 for --image_size=250: 4 levels halve the image "
             "and the decoder doubles twice; got 60.",
         ),
+        ("--overlap=4", "--hole_size must be 56 for --image_size=250 and --overlap=4"),
+        ("--bottleneck=shared", "Did you mean: shared_fc ?"),
         ("--scales=4", "--scales must be one of 1, 2, 3; got 4."),
         ("--aggregation=ad", "got 'ad'. Did you mean: add ?"),
         ("--downsampling=poll", "got 'poll'. Did you mean: pool ?"),

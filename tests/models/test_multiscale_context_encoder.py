@@ -21,8 +21,17 @@ SPECIFIED = [
     ({}, 1_045_187, 1_040_643, 2.082, 1.211),
     ({"aggregation": "concat"}, 2_224_835, 2_220_291, 3.290, 2.419),
     ({"separable": True}, 315_107, None, 0.519, None),
+    # 512 channels of 16x16 places: a matrix each, or one for all; and a BatchNorm.
+    (
+        {"bottleneck": "channelwise_fc"},
+        1_045_187 + 512 * 256**2 + 2048,
+        None,
+        2.116,
+        None,
+    ),
+    ({"bottleneck": "shared_fc"}, 1_045_187 + 256**2 + 2048, None, 2.116, None),
 ]
-IDS = ["one scale", "two scales", "add", "concat", "separable"]
+IDS = ["one scale", "two scales", "add", "concat", "separable", "fc", "shared fc"]
 TINY = {"image_size": 64, "widths": (4, 6, 8, 16), "decoder_widths": (8, 8)}
 
 

@@ -17,7 +17,7 @@ from data_pipeline import pixels
 from data_pipeline.datasets import elements
 from data_pipeline.decoded import decode
 from data_pipeline.face_masks.finder import FoundMasks
-from evaluation.claims import FAILS, HOLDS, UNKNOWN
+from evaluation.claims import FAILS, HOLDS, UNKNOWN, Evidence
 from evaluation.codecs import image_formats
 from evaluation.codecs import measure as coded_measures
 from evaluation.codecs.rate_distortion import OURS
@@ -385,7 +385,8 @@ class TestDiscriminators:
         # The claim is about the published network alone.
         for label, expected in (("DCGAN", verdict), ("DCGAN, fast", UNKNOWN)):
             runs = discriminator.read_runs({label: trained(epochs)})
-            (claim,) = discriminator.check_joint_claims(runs)
+            nothing = Evidence(Evaluation([], {}, np.ones(0), "f"))
+            (claim,) = discriminator.check_joint_claims(nothing, runs)
             assert claim["verdict"] == expected
 
     def test_a_tenth_of_the_guessing_loss_is_the_bound(self):
@@ -442,7 +443,7 @@ class TestClaims:
         values = {key: v for key, v in values.items() if v is not None}
         names = [str(number) for number in range(count)]
         evaluation = Evaluation(names, {"CVAE": values}, np.ones(count), "")
-        return {c["claim"]: c for c in published.check_claims(evaluation)}
+        return {c["claim"]: c for c in published.check_claims(Evidence(evaluation))}
 
     def test_what_masking_does(self):
         found = self.checked()

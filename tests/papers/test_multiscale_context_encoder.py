@@ -10,8 +10,9 @@ import tiny
 import tiny_papers
 
 from data_pipeline import masks, pipeline, pixels
+from evaluation.tables import Table
 from experiments.core import results
-from experiments.multiscale_context_encoder import published
+from experiments.multiscale_context_encoder import published, report
 from experiments.multiscale_context_encoder.system import SYSTEM
 from serving.export import saved_model
 
@@ -44,6 +45,9 @@ def build(**options):
         ("scales2", f"{published.ADD}, 2 scales", "celeb_a_hq"),
         ("stride", f"{published.ADD}, strides", "celeb_a_hq"),
         ("separable", f"{published.ADD}, separable", "celeb_a_hq"),
+        ("lfw_add_bottleneck", f"{published.ADD}, shared fc", "lfw"),
+        ("lfw_context_encoder_bottleneck", f"{published.BASELINE}, shared fc", "lfw"),
+        ("pathak", f"{published.BASELINE}, channel-wise fc, overlap 4", "lfw"),
         ("cpu", published.ADD, "faces"),
     ],
 )
@@ -100,14 +104,16 @@ def test_the_cost_of_a_run_stands_beside_its_measured_speed():
 )
 def test_the_rate_of_both_networks_is_reduced_every_50_epochs(factor, rates):
     trainer = build(learning_rate_factor=factor)
-    for optimizer in (trainer.generator_optimizer, trainer.discriminator_optimizer):
+    optimizers = (trainer.generator_optimizer, trainer.discriminator_optimizer)
+    for optimizer, part in zip(optimizers, (1, 0.1)):
         schedule = optimizer._learning_rate
         found = [float(schedule(7 * epoch)) for epoch in (0, 49, 50, 100, 299)]
-        np.testing.assert_allclose(found, rates, rtol=1e-4)
+        np.testing.assert_allclose(found, np.multiply(part, rates), rtol=1e-4)
 
 
 def test_the_momentum_is_09_in_both_readings():
     adam = build().generator_optimizer
+    assert build().discriminator_optimizer.beta_1 == 0.5
     assert isinstance(adam, tf.keras.optimizers.Adam) and adam.beta_1 == 0.9
     sgd = build(optimizer="sgd").generator_optimizer
     assert isinstance(sgd, tf.keras.optimizers.SGD) and sgd.momentum == 0.9
@@ -126,6 +132,56 @@ def test_losses_are_those_of_the_patch():
     np.testing.assert_allclose(logs["g_reconstruction"], expected, rtol=1e-4)
     expected = 0.001 * np.log1p(np.exp(-logit)).mean()
     np.testing.assert_allclose(logs["g_adversarial"], expected, rtol=1e-4)
+
+
+def test_a_rim_of_overlap_weighs_ten_times_as_much():
+    trainer = SYSTEM.build_trainer(make(**{**TINY, "hole_size": 6}, overlap=1), 7)
+    target = tiny.smooth(4, 32)
+    mask = np.repeat(masks.center(32, 6)[None].numpy(), 4, axis=0)
+    inputs = {"image": np.where(mask > 0, np.float32(0), target), "mask": mask}
+    fake = trainer.generator(inputs, training=True).numpy()
+    # Users get the hole alone from the network.
+    np.testing.assert_array_equal(np.where(mask > 0, target, fake), target)
+    logs = trainer.train_step(tf.nest.map_structure(tf.constant, (inputs, target)))
+    weights = np.full([8, 8, 1], 10.0)
+    weights[1:-1, 1:-1] = 1.0
+    patch = (fake - target)[:, 12:20, 12:20]
+    expected = 0.999 * (weights * np.square(patch)).mean()
+    np.testing.assert_allclose(logs["g_reconstruction"], expected, rtol=1e-4)
+
+
+SMALL = {"image_size": 64, "hole_size": 16, "widths": (4, 4, 4, 4)}
+
+
+@pytest.mark.parametrize("scales", [1, 3])
+def test_the_receptive_field_does_not_grow_with_the_scales(scales):
+    seen = report.rows_seen(make(**SMALL, scales=scales))
+    ranges = [(row.argmax(), 63 - row[::-1].argmax()) for row in seen]
+    assert seen.shape == (16, 64)
+    # Windows tile the whole image: the patch's corner sees the image's.
+    assert ranges[0] == (0, 38) and ranges[-1] == (25, 63)
+    whole = report.receptive_field(make(**SMALL, bottleneck="shared_fc"))
+    assert whole == "Every pixel of the patch depends on the whole image."
+
+
+def test_the_receptive_field_is_said_in_pixels():
+    said = report.receptive_field(make(**SMALL))
+    assert "at most 55×55 of the 64×64 pixels of the image" in said
+    assert "corner on rows and columns 0 to 38, of which 1,296 pixels are known" in said
+
+
+def test_size_and_speed_are_claims_too():
+    columns = ["", "Parameters", "10⁹ multiply-adds", "Training", "Inference"]
+    rows = [
+        [published.BASELINE, "828,483", "1.6", 19.5, 73.4],
+        [published.ADD, "1,045,187", "2.1", 13.6, 41.0],
+        [published.CONCAT, "2,224,835", "3.3", 11.3, 41.5],
+    ]
+    found = published.check_cost(Table("Cost", columns, rows))
+    verdicts = ["holds", "holds", "cannot tell", "not measured"]
+    assert [claim["verdict"] for claim in found] == verdicts
+    found = published.check_cost(Table("Cost", columns[:3], [rows[1][:3]]))
+    assert {claim["verdict"] for claim in found} == {"not measured"}
 
 
 def test_the_export_fills_the_center_alone(smoke_run):

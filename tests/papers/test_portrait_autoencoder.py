@@ -6,6 +6,7 @@ import tensorflow as tf
 import tiny_codec
 import tiny_papers
 
+from evaluation import claims
 from evaluation.record import Evaluation
 from experiments.core import networks, runner
 from experiments.portrait_autoencoder import published, training
@@ -208,10 +209,27 @@ class TestInitial:
             self.start(tmp_path / "next", initial=str(tmp_path))
 
 
-@pytest.mark.parametrize("level, verdict", [(0.2, "holds"), (44.0, "does not hold")])
-def test_a_run_of_any_length_tells_whether_images_are_black(level, verdict):
-    name = "N = 192, learning rate 0.01, 1 epoch"
-    values = {"raw/level_percent": level, "raw/contrast_percent": 0.1}
-    made = {name: {key: np.full(40, value) for key, value in values.items()}}
-    *_, found = published.check_claims(Evaluation([""] * 40, made, np.ones(40), "f"))
-    assert found["verdict"] == verdict and "deviation of 0.1%" in found["evidence"]
+@pytest.mark.parametrize(
+    "level, error, epochs, verdicts",
+    [
+        (0.2, 0.09, 3, ("holds", "holds")),
+        (44.0, 0.09, 3, ("holds", "does not hold")),
+        (44.0, 0.01, 3, ("does not hold", "does not hold")),
+        (0.2, 0.09, 1, ("holds", "holds")),
+        (44.0, 0.09, 1, ("holds", "cannot tell")),
+    ],
+)
+def test_a_collapse_is_seen_at_any_length(level, error, epochs, verdicts):
+    name = "N = 192, learning rate 0.01"
+    means = {
+        name: {"raw/level_percent": level, "raw/mse": error},
+        "bicubic 2×": {"raw/contrast_percent": 25.0},  # a variance of 0.0625
+    }
+    values = {
+        label: {key: np.full(40, mean) for key, mean in keys.items()}
+        for label, keys in means.items()
+    }
+    evaluation = Evaluation([""] * 40, values, np.ones(40), "f")
+    trained = claims.Trained(f"{epochs} of 3 epochs", short=epochs < 3)
+    found = published.check_claims(claims.Evidence(evaluation, {name: trained}))
+    assert tuple(claim["verdict"] for claim in found[-2:]) == verdicts

@@ -14,6 +14,7 @@ from test_identity import save as save_embedding
 from data_pipeline import pipeline
 from data_pipeline.drawn_faces.draw import ATTRIBUTES
 from evaluation import record
+from evaluation.claims import Evidence
 from evaluation.record import Evaluation
 from experiments.core import runner
 from experiments.core.folder import FinishedRun, RunFolder
@@ -325,16 +326,16 @@ def test_it_is_said_what_the_printed_losses_do(tmp_path):
         finished(tmp_path / "p", published.LITERAL, {**errors, 200: 25.0}, 0.4),
     ]
     merged = record.merge(*[run.evaluation for run in runs])
-    (said,) = SYSTEM.joint_findings(merged, runs).statements
+    (said,) = SYSTEM.joint_findings(Evidence(merged), runs).statements
     assert "goes from 20.0% of random weights to 25.0% in that phase" in said
     assert "with the default losses to 8.0%. It ends at 7.0% against 7.0%" in said
     assert "SSIM of 0.400 against 0.500 and an LPIPS of 0.600 against 0.500" in said
-    assert not SYSTEM.joint_findings(runs[0].evaluation, runs[:1]).statements
+    assert not SYSTEM.joint_findings(Evidence(runs[0].evaluation), runs[:1]).statements
 
 
 @pytest.mark.parametrize(
     "full, verdict",
-    [(0.25, "holds"), (0.299, "does not hold"), (0.4, "does not hold")],
+    [(0.25, "holds"), (0.299, "cannot tell"), (0.4, "does not hold")],
 )
 def test_the_last_tenth_of_two_histories_is_compared(full, verdict):
     early = {"c_real": [8.7] * 18, "c_fake": [1.0] * 18}
@@ -342,10 +343,11 @@ def test_the_last_tenth_of_two_histories_is_compared(full, verdict):
         published.LABELS[key]: {name: [*early[name], value, value] for name in early}
         for key, value in (("b", 0.3), ("d", full))
     }
+    evidence = Evidence(Evaluation([], {}, np.ones(0), "f"))
     for on_fake in (True, False):
         found = {
             claim["claim"]: claim["verdict"]
-            for claim in published.check_histories(histories, on_fake=on_fake)
+            for claim in published.check_histories(evidence, histories, on_fake=on_fake)
         }
         about = "The classifier's loss on {} images is lower with ({}) than with (b)"
         expected = {"restored": verdict, "real": verdict if on_fake else "not measured"}
