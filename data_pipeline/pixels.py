@@ -19,13 +19,13 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from data_pipeline import disk, limits
+
 IMAGE_SUFFIXES = (
     ".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff", ".gif", ".bmp",
 )  # fmt: skip
 CROPS = ("center", "none")
 
-# A decompression bomb is an error, not a warning; 24-megapixel photographs pass.
-MAX_PIXELS = 120_000_000
 _MODES = ("RGB", "L", "CMYK")  # Pillow's modes that profiles are made for
 # Profiles of sRGB differ by their authors' rounding, and must change nothing.
 _ROUNDING = 2
@@ -54,11 +54,7 @@ def decode(data: bytes, name: str) -> np.ndarray:
     """
     try:
         with Image.open(io.BytesIO(data)) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise UnreadableImageError(
-                    f"{name}: {image.width}x{image.height} is over the limit of "
-                    f"{MAX_PIXELS // 1_000_000} megapixels; make it smaller first."
-                )
+            _check_size(image, name)
             image.load()
             return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
     except UnreadableImageError:
@@ -73,6 +69,14 @@ def decode(data: bytes, name: str) -> np.ndarray:
         raise UnreadableImageError(
             f"{name}: not a readable image ({type(error).__name__}: {error})."
         ) from error
+
+
+def _check_size(image: Image.Image, name: str) -> None:
+    """Raises an UnreadableImageError if a picture is too large to be decoded."""
+    try:
+        limits.check(image.width, image.height, name)
+    except ValueError as error:
+        raise UnreadableImageError(str(error)) from error
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -158,13 +162,25 @@ def encode_png(image: np.ndarray) -> bytes:
 
 
 def write_bytes(path: str | os.PathLike, data: bytes) -> None:
-    """Writes a file under a temporary name and renames it: it is whole or absent."""
+    """Writes a file under a temporary name and renames it: it is whole or absent.
+
+    Raises:
+      FullDiskError: If there is no space for it.
+      OSError: If it cannot be written.
+    """
     path = pathlib.Path(path)
+    with disk.naming(path.parent, len(data)):
+        _write_bytes(path, data)
+
+
+def _write_bytes(path: pathlib.Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
+            file.flush()
+            os.fsync(file.fileno())  # a power cut leaves no empty file of that name
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes files private

@@ -170,6 +170,12 @@ def read_history(path: str | os.PathLike | None) -> dict[str, list[float]]:
         reader = csv.DictReader(file)
         columns = {name: [] for name in reader.fieldnames or []}
         for row in reader:
+            if None in row or None in row.values():
+                raise ValueError(
+                    f"{path}, line {reader.line_num} is cut off or has too many "
+                    "columns. Start the training again, which rebuilds it from logs/, "
+                    "or delete the file to do without learning curves."
+                )
             for name, values in columns.items():
                 cell = (row.get(name) or "").strip()
                 try:

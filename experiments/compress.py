@@ -26,7 +26,7 @@ from typing import Any
 
 import tqdm
 
-from data_pipeline import pixels
+from data_pipeline import limits, pixels
 from evaluation.metrics.measure import psnr_db_uint8
 from evaluation.tables import counted
 from experiments.core import command_line, file_jobs
@@ -156,7 +156,8 @@ def _jobs(
 
 
 def _load(options: Options) -> Codec:
-    return codec.load(zoo.resolve(options.model), bits=options.bits)
+    folder, limit = zoo.resolve(options.model), limits.max_padded()
+    return codec.load(folder, bits=options.bits, max_pixels=limit)
 
 
 def _writer(path: pathlib.Path) -> bytes:

@@ -24,7 +24,7 @@ from collections.abc import Mapping
 import numpy as np
 import tqdm
 
-from data_pipeline import pixels
+from data_pipeline import limits, pixels
 from evaluation.tables import counted
 from experiments.core import command_line, file_jobs
 from experiments.core.command_line import check_at_least, hp
@@ -173,7 +173,7 @@ def decode(options: Options) -> None:
 
 
 def _load(options: Options) -> LatentCodec:
-    return latents.load(zoo.resolve(options.model))
+    return latents.load(zoo.resolve(options.model), max_pixels=limits.max_padded())
 
 
 def _decoder(codec: LatentCodec) -> latent_codec.Decode:

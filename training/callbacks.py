@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
+from training import files, stopping
 from training.checkpoints import Checkpoints
 from training.history import History
 from training.loop import Length
@@ -72,7 +73,8 @@ class Validate(_Callback):
 
     def on_train_begin(self, logs=None):
         """Measures the untrained network."""
-        if not self.history.rows:
+        # A resumed run whose history is lost has no untrained network any more.
+        if not self.history.rows and not int(self.model.steps.numpy()):
             self.history.add({self.length.unit: 0, "step": 0, **self._prefixed()})
 
     def on_epoch_end(self, epoch, logs=None):
@@ -137,11 +139,49 @@ class SaveCheckpoints(_Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Saves after an epoch, the best first, so that a resume can repeat it."""
-        trained = [row for row in self.history.rows if row["step"] > 0]
-        values = [row[self.best] for row in trained if self.best in row]
-        if values and values[-1] == min(values):
+        values = {
+            row["step"]: row[self.best]
+            for row in self.history.rows
+            if row["step"] > 0 and self.best in row
+        }
+        if values and self._is_best(values):
             self.checkpoints.save_best()
         self.checkpoints.save()
+
+    def _is_best(self, values: Mapping[float, float]) -> bool:
+        """Whether the newest of {step: value} is the lowest.
+
+        It is compared with that of the best checkpoint: one that was damaged is not.
+        """
+        best, newest = self.checkpoints.best_step, list(values.values())[-1]
+        if best is None:
+            return True
+        # A run that has gone back lacks that row.
+        return newest <= values.get(best, min(values.values()))
+
+
+@dataclasses.dataclass(eq=False)
+class StopWhenAsked(_Callback):
+    """Ends the run after the step in which a signal came, with a checkpoint."""
+
+    request: stopping.Request
+    checkpoints: Checkpoints
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Saves and ends, but not after an epoch's last step: the row comes first."""
+        if self.request.signal and batch + 1 < self.params["steps"]:
+            _check_weights(self.model, self.checkpoints)
+            self.checkpoints.save()
+            self._end()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Ends; the checkpoint has been saved."""
+        if self.request.signal:
+            self._end()
+
+    def _end(self) -> None:
+        step = self.checkpoints.steps
+        raise stopping.Stopped(f"Stopped after step {step:,}.", self.request.signal)
 
 
 @dataclasses.dataclass(eq=False)
@@ -161,11 +201,10 @@ class SamplePictures(_Callback):
     def on_epoch_end(self, epoch, logs=None):
         """Writes the grid."""
         grid = self.draw()
-        self.folder.mkdir(parents=True, exist_ok=True)
         done, unit = self.length.at(self.checkpoints.steps), self.length.unit
         digits = max(len(str(self.length.total)), 4)
         path = self.folder / f"{unit}_{done:0{digits}d}.png"
-        tf.io.write_file(str(path), tf.io.encode_png(grid))
+        files.write(path, tf.io.encode_png(grid).numpy())
         with self._writer.as_default():
             tf.summary.image("restored", grid[None], step=epoch)
         self._writer.flush()

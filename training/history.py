@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import pathlib
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
+
+import tensorflow as tf
+from tensorflow.core.util import event_pb2
+
+from training import files
+from training.loop import Length
+
+Row = dict[str, float]  # column -> number
+_TAG = "epoch_"  # of what Keras logs after every epoch
+_NAMED = 8  # steps, in a message
 
 
 class History:
@@ -13,15 +25,20 @@ class History:
 
     A row, column -> number, holds only what was measured. Every change writes a new
     file and renames it.
+
+    Raises:
+      ValueError: If the file is damaged; `mend` repairs it.
     """
 
     def __init__(self, path: pathlib.Path):
         self._path = path
-        self.rows: list[dict[str, float]] = []
-        if path.exists():
-            with path.open(newline="") as file:
-                for row in csv.DictReader(file):
-                    self.rows.append({k: float(v) for k, v in row.items() if v})
+        self.rows, faults = _read(path) if path.exists() else ([], [])
+        if faults:
+            raise ValueError(
+                f"{path} is damaged: {faults[0]}. Put a copy of it back, or start the "
+                "training again, which rebuilds it from logs/; without the file there "
+                "are no learning curves."
+            )
 
     def forget_after(self, step: int) -> None:
         """Drops rows later than the checkpoint that a run resumes from."""
@@ -36,14 +53,147 @@ class History:
         self._write()
 
     def _write(self) -> None:
-        columns = list(dict.fromkeys(key for row in self.rows for key in row))
-        # Losses come before validation metrics, although the first row, of the
-        # untrained network, has none.
-        columns.sort(key=lambda name: name.startswith("val_"))
-        temporary = self._path.with_suffix(".partial")
-        with temporary.open("w", newline="") as file:
-            writer = csv.DictWriter(file, columns)
-            writer.writeheader()
-            for row in self.rows:
-                writer.writerow({key: f"{value:.8g}" for key, value in row.items()})
-        os.replace(temporary, self._path)
+        _write(self._path, self.rows)
+
+
+def mend(path: pathlib.Path, *, logs: pathlib.Path, length: Length, step: int) -> None:
+    """Rebuilds the rows that a history lacks, from the logs, and says what is lost.
+
+    Args:
+      path: Of history.csv. One that is damaged is kept beside it.
+      logs: TensorBoard's folder, which has the losses and metrics of every epoch.
+      length: Of the run, to know which rows there should be.
+      step: Of the checkpoint that the run resumes from.
+    """
+    rows, faults = _read(path) if path.exists() else ([], ["it is missing"])
+    known = {row["step"]: row for row in rows}
+    expected = [0, *range(length.row_steps, step + 1, length.row_steps)]
+    if step == length.total_steps:
+        expected.append(step)
+    missing = sorted(set(expected) - known.keys())
+    if not missing and not faults:
+        return
+    columns = {column for row in rows for column in row}
+    rebuilt = []
+    for at, row in _logged(logs, length).items():
+        if at in missing:
+            known[at] = {k: v for k, v in row.items() if not columns or k in columns}
+            rebuilt.append(at)
+    said = [f"{path}: {'; '.join(faults[:3]) or 'rows are missing'}"]
+    if rebuilt:
+        said.append(f"rebuilt from {logs.name}/, without times: {_steps(rebuilt)}")
+    lost = sorted(set(missing) - set(rebuilt))
+    if lost:
+        said.append(f"lost, so that curves lack them: {_steps(lost)}")
+    if faults and path.exists():
+        kept = path.with_suffix(".damaged.csv")
+        os.replace(path, kept)
+        said.append(f"the damaged file is {kept.name}")
+    _write(path, [known[at] for at in sorted(known)])
+    print(". ".join(said) + ".", file=sys.stderr)
+
+
+def check_new(path: pathlib.Path) -> None:
+    """Raises a ValueError where a run without checkpoint has a history.
+
+    A first row alone is of a process that was killed before its first checkpoint: it is
+    said that training begins again.
+    """
+    rows, faults = _read(path) if path.exists() else ([], [])
+    trained = [int(row["step"]) for row in rows if row["step"] > 0]
+    if faults or len(trained) > 1:
+        found = faults[0] if faults else f"{len(rows)} rows, up to step {trained[-1]:,}"
+        raise ValueError(
+            f"{path} is of a run ({found}), but its checkpoints are gone. Put them "
+            "back into checkpoints/, or pass another --workdir to begin anew."
+        )
+    if trained:
+        print(
+            f"{path}: no checkpoint was saved after step {trained[0]:,}; training "
+            "begins again.",
+            file=sys.stderr,
+        )
+
+
+def _steps(steps: Sequence[float]) -> str:
+    """Such as "the rows of steps 3, 6"; at most some of them."""
+    named = ", ".join(f"{int(step):,}" for step in steps[:_NAMED])
+    more = f" and {len(steps) - _NAMED} more" if len(steps) > _NAMED else ""
+    return f"the rows of steps {named}{more}"
+
+
+def _read(path: pathlib.Path) -> tuple[list[Row], list[str]]:
+    """The rows that are whole, and what is wrong with the others."""
+    try:
+        text = path.read_bytes().decode()
+    except UnicodeDecodeError:
+        return [], ["it is no text"]
+    lines = list(csv.reader(io.StringIO(text, newline="")))
+    if not lines or "step" not in lines[0]:
+        return [], ["it has no header" if lines else "it is empty"]
+    rows, faults = [], []
+    if not text.endswith("\n"):
+        # Its last number may lack digits.
+        faults.append(f"line {len(lines)} is cut off")
+        lines.pop()
+    columns = lines[0] if lines else []
+    for number, cells in enumerate(lines[1:], start=2):
+        row = _row(columns, cells)
+        if row is None or (rows and row["step"] <= rows[-1]["step"]):
+            faults.append(f"line {number} is no row of {len(columns)} numbers")
+        else:
+            rows.append(row)
+    return rows, faults
+
+
+def _row(columns: Sequence[str], cells: Sequence[str]) -> Row | None:
+    """A line as a row, or None if it is none."""
+    if len(cells) != len(columns):
+        return None
+    try:
+        row = {key: float(cell) for key, cell in zip(columns, cells) if cell}
+    except ValueError:
+        return None
+    return row if "step" in row else None
+
+
+def _write(path: pathlib.Path, rows: Sequence[Row]) -> None:
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    # Losses come before validation metrics, although the first row, of the untrained
+    # network, has none.
+    columns.sort(key=lambda name: name.startswith("val_"))
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns)
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({key: f"{value:.8g}" for key, value in row.items()})
+    files.write(path, text.getvalue().encode())
+
+
+def _logged(logs: pathlib.Path, length: Length) -> dict[int, Row]:
+    """Step -> the row that TensorBoard's files have of it."""
+    rows: dict[int, Row] = {}
+    for kind, prefix in (("train", ""), ("validation", "val_")):
+        # A resumed run writes another file, whose name is later.
+        for path in sorted((logs / kind).glob("events.*")):
+            for event in _events(path):
+                step = min((event.step + 1) * length.row_steps, length.total_steps)
+                for value in event.summary.value:
+                    if value.tag.startswith(_TAG):
+                        row = rows.setdefault(
+                            step, {length.unit: length.at(step), "step": step}
+                        )
+                        name = prefix + value.tag[len(_TAG) :]
+                        row[name] = float(tf.make_ndarray(value.tensor))
+    return rows
+
+
+def _events(path: pathlib.Path) -> list[event_pb2.Event]:
+    """The events of a file, up to where it is cut off."""
+    found = []
+    try:
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            found.append(event_pb2.Event.FromString(record))
+    except tf.errors.DataLossError:
+        pass
+    return found

@@ -36,6 +36,7 @@ def write_report(folder: str | os.PathLike, report: Report) -> pathlib.Path:
     else:
         columns = charts.read_history(report.history)
     variables = view(report, columns)
+    (folder / "results.json").unlink(missing_ok=True)
     sections = _write_pictures(folder / "pictures", report.pictures)
     drawn = {}
     for chart in variables["charts"]:
@@ -50,7 +51,7 @@ def write_report(folder: str | os.PathLike, report: Report) -> pathlib.Path:
     for name in ("report.md", "report.html"):
         text = _environment(name).get_template(f"{name}.j2").render(variables)
         pixels.write_bytes(folder / name, text.encode())
-    # Last, so that a folder with results.json is complete.
+    # Removed first and written last: a folder with results.json is complete.
     results = json.dumps(
         strict(_results(report, columns, sections)), indent=1, allow_nan=False
     )

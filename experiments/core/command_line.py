@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import pathlib
+import signal
 import sys
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -12,14 +14,22 @@ from typing import Any, TypeVar
 
 from absl import app, flags
 
+from data_pipeline import limits
 from data_pipeline.choices import check_choice
+from training import stopping
 
 # Flags defined here belong to the command's module, whose --help lists them.
 flags.disclaim_key_flags()
 
-# Errors that a user can fix; all others keep their traceback.
-_USER_ERRORS = (ValueError, OSError, FloatingPointError)
-_INTERRUPTED = 130  # what shells say of a command that Ctrl-C ended
+# Errors that a user can fix; all others keep their traceback, but for TensorFlow's.
+_USER_ERRORS = (ValueError, OSError, FloatingPointError, MemoryError)
+_SMALLER = ("batch_size", "image_size", limits.FLAG)  # flags that save memory
+_WAYS_OUT = {
+    "DataLossError": "A file is damaged: put a copy back, or make it again.",
+    "NotFoundError": "A file is gone: put a copy back, or make it again.",
+    "PermissionDeniedError": "Pass a path that you may read and write.",
+    "OutOfRangeError": "A file is cut off: put a copy back, or make it again.",
+}
 
 
 def run(body: Callable[..., None], *, actions: Sequence[str] = ()) -> None:
@@ -32,20 +42,64 @@ def run(body: Callable[..., None], *, actions: Sequence[str] = ()) -> None:
 
     def main(argv: list[str]) -> None:
         try:
+            stopping.raise_on_sigterm()
+            limits.set_max_megapixels(flags.FLAGS[limits.FLAG].value)
             _check_words(argv[1:], actions)
             body(*argv[1:])
-        except KeyboardInterrupt:
-            print("\nStopped. The same command goes on from here.", file=sys.stderr)
-            sys.exit(_INTERRUPTED)
-        except _USER_ERRORS as error:
-            if flags.FLAGS.verbosity > 0:
+        except KeyboardInterrupt as error:
+            print(
+                f"\n{error or 'Stopped.'} The same command goes on from here.",
+                file=sys.stderr,
+            )
+            stopped = isinstance(error, stopping.Stopped)
+            sys.exit(error.exit_code if stopped else 128 + signal.SIGINT)
+        except Exception as error:
+            said = explained(error)
+            if not said or flags.FLAGS.verbosity > 0:
                 raise
-            sys.exit(f"error: {error}\n(--verbosity=1 shows where it came from.)")
+            sys.exit(f"error: {said}\n(--verbosity=1 shows where it came from.)")
 
+    if limits.FLAG not in flags.FLAGS:
+        flags.DEFINE_float(
+            limits.FLAG,
+            limits.MEGAPIXELS,
+            "Largest picture that is decoded; larger ones take memory.",
+        )
     if actions:
         # Otherwise what follows the action would not be parsed.
         flags.FLAGS.set_gnu_getopt(True)
     app.run(main)
+
+
+def explained(error: Exception) -> str:
+    """A sentence on an error that a user can fix; empty for all others."""
+    name = type(error).__name__
+    if _is_tensorflow(error):
+        line = error.message.partition("\n")[0].rstrip(". ")
+        if name == "ResourceExhaustedError":
+            return f"Memory or disk is exhausted: {line}. {_save_memory()}"
+        return f"TensorFlow failed: {line} ({name}). {_WAYS_OUT.get(name, '')}".strip()
+    if isinstance(error, MemoryError):
+        return f"Memory is exhausted: {error}. {_save_memory()}"
+    if not isinstance(error, _USER_ERRORS):
+        return ""
+    if not isinstance(error, OSError) or error.filename is None:
+        return str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        folder = os.path.dirname(os.path.abspath(error.filename))
+        return f"The disk of {folder} is full. Make room, and start the command again."
+    return f"{error.filename}: {error.strerror}."
+
+
+def _is_tensorflow(error: Exception) -> bool:
+    """Whether it is one of TensorFlow's, which not every command has imported."""
+    tensorflow = sys.modules.get("tensorflow")
+    return tensorflow is not None and isinstance(error, tensorflow.errors.OpError)
+
+
+def _save_memory() -> str:
+    known = [f"--{name}" for name in _SMALLER if name in flags.FLAGS]
+    return f"Lower {' or '.join(known)}, or end other programs."
 
 
 def _check_words(words: Sequence[str], actions: Sequence[str]) -> None:

@@ -54,7 +54,6 @@ def evaluate(run: Run) -> pathlib.Path:
     found = system.examine(run, restorers, result)
     result = result.joined(found.values)
     set_aside(run.folder.report, result.fingerprint)
-    result.save(run.folder.report / "evaluation.npz")
     key = system.headline[0]
     shown = pictures.gather(
         result,
@@ -111,6 +110,9 @@ def evaluate(run: Run) -> pathlib.Path:
         departures=system.departures,
         notes=_notes(run),
     )
+    # A report of these values and earlier results would look whole.
+    (run.folder.report / "results.json").unlink(missing_ok=True)
+    result.save(run.folder.report / "evaluation.npz")
     return write_report(run.folder.report, report)
 
 

@@ -47,7 +47,7 @@ class RunFolder:
     @property
     def has_begun(self) -> bool:
         """Whether it holds a checkpoint that a run resumes from."""
-        return any(self.checkpoints.glob("last/ckpt*"))
+        return any(self.checkpoints.glob("*/ckpt-*.*"))
 
     def untrained(self) -> FileNotFoundError:
         """The error of a folder without a checkpoint."""
@@ -88,8 +88,8 @@ class RunFolder:
             "environment": environment(),
         }
         kept = {}
-        if self._config.exists() and self.has_begun:
-            before = json.loads(self._config.read_text())
+        if self.has_begun:
+            before = self._recorded()
             # A field that is newer than the run has its default.
             before["config"] = {**_defaults(config), **before["config"]}
             shared = _shared(config)
@@ -104,7 +104,26 @@ class RunFolder:
 
     def trained_with(self) -> dict[str, Any]:
         """The configuration in config.json."""
-        return json.loads(self._config.read_text())["config"]
+        return self._recorded()["config"]
+
+    def _recorded(self) -> dict[str, Any]:
+        """What config.json says; a ValueError if it is gone or damaged."""
+        try:
+            record = json.loads(self._config.read_text())
+            lacks = {"paper", "config", "environment"} - set(record)
+            if lacks or not isinstance(record["config"], dict):
+                raise ValueError(f"it has no {', '.join(lacks) or 'flags'}")
+        except (FileNotFoundError, ValueError, TypeError) as error:
+            wrong = "missing"
+            if self._config.exists():
+                wrong = f"damaged ({str(error).partition(chr(10))[0]})"
+            copy = self.export / "assets.extra" / "config.json"
+            way = f"Put {copy} in its place" if copy.exists() else "Put a copy back"
+            raise ValueError(
+                f"{self._config} is {wrong}: nothing says which flags the run was "
+                f"trained with. {way}, or pass another --workdir."
+            ) from error
+        return record
 
     def _check_same(self, before: dict, now: dict, free: set[str]) -> None:
         changed = [
@@ -167,7 +186,12 @@ def set_aside(report_folder: pathlib.Path, fingerprint: str) -> None:
     results = report_folder / "results.json"
     if not results.exists():
         return
-    environment = json.loads(results.read_text())["environment"]
+    try:
+        environment = json.loads(results.read_text())["environment"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{results} is damaged ({error}). Delete it, and evaluate again."
+        ) from error
     before = environment[FINGERPRINT]
     if before == fingerprint:
         return

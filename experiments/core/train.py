@@ -7,13 +7,13 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from data_pipeline import pipeline, pixels
+from data_pipeline import disk, pipeline, pixels
 from evaluation import tables
 from evaluation.evaluate import evaluate
 from experiments.core import networks
 from experiments.core.run import Run
-from training import callbacks, checkpoints, loop
-from training.history import History
+from training import callbacks, checkpoints, loop, stopping
+from training.history import History, check_new, mend
 
 _DRAWN = 8  # images of the pictures that are drawn
 
@@ -97,10 +97,13 @@ def _resume(run: Run, trainer: tf.keras.Model, validation: Validation) -> None:
     """Trains from the last checkpoint, or from the first step."""
     config, folder, split = run.config, run.folder, run.data.train
     saved = checkpoints.Checkpoints(trainer.checkpoint_items(), folder.checkpoints)
-    saved.restore()
+    length = run.system.length(config, split)
+    if saved.restore():
+        mend(folder.history, logs=folder.logs, length=length, step=saved.steps)
+    else:
+        check_new(folder.history)
     history = History(folder.history)
     history.forget_after(saved.steps)
-    length = run.system.length(config, split)
     if saved.steps >= length.total_steps:
         done = tables.counted(length.total, length.unit)
         print(f"{folder.path} has been trained for {done} already.")
@@ -117,27 +120,36 @@ def _resume(run: Run, trainer: tf.keras.Model, validation: Validation) -> None:
     headline = f"val_{run.system.headline[0]}"
     # The order matters: a loss that is not finite stops the run before anything is
     # saved, and the history is written before the checkpoint that would skip it.
-    loop.fit(
-        trainer,
-        batches_from,
-        length=length,
-        callbacks=[
-            callbacks.StopWhenNotFinite(saved),
-            callbacks.Validate(validation.measure, history, length),
-            callbacks.WriteHistory(
-                history, saved, length, batch_size=config.batch_size, headline=headline
-            ),
-            callbacks.SaveCheckpoints(
-                saved, history, every_steps=config.checkpoint_steps, best=headline
-            ),
-            callbacks.SamplePictures(
-                validation.draw,
-                saved,
-                length,
-                folder=folder.samples,
-                log_dir=folder.logs,
-            ),
-            tf.keras.callbacks.TensorBoard(folder.logs, write_graph=False),
-            callbacks.Progress(saved, length, batch_size=config.batch_size),
-        ],
-    )
+    with (
+        stopping.listening() as request,
+        disk.naming(folder.path, 4 * saved.size),  # two last, the best and a new one
+    ):
+        loop.fit(
+            trainer,
+            batches_from,
+            length=length,
+            callbacks=[
+                callbacks.StopWhenNotFinite(saved),
+                callbacks.Validate(validation.measure, history, length),
+                callbacks.WriteHistory(
+                    history,
+                    saved,
+                    length,
+                    batch_size=config.batch_size,
+                    headline=headline,
+                ),
+                callbacks.SaveCheckpoints(
+                    saved, history, every_steps=config.checkpoint_steps, best=headline
+                ),
+                callbacks.SamplePictures(
+                    validation.draw,
+                    saved,
+                    length,
+                    folder=folder.samples,
+                    log_dir=folder.logs,
+                ),
+                tf.keras.callbacks.TensorBoard(folder.logs, write_graph=False),
+                callbacks.StopWhenAsked(request, saved),
+                callbacks.Progress(saved, length, batch_size=config.batch_size),
+            ],
+        )

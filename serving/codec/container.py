@@ -25,7 +25,8 @@ MAGIC = b"\xf0fmc"  # not ASCII, so that no text file begins with it
 VERSION = 1
 ID_BYTES = 8
 MAX_SIDE = 65535
-MAX_PIXELS = 120_000_000  # of a picture, unless the caller says otherwise
+# Of a picture, unless the caller says otherwise; as `data_pipeline.limits`, padded.
+MAX_PIXELS = 55_000_000
 # Sides are padded to whole cells; each cell has its own latents.
 CELL = 16
 
@@ -136,7 +137,8 @@ def check_size(width: int, height: int, *, max_pixels: int) -> None:
     if padded > max_pixels:
         raise ValueError(
             f"{width}x{height}, padded to {padded} pixels, is over the limit of "
-            f"{max_pixels}. Make the picture smaller, or in Python raise max_pixels."
+            f"{max_pixels}. Make the picture smaller, or raise --max_megapixels, in "
+            "Python max_pixels."
         )
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging as absl_logging
 
+from data_pipeline import disk
 from serving.export.kinds import COMMANDS, kind_of
 
 _CONFIG = "config.json"
@@ -71,7 +72,8 @@ def opening(folder: str | os.PathLike) -> Iterator[None]:
     """Turns errors of reading an export's files into a ValueError that names it."""
     try:
         yield
-    except (ValueError, OSError, tf.errors.OpError) as error:
+    # Readers of cut files raise IndexErrors.
+    except (ValueError, OSError, IndexError, tf.errors.OpError) as error:
         why = str(error).partition("\n")[0]
         raise ValueError(
             f"{folder} cannot be opened ({type(error).__name__}: {why}). Export it "
@@ -113,19 +115,28 @@ def write(
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh, old = _aside(folder) / "new", _aside(folder) / "old"
     try:
-        with _errors_only():
-            options = {"save_format": "tf", "include_optimizer": False}
-            model.save(fresh, signatures=signatures, **options)
-        for name, extra in extras.items():
-            path = fresh / "assets.extra" / name
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(extra.encode() if isinstance(extra, str) else extra)
-        if folder.exists():
-            os.replace(folder, old)
-        os.replace(fresh, folder)
+        with disk.naming(folder.parent, _size(model, extras)):
+            with _errors_only():
+                options = {"save_format": "tf", "include_optimizer": False}
+                model.save(fresh, signatures=signatures, **options)
+            for name, extra in extras.items():
+                path = fresh / "assets.extra" / name
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(extra.encode() if isinstance(extra, str) else extra)
+            if folder.exists():
+                os.replace(folder, old)
+            os.replace(fresh, folder)
     finally:
         recover(folder)
     return folder
+
+
+def _size(model: tf.keras.Model, extras: Mapping[str, str | bytes]) -> int:
+    """Bytes of an export, without its graph."""
+    weights = sum(
+        weight.dtype.size * weight.shape.num_elements() for weight in model.weights
+    )
+    return weights + sum(map(len, extras.values()))
 
 
 def recover(folder: str | os.PathLike) -> None:

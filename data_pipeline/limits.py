@@ -1,0 +1,48 @@
+"""The limit of a picture's pixels, for all of a process.
+
+Decoding takes memory by pixels, not by bytes: a file of 100 kB may be a picture of
+119 megapixels. So the size in its header is checked before anything is decoded.
+"""
+
+from __future__ import annotations
+
+from PIL import Image
+
+MEGAPIXELS = 50  # photographs of today's telephones pass; restoring one takes 4 GB
+FLAG = "max_megapixels"
+_pixels = MEGAPIXELS * 10**6
+
+
+def max_pixels() -> int:
+    """The largest number of pixels that a picture may have."""
+    return _pixels
+
+
+def max_padded() -> int:
+    """The limit for codecs, which pad sides to whole cells."""
+    return _pixels * 11 // 10
+
+
+def set_max_megapixels(megapixels: float) -> None:
+    """Sets the limit.
+
+    Raises:
+      ValueError: If it is not above 0.
+    """
+    global _pixels
+    if not megapixels > 0:
+        raise ValueError(f"--{FLAG} must be above 0; got {megapixels:g}.")
+    _pixels = round(megapixels * 10**6)
+    # Pillow refuses twice as many by itself.
+    Image.MAX_IMAGE_PIXELS = max(_pixels, MEGAPIXELS * 10**6)
+
+
+def check(width: int, height: int, name: str) -> None:
+    """Raises a ValueError unless a picture's size is within the limit."""
+    if width * height > _pixels:
+        needed = -(-width * height // 10**6)
+        raise ValueError(
+            f"{name}: {width}x{height} is over the limit of {_pixels / 1e6:g} "
+            f"megapixels. Make it smaller first, or pass --{FLAG}={needed}, which "
+            "takes memory."
+        )
