@@ -233,9 +233,10 @@ class _Folder:
     def _sums(self, step: int) -> dict[str, str] | None:
         """File name -> SHA-256, or None without a readable checksum."""
         try:
-            return dict(json.loads(self._sum_file(step).read_text())["sha256"])
+            sums = dict(json.loads(self._sum_file(step).read_text())["sha256"])
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
+        return sums or None
 
     def _changed(self, sums: dict[str, str]) -> str:
         for name, digest in sums.items():
