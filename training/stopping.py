@@ -50,7 +50,7 @@ def listening() -> Iterator[Request]:
 
     def note(number: int, frame: object) -> None:
         request.signal = number
-        for each in SIGNALS:
+        for each in before:
             # At once, also within a long operation of TensorFlow's.
             signal.signal(each, signal.SIG_DFL)
         print(
@@ -59,7 +59,8 @@ def listening() -> Iterator[Request]:
             flush=True,
         )
 
-    before = {each: signal.signal(each, note) for each in SIGNALS}
+    heeded = [each for each in SIGNALS if signal.getsignal(each) != signal.SIG_IGN]
+    before = {each: signal.signal(each, note) for each in heeded}
     try:
         yield request
     finally:
@@ -70,10 +71,15 @@ def listening() -> Iterator[Request]:
         raise Stopped("Stopped.", request.signal)
 
 
-def raise_on_sigterm() -> None:
-    """Ends this process on SIGTERM as Ctrl-C does, by an exception."""
+def raise_on_signals() -> None:
+    """Makes SIGTERM end this process as Ctrl-C does, by an exception."""
+    if threading.current_thread() is not threading.main_thread():
+        return
 
     def end(number: int, frame: object) -> None:
         raise Stopped("", number)
 
     signal.signal(signal.SIGTERM, end)
+    if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
+        # As `experiments/__init__.py` leaves it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)

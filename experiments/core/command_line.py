@@ -42,7 +42,7 @@ def run(body: Callable[..., None], *, actions: Sequence[str] = ()) -> None:
 
     def main(argv: list[str]) -> None:
         try:
-            stopping.raise_on_sigterm()
+            stopping.raise_on_signals()
             limits.set_max_megapixels(flags.FLAGS[limits.FLAG].value)
             _check_words(argv[1:], actions)
             body(*argv[1:])
