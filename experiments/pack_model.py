@@ -23,7 +23,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from data_pipeline import pixels
+from data_pipeline import disk, pixels
 from data_pipeline.drawn_faces import draw
 from evaluation.metrics.measure import psnr_db_uint8
 from experiments.core import command_line, environment
@@ -94,8 +94,10 @@ def pack(options: Options) -> None:
     entries.pop(options.name, None)
     with tempfile.TemporaryDirectory() as place:
         path, packed = pathlib.Path(place, "package.zip"), pathlib.Path(place, "1")
-        exact = package.pack(folder, path)
-        package.unpack(path, packed)
+        size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
+        with disk.naming(place, 4 * size):  # the export, in halves, zipped, unpacked
+            exact = package.pack(folder, path)
+            package.unpack(path, packed)
         found = compare(folder, packed)
         ids = codec.model_ids(saved_model.read_config(packed))
         data = path.read_bytes()

@@ -134,6 +134,9 @@ class Checkpoints:
         if not lost and not (or_best and self._best.steps()):
             return None
         damaged = (self._last, lost) if lost else (self._best, self._best.steps())
+        if not any(map(damaged[0].was_saved, damaged[1])):
+            # A process was killed, or the disk was full, in its first save.
+            return None
         raise DamagedCheckpointError(
             f"{damaged[0].path}: {_told(*damaged)}, and no other checkpoint is there. "
             "Put a copy of them back, or train in another --workdir."
@@ -192,6 +195,15 @@ class _Folder:
         if not wrong:
             self._whole.add(step)
         return wrong
+
+    def was_saved(self, step: int) -> bool:
+        """Whether any file says that a checkpoint has been saved to its end."""
+        prefix = pathlib.Path(self.prefix(step))
+        if prefix.with_suffix(".index").exists() or self._sum_file(step).exists():
+            return True
+        state = self.path / "checkpoint"
+        named = state.read_bytes() if state.exists() else b""
+        return f'"{prefix.name}"'.encode() in named
 
     def save(self, step: int) -> None:
         """Writes a checkpoint, and deletes all but the newest up to it."""

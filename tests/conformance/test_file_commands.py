@@ -58,7 +58,7 @@ def run(command, codec, tmp_path, monkeypatch):
     """Runs the command from in/ to out/, with models that stand in for others."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(restore, "PhotoRestorer", Painter)
-    monkeypatch.setattr(codec_export, "load", lambda folder, bits: codec)
+    monkeypatch.setattr(codec_export, "load", lambda folder, **_: codec)
     monkeypatch.setattr(served, "Client", Server)
     monkeypatch.setattr(Server, "compress", lambda self, image: codec.compress(image))
     monkeypatch.setattr(Server, "decompress", lambda self, data: codec.decompress(data))

@@ -4,13 +4,16 @@ import io
 import os
 import stat
 import struct
+import zlib
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image, ImageCms
+from PIL.PngImagePlugin import PngImageFile
 
-from data_pipeline import pixels
+from data_pipeline import limits, pixels
+from serving.codec import container
 
 RNG = np.random.default_rng(0)
 NOISE = RNG.integers(0, 256, (20, 30, 3), np.uint8)
@@ -116,9 +119,38 @@ def test_damaged_image_is_an_error_that_names_it(data, tmp_path):
 def test_absent_and_enormous_images_are_errors(tmp_path, monkeypatch):
     with pytest.raises(pixels.UnreadableImageError, match="No such file"):
         pixels.read(tmp_path / "absent.png")
-    monkeypatch.setattr(pixels, "MAX_PIXELS", 599)
-    with pytest.raises(pixels.UnreadableImageError, match="30x20 is over the limit"):
+    monkeypatch.setattr(limits, "_pixels", 599)
+    with pytest.raises(
+        pixels.UnreadableImageError,
+        match="30x20 is over the limit.*--max_megapixels=1, which takes memory",
+    ):
         decoded(PICTURE)
+
+
+def test_a_bomb_is_refused_before_it_is_decoded(monkeypatch):
+    """A small file of 10,900 x 10,900 pixels; --max_megapixels lets it pass."""
+    data = bytearray(encoded(PICTURE))
+    data[16:24] = (10900).to_bytes(4, "big") * 2
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
+
+    def load(image):
+        raise RuntimeError("it was decoded")
+
+    monkeypatch.setattr(PngImageFile, "load", load)
+    text = "bomb: 10900x10900 is over the limit of 50 megapixels.*--max_megapixels=119"
+    with pytest.raises(pixels.UnreadableImageError, match=text):
+        pixels.decode(bytes(data), "bomb")
+    for name, before in ((limits, "_pixels"), (Image, "MAX_IMAGE_PIXELS")):
+        monkeypatch.setattr(name, before, getattr(name, before))
+    limits.set_max_megapixels(119)
+    with pytest.raises(pixels.UnreadableImageError, match="it was decoded"):
+        pixels.decode(bytes(data), "bomb")
+    with pytest.raises(ValueError, match="--max_megapixels must be above 0; got 0"):
+        limits.set_max_megapixels(0)
+
+
+def test_codecs_have_the_same_limit_and_some_for_padding():
+    assert limits.max_padded() == container.MAX_PIXELS
 
 
 # Color profiles

@@ -1,18 +1,21 @@
 """What every command line does: flags, mistakes, and what it says on the way."""
 
+import errno
 import importlib
 import os
 import pathlib
 import pkgutil
 import re
+import shutil
 import subprocess
 import sys
 
 import pytest
+import tensorflow as tf
 from absl import flags
 
 import experiments
-from data_pipeline import pixels
+from data_pipeline import disk, pixels
 from experiments import compress, latents, request, sample_faces
 from experiments.core import command_line
 
@@ -81,6 +84,70 @@ def test_drawn_faces_are_written_and_counted(tmp_path, capsys):
     ):
         with pytest.raises(ValueError, match=text):
             sample_faces.Options(**{"output": str(tmp_path), **options})
+
+
+ERRORS = tf.errors
+
+
+@pytest.mark.parametrize(
+    "error, said",
+    [
+        (
+            ERRORS.DataLossError(None, None, "/a/b.tfrecord: corrupted record\nat 0"),
+            "TensorFlow failed: /a/b.tfrecord: corrupted record (DataLossError). A file "
+            "is damaged: put a copy back, or make it again.",
+        ),
+        (
+            ERRORS.NotFoundError(None, None, "/a/b; No such file"),
+            "TensorFlow failed: /a/b; No such file (NotFoundError). A file is gone: put "
+            "a copy back, or make it again.",
+        ),
+        (
+            ERRORS.InternalError(None, None, "Odd."),
+            "TensorFlow failed: Odd (InternalError).",
+        ),
+        (
+            ERRORS.ResourceExhaustedError(None, None, "OOM when allocating [9,9]"),
+            "Memory or disk is exhausted: OOM when allocating [9,9]. Lower ",
+        ),
+        (MemoryError("1 GiB"), "Memory is exhausted: 1 GiB. Lower "),
+        (
+            OSError(errno.ENOSPC, "No space", "/a/b/c.npz"),
+            "The disk of /a/b is full. Make room, and start the command again.",
+        ),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/a/b"),
+            "/a/b: Permission denied.",
+        ),
+        (FileNotFoundError("pass another"), "pass another"),
+        (ValueError("a rule"), "a rule"),
+        (KeyError("a bug"), ""),
+        (IndexError("a bug"), ""),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_errors_become_a_sentence_with_a_way_out(error, said):
+    found = command_line.explained(error)
+    assert found.startswith(said) and "\n" not in found
+    assert bool(found) == bool(said)
+
+
+@pytest.mark.parametrize("kind", ["python", "tensorflow", "copytree", "other"])
+def test_a_full_disk_names_folder_and_space(tmp_path, kind):
+    words = os.strerror(errno.ENOSPC)
+    error = {
+        "python": OSError(errno.ENOSPC, words),
+        "tensorflow": ERRORS.ResourceExhaustedError(None, None, f"ckpt; {words}"),
+        "copytree": shutil.Error([("a", "b", f"[Errno 28] {words}: 'b'")]),
+        "other": ERRORS.ResourceExhaustedError(None, None, "OOM"),
+    }[kind]
+    expected = type(error) if kind == "other" else disk.FullDiskError
+    folder = tmp_path / "not" / "there"
+    with pytest.raises(expected) as caught, disk.naming(folder, 12_345_678):
+        raise error
+    if kind != "other":
+        said = command_line.explained(caught.value)
+        assert said.startswith(f"The disk of {folder} is full: 13 MB are needed and ")
 
 
 class TestWords:

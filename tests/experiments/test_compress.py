@@ -51,7 +51,7 @@ def run_any(tmp_path):
 @pytest.fixture
 def run(run_any, codec, monkeypatch):
     """With one codec, that is open already."""
-    monkeypatch.setattr(codec_export, "load", lambda folder, bits: codec)
+    monkeypatch.setattr(codec_export, "load", lambda folder, **_: codec)
     return run_any
 
 

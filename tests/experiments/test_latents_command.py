@@ -32,7 +32,7 @@ def codec(model):
 @pytest.fixture
 def run(codec, monkeypatch):
     """Runs an action; by keyword its options."""
-    monkeypatch.setattr(latent_export, "load", lambda folder: codec)
+    monkeypatch.setattr(latent_export, "load", lambda folder, **_: codec)
 
     def run(action, **options):
         options = {k: v if isinstance(v, int) else str(v) for k, v in options.items()}

@@ -149,6 +149,44 @@ class TestResuming:
             with pytest.raises(ValueError, match="was .* and is now"):
                 trained.record(PAPER, "paper", refused)
 
+    @pytest.mark.parametrize(
+        "damaged, text",
+        [
+            (lambda text: text[:-40], r"damaged \(Expecting|damaged \(Unterminated"),
+            (lambda text: "", "damaged"),
+            (lambda text: "\0" * 99, "damaged"),
+            (lambda text: "[]", "damaged .*it has no "),
+            (lambda text: '{"paper": 1, "config": 2, "environment": 3}', "no flags"),
+            (lambda text: None, "is missing"),
+        ],
+        ids=["cut", "empty", "zeroed", "list", "other", "gone"],
+    )
+    @pytest.mark.parametrize("exported", [False, True])
+    def test_nothing_goes_on_without_a_whole_record(
+        self, trained, damaged, text, exported
+    ):
+        path = trained.path / "config.json"
+        before = path.read_text()
+        after = damaged(before)
+        path.unlink() if after is None else path.write_text(after)
+        way = "Put a copy back, or pass another --workdir"
+        copy = trained.export / "assets.extra" / "config.json"
+        if exported:
+            copy.parent.mkdir(parents=True)
+            copy.write_text(before)
+            way = f"Put {copy} in its place, or pass another --workdir"
+        message = f"{re.escape(str(path))} is .*{text}.*{re.escape(way)}"
+        for use in (
+            lambda: trained.record(PAPER, "paper", Config()),
+            trained.trained_with,
+        ):
+            with pytest.raises(ValueError, match=f"(?s){message}"):
+                use()
+        assert (path.read_text() if path.exists() else None) == after
+        if exported:
+            path.write_text(copy.read_text())
+            trained.record(PAPER, "paper", Config())
+
     def test_another_paper_is_an_error(self, trained):
         with pytest.raises(ValueError, match="it is a run of skip_inpainting"):
             trained.record("pyramid_cgan", "paper", Config())
@@ -220,6 +258,13 @@ def write_report(folder, fingerprint, mask="center", text=""):
     folder.mkdir(exist_ok=True)
     (folder / "results.json").write_text(json.dumps({"environment": environment}))
     (folder / "report.html").write_text(text)
+
+
+def test_a_damaged_report_is_named(tmp_path):
+    write_report(tmp_path / "report", "a" * 16)
+    (tmp_path / "report" / "results.json").write_text('{"environment')
+    with pytest.raises(ValueError, match=r"results\.json is damaged .*evaluate again"):
+        set_aside(tmp_path / "report", "b" * 16)
 
 
 def pages(folder):

@@ -146,6 +146,15 @@ def test_without_a_whole_one_nothing_begins_anew(folder):
             restore(Checkpoints(items(), folder))
 
 
+def test_a_first_save_that_was_cut_off_is_no_damage(folder):
+    """Its process was killed between two files, or the disk was full."""
+    for name in ("best", "last"):
+        for path in (folder / name).iterdir():
+            if not path.name.endswith("data-00000-of-00001"):
+                path.unlink()
+    assert not Checkpoints(items(), folder).restore()
+
+
 class TestBest:
     @pytest.mark.parametrize("damage", DAMAGE)
     def test_a_damaged_one_is_an_error_that_says_the_way_out(self, folder, damage):
