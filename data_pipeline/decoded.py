@@ -13,6 +13,7 @@ import functools
 import hashlib
 import itertools
 import json
+import math
 import os
 import pathlib
 import sys
@@ -23,7 +24,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from data_pipeline import pixels
+from data_pipeline import disk, pixels
 from data_pipeline.datasets.elements import Source
 
 OPTIONAL_FIELDS = ("attributes", "landmarks", "face_mask")
@@ -161,7 +162,7 @@ def _decode_all(
         folder.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(folder)
         partial = folder / f"images.u8.{os.getpid()}.partial"
-        images = np.memmap(partial, np.uint8, "w+", shape=shape)
+        images = _reserved(partial, shape)
 
     names, skipped = [], []
     fields: dict[str, list[np.ndarray]] = {}
@@ -202,13 +203,26 @@ def _decode_all(
     del images
     os.truncate(partial, len(names) * size * size * 3)
     os.replace(partial, folder / "images.u8")
-    with open(folder / "fields.npz.partial", "wb") as file:
+    size = sum(array.nbytes for array in arrays.values())
+    with disk.naming(folder, size), open(folder / "fields.npz.partial", "wb") as file:
         np.savez(file, **arrays)
     os.replace(folder / "fields.npz.partial", folder / "fields.npz")
     # Written last: a cache that has it is complete.
     meta = {"size": size, "names": names, "skipped": skipped}
     pixels.write_bytes(folder / "meta.json", json.dumps(meta).encode())
     return _load(source, folder)
+
+
+def _reserved(path: pathlib.Path, shape: tuple[int, ...]) -> np.memmap:
+    """An array in a file whose space is taken at once.
+
+    Without it, a disk that fills up later would end the process without any message.
+    """
+    size = math.prod(shape)
+    with disk.naming(path.parent, size), path.open("wb") as file:
+        if hasattr(os, "posix_fallocate") and size:  # Linux's
+            os.posix_fallocate(file.fileno(), 0, size)
+    return np.memmap(path, np.uint8, "r+" if size else "w+", shape=shape)
 
 
 def _remove_abandoned(folder: pathlib.Path) -> None:

@@ -93,14 +93,14 @@ ERRORS = tf.errors
     "error, said",
     [
         (
-            ERRORS.DataLossError(None, None, "/a/b.tfrecord: corrupted record\nat 0"),
-            "TensorFlow failed: /a/b.tfrecord: corrupted record (DataLossError). A file "
-            "is damaged: put a copy back, or make it again.",
+            ERRORS.DataLossError(None, None, "/a.tfrecord: corrupted\nat 0"),
+            "TensorFlow failed: /a.tfrecord: corrupted (DataLossError). A file is "
+            "damaged: put a copy back, or make it again.",
         ),
         (
             ERRORS.NotFoundError(None, None, "/a/b; No such file"),
-            "TensorFlow failed: /a/b; No such file (NotFoundError). A file is gone: put "
-            "a copy back, or make it again.",
+            "TensorFlow failed: /a/b; No such file (NotFoundError). A file is gone: "
+            "put a copy back, or make it again.",
         ),
         (
             ERRORS.InternalError(None, None, "Odd."),

@@ -88,6 +88,22 @@ class TestAgain:
             np.testing.assert_array_equal(old, new)
         assert results(copy) == report
 
+    def test_a_damaged_checkpoint_costs_an_epoch(self, smoke, copy, capsys):
+        (newest,) = (copy.checkpoints / "last").glob("ckpt-10.data*")
+        newest.write_bytes(newest.read_bytes()[:-9])
+        start(copy.path, stages=("train",))
+        said = capsys.readouterr()
+        assert re.search(r"step 10 is damaged .*, went back to 5\.", said.err)
+        assert "Resuming from step 5 of 10." in said.out
+        assert history(copy) == history(smoke)
+        for first, second in zip(weights(smoke), weights(copy)):
+            np.testing.assert_array_equal(first, second)
+
+    def test_a_history_without_checkpoints_does_not_begin_anew(self, copy):
+        shutil.rmtree(copy.checkpoints)
+        with pytest.raises(ValueError, match=r"history.csv is of a run .* are gone"):
+            start(copy.path, stages=("train",))
+
     def test_other_holes_make_another_report(self, smoke, copy, monkeypatch):
         monkeypatch.setattr(evaluate, "commit", lambda: "later")
         again = start(copy.path, stages=("evaluate",), test_mask="random_square")

@@ -1,6 +1,7 @@
 """Damaged checkpoints and histories: what is used instead, and what is said."""
 
 import re
+import resource
 import shutil
 import types
 
@@ -153,6 +154,27 @@ def test_a_first_save_that_was_cut_off_is_no_damage(folder):
             if not path.name.endswith("data-00000-of-00001"):
                 path.unlink()
     assert not Checkpoints(items(), folder).restore()
+
+
+@pytest.mark.parametrize("limit", [0, 100, 250])
+def test_what_tensorflow_cannot_write_leaves_the_earlier_ones(folder, limit):
+    """A limit on the size of files stands for a full disk."""
+    found = items()
+    run = Checkpoints(found, folder)
+    run.restore()
+    found["steps"].assign(4500)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        with pytest.raises((OSError, tf.errors.OpError)):
+            run.save()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert restored(folder) == 4000
+    found["net"].assign(np.full([50], 4500))
+    run.save()
+    assert restored(folder) == 4500
+    assert not [*folder.rglob("*_temp")]
 
 
 class TestBest:
