@@ -111,24 +111,33 @@ def write(
     extras = dict(extras or {})
     if config is not None:
         extras[_CONFIG] = json.dumps(config, indent=2) + "\n"
+    with disk.naming(folder.parent, _size(model, extras)):
+        _write(model, folder, signatures, extras)
+    return folder
+
+
+def _write(
+    model: tf.keras.Model,
+    folder: pathlib.Path,
+    signatures: Mapping[str, Callable] | None,
+    extras: Mapping[str, str | bytes],
+) -> None:
     recover(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh, old = _aside(folder) / "new", _aside(folder) / "old"
     try:
-        with disk.naming(folder.parent, _size(model, extras)):
-            with _errors_only():
-                options = {"save_format": "tf", "include_optimizer": False}
-                model.save(fresh, signatures=signatures, **options)
-            for name, extra in extras.items():
-                path = fresh / "assets.extra" / name
-                path.parent.mkdir(exist_ok=True)
-                path.write_bytes(extra.encode() if isinstance(extra, str) else extra)
-            if folder.exists():
-                os.replace(folder, old)
-            os.replace(fresh, folder)
+        with _errors_only():
+            options = {"save_format": "tf", "include_optimizer": False}
+            model.save(fresh, signatures=signatures, **options)
+        for name, extra in extras.items():
+            path = fresh / "assets.extra" / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(extra.encode() if isinstance(extra, str) else extra)
+        if folder.exists():
+            os.replace(folder, old)
+        os.replace(fresh, folder)
     finally:
         recover(folder)
-    return folder
 
 
 def _size(model: tf.keras.Model, extras: Mapping[str, str | bytes]) -> int:

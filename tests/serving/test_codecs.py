@@ -236,6 +236,19 @@ class TestDamagedFiles:
         assert tracemalloc.get_traced_memory()[1] < 200_000
         tracemalloc.stop()
 
+    @pytest.mark.parametrize("side", [8000, 10900, 65535])
+    def test_a_small_file_that_claims_a_huge_picture_takes_no_memory(self, side):
+        codec = tiny_codec.build_latents()
+        data = codec.compress(picture(16, 16))
+        _, payload = container.unpack(data, codec.model_id)
+        data = container.pack(Header(side, side, False), payload, codec.model_id)
+        assert len(data) < 400
+        tracemalloc.start()
+        with pytest.raises(CorruptFileError, match="limit of 55000000.*max_megapixels"):
+            codec.decompress(data)
+        assert tracemalloc.get_traced_memory()[1] < 200_000
+        tracemalloc.stop()
+
 
 class TestRefusals:
     @pytest.mark.parametrize(
