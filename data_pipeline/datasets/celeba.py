@@ -7,6 +7,7 @@ readers of its annotation files.
 from __future__ import annotations
 
 import functools
+import math
 import pathlib
 import zipfile
 import zlib
@@ -211,15 +212,36 @@ def read_partition(path: pathlib.Path) -> dict[str, list[str]]:
     """list_eval_partition.txt -> {"train": names, "validation": ..., "test": ...}.
 
     Raises:
-      ValueError: If a line is malformed, naming it.
+      ValueError: If a line is malformed or repeats an image, naming it, or a part has
+        no image.
     """
     parts = {split: [] for split in PARTITIONS.values()}
+    lines: dict[str, int] = {}
     for number, line in enumerate(_lines(path), 1):
         fields = line.split()
         if len(fields) != 2 or fields[1] not in PARTITIONS:
             raise _malformed(path, number, "a file name and 0, 1 or 2", line)
+        _check_once(path, number, fields[0], lines)
         parts[PARTITIONS[fields[1]]].append(fields[0])
+    for part, split in PARTITIONS.items():
+        if not parts[split]:
+            raise ValueError(
+                f"{path}: none of its {len(lines):,} lines is of partition {part}, "
+                f"{split}; the file is incomplete. Fetch it again."
+            )
     return parts
+
+
+def _check_once(
+    path: pathlib.Path, number: int, name: str, lines: dict[str, int]
+) -> None:
+    """Raises a ValueError if an image of `lines`, name -> line, comes again."""
+    before = lines.setdefault(name, number)
+    if before != number:
+        raise ValueError(
+            f"{path}, line {number}: {name} is on line {before} already, and must be "
+            "there once. Fetch the file again."
+        )
 
 
 def read_attributes(path: pathlib.Path) -> tuple[tuple[str, ...], np.ndarray]:
@@ -266,7 +288,7 @@ def _read(
             f"{path}: line 1 announces {int(lines[0]):,} rows, {len(lines) - 2:,} "
             f"follow; the file is incomplete. Fetch it again."
         )
-    names, rows = [], []
+    names, rows = {}, []
     for number, line in enumerate(lines[2:], 3):
         fields = line.split()
         try:
@@ -276,7 +298,7 @@ def _read(
         except ValueError:
             rule = f"a file name and {len(header)} {what}"
             raise _malformed(path, number, rule, line) from None
-        names.append(fields[0])
+        _check_once(path, number, fields[0], names)
     return tuple(names), np.array(rows)
 
 
@@ -287,7 +309,10 @@ def _signs(fields: list[str]) -> list[bool]:
 
 
 def _numbers(fields: list[str]) -> list[float]:
-    return [float(field) for field in fields]
+    values = [float(field) for field in fields]
+    if not all(map(math.isfinite, values)):
+        raise ValueError
+    return values
 
 
 def _check_header(

@@ -124,6 +124,12 @@ class SystemConfig(RunConfig):
         "exported instead of the last weights; 0 switches it off.",
         published="not stated",
     )
+    deterministic: bool = hp(
+        False,
+        "Takes only operations that give the same bits every time, which is slower: "
+        "two runs on one machine end with equal weights.",
+        measures_only=True,
+    )
     clip_norm: float = hp(
         0.0, "Largest norm of a gradient; 0 does not clip.", published="not stated"
     )

@@ -20,6 +20,8 @@ _DRAWN = 8  # images of the pictures that are drawn
 
 def train(run: Run) -> None:
     """Trains to the end of the configuration, from the last checkpoint if any."""
+    if run.config.deterministic:
+        tf.config.experimental.enable_op_determinism()
     with run.folder.training():
         _ = run.record  # written before anything is trained
         trainer, current = _build(run)

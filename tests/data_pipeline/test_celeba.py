@@ -136,7 +136,22 @@ def test_half_a_download_is_an_error_that_says_what_is_missing(tmp_path):
         (ATTR, "000003.jpg -1", "000003.jpg  0", r"line 5: expected .* 1 or -1"),
         (ATTR, "000001.jpg", "000011.jpg", r"has no row for 000001.jpg"),
         (LANDMARKS, "000002.jpg ", "000002.jpg x", r"line 4: expected .*10 numbers"),
+        (
+            LANDMARKS,
+            f"{POINTS[0, 0]:>3d} ",
+            "nan ",
+            r"line 3: expected .*10 numbers, got",
+        ),
+        (
+            LANDMARKS,
+            f"{POINTS[0, 0]:>3d} ",
+            "inf ",
+            r"line 3: expected .*10 numbers, got",
+        ),
+        (LANDMARKS, "000003.jpg", "000001.jpg", r"line 5: 000001.jpg is on line 3"),
         (EVAL, "000004.jpg 0", "000004.jpg 3", r"line 4: expected .*0, 1 or 2"),
+        (EVAL, "000004.jpg 0", "000001.jpg 1", r"line 4: 000001.jpg is on line 1 al"),
+        (EVAL, " 1\n", " 0\n", r"none of its 7 lines is of partition 1, validation"),
     ],
 )
 def test_malformed_annotation_names_file_and_line(tmp_path, file, old, new, message):
