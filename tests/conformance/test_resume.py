@@ -3,6 +3,7 @@
 import csv
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -46,7 +47,7 @@ def finish(process, workdir):
 
 
 def kill_in_mid_epoch(process, workdir):
-    """Returns the step of the newest whole checkpoint that is left."""
+    """Returns the step of the newest checkpoint that was saved to its end."""
     folder = workdir / "checkpoints" / "last"
     deadline = time.monotonic() + LONGEST_SECONDS
     try:
@@ -90,7 +91,9 @@ def runs(tmp_path_factory):
     resumed, process = start(killed), start(whole)
     said = finish(resumed, killed)
     finish(process, whole)
-    assert f"Resuming from step {step} of {TOTAL}." in said
+    (resumed,) = re.findall(rf"Resuming from step (\d+) of {TOTAL}\.", said)
+    # A whole one of which only the checksum is missing is not lost.
+    assert int(resumed) in (step, step + 1)
     return killed, whole
 
 
