@@ -217,6 +217,9 @@ class _Folder:
         except BaseException:
             shutil.rmtree(f"{prefix}_temp", ignore_errors=True)
             raise
+        for path in self._files(step):
+            with path.open("r+b") as file:
+                os.fsync(file.fileno())  # TensorFlow leaves it to the system's cache
         written = {path.name: _digest(path) for path in self._files(step)}
         files.write(sums, (json.dumps({"sha256": written}, indent=1) + "\n").encode())
         self._whole.add(step)
@@ -261,10 +264,9 @@ class _Folder:
 
 
 def _digest(path: pathlib.Path) -> str:
-    """The SHA-256 of a file, which is then on the disk and not only in its cache."""
+    """The SHA-256 of a file."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        os.fsync(file.fileno())
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
