@@ -152,12 +152,12 @@ class TestResuming:
     @pytest.mark.parametrize(
         "damaged, text",
         [
-            (lambda text: text[:-40], r"damaged \(Expecting|damaged \(Unterminated"),
+            (lambda text: text[:-40], r"damaged \((Expecting|Unterminated)"),
             (lambda text: "", "damaged"),
             (lambda text: "\0" * 99, "damaged"),
             (lambda text: "[]", "damaged .*it has no "),
             (lambda text: '{"paper": 1, "config": 2, "environment": 3}', "no flags"),
-            (lambda text: None, "is missing"),
+            (lambda text: None, "missing"),
         ],
         ids=["cut", "empty", "zeroed", "list", "other", "gone"],
     )
