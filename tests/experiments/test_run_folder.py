@@ -53,6 +53,8 @@ def test_a_start_puts_back_an_export_that_was_moved_aside(
     (folder.export / "saved_model.pb").write_text("old")
 
     class Model:
+        weights = ()
+
         def save(self, path, **options):
             path.mkdir(parents=True)
             (path / "saved_model.pb").write_text("new")
