@@ -26,7 +26,7 @@ import tqdm
 from data_pipeline import pixels
 from data_pipeline.datasets.elements import Source
 
-OPTIONAL_FIELDS = ("attributes", "landmarks", "face_mask")
+OPTIONAL_FIELDS = ("attributes", "landmarks", "face_mask", "identity")
 NAMED = 10  # images with a problem that are named on the screen
 _AHEAD = 64  # images being decoded at once
 
@@ -38,7 +38,8 @@ class DecodedSplit:
     source: Source
     names: tuple[str, ...]
     images: np.ndarray  # uint8 [N, S, S, 3], in memory or mapped from `path`
-    # Attributes [N, A], landmarks [N, 5, 2], face_mask [N, S, S, 1]; what there is.
+    # Attributes [N, A], landmarks [N, 5, 2], face_mask [N, S, S, 1], identity [N]; what
+    # there is.
     fields: dict[str, np.ndarray]
     skipped: tuple[str, ...] = ()  # the error of each image that could not be read
     path: pathlib.Path | None = None  # of a disk cache
@@ -125,7 +126,10 @@ def decode(
     if cache_dir:
         folder = pathlib.Path(cache_dir).expanduser() / _key(source, size, crop)
         if (folder / "meta.json").exists():
-            return _load(source, folder)
+            split = _load(source, folder)
+            # Earlier versions have kept fewer fields.
+            if set(source.fields) <= set(split.fields):
+                return split
     else:
         _check_memory(len(source), size)
     return _decode_all(source, size, crop, folder)

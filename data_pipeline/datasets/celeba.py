@@ -43,6 +43,8 @@ _ANNOTATIONS = {
     "attributes": "list_attr_celeba.txt",
     "landmarks": "list_landmarks_align_celeba.txt",
 }
+# It is handed out on request; few have it, so that nothing is said where it lacks.
+_IDENTITIES = "identity_CelebA.txt"
 # Below --data_dir: everything in one folder, or the folders of the official download.
 _BASES = ("", "CelebA", "celeba", "celeb_a", "downloads/manual")
 _SUBFOLDERS = ("", "Img", "Anno", "Eval")
@@ -56,19 +58,20 @@ def load(split: str, *, data_dir: str, split_by: str = "image") -> elements.Sour
       data_dir: TFDS's data_dir with prepared data, or the folder that holds
         `img_align_celeba/` or `img_align_celeba.zip` and `list_eval_partition.txt`,
         directly or in `Img/`, `Anno/` and `Eval/`. Attributes and landmarks are there
-        where `list_attr_celeba.txt` and `list_landmarks_align_celeba.txt` are;
-        `identity_CelebA.txt` is not needed.
-      split_by: "image" is the official partition; "order" ignores it: the last tenth
-        of all names is the test split.
+        where `list_attr_celeba.txt` and `list_landmarks_align_celeba.txt` are, and
+        who is in an image where `identity_CelebA.txt` is.
+      split_by: "image" is the official partition; "order" and "first" ignore it: the
+        last tenth of all names is the test split, or see `elements.first_rows`.
 
     Raises:
       FileNotFoundError: If images or partition are not there.
       ValueError: If a file is malformed, or prepared data is to be split by order.
     """
     if prepared := tfds.find(data_dir, "celeb_a"):
-        if split_by == "order":
+        if split_by in ("order", "first"):
             raise ValueError(
-                "--split_by=order needs CelebA's own files, whose names are in order; "
+                f"--split_by={split_by} needs CelebA's own files, whose names are in "
+                "order; "
                 f"{prepared} has TFDS's. Pass the folder of img_align_celeba/."
             )
         parts = {part: tfds.split_names(prepared, part) for part in COUNTS}
@@ -86,9 +89,13 @@ def load(split: str, *, data_dir: str, split_by: str = "image") -> elements.Sour
         for part, names in read_partition(partition).items()
     }
     notes = "official partition"
-    if split_by == "order":
+    if split_by in ("order", "first"):
         names = sorted(name for part in parts.values() for name in part)
-        rows = elements.split_rows(len(names), 0, split_by)
+        rows = (
+            elements.first_rows(len(names))
+            if split_by == "first"
+            else elements.split_rows(len(names), 0, split_by)
+        )
         parts = {part: [names[row] for row in rows[part]] for part in rows}
         notes = elements.split_note(0, split_by)
     notes += f"; read {images}"
@@ -100,7 +107,12 @@ def load(split: str, *, data_dir: str, split_by: str = "image") -> elements.Sour
     if split not in parts:
         raise elements.no_such_split("celeb_a", split, tuple(parts))
     chosen = parts[split]
-    readers = {"attributes": read_attributes, "landmarks": read_landmarks}
+    found["identity"] = _locate(data_dir, [_IDENTITIES])
+    readers = {
+        "attributes": read_attributes,
+        "landmarks": read_landmarks,
+        "identity": read_identities,
+    }
     return elements.from_files(
         _info(parts, notes, attributes=bool(found["attributes"])),
         split,
@@ -239,6 +251,22 @@ def read_landmarks(path: pathlib.Path) -> tuple[tuple[str, ...], np.ndarray]:
     """
     names, values = _read(path, path.stat().st_mtime_ns, LANDMARKS, _numbers, "numbers")
     return names, _from_zero(values)
+
+
+def read_identities(path: pathlib.Path) -> tuple[tuple[str, ...], np.ndarray]:
+    """identity_CelebA.txt -> names, a str [N], the number of the person in each.
+
+    Raises:
+      ValueError: If a line is malformed, naming it.
+    """
+    names, people = [], []
+    for number, line in enumerate(_lines(path), 1):
+        fields = line.split()
+        if len(fields) != 2 or not fields[1].isdigit():
+            raise _malformed(path, number, "a file name and a number", line)
+        names.append(fields[0])
+        people.append(fields[1])
+    return tuple(names), np.array(people)
 
 
 def _from_zero(values: np.ndarray) -> np.ndarray:

@@ -69,7 +69,7 @@ def load(
         people = tfds.text_of(prepared, "train", "label")
         parts = split_by_person([people[row] for row in used], seed)
     else:
-        people = [names[row].rsplit("_", 1)[0] for row in used]
+        people = [person_in(names[row]) for row in used]
         parts = split_by_person(people, seed)
     if split_by == "order":
         notes = elements.split_note(seed, split_by)
@@ -80,10 +80,17 @@ def load(
     info = _info(parts, elements.check_count("lfw", notes, len(names), COUNT))
     if prepared:
         rows = np.sort(parts[split])
-        return tfds.load(info, split, prepared, "train", rows=rows)
+        stored = {"identity": lambda record: record["label"].decode()}
+        return tfds.load(info, split, prepared, "train", rows=rows, annotate=stored)
     chosen = [names[row] for row in parts[split]]
     fetch = fetch_members([members[name] for name in chosen])
-    return elements.from_files(info, split, chosen, fetch)
+    shown = np.array([person_in(name) for name in chosen], str)
+    return elements.from_files(info, split, chosen, fetch, {"identity": shown})
+
+
+def person_in(name: str) -> str:
+    """The person in an image: "Ana_Li_0002" -> "Ana_Li"."""
+    return name.rsplit("_", 1)[0]
 
 
 def _choose(count: int, subset: int, seed: int) -> np.ndarray:

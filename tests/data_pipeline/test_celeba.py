@@ -8,7 +8,7 @@ import pytest
 from tiny import encoded
 
 from data_pipeline import pixels, sources
-from data_pipeline.datasets import celeba
+from data_pipeline.datasets import celeba, elements
 
 PARTITION = [0, 0, 1, 0, 2, 2, 0]
 NAMES = [f"{number:06d}.jpg" for number in range(1, 8)]
@@ -98,6 +98,48 @@ def test_by_order_the_official_partition_is_left_out(tmp_path):
     np.testing.assert_array_equal(next(iter(test))["attributes"], SIGNS[6] > 0)
     with pytest.raises(ValueError, match="has the splits train, test"):
         load(split="validation", **options)
+
+
+def test_by_first_as_many_are_validated_and_tested_as_were_published():
+    """The first 180,000 names of CelebA, the next 10,000 and the next 10,000."""
+    rows = elements.first_rows(202_599)
+    ends = {part: (int(found[0]), int(found[-1])) for part, found in rows.items()}
+    assert ends == {
+        "train": (0, 179_999),
+        "validation": (180_000, 189_999),
+        "test": (190_000, 199_999),
+    }
+    assert [len(part) for part in elements.first_rows(45).values()] == [36, 2, 2]
+
+
+def test_by_first_names_are_in_order_and_annotations_stay_with_them(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(
+        elements,
+        "first_rows",
+        lambda count: {"train": np.arange(4), "validation": [4], "test": [5]},
+    )
+    options = {"data_dir": write(tmp_path), "split_by": "first"}
+    assert load(split="train", **options).names == tuple(NAMES[:4])
+    assert load(split="validation", **options).names == (NAMES[4],)
+    (only,) = load(split="test", **options)
+    assert only["name"] == NAMES[5]
+    np.testing.assert_array_equal(only["attributes"], SIGNS[5] > 0)
+
+
+def test_people_are_known_where_their_file_is(tmp_path):
+    numbers = [2880, 17, 17, 5, 2880, 9, 5]
+    lines = [f"{name} {number}\n" for name, number in zip(NAMES, numbers)]
+    root = write(tmp_path, texts={**TEXTS, "identity_CelebA.txt": "".join(lines)})
+    for number, split in enumerate(("train", "validation", "test")):
+        source = load(root, split)
+        assert source.fields == ("attributes", "landmarks", "identity")
+        expected = [str(n) for n, p in zip(numbers, PARTITION) if p == number]
+        assert [element["identity"] for element in source] == expected
+    (root / "identity_CelebA.txt").write_text("".join(lines[:2]) + "000003.jpg Ana\n")
+    with pytest.raises(ValueError, match="identity_CelebA.txt, line 3: expected a file"):
+        load(root, "train")
 
 
 def test_data_dir_may_be_the_images_themselves(tmp_path):

@@ -104,6 +104,7 @@ def annotated(count=9, broken=()):
             "attributes": np.array([i % 2 == 0, i % 3 == 0]),
             "landmarks": np.full([5, 2], i, np.float32),
             "face_mask": np.full([SIZE, SIZE, 1], i % 2, np.uint8),
+            "identity": f"person {i % 7}",
         }
 
     names = tuple(f"image_{i}" for i in range(count))
@@ -124,6 +125,19 @@ def test_fields_stay_with_their_images(tmp_path, cached):
     np.testing.assert_array_equal(fields["attributes"][:, 0], numbers % 2 == 0)
     np.testing.assert_array_equal(fields["face_mask"][:, 3, 3, 0], numbers % 2)
     assert fields["attributes"].dtype == bool
+    assert fields["identity"].tolist() == [f"person {i % 7}" for i in numbers]
+
+
+def test_a_cache_with_fewer_fields_is_made_anew(tmp_path):
+    options = {"size": SIZE, "crop": "none", "cache_dir": str(tmp_path)}
+    source = annotated()
+    decoded.decode(dataclasses.replace(source, fields=()), **options)
+    (path,) = tmp_path.glob("*/fields.npz")
+    with np.load(path) as stored:
+        kept = {key: stored[key] for key in stored if key != "identity"}
+    np.savez(path, **kept)
+    split = decoded.decode(source, **options)
+    assert split.fields.keys() == {*decoded.OPTIONAL_FIELDS}
 
 
 def test_the_disk_cache_equals_memory_and_is_not_decoded_again(tmp_path, monkeypatch):

@@ -70,6 +70,7 @@ def test_every_layout_gives_the_same(layouts, data_dir, split_by):
         assert source.names == expected.names
         for ours, theirs in zip(source, expected):
             np.testing.assert_array_equal(ours["image"], theirs["image"])
+            assert ours["identity"] == theirs["identity"] == person(ours["name"])
 
 
 def test_by_order_the_last_tenth_of_the_names_is_tested_on(layouts):
