@@ -90,8 +90,14 @@ def multi_label(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
 
 
 def multi_class(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """Cross-entropy of logits [B, K] to one of K classes each, integer [B]."""
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+    """Cross-entropy of logits [B, K] to one of K classes each, integer [B].
+
+    A label below 0 is unknown: 0, whatever the logits.
+    """
+    loss = tf.nn.sparse_softmax_cross_entropy_with_logits(
+        labels=tf.maximum(labels, 0), logits=logits
+    )
+    return tf.where(labels >= 0, loss, tf.zeros_like(loss))
 
 
 def kl(mean: tf.Tensor, log_variance: tf.Tensor) -> tf.Tensor:

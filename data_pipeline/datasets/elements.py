@@ -107,11 +107,8 @@ def first_rows(count: int) -> dict[str, np.ndarray]:
     Sets of fewer than 200,000 names are split in the same proportions, 18:1:1.
     """
     part = min(_FIRST, count // 20)
-    ends = {"train": 18 * part, "validation": 19 * part, "test": 20 * part}
-    starts = (0, *ends.values())
-    return {
-        split: np.arange(start, end) for start, (split, end) in zip(starts, ends.items())
-    }
+    names = np.split(np.arange(20 * part), [18 * part, 19 * part])
+    return dict(zip(("train", "validation", "test"), names))
 
 
 def split_note(seed: int, split_by: str) -> str:

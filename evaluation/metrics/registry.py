@@ -96,6 +96,8 @@ METRICS = {
         Metric("vif", "VIF", higher_is_better=True, digits=3),
         # Of `experiments.portrait_autoencoder.report`; lower is not always better.
         Metric("mse_uint8_wrap", "MSE with 8-bit overflow", None, digits=5),
+        # Of `experiments.pyramid_cgan.report`.
+        Metric("seam_percent", "Seam (%)", higher_is_better=False, digits=2),
         # Of `evaluation.attributes` and `evaluation.metrics.identity`.
         Metric("attribute_accuracy", "Attribute accuracy (%)", True, digits=1),
         Metric("identity", "Identity similarity", higher_is_better=True, digits=3),

@@ -138,7 +138,7 @@ def test_people_are_known_where_their_file_is(tmp_path):
         expected = [str(n) for n, p in zip(numbers, PARTITION) if p == number]
         assert [element["identity"] for element in source] == expected
     (root / "identity_CelebA.txt").write_text("".join(lines[:2]) + "000003.jpg Ana\n")
-    with pytest.raises(ValueError, match="identity_CelebA.txt, line 3: expected a file"):
+    with pytest.raises(ValueError, match="identity_CelebA.txt, line 3: expected"):
         load(root, "train")
 
 
