@@ -26,7 +26,7 @@ from evaluation.claims import Claim, Evidence, Trained
 from evaluation.metrics import registry
 from evaluation.record import Evaluation
 from evaluation.report.report import Report
-from evaluation.tables import Table, counted
+from evaluation.tables import Table, counted, share
 from experiments.core.command_line import Presets, fields_that
 from experiments.core.data import RunData
 from experiments.core.environment import shareable
@@ -242,6 +242,14 @@ class System(abc.ABC):
         """Epochs, or steps, for which the paper trains such a network; None if not."""
         return None
 
+    def published_scale(self, config: Any) -> tuple[int, int] | None:
+        """The paper's numbers of training images and of updates, where they matter.
+
+        Sets differ in size, and so do as many epochs of them. None leaves it at
+        `published_length`.
+        """
+        return None
+
     def published_epochs(self, config: Any) -> EpochTable | None:
         """The paper's table by epoch, if it has one."""
         return None
@@ -265,9 +273,13 @@ class System(abc.ABC):
         published, table = self.published_length(config), self.published_epochs(config)
         if published and table:  # measured before the end
             published = min(published, max(table.published))
-        if published is None or done >= published:
-            return counted(done, unit), False
-        return f"{done:,} of {counted(published, unit)}", True
+        if published is not None and done < published:
+            return share(done, published, unit), True
+        if scale := self.published_scale(config):
+            updates = int(max(columns.get("step", ()), default=0))
+            if updates < scale[1]:
+                return share(updates, scale[1], "update"), True
+        return counted(done, unit), False
 
     def check_claims(self, evidence: Evidence) -> list[Claim]:
         """The paper's claims, checked in an evaluation of several runs."""
