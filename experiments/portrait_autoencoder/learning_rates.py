@@ -44,20 +44,22 @@ def measure(
       these images after the epoch.
     """
     part = split.part(0, images)
+    batch_size = min(BATCH, len(part))  # whatever the run's own is
     costs = {
         f"{rate:g}": [
-            _cost(_with(config, rate, seed), part)
+            _cost(_with(config, rate, seed, batch_size), part)
             for seed in range(config.first_epoch_seeds)
         ]
         for rate in rates
     }
-    return {"images": len(part), "batch_size": config.batch_size, "costs": costs}
+    return {"images": len(part), "batch_size": batch_size, "costs": costs}
 
 
-def _with(config: Config, rate: float, seed: int) -> Config:
+def _with(config: Config, rate: float, seed: int, batch_size: int) -> Config:
     """The paper's training, from this seed."""
+    changed = {"learning_rate": rate, "seed": seed, "batch_size": batch_size}
     return dataclasses.replace(
-        config, learning_rate=rate, seed=seed, learning_rate_decay="none", train_side=0
+        config, learning_rate_decay="none", train_side=0, **changed
     )
 
 
