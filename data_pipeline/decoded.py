@@ -103,7 +103,12 @@ def joined(first: DecodedSplit, second: DecodedSplit) -> DecodedSplit:
 
 
 def decode(
-    source: Source, *, size: int, crop: str, cache_dir: str = ""
+    source: Source,
+    *,
+    size: int,
+    crop: str,
+    resize: str = "bicubic",
+    cache_dir: str = "",
 ) -> DecodedSplit:
     """Decodes a split, or finds it decoded in the cache.
 
@@ -113,6 +118,7 @@ def decode(
       source: From `sources.load`.
       size: Side of the decoded images, pixels.
       crop: See `pixels.crop_box`.
+      resize: The filter, see `pixels.resize`.
       cache_dir: Keeps decoded images on disk, for sets larger than memory and for
         later runs. Empty keeps them in memory.
 
@@ -123,19 +129,22 @@ def decode(
         raise ValueError(f"The {source.split} split of {source.info.name} is empty.")
     folder = None
     if cache_dir:
-        folder = pathlib.Path(cache_dir).expanduser() / _key(source, size, crop)
+        folder = pathlib.Path(cache_dir).expanduser() / _key(source, size, crop, resize)
         if (folder / "meta.json").exists():
             return _load(source, folder)
     else:
         _check_memory(len(source), size)
-    return _decode_all(source, size, crop, folder)
+    options = {"size": size, "crop": crop, "filter": resize}
+    return _decode_all(source, options, folder)
 
 
-def _key(source: Source, size: int, crop: str) -> str:
+def _key(source: Source, size: int, crop: str, resize: str) -> str:
     """A folder name that changes with everything the decoded pixels depend on."""
     info = source.info
     # The title tells folders apart whose images have the same names.
     parts = [info.name, info.title, info.notes, source.split, str(size), crop]
+    # Caches of earlier versions, which had one filter, stay valid.
+    parts += [] if resize == "bicubic" else [resize]
     digest = hashlib.sha256("\n".join([*parts, *source.names]).encode())
     return f"{info.name}-{source.split}-{size}-{digest.hexdigest()[:12]}"
 
@@ -152,8 +161,9 @@ def _check_memory(count: int, size: int) -> None:
 
 
 def _decode_all(
-    source: Source, size: int, crop: str, folder: pathlib.Path | None
+    source: Source, options: dict[str, Any], folder: pathlib.Path | None
 ) -> DecodedSplit:
+    size = options["size"]
     shape = (len(source), size, size, 3)
     if folder is None:
         images = np.empty(shape, np.uint8)
@@ -166,7 +176,7 @@ def _decode_all(
     names, skipped = [], []
     fields: dict[str, list[np.ndarray]] = {}
     fitted = map_in_order(
-        functools.partial(_fit, size=size, crop=crop),
+        functools.partial(_fit, options=options),
         source.readers(range(len(source))),
         total=len(source),
         description=f"{source.info.name} {source.split}",
@@ -223,11 +233,11 @@ def _remove_abandoned(folder: pathlib.Path) -> None:
 
 
 def _fit(
-    read: Callable[[], dict], *, size: int, crop: str
+    read: Callable[[], dict], *, options: dict[str, Any]
 ) -> dict | pixels.UnreadableImageError:
     """The element, or the reason why it cannot be read."""
     try:
-        return pixels.fit(read(), size=size, crop=crop)
+        return pixels.fit(read(), **options)
     except pixels.UnreadableImageError as error:
         return error
 

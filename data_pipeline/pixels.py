@@ -15,6 +15,7 @@ import os
 import pathlib
 import tempfile
 
+import cv2
 import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
@@ -23,6 +24,7 @@ IMAGE_SUFFIXES = (
     ".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff", ".gif", ".bmp",
 )  # fmt: skip
 CROPS = ("center", "none")
+RESIZES = ("bicubic", "bilinear")
 
 # A decompression bomb is an error, not a warning; 24-megapixel photographs pass.
 MAX_PIXELS = 120_000_000
@@ -201,20 +203,21 @@ def crop_box(height: int, width: int, crop: str) -> tuple[int, int, int, int]:
     return left, top, left + side, top + side
 
 
-def fit(element: dict, *, size: int, crop: str) -> dict:
+def fit(element: dict, *, size: int, crop: str, filter: str = "bicubic") -> dict:
     """Crops and resizes an element of a source with its landmarks and face mask.
 
-    The resize is antialiased bicubic to size x size whatever the shape, so that
-    `crop="none"` distorts an image that is not square, as published pipelines do.
+    The resize is to size x size whatever the shape, so that `crop="none"` distorts an
+    image that is not square, as published pipelines do.
 
     Args:
       element: See `data_pipeline.datasets.elements`.
       size: Side of the result in pixels.
       crop: See `crop_box`.
+      filter: Of the image, see `resize`; a face mask is always antialiased.
     """
     image = element["image"]
     box = crop_box(image.shape[0], image.shape[1], crop)
-    fitted = dict(element, image=resize(image, size, size, box=box))
+    fitted = dict(element, image=resize(image, size, size, box=box, filter=filter))
     if "landmarks" in element:
         # Pixel centers lie at half integers; the resize maps edges to edges.
         scale = np.array([size / (box[2] - box[0]), size / (box[3] - box[1])])
@@ -233,11 +236,21 @@ def resize(
     width: int,
     *,
     box: tuple[int, int, int, int] | None = None,
+    filter: str = "bicubic",
 ) -> np.ndarray:
-    """Antialiased bicubic resize of uint8 [H, W, 3] or [H, W], optionally of a box."""
+    """Resizes uint8 [H, W, 3] or [H, W], optionally a box of it.
+
+    "bicubic" is antialiased. "bilinear" is not: it mixes the four nearest pixels
+    however small the result, as `tf.image.resize` and Keras's
+    `image_dataset_from_directory` do by default, and rounds to whole levels.
+    """
     box = box or (0, 0, image.shape[1], image.shape[0])
     if (height, width) == (box[3] - box[1], box[2] - box[0]):
         return np.ascontiguousarray(image[box[1] : box[3], box[0] : box[2]])
+    if filter == "bilinear":
+        part = image[box[1] : box[3], box[0] : box[2]].astype(np.float32)
+        mixed = cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR)
+        return np.rint(mixed).astype(np.uint8)
     resized = Image.fromarray(image).resize(
         (width, height), Image.Resampling.BICUBIC, box=box
     )

@@ -70,11 +70,13 @@ def codec_round_trip(
     return _batches(code, zip(images, names), parallel=parallel)
 
 
-def full_size_round_trip(codec: Codec, split: DecodedSplit, *, crop: str) -> RoundTrip:
+def full_size_round_trip(
+    codec: Codec, split: DecodedSplit, *, crop: str, resize: str = "bicubic"
+) -> RoundTrip:
     """Compresses and decompresses images at their original size, then shrinks them.
 
-    Threads share the codec. `split` is of `decoded.decode`, which cropped by `crop`;
-    files are written before cropping.
+    Threads share the codec. `split` is of `decoded.decode`, which cropped by `crop`
+    and resized by `resize`; files are written before cropping.
 
     Raises:
       UnreadableImageError: If an image no longer exists.
@@ -84,7 +86,8 @@ def full_size_round_trip(codec: Codec, split: DecodedSplit, *, crop: str) -> Rou
     def code(read: Callable[[], dict]) -> tuple[np.ndarray, int]:
         data = codec.compress(read()["image"])
         element = {"image": codec.decompress(data)}
-        fitted = pixels.fit(element, size=split.images.shape[1], crop=crop)
+        size = split.images.shape[1]
+        fitted = pixels.fit(element, size=size, crop=crop, filter=resize)
         return fitted["image"], len(data)
 
     readers = split.source.readers([position[name] for name in split.names])

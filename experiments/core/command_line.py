@@ -92,6 +92,7 @@ def hp(
     measures_too: bool = False,
     trains_with: str = "",
     length: bool = False,
+    formerly: Any = None,
 ) -> Any:
     """A hyper-parameter: a dataclass field, and the flag that is made of it.
 
@@ -107,6 +108,7 @@ def hp(
       trains_with: Name of a flag which, if set, makes a field of `measures_only` one
         of `measures_too`.
       length: How long training is; a run may be made longer.
+      formerly: Value that runs had before this field, if not the default.
     """
     text = f"{meaning} Published: {published}." if published else meaning
     metadata = {
@@ -119,6 +121,7 @@ def hp(
         "measures_too": measures_too,
         "trains_with": trains_with,
         "length": length,
+        "formerly": formerly,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -138,6 +141,15 @@ def hp_like(
     options = {k: v for k, v in field.metadata.items() if k != "help"}
     default = field.default if default is dataclasses.MISSING else default
     return hp(default, **{**options, **changed})
+
+
+def formerly(config_class: type) -> dict[str, Any]:
+    """Field -> value of runs from before that field, where it is not the default."""
+    return {
+        field.name: field.metadata["formerly"]
+        for field in dataclasses.fields(config_class)
+        if field.metadata.get("formerly") is not None
+    }
 
 
 def fields_that(config_class: type, **wanted: bool) -> set[str]:
