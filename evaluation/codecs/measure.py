@@ -268,15 +268,38 @@ def masked(faces: FoundMasks, entire: Measure) -> Measure:
     def measure(target, decoded, here: slice) -> dict[str, np.ndarray]:
         mask = faces.masks[here].astype(np.float32)
         black = np.clip(decoded, 0, 1) * mask
-        values = {
-            f"masked/{key.rpartition('/')[2]}": value
-            for key, value in entire(target * mask, black, here).items()
-        }
+        values = _in_region("masked", entire(target * mask, black, here))
         errors = metrics.pixel_errors(np.clip(decoded, 0, 1) - target, mask)
         values.update({f"face/{name}": value for name, value in errors.items()})
-        return {
-            key: np.where(faces.found[here], value, np.nan)
-            for key, value in values.items()
-        }
+        return _where_found(faces, here, values)
 
     return measure
+
+
+def masked_before(faces: FoundMasks, entire: Measure) -> Measure:
+    """Metrics of round trips of images that are black outside the face already.
+
+    Returns:
+      A measure of two regions: "masked_input", what came back as it is, and
+      "masked_both", made black outside the face again. Images without a face are NaN.
+    """
+
+    def measure(target, decoded, here: slice) -> dict[str, np.ndarray]:
+        decoded = np.clip(decoded, 0, 1)
+        black = decoded * faces.masks[here].astype(np.float32)
+        values = {
+            **_in_region("masked_input", entire(target, decoded, here)),
+            **_in_region("masked_both", entire(target, black, here)),
+        }
+        return _where_found(faces, here, values)
+
+    return measure
+
+
+def _in_region(region: str, values: Mapping[str, np.ndarray]) -> dict:
+    return {f"{region}/{key.rpartition('/')[2]}": v for key, v in values.items()}
+
+
+def _where_found(faces: FoundMasks, here: slice, values: Mapping) -> dict:
+    """NaN where no face was found."""
+    return {key: np.where(faces.found[here], v, np.nan) for key, v in values.items()}

@@ -33,6 +33,11 @@ class RunData:
         self._source_options = source_options or {}
         self._extra_dir = extra_dir
 
+    @property
+    def config(self) -> RunConfig:
+        """The configuration that they are of."""
+        return self._config
+
     @functools.cached_property
     def train(self) -> decoded.DecodedSplit:
         """The training split, less what validation takes from it, and more images."""

@@ -66,6 +66,8 @@ PRESETS = {
     "smoke": {**SMALL, "image_size": 32, "latents": 16},
 }
 
+OURS = "wide"  # the generator that is not the paper's
+
 # Field -> text in tables for a value other than the preset's.
 _WORDS: dict[str, Callable[[Any], str]] = {
     "generator": str,
