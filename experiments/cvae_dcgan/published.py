@@ -93,9 +93,8 @@ DEPARTURES = (
     "what it would have seen.",
     "Split 10:1 in one place and 90-10 in another: the last tenth of the files is "
     "tested on (--split_by=order), unshuffled between the splits; batches are "
-    "shuffled. A further part of the training images is measured as training goes. In "
-    "LFW the same person may be in both splits, because names are in order of people "
-    "only at the border.",
+    "shuffled. A further part of the training images is measured as training goes. "
+    "LFW's files are in order of people: one person at most is in both splits.",
     "The paper resizes with Keras's image_dataset_from_directory and names no filter; "
     "--resize=bilinear is its default, without antialiasing, rounded here to levels of "
     "8 bits. Its default does not keep the aspect either (--crop=none); a crop is not "

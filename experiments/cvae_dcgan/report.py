@@ -239,9 +239,9 @@ def joint_findings(evidence: Evidence, runs: Sequence[FinishedRun]) -> JointFind
         ],
         claims=discriminator.check_joint_claims(evidence, watched, rates),
         curves=[
-            *figure_3({run.label: History(run.folder.history).rows for run in runs}),
             *files.joint_curves(charts, _drawn(runs)),
             *discriminator.joint_curves(watched),
+            *figure_3({run.label: History(run.folder.history).rows for run in runs}),
         ],
         folded=[n for n in evaluation.values if n in cut or n not in leading],
         note=_joint_bytes(evaluation, runs[0].label),

@@ -98,6 +98,31 @@ def test_the_step_is_that_of_both_gradients_at_one_point():
             np.testing.assert_allclose(weight, wanted, atol=1e-6)
 
 
+@pytest.mark.parametrize("which", ["autoencoder_updates", "discriminator_updates"])
+def test_the_discriminator_sees_nothing_outside_the_face(which):
+    inputs, target = batch()
+    face = np.zeros([4, SIZE, SIZE, 1], np.float32)
+    face[:, 4:12, 4:12] = 1
+    # Outside the face both images are what they like.
+    spoiled = tf.where(face > 0, target, 0.9)
+    moved = []
+    for image in (target, spoiled):
+        tf.keras.utils.set_random_seed(0)
+        # The autoencoder stands still, so that it is the discriminator alone.
+        built = trainer(**{which: 2}, g_rate=0.0)
+        built.train_step((inputs, {"image": image, "face_mask": tf.constant(face)}))
+        moved.append(built.discriminator.get_weights())
+    for one, other in zip(*moved):
+        np.testing.assert_array_equal(one, other)
+    tf.keras.utils.set_random_seed(0)
+    built = trainer(**{which: 2}, g_rate=0.0)
+    built.train_step((inputs, target))
+    assert any(
+        np.abs(a - b).max() > 1e-5
+        for a, b in zip(moved[0], built.discriminator.get_weights())
+    )
+
+
 @pytest.mark.parametrize("which", ["autoencoder", "discriminator"])
 def test_more_updates_move_their_network_alone_and_farther(which):
     once, thrice = trainer(), trainer(**{f"{which}_updates": 3})
