@@ -30,6 +30,7 @@ MOVES = "not flat"
 GUESSES = "flat, near guessing"
 BELOW = "flat, below guessing"
 ABOVE = "flat, above guessing"
+WON = "flat, near 0"
 SHORT = "of fewer than three epochs"
 
 _LOSSES = ("d_real", "d_fake")
@@ -82,7 +83,10 @@ class DiscriminatorHistory:
             return SHORT
         if self.moved >= FLAT:
             return MOVES
-        distance = sum(self.judged) / len(self.judged) - GUESSING
+        mean = sum(self.judged) / len(self.judged)
+        if mean < FLAT:
+            return WON
+        distance = mean - GUESSING
         if abs(distance) < FLAT:
             return GUESSES
         return BELOW if distance < 0 else ABOVE
@@ -202,6 +206,7 @@ _KINDS = {
         "neither network gains on the other",
     ),
     ABOVE: ("Flat above 2 ln 2", "mistaken in the end as in the beginning"),
+    WON: ("Flat near 0", "and has won: no answer of the auto-encoder's helps it"),
     MOVES: ("Not flat", ""),
     SHORT: ("Of fewer than three epochs, which says nothing", ""),
 }

@@ -200,6 +200,12 @@ def _masks(found: Mapping[str, Any]) -> str:
 
 # Flags that make another codec; of runs that share them the first is drawn.
 _DRAWN_APART = ("generator", "latents", "reconstruction", "kl_weight", "epochs")
+# Flags that are the same in runs whose rates are compared.
+_ALIKE = (
+    "generator", "latents", "reconstruction", "kl_weight", "mask_loss", "beta_1",
+    "reconstruction_weight", "adversarial_weight", "label_smoothing",
+    "autoencoder_updates", "discriminator_updates",
+)  # fmt: skip
 # Keys of the runs' own tables whose rows name the run.
 _NAMED_BY_RUN = (EQUAL_QUALITY, SETTINGS, latents.KEY)
 
@@ -213,13 +219,14 @@ def joint_findings(evidence: Evidence, runs: Sequence[FinishedRun]) -> JointFind
     )
     leading = [*(run.label for run in runs), SMALL, FULL, *_floors(runs)]
     cut = _cut(runs)
+    adversarial = [run for run in runs if run.label in watched]
     rates = {
         run.label: (
             run.config["learning_rate"],
             run.config["discriminator_learning_rate"],
         )
-        for run in runs
-        if run.label in watched
+        for run in adversarial
+        if all(run.config[k] == adversarial[0].config[k] for k in _ALIKE)
     }
     return JointFindings(
         statements=[

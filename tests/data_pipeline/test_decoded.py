@@ -231,3 +231,23 @@ def test_a_split_without_a_readable_image_is_an_error(folder):
         decode(folder)
     with pytest.raises(ValueError, match="train split of annotated is empty"):
         decoded.decode(annotated().take(0), size=SIZE, crop="none")
+
+
+def test_each_filter_has_its_own_cache_and_the_usual_one_keeps_its_name(
+    folder, tmp_path
+):
+    options = {"cache_dir": str(tmp_path / "cache")}
+    usual = decode(folder, **options)
+    (name,) = [path.name for path in (tmp_path / "cache").iterdir()]
+    source = load(folder)
+    assert name == decoded._key(source, SIZE, "center", "bicubic")
+    plain = decode(folder, resize="bilinear", **options)
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+    assert np.abs(plain.images.astype(int) - usual.images).max() > 5
+    expected = pixels.fit(
+        {"image": next(iter(source.readers([0])))()["image"]},
+        size=SIZE,
+        crop="center",
+        filter="bilinear",
+    )
+    np.testing.assert_array_equal(plain.images[0], expected["image"])

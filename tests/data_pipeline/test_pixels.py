@@ -343,3 +343,26 @@ def test_ranges_are_inverses_for_every_byte_and_clip():
     wild = tf.constant([-3.0, 3.0])
     np.testing.assert_array_equal(pixels.unit_to_bytes(wild), [0, 255])
     np.testing.assert_array_equal(pixels.signed_to_unit(wild), [0.0, 1.0])
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (218, 178), (30, 41)])
+def test_bilinear_is_that_of_keras_and_not_antialiased(shape):
+    image = np.random.default_rng(1).integers(0, 256, (*shape, 3), np.uint8)
+    expected = tf.image.resize(image, [64, 64]).numpy()
+    plain = pixels.resize(image, 64, 64, filter="bilinear")
+    assert plain.dtype == np.uint8
+    np.testing.assert_allclose(plain, expected, atol=0.51)
+    element = {"image": image}
+    fitted = pixels.fit(element, size=64, crop="none", filter="bilinear")
+    np.testing.assert_array_equal(fitted["image"], plain)
+    if shape[0] > 64:  # Of noise, antialiasing keeps much less.
+        smooth = pixels.fit(element, size=64, crop="none")["image"]
+        assert smooth.std() < 0.7 * plain.std()
+
+
+def test_bilinear_takes_a_box_as_bicubic_does():
+    image = np.random.default_rng(1).integers(0, 256, (50, 40, 3), np.uint8)
+    box = (5, 10, 35, 40)
+    part = pixels.resize(image, 16, 16, box=box, filter="bilinear")
+    alone = pixels.resize(image[10:40, 5:35], 16, 16, filter="bilinear")
+    np.testing.assert_array_equal(part, alone)

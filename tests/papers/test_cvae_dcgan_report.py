@@ -439,6 +439,7 @@ class TestDiscriminators:
             (MISTAKEN, discriminator.ABOVE, HOLDS),
             (LEARNING, discriminator.MOVES, FAILS),
             (BEGINNING, discriminator.GUESSES, HOLDS),
+            ([(0.99, 0.01)] * 3, discriminator.WON, HOLDS),
             (GUESSING[:2], discriminator.SHORT, UNKNOWN),
         ],
     )
