@@ -320,7 +320,8 @@ class System(abc.ABC):
         preset = run["environment"]["preset"]
         published = dataclasses.asdict(self.config_class(**self.presets[preset]))
         published = json.loads(json.dumps(shareable(self.config_class, published)))
-        recorded = {**formerly(self.config_class), **run["environment"]["config"]}
+        recorded = run["environment"]["config"]
+        recorded = {**recorded, **formerly(self.config_class), **recorded}
         made = shareable(self.config_class, recorded)
         changed = {
             name: value
