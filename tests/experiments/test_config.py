@@ -148,6 +148,8 @@ MISTAKES = {
         ("--label_smoothing=1", "--label_smoothing must be in"),
         ("--discriminator_updates=0", "--discriminator_updates must be at"),
         ("--kl_weight=-1", "--kl_weight must be at least 0"),
+        ("--kl_anneal_epochs=-1", "--kl_anneal_epochs must be at least 0"),
+        ("--resize=nearest", "--resize must be one of bicubic, bilinear"),
         ("--mask_loss", "--mask_loss needs to know where faces are"),
         ("--mask_loss --face_masks=own --shift=2", "masks are not moved"),
     ],

@@ -16,6 +16,7 @@ from experiments.core.folder import RunFolder
 from experiments.cvae_dcgan import training
 from experiments.cvae_dcgan.config import PRESETS, label
 from experiments.cvae_dcgan.system import SYSTEM
+from serving.export import latents
 from training import losses
 from training.cvae_dcgan import WATCHED
 
@@ -273,6 +274,19 @@ def test_faces_that_cannot_be_found_are_said_before_training(
     with pytest.raises((ValueError, FileNotFoundError), match=said):
         runner.run(SYSTEM, config, "smoke")
     assert not (tmp_path / "run" / "config.json").exists()
+
+
+def test_the_wide_network_trains_and_makes_files_like_the_others(tmp_path):
+    wide = {k: v for k, v in PRESETS["cvae_wide"].items() if k != "epochs"}
+    sizes = {"limit": 20, "epochs": 2, "batch_size": 8, "kl_anneal_epochs": 1}
+    options = {**wide, **sizes, "stages": ("train", "export")}
+    folder = runner.run(SYSTEM, make(workdir=str(tmp_path), **options), "smoke")
+    *_, row = tiny_papers.history(folder)
+    assert row["kl"] > 0 and np.isfinite(row["reconstruction"])
+    codec = latents.load(folder.export)
+    image = ((tiny.smooth(1, 32)[0] + 1) * 127.5).astype(np.uint8)
+    assert codec.encode(image).shape == (16,)
+    assert codec.decompress(codec.compress(image)).shape == (32, 32, 3)
 
 
 def test_a_run_may_learn_faces_alone(tmp_path):
