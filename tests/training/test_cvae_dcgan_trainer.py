@@ -43,12 +43,16 @@ def scored(built, image, inputs):
     return built.discriminator({"image": image, "key": inputs["key"]})
 
 
+def image_of(target):
+    return target["image"] if isinstance(target, dict) else target
+
+
 def trainer(d_rate=1e-2, g_rate=1e-2, **options):
     built = AdversarialAutoencoderTrainer(
         autoencoder(),
         judge(),
         autoencoder_losses=lambda target, outputs, score: {
-            "g_l1": 10 * losses.l1(target, outputs["image"]),
+            "g_l1": 10 * losses.l1(image_of(target), outputs["image"]),
             "g_adversarial": losses.cross_entropy_to(score, 1.0),
         },
         discriminator_losses=lambda real, fake: {
