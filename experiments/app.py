@@ -23,7 +23,7 @@ import numpy as np
 from data_pipeline import pixels
 from evaluation import baselines
 from evaluation.codecs import image_formats
-from evaluation.codecs.measure import similarity_key
+from evaluation.codecs.round_trips import similarity_key
 from evaluation.metrics import measure, registry
 from experiments.core import command_line
 from experiments.core.command_line import hp

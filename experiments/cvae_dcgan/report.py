@@ -18,9 +18,9 @@ from data_pipeline.decoded import DecodedSplit
 from data_pipeline.face_masks.finder import FoundMasks
 from evaluation import latents
 from evaluation.claims import Evidence
-from evaluation.codecs import image_formats, measure
-from evaluation.codecs.measure import BITS, BYTES
+from evaluation.codecs import image_formats, round_trips
 from evaluation.codecs.report import EQUAL_QUALITY, SETTINGS
+from evaluation.codecs.round_trips import BITS, BYTES
 from evaluation.latents import Usage
 from evaluation.record import Evaluation
 from evaluation.tables import Table, counted, joined, number, text
@@ -47,7 +47,7 @@ def examine(
     config, data, network = run.config, run.data, run.network
     history = History(run.folder.history).rows
     ours, split = next(iter(restorers)), data.test
-    whole = measure.whole(
+    whole = round_trips.whole(
         split.names,
         extra=run.system.measures(config),
         lpips=_lpips(run, result.values[ours]),
@@ -97,25 +97,29 @@ def _rows(
     run: Run,
     restore: Callable,
     ours: str,
-    whole: measure.Measure,
+    whole: round_trips.Measure,
     found: FoundMasks | None,
 ) -> dict[str, dict[str, np.ndarray]]:
     """Values of the rows of Table 1; those of our whole images are in the result."""
     config, data = run.config, run.data
     split, jpeg = data.test, image_formats.available()["JPEG"].at(QUALITY)
-    masked = [measure.masked(found, whole)] if found else []
-    network = measure.network_round_trip(
+    masked = [round_trips.masked(found, whole)] if found else []
+    network = round_trips.network_round_trip(
         restore, run.system.fixed_batches(config, split), length=4 * config.latents
     )
     others = {
-        SMALL: measure.codec_round_trip(jpeg, split.images, split.names, parallel=True),
-        FULL: measure.full_size_round_trip(jpeg, split, crop=config.crop),
-        MEAN: measure.constant_round_trip(data.mean_image(), len(split)),
+        SMALL: round_trips.codec_round_trip(
+            jpeg, split.images, split.names, parallel=True
+        ),
+        FULL: round_trips.full_size_round_trip(jpeg, split, crop=config.crop),
+        MEAN: round_trips.constant_round_trip(data.mean_image(), len(split)),
     }
     rows = {
-        ours: measure.measure_round_trip(split.images, network, masked, progress=ours),
+        ours: round_trips.measure_round_trip(
+            split.images, network, masked, progress=ours
+        ),
         **{
-            name: measure.measure_round_trip(
+            name: round_trips.measure_round_trip(
                 split.images, other, [whole, *masked], progress=name
             )
             for name, other in others.items()
