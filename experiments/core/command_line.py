@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -31,6 +32,12 @@ def run(body: Callable[..., None], *, actions: Sequence[str] = ()) -> None:
     """
 
     def main(argv: list[str]) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            # File names may have characters that the terminal does not, or bytes that
+            # are none; only tests have other streams.
+            with contextlib.suppress(AttributeError):
+                stream.reconfigure(errors="backslashreplace")
+        _expand_home()
         try:
             _check_words(argv[1:], actions)
             body(*argv[1:])
@@ -46,6 +53,19 @@ def run(body: Callable[..., None], *, actions: Sequence[str] = ()) -> None:
         # Otherwise what follows the action would not be parsed.
         flags.FLAGS.set_gnu_getopt(True)
     app.run(main)
+
+
+def _expand_home() -> None:
+    """Replaces the ~ of paths in all flags: shells do not within --name=~/path."""
+    for name in flags.FLAGS:
+        flag = flags.FLAGS[name]
+        if isinstance(flag.value, str):
+            flag.value = os.path.expanduser(flag.value)
+        elif isinstance(flag.value, list):
+            flag.value = [
+                os.path.expanduser(item) if isinstance(item, str) else item
+                for item in flag.value
+            ]
 
 
 def _check_words(words: Sequence[str], actions: Sequence[str]) -> None:
