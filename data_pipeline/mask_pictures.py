@@ -100,8 +100,7 @@ def read_marked(
     """
     with pixels.opened(pixels.read_bytes(path), str(path)) as image:
         image = pixels.turned(image, pixels.orientation_of(image))
-        wide = image.mode.startswith(("I", "F"))
-        if not wide:
+        if not image.mode.startswith(("I", "F")):
             layer = np.asarray(image.convert("RGBA"), np.int32)
             gray, alpha = layer[..., :3].sum(axis=-1), layer[..., 3]
             full = 3 * 255
@@ -121,7 +120,7 @@ def read_marked(
     marked = bright ^ missing_is_black
     unit = 3 if full == 3 * 255 else 1
     levels = f"{low / unit:.4g} and {high / unit:.4g}"
-    if not wide and low <= full * 0.1 and high >= full * 0.9:
+    if low <= full * 0.1 and high >= full * 0.9:
         words = "black on white" if missing_is_black else "white on black"
     elif np.isin(gray, (low, high)).all():
         words = f"the {_brighter(missing_is_black)} of its two levels, {levels}"
@@ -129,9 +128,9 @@ def read_marked(
         words = f"{_brighter(missing_is_black)} than the middle between {levels}"
     else:
         raise MaskError(
-            f"{path}: a mask is white where the picture is missing and black elsewhere "
-            f"(or has strokes on a transparent layer); this one has levels between "
-            f"{levels} of {full / unit:.4g}."
+            f"{path}: a mask must be white where the picture is missing and black "
+            "elsewhere, or have strokes on a transparent layer; this one has levels "
+            f"between {levels} of {full / unit:.4g}."
         )
     return MaskPicture(marked, words)
 

@@ -49,6 +49,7 @@ _ROUNDING = 2
 _PROBED = 18  # levels per channel, 15 apart
 _HEIC = re.compile(rb".{4}ftyp(hei|hev|mif1|msf1)", re.DOTALL)
 _ORIENTATION = 0x0112
+_AS_STORED = "original_orientation"  # in an image's info, as pillow-heif calls it
 # How a picture is turned upright from the orientation that its EXIF data states.
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -127,7 +128,7 @@ def decode_picture(data: bytes, name: str, levels: Sequence[float] = ()) -> Pict
       UnreadableImageError: If Pillow cannot decode it.
     """
     with opened(data, name) as image:
-        orientation = orientation_of(image)
+        orientation = image.info[_AS_STORED] or 1
         tables = {}
         if image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB"):
             sampling = JpegImagePlugin.get_sampling(image)
@@ -162,6 +163,8 @@ def opened(data: bytes, name: str) -> Iterator[Image.Image]:
                     f"{name}: {image.width}x{image.height} is over the limit of "
                     f"{MAX_PIXELS // 1_000_000} megapixels; make it smaller first."
                 )
+            # Some formats turn the image upright on loading, HEIF's even before.
+            image.info.setdefault(_AS_STORED, orientation_of(image))
             image.load()
             yield image
     except UnreadableImageError as error:

@@ -122,10 +122,11 @@ def _exif(picture: pixels.Picture, keep_location: bool) -> bytes:
     said = exif.get(_DESCRIPTION)
     exif[_DESCRIPTION] = f"{png.RESTORED}; {said}" if said else png.RESTORED
     exif.setdefault(_SOFTWARE, "facemend")
-    own = exif.get_ifd(_EXIF)
-    height, width = picture.image.shape[:2]
-    changed = {_WIDTH: width, _HEIGHT: height}
-    if picture.has_profile:
-        changed[_COLOR_SPACE] = 1  # sRGB
-    own.update({tag: value for tag, value in changed.items() if tag in own})
+    if _EXIF in exif:
+        own = exif.get_ifd(_EXIF)
+        height, width = picture.image.shape[:2]
+        changed = {_WIDTH: width, _HEIGHT: height}
+        if picture.has_profile:
+            changed[_COLOR_SPACE] = 1  # sRGB
+        own.update({tag: value for tag, value in changed.items() if tag in own})
     return exif.tobytes()

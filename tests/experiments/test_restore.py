@@ -4,6 +4,7 @@ import json
 import re
 import sys
 
+import mask_table
 import numpy as np
 import pytest
 from PIL import Image
@@ -161,6 +162,28 @@ class TestNames:
             result=".png",
         )
         assert len({target for _, target in jobs}) == len(jobs) == len(names)
+
+    def test_batches_are_bounded_by_pixels(self, run, tmp_path, monkeypatch):
+        monkeypatch.setattr(restore, "_BATCH_PIXELS", 1300)
+        for index, width in enumerate((30, 30, 30, 90, 30)):
+            write(tmp_path / "photos" / f"{index}.png", blue(20, width))
+        run()
+        assert Painter.sizes == [2, 1, 1, 1]
+
+    def test_files_without_a_suffix_are_read_and_others_are_named(
+        self, run, tmp_path, capsys
+    ):
+        photos = tmp_path / "photos"
+        write(photos / "scan", format="JPEG"), write(photos / "b.jfif", format="JPEG")
+        write(photos / "c.jp2")
+        for name in ("README", "a.psd", "list.txt", ".hidden"):
+            (photos / name).write_text("no picture")
+        (photos / "d.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(20))
+        run(skipped=1)
+        assert files(tmp_path / "out") == ["b.png", "c.png", "scan.png"]
+        err = capsys.readouterr().err
+        assert "3 files are no pictures and left out: README, a.psd, list.txt" in err
+        assert "d.heic: HEIC is read with pillow-heif: pip install pillow-heif" in err
 
     def test_batches_do_not_mix_pictures(self, run, tmp_path):
         for index in range(5):
@@ -333,6 +356,55 @@ class TestMasks:
         ):
             run(overwrite=True, **options)
             np.testing.assert_array_equal(red(result), self.missing)
+
+    def test_every_kind_of_mask_is_taken_and_said(self, run, tmp_path, result, capsys):
+        photo = write(tmp_path / "photos" / "a.png", blue(*mask_table.SIZE))
+        for name, (data, taken_for) in mask_table.MASKS.items():
+            (tmp_path / "mask").write_bytes(data)
+            run(mask=tmp_path / "mask", overwrite=True)
+            np.testing.assert_array_equal(red(result), mask_table.MISSING, name)
+            told = rf"{photo}: {taken_for}: 16\.0% missing\n"
+            assert re.search(told, capsys.readouterr().out), name
+
+    def test_a_mask_of_no_use_is_an_error(self, run, tmp_path, capsys):
+        write(tmp_path / "photos" / "a.png", blue(*mask_table.SIZE))
+        for name, (data, why) in mask_table.REFUSED.items():
+            (tmp_path / "mask").write_bytes(data)
+            run(mask=tmp_path / "mask", skipped=1)
+            err = capsys.readouterr().err
+            assert re.search(f"skipped .*mask: .*{why}", err), name
+        run(mask="rect:0,0,999,999", skipped=1)
+        assert "everything is missing" in capsys.readouterr().err
+        assert not (tmp_path / "out").exists()
+
+    def test_a_mask_of_the_stored_picture_is_turned_with_it(
+        self, run, tmp_path, result, capsys
+    ):
+        write(tmp_path / "photos" / "a.png", exif=sideways())
+        run(mask=self.write_mask(tmp_path / "mask.png"))
+        np.testing.assert_array_equal(red(result), np.rot90(self.missing, -1))
+        assert "white on black, turned with the picture" in capsys.readouterr().out
+
+    def test_what_is_transparent_may_be_what_is_missing(
+        self, run, tmp_path, result, capsys
+    ):
+        alpha = np.where(self.missing, 0, 255).astype(np.uint8)
+        image = np.concatenate([blue(), alpha[..., None]], axis=-1)
+        write(tmp_path / "photos" / "a.png", image)
+        run(mask="alpha")
+        np.testing.assert_array_equal(red(result), self.missing)
+        with Image.open(result) as file:
+            assert np.asarray(file.convert("RGBA"))[..., 3].min() == 255
+        assert "its transparent part: 15.0% missing" in capsys.readouterr().out
+        write(tmp_path / "photos" / "a.png")
+        run(mask="alpha", overwrite=True, skipped=1)
+        assert "nothing in it is transparent" in capsys.readouterr().err
+
+    def test_accents_may_be_written_in_two_ways(self, run, tmp_path):
+        write(tmp_path / "photos" / "cafe\u0301.png")
+        self.write_mask(tmp_path / "masks" / "caf\u00e9.PNG")
+        run(mask=tmp_path / "masks")
+        assert red(tmp_path / "out" / "cafe\u0301.png").any()
 
     @pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.jpg"])
     def test_a_folder_has_one_of_each_name(self, run, tmp_path, result, capsys, name):
