@@ -13,7 +13,7 @@ _LONGEST = 1280  # pixels, the longer side of a picture for the detector
 # quarter and an eighth of each side that overlap by half. The detector finds faces
 # down to about a tenth of what it is shown.
 _PARTS = (1, 3, 7, 15)
-_LEAST_PART = 160  # pixels, of the smaller side of a part
+_LEAST_PART = 160  # pixels, of the smaller side of a small part
 _MARGIN = 0.5  # of the sides, around a picture that a face may fill beyond its borders
 _AROUND = 2.0  # a face's box is enlarged by this factor for the mesh
 _MESH = 512  # pixels, the longer side of that box
@@ -94,7 +94,7 @@ class FaceFinder:
         faces = []
         for count in counts:
             rows, columns = (-(-2 * side // (count + 1)) for side in (height, width))
-            if count > 1 and min(rows, columns) < _LEAST_PART:
+            if count > _PARTS[1] and min(rows, columns) < _LEAST_PART:
                 continue
             for top in np.linspace(0, height - rows, count).astype(int):
                 for left in np.linspace(0, width - columns, count).astype(int):
