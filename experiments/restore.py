@@ -3,13 +3,15 @@ r"""Restores pictures with an exported model.
   python -m experiments.restore --model=runs/NAME/export/1 --input=photos \
       --mask=masks --output=restored
 
---input is a picture or a folder of them (searched recursively). --mask is a picture
-(white = missing), a folder with a mask of each picture's name, a rectangle
-(rect:x,y,w,h, in pixels of the upright picture), or center or random: a hole of the
-size that the model was trained on. Restored pixels are blended with those around them,
-so that no seam shows; all other pixels are unchanged. Results are PNGs with the names
-of their inputs; a text chunk marks them as restored. Pictures that cannot be restored
-are named and skipped; the command then ends with an error.
+--input is a picture or a folder of them (searched recursively). --mask is a picture, a
+folder with a mask of each picture's name, a rectangle (rect:x,y,w,h, in pixels of the
+upright picture), alpha (what is transparent), or center or random: a hole of the size
+that the model was trained on. A mask picture is white where something is missing, or
+has strokes on a transparent layer; the command says what it took it for. Restored
+pixels are blended with those around them, so that no seam shows; all other pixels are
+unchanged. Results are PNGs with the names of their inputs, or what --format says; they
+keep the inputs' EXIF data and transparency and are marked as restored. Pictures that
+cannot be restored are named and skipped; the command then ends with an error.
 
 The models were trained on upright, aligned faces. For other photographs,
 
