@@ -37,7 +37,7 @@ def run(body: Callable[..., None], *, actions: Sequence[str] = ()) -> None:
             # are none; only tests have other streams.
             with contextlib.suppress(AttributeError):
                 stream.reconfigure(errors="backslashreplace")
-        _expand_home()
+        expand_home()
         try:
             _check_words(argv[1:], actions)
             body(*argv[1:])
@@ -55,17 +55,16 @@ def run(body: Callable[..., None], *, actions: Sequence[str] = ()) -> None:
     app.run(main)
 
 
-def _expand_home() -> None:
+def expand_home(flag_values: flags.FlagValues = flags.FLAGS) -> None:
     """Replaces the ~ of paths in all flags: shells do not within --name=~/path."""
-    for name in flags.FLAGS:
-        flag = flags.FLAGS[name]
-        if isinstance(flag.value, str):
-            flag.value = os.path.expanduser(flag.value)
-        elif isinstance(flag.value, list):
-            flag.value = [
-                os.path.expanduser(item) if isinstance(item, str) else item
-                for item in flag.value
-            ]
+
+    def expanded(value: Any) -> Any:
+        if isinstance(value, list):
+            return [expanded(item) for item in value]
+        return os.path.expanduser(value) if isinstance(value, str) else value
+
+    for name in flag_values:
+        flag_values[name].value = expanded(flag_values[name].value)
 
 
 def _check_words(words: Sequence[str], actions: Sequence[str]) -> None:

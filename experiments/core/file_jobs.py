@@ -168,14 +168,15 @@ def pending(jobs: list[Job], *, overwrite: bool) -> list[Job]:
     """The jobs that are to be done; says how many results are left as they are."""
     if overwrite:
         return jobs
-    done = sum(target.exists() for _, target in jobs)
+    # Not Path.exists, which is an error for a name that is too long.
+    done = sum(os.path.exists(target) for _, target in jobs)
     if done:
         print(
             f"{counted(done, 'result')} already there, left alone "
             "(--overwrite replaces).",
             file=sys.stderr,
         )
-    return [job for job in jobs if not job[1].exists()]
+    return [job for job in jobs if not os.path.exists(job[1])]
 
 
 def shown(path: str | os.PathLike) -> str:

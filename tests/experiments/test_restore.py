@@ -1,7 +1,10 @@
 """Restoring files: names, masks, faces, what is skipped, and what is never touched."""
 
 import json
+import os
+import pathlib
 import re
+import subprocess
 import sys
 
 import mask_table
@@ -290,6 +293,37 @@ class TestSkipped:
         )
         err = capsys.readouterr().err
         assert re.search(text, err) and err.count("skipped") == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names may be any bytes")
+def test_a_name_of_any_bytes_ends_no_command(patch_model, tmp_path):
+    """On a terminal without Unicode; and --output=~/out is below the home."""
+    photos = tmp_path / "photos"
+    plain = write(tmp_path / "plain.png").read_bytes()
+    names = [b"\xff.png", b"a\nb.png", b"-c.png", "\u65e5.png".encode(), b"x" * 255]
+    names += ["cafe\u0301.png".encode(), "\U0001f600.png".encode()]
+    photos.mkdir()
+    for name in names:
+        (photos / os.fsdecode(name)).write_bytes(plain)
+    (photos / os.fsdecode(b"\xfe\n.png")).write_bytes(b"no picture")
+    environment = {"HOME": str(tmp_path), "PYTHONIOENCODING": "ascii"}
+    mask = write(tmp_path / "mask.png", inside(1, 5, 5, 9) * np.uint8(255))
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "experiments.restore", f"--model={patch_model}"),
+            *(f"--input={photos}", "--output=~/out", f"--mask={mask}"),
+        ],
+        env={**os.environ, **environment},
+        cwd=pathlib.Path(restore.__file__).parents[1],
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 1  # for the one that is no picture, and the long name
+    assert rb"skipped " in done.stderr and rb"\xfe\n.png: not a rea" in done.stderr
+    assert b"its result cannot be written (File name too long)" in done.stderr
+    assert rb"a\nb.png: white on black: 2.7% missing" in done.stdout
+    written = set(os.listdir(os.fsencode(tmp_path / "out")))
+    assert written == set(names) - {b"x" * 255}
 
 
 class TestMasks:

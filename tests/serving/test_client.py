@@ -214,6 +214,8 @@ class TestMistakes:
             (None, MASK, "got object"),
             (IMAGE, MASK[1:], r"its image's size, \[32, 32\]; got \[31, 32\]"),
             (IMAGE, MASK * 255, "up to 255. Pass mask > 127"),
+            (IMAGE, MASK * 0, "a part of its image; nothing is missing"),
+            (IMAGE, MASK * 0 + 1, "a part of its image; everything is missing"),
         ],
     )
     def test_pictures_and_masks(self, client, state, image, mask, text):
