@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -58,15 +58,8 @@ class FaceFinder:
         Each is float [5, 2], as in `data_pipeline.datasets.elements`; left is left in
         the picture of an upright head.
         """
-        best: list[_Face] = []
-        for turn in range(4):
-            found = self._upright(np.rot90(image, turn), _PARTS[:2])
-            if _score(found) > _score(best):
-                best = [face.turned_back(turn, image.shape) for face in found]
-            if turn == 0 and _score(found) >= _SURE:
-                break
-        if not best:
-            best = self._filling(image)
+        best = _best_turn(image, lambda turned: self._upright(turned, _PARTS[:2]))
+        best = best or _best_turn(image, self._filling)
         for count in _PARTS[2:]:
             best = best or self._upright(image, (count,))
         faces = sorted((face.points for face in best), key=_size, reverse=True)
@@ -202,6 +195,20 @@ class _Face:
             3: (y, height - 1 - x),
         }[turn]
         return dataclasses.replace(self, points=np.stack(points, axis=-1))
+
+
+def _best_turn(
+    image: np.ndarray, search: Callable[[np.ndarray], list[_Face]]
+) -> list[_Face]:
+    """The faces that `search` finds in the turn of the picture that scores most."""
+    best: list[_Face] = []
+    for turn in range(4):
+        found = search(np.rot90(image, turn))
+        if _score(found) > _score(best):
+            best = [face.turned_back(turn, image.shape) for face in found]
+        if turn == 0 and _score(found) >= _SURE:
+            break
+    return best
 
 
 def _score(faces: Sequence[_Face]) -> float:
