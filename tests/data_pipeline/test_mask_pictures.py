@@ -113,7 +113,8 @@ def test_masks_of_faces_are_read_alike(tmp_path, name):
     (tmp_path / "a.png").write_bytes(mask_table.MASKS[name][0])
     element = {"image": np.zeros((*mask_table.SIZE, 3), np.uint8), "name": "a"}
     face = MaskFiles(tmp_path, {"a": ["a.png"]}, are_parts=False)(element)
-    np.testing.assert_array_equal(face[..., 0], mask_table.MISSING)
+    # Smaller masks are enlarged smoothly.
+    assert (face[..., 0] != mask_table.MISSING).mean() < 0.02
 
 
 def test_what_is_painted_on_the_page_is_read_alike(read):
