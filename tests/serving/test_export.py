@@ -324,10 +324,10 @@ class TestMasks:
         assert np.array_equal(restored[missing], image[missing]) != is_missing
 
     def test_a_mask_of_no_use_is_refused(self, exported):
-        image = encode(photograph(SIZE, SIZE))
+        image = encode(photograph(*mask_table.SIZE))
         for name, why in (
             ("nothing", "not nothing or everything"),
-            ("not a multiple", f"90x60 pixels and its picture {SIZE}x{SIZE}"),
+            ("not a multiple", "90x60 pixels and its picture 60x40"),
         ):
             with pytest.raises(tf.errors.InvalidArgumentError, match=why):
                 exported(WHOLE).run_bytes([image], [mask_table.REFUSED[name][0]])
