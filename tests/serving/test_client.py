@@ -244,7 +244,7 @@ class TestMistakes:
     def test_a_hole_that_the_model_does_not_fill(self, client):
         text = "'restorer' at .* refuses this: This model fills the hole of 16x16 .*"
         with pytest.raises(errors.RefusedError, match=text) as error:
-            client("restorer").restore(IMAGE, np.ones_like(MASK))
+            client("restorer").restore(IMAGE, 1 - MASK)
         assert "\n" not in str(error.value) and "node" not in str(error.value)
 
     def test_a_shape_that_the_model_does_not_take(self, client, state):
