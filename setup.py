@@ -62,6 +62,7 @@ setuptools.setup(
             "tf2onnx>=1.17; python_version >= '3.10'",
         ],
         "face": ["mediapipe==0.10.21"],
+        "heic": ["pillow-heif>=0.16"],
         "serving": ["tensorflow-serving-api>=2.14.1,<2.15"],
         # Before 2.6, weights_only=True did not keep a file from running code.
         "torch": ["torch>=2.6"],

@@ -30,7 +30,7 @@ from data_pipeline import pixels
 from evaluation.metrics.measure import psnr_db_uint8
 from evaluation.tables import counted
 from experiments.core import command_line, file_jobs
-from experiments.core.command_line import hp
+from experiments.core.command_line import hp, hp_like
 from experiments.core.file_jobs import Job
 from serving import png
 from serving.codec.base import Codec
@@ -52,11 +52,13 @@ class Options:
         "Bits of a latent in the files that a codec of faces writes, such as 4, 6 or "
         f"8; 0 takes {latents.BITS}. Decompressing needs none.",
     )
+    levels: tuple[float, ...] = hp_like(file_jobs.RestoreOptions, "levels")
     overwrite: bool = hp(
         False, "Replace results that are there; inputs are never replaced."
     )
 
     def __post_init__(self):
+        file_jobs.check_levels(self.levels)
         command_line.require(model=self.model, input=self.input, output=self.output)
         command_line.check_folder("output", self.output)
 
@@ -98,7 +100,7 @@ def compress(options: Options) -> None:
     """
 
     def convert(codec: Codec, path: pathlib.Path) -> tuple[bytes, Measured]:
-        image = pixels.read(path)
+        image = pixels.read_picture(path, options.levels).image
         data = codec.compress(image)
         return data, Measured(
             size=len(data),
@@ -180,9 +182,9 @@ def _convert(
         except (ValueError, OSError) as error:
             file_jobs.skip(path, zoo.named(str(error)))
             continue
-        pixels.write_bytes(target, data)
-        tqdm.tqdm.write(f"{path}: {note}")
-        notes.append(note)
+        if file_jobs.write(path, target, data):
+            tqdm.tqdm.write(f"{file_jobs.shown(path)}: {note}")
+            notes.append(note)
     return notes
 
 

@@ -20,12 +20,17 @@ def encode_png(image: np.ndarray, description: str) -> bytes:
       image: uint8 [H, W, 3].
       description: For the text chunk "Description", which viewers and editors show.
     """
-    text = PngImagePlugin.PngInfo()
-    text.add_text("Description", description)
-    text.add_text("Software", "facemend")
     buffer = io.BytesIO()
     gray = (image == image[..., :1]).all()
     Image.fromarray(image[..., 0] if gray else image).save(
-        buffer, format="PNG", pnginfo=text
+        buffer, format="PNG", pnginfo=text(description)
     )
     return buffer.getvalue()
+
+
+def text(description: str) -> PngImagePlugin.PngInfo:
+    """The text chunks of a PNG that has a description."""
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_text("Description", description)
+    chunks.add_text("Software", "facemend")
+    return chunks
