@@ -32,6 +32,7 @@ from evaluation.tables import counted
 from experiments.core import command_line, file_jobs
 from experiments.core.command_line import hp
 from experiments.core.file_jobs import Job
+from models.optional import tensorflow_compression
 from serving import png
 from serving.codec.base import Codec
 from serving.codec.container import HEADER_BYTES, SUFFIX, claimed_id
@@ -156,6 +157,7 @@ def _jobs(
 
 
 def _load(options: Options) -> Codec:
+    tensorflow_compression()  # before each picture is refused
     return codec.load(zoo.resolve(options.model), bits=options.bits)
 
 

@@ -13,7 +13,7 @@ import pytest
 import tiny
 from PIL import Image
 
-from data_pipeline import pixels
+from data_pipeline import machine, pixels
 from experiments import compress, restore, serve
 from experiments import latents as faces
 from serving.export import codec, latents, restorer
@@ -178,11 +178,6 @@ class TestNames:
         (shipped / zoo.INDEX).write_text("{")
         assert zoo.named("2233") == "2233"
 
-    def test_the_cache_is_the_users_by_default(self, monkeypatch):
-        monkeypatch.setenv("HOME", "/somebody")
-        monkeypatch.delenv("FACEMEND_CACHE", raising=False)
-        assert zoo.cache() == pathlib.Path("/somebody/.cache/facemend")
-
 
 class TestMistakes:
     def test_an_unknown_name_lists_those_that_are(self, shipped, package):
@@ -255,6 +250,14 @@ class TestCache:
         write_index(shipped, entry(NAME, b"other"))
         assert zoo.resolve(NAME) != folder
         assert len(stub) == len(cached(tmp_path)) == 2
+
+    def test_one_that_cannot_be_written_is_read(self, shipped, stub, monkeypatch):
+        folder = zoo.resolve(NAME)
+        monkeypatch.delenv("FACEMEND_CACHE")
+        full = folder.parents[3]
+        monkeypatch.setattr(machine, "cache_folders", lambda: [full, full / "other"])
+        monkeypatch.setattr(machine, "cache_folder", lambda: full / "other")
+        assert zoo.resolve(NAME) == folder and len(stub) == 1
 
     @pytest.mark.parametrize(
         "file, data",
