@@ -17,9 +17,10 @@ from serving.export import restorer as export
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
-# What Linux has and the platform not. `msvcrt` locks as on Windows.
+# What Linux has and the platform not. `msvcrt` locks as on Windows; what is imported at
+# the top has code of its own there.
 ELSEWHERE = """
-import importlib.abc, multiprocessing.pool, os, subprocess, sys, tempfile, types
+import importlib.abc, multiprocessing.pool, os, psutil, subprocess, sys, types
 
 hidden = set(sys.argv.pop(1).split(","))
 
@@ -85,12 +86,13 @@ with file_lock.held(place / "lock"):
 
 def train(name, preset="smoke", **options):
     paper = system.load(name)
+    options = {"dataset": "faces", "limit": 8, "validation_images": 4, **options}
     config = command_line.make(
         paper.config_class, paper.presets, preset, workdir=str(place / name), **options
     )
     return runner.run(paper, config, preset)
 
-train("skip_inpainting", stages=("train",), epochs=1, limit=8, validation_images=4)
+train("skip_inpainting", stages=("train",), epochs=1)
 print("trained")
 options = {"input": str(place / "photo.png"), "output": str(place / "out")}
 restore.restore(restore.Options(model=str(place / "model" / "1"), **options))

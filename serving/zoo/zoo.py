@@ -28,7 +28,12 @@ from collections.abc import Sequence
 from data_pipeline import machine
 from serving.export.kinds import KINDS, kind_of
 
-PRETRAINED = pathlib.Path(__file__).resolve().parents[2] / "pretrained"
+_HERE = pathlib.Path(__file__).resolve()
+# In a wheel beside this file, in a clone at its root.
+PRETRAINED = next(
+    filter(pathlib.Path.is_dir, [_HERE.with_name("pretrained")]),
+    _HERE.parents[2] / "pretrained",
+)
 INDEX = "models.json"
 LIST = "facemend-models"  # the only key of the index
 
