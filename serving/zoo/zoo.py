@@ -95,6 +95,21 @@ def named(text: str) -> str:
     return text
 
 
+def writer(model_id: bytes) -> str:
+    """The name of the shipped codec whose files name this identifier.
+
+    Raises:
+      ValueError: If there is none.
+    """
+    for entry in read_index(PRETRAINED).values():
+        if model_id.hex() in entry.codec_ids:
+            return entry.name
+    raise ValueError(
+        f"It is no file of a codec that comes with the repository (it names "
+        f"{model_id.hex() or 'none'}). Pass the --model that wrote it."
+    )
+
+
 def resolve(name_or_folder: str | os.PathLike) -> pathlib.Path:
     """The folder of an export.
 
