@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import pathlib
 import sys
 import tempfile
+import threading
+from collections.abc import Iterator
 
 CACHE = "FACEMEND_CACHE"  # the environment variable
 _NAME = "facemend"
@@ -159,3 +162,30 @@ def is_running(process: int) -> bool:
     import psutil
 
     return psutil.pid_exists(process)
+
+
+_SILENT = threading.Lock()
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Drops what libraries in C++ write to the standard error in the block.
+
+    MediaPipe warns about its own models, and no setting stops it. Whoever sets
+    TF_CPP_MIN_LOG_LEVEL to less than 3 sees everything.
+    """
+    wanted = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3") < "3"
+    # The standard error is the process's: one thread at a time may turn it away.
+    if wanted or not _SILENT.acquire(blocking=False):
+        yield
+        return
+    with contextlib.ExitStack() as after:
+        after.callback(_SILENT.release)
+        with contextlib.suppress(OSError):  # it is closed
+            kept = os.dup(2)
+            after.callback(os.close, kept)
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, 2)
+            os.close(nowhere)
+            after.callback(os.dup2, kept, 2)
+        yield

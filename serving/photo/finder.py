@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from data_pipeline import machine
+
 _LONGEST = 1280  # pixels, the longer side of a picture for the detector
 _TILES = 3  # per side; each half as long as the picture's, so they overlap by half
 _AROUND = 2.0  # a face's box is enlarged by this factor for the mesh
@@ -24,6 +26,7 @@ class FaceFinder:
       ImportError: If MediaPipe is not installed, or in a version without the mesh.
     """
 
+    @machine.quiet()
     def __init__(self):
         try:
             from mediapipe.python.solutions import face_detection, face_mesh
@@ -34,7 +37,10 @@ class FaceFinder:
             ) from error
         self._detect = face_detection.FaceDetection(model_selection=1)
         self._mesh = face_mesh.FaceMesh(static_image_mode=True, max_num_faces=1)
+        for graph in (self._detect, self._mesh):  # they warn when they begin
+            graph.process(np.zeros((8, 8, 3), np.uint8))
 
+    @machine.quiet()
     def __call__(self, image: np.ndarray) -> list[np.ndarray]:
         """The landmarks of each face in uint8 [H, W, 3], the largest face first.
 

@@ -210,6 +210,36 @@ class TestMemory:
         assert machine.available_memory(tmp_path) == expected * GIB
 
 
+class TestQuiet:
+    PROGRAM = """
+import os
+from data_pipeline import machine
+
+with machine.quiet():
+    os.write(2, b"from C++\\n")
+    with machine.quiet():  # another thread's
+        os.write(2, b"from C++\\n")
+os.write(2, b"after\\n")
+"""
+
+    @pytest.mark.parametrize(
+        ("level", "said"), [(None, "after"), ("3", "after"), ("0", "from C++")]
+    )
+    def test_only_what_is_written_meanwhile_is_dropped(self, level, said):
+        variables = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+        variables |= {"TF_CPP_MIN_LOG_LEVEL": level} if level else {}
+        done = subprocess.run(
+            [sys.executable, "-c", self.PROGRAM],
+            cwd=ROOT,
+            env=variables,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0
+        assert done.stderr.splitlines()[0] == said
+        assert done.stderr.endswith("after\n")
+
+
 def test_processes_that_ended_are_not_running():
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()

@@ -356,9 +356,7 @@ def test_files_larger_than_a_png_come_with_a_warning(
     run_any("compress", model="", quality=2)
     noise, striped, *_ = capsys.readouterr().out.splitlines()
     assert "noise.png" in noise and "PNG of it" not in noise
-    assert re.search(
-        r"stripes\.png: 900 bytes.*Warning: a PNG of it, without", striped
-    )
+    assert re.search(r"stripes\.png: 900 bytes.*Warning: a PNG of it, without", striped)
     size = len(png.encode_png(stripes, ""))
     assert f"has {size} bytes only" in striped
 
