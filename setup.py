@@ -56,6 +56,8 @@ setuptools.setup(
         "psutil>=5.9",
         "requests>=2.28",
         "scipy>=1.10",
+        # TensorBoard imports pkg_resources, which setuptools 82 no longer has.
+        "setuptools<81",
         "tensorboard>=2.14,<2.15",
         "tensorflow>=2.14,<2.15",
         f"tensorflow-addons>=0.23,<0.24; {NOT_WINDOWS}",

@@ -86,7 +86,8 @@ with file_lock.held(place / "lock"):
 
 def train(name, preset="smoke", **options):
     paper = system.load(name)
-    options = {"dataset": "faces", "limit": 8, "validation_images": 4, **options}
+    small = {"dataset": "faces", "limit": 8, "validation_images": 4, "batch_size": 4}
+    options = {**small, **options}
     config = command_line.make(
         paper.config_class, paper.presets, preset, workdir=str(place / name), **options
     )

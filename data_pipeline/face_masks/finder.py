@@ -241,9 +241,9 @@ class FaceMesh:
             from mediapipe.python.solutions import face_mesh
         except ImportError as error:
             raise ImportError(
-                f"--face_masks=mediapipe needs mediapipe 0.10.21 ({error}): pip "
-                "install .[face]. Without it faces are found by files, or by "
-                "landmarks where the data set has them."
+                f"--face_masks=mediapipe needs MediaPipe ({error}): make extras, or "
+                "pip install 'mediapipe==0.10.21'. Without it faces are found by "
+                "files, or by landmarks where the data set has them."
             ) from error
         self._build = functools.partial(
             face_mesh.FaceMesh, static_image_mode=True, max_num_faces=_FACES

@@ -32,8 +32,9 @@ class FaceFinder:
             from mediapipe.python.solutions import face_detection, face_mesh
         except ImportError as error:
             raise ImportError(
-                f"finding faces needs mediapipe 0.10.21 ({error}): pip install "
-                ".[face]. Without it pass where the face is with --landmarks."
+                f"finding faces needs MediaPipe ({error}): make extras, or pip install "
+                "'mediapipe==0.10.21'. Without it pass where the face is with "
+                "--landmarks."
             ) from error
         self._detect = face_detection.FaceDetection(model_selection=1)
         self._mesh = face_mesh.FaceMesh(static_image_mode=True, max_num_faces=1)
