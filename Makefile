@@ -35,9 +35,9 @@ extras: setup  ## Install what the page, faces, servers, conversion need (EXTRAS
 demo: setup  ## Restore and compress a photograph, then train on drawn faces: minutes
 	@set -e; start=$$SECONDS; \
 	$(BIN)/python scripts/demo_photo.py $(DEMO)/photo; \
-	echo; echo "A photograph, its mouth restored by a shipped model:"; \
+	echo; echo "A photograph, its nose restored by a shipped model:"; \
 	$(BIN)/python -m experiments.restore --overwrite --align --model=pyramid_d \
-	  --landmarks=219,192,309,188,268,246,229,278,305,275 --mask=mouth \
+	  --landmarks=219,192,309,188,268,246,229,278,305,275 --mask=nose \
 	  --input=$(DEMO)/photo --output=$(DEMO)/photo_restored; \
 	echo; echo "The same photograph compressed by a shipped codec, and decompressed:"; \
 	$(BIN)/python -m experiments.compress compress --overwrite --quality=4 \

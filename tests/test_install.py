@@ -8,6 +8,7 @@ import sys
 import pytest
 
 import experiments
+from data_pipeline import pixels
 from serving.zoo import zoo
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -37,7 +38,8 @@ def facemend(installed, tmp_path):
     for clash in CLASHES:
         (here / clash).parent.mkdir(parents=True, exist_ok=True)
         (here / clash).write_text("raise RuntimeError('the wrong module')\n")
-    cleared = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    unset = ("PYTHONPATH", "TF_CPP_MIN_LOG_LEVEL")
+    cleared = {k: v for k, v in os.environ.items() if k not in unset}
 
     def run(*words):
         return subprocess.run(
@@ -74,6 +76,8 @@ def test_it_restores_with_a_shipped_model_among_the_users_modules(facemend, tmp_
     done = facemend("restore", "--mask=center", *words)
     assert done.returncode == 0, done.stderr
     assert [*(tmp_path / "here" / "restored").iterdir()]
+    # A progress bar, and not a word of TensorFlow's.
+    assert all("restore:" in line for line in done.stderr.strip().splitlines())
     assert not [*(tmp_path / "here").rglob("__pycache__")]
 
 
@@ -105,6 +109,26 @@ def test_mistakes_are_told_with_a_suggestion(facemend, words, text):
     done = facemend(*words)
     assert done.returncode == 1
     assert text in done.stderr and "Traceback" not in done.stderr
+
+
+def test_the_demo_begins_with_a_photograph_and_shipped_models(tmp_path):
+    done = subprocess.run(
+        ["make", "--dry-run", "demo"], cwd=ROOT, capture_output=True, text=True
+    )
+    places = [
+        done.stdout.index(text)
+        for text in (
+            "demo_photo.py",
+            "experiments.restore",
+            "experiments.compress compress",
+            "experiments.compress decompress",
+            "experiments.skip_inpainting",
+        )
+    ]
+    assert places == sorted(places)
+    script = [sys.executable, "scripts/demo_photo.py", tmp_path]
+    subprocess.run(script, cwd=ROOT, check=True)
+    assert pixels.read(tmp_path / "grace_hopper.jpg").shape == (600, 512, 3)
 
 
 def test_a_paper_and_a_command_explain_themselves(facemend):

@@ -18,6 +18,7 @@ from experiments import compress, restore, serve
 from experiments import latents as faces
 from serving.export import codec, latents, restorer
 from serving.export.kinds import CODEC, INPAINTING, LATENTS
+from serving.photo.restorer import PhotoRestorer
 from serving.tf_serving import server
 from serving.zoo import package as zoo_package
 from serving.zoo import zoo
@@ -229,6 +230,17 @@ class TestMistakes:
         package.write_text(pointer)
         with pytest.raises(ValueError, match="`git lfs pull`"):
             zoo.resolve(NAME)
+
+    def test_a_model_of_another_kind_is_called_so(self, tmp_path):
+        for path, text in (
+            ("saved_model.pb", ""),
+            ("assets.extra/config.json", '{"kind": "latents"}'),
+        ):
+            (tmp_path / path).parent.mkdir(exist_ok=True)
+            (tmp_path / path).write_text(text)
+        text = "does not fill holes: it is of the kind latents, which experiments.lat"
+        with pytest.raises(ValueError, match=text):
+            PhotoRestorer(tmp_path)
 
     def test_a_cache_that_cannot_be_written_is_named(self, stub, tmp_path, monkeypatch):
         (tmp_path / "file").write_text("")
