@@ -118,8 +118,8 @@ def _advice(align: bool, found: int, installed: bool) -> str:
     if installed:
         return "No face was found that could be aligned. Press Center."
     return (
-        "Press Center, or install MediaPipe (pip install '.[face]'), which finds the "
-        "face to align."
+        "Press Center, or install MediaPipe (make extras), which finds the face to "
+        "align."
     )
 
 

@@ -93,7 +93,8 @@ def sweep() -> None:
     for path in pathlib.Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         # Another process may delete the same one; other users' folders are their own.
         with contextlib.suppress(OSError):
-            own = path.lstat().st_uid == os.getuid()
+            # Windows has a temporary folder for each user.
+            own = not hasattr(os, "getuid") or path.lstat().st_uid == os.getuid()
             old = time.time() - path.lstat().st_mtime > _FRESH
             marked = (path / _MARKER).exists() and not path.is_symlink()
             if own and old and marked:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
+from data_pipeline import machine
+
 _LONGEST = 1280  # pixels, the longer side of a picture for the detector
 # Parts per side of the picture that are searched: the whole, and parts of a half, a
 # quarter and an eighth of each side that overlap by half. The detector finds faces
@@ -41,17 +43,22 @@ class FaceFinder:
       ImportError: If MediaPipe is not installed, or in a version without the mesh.
     """
 
+    @machine.quiet()
     def __init__(self):
         try:
             from mediapipe.python.solutions import face_detection, face_mesh
         except ImportError as error:
             raise ImportError(
-                f"finding faces needs mediapipe 0.10.21 ({error}): pip install "
-                ".[face]. Without it pass where the face is with --landmarks."
+                f"finding faces needs MediaPipe ({error}): make extras, or pip install "
+                "'mediapipe==0.10.21'. Without it pass where the face is with "
+                "--landmarks."
             ) from error
         self._detect = face_detection.FaceDetection(model_selection=1)
         self._mesh = face_mesh.FaceMesh(static_image_mode=True, max_num_faces=1)
+        for graph in (self._detect, self._mesh):  # they warn when they begin
+            graph.process(np.zeros((8, 8, 3), np.uint8))
 
+    @machine.quiet()
     def __call__(self, image: np.ndarray) -> list[np.ndarray]:
         """The landmarks of each face in uint8 [H, W, 3], the largest face first.
 

@@ -493,4 +493,4 @@ def test_restoring_over_rest_needs_no_tensorflow(addresses, state, folders, tmp_
     needs, extra = done.stdout.splitlines()
     assert needs.startswith("Compressing needs tensorflow 2.14 and tensorflow-compr")
     assert "gRPC, which needs tensorflow-serving-api" in extra
-    assert "pip install .[serving]" in extra
+    assert "make extras EXTRAS=serving, or pip install 'tensorflow-serv" in extra
