@@ -10,8 +10,9 @@ that the model was trained on. A mask picture is white where something is missin
 has strokes on a transparent layer; the command says what it took it for. Restored
 pixels are blended with those around them, so that no seam shows; all other pixels are
 unchanged. Results are PNGs with the names of their inputs, or what --format says; they
-keep the inputs' EXIF data and transparency and are marked as restored. Pictures that
-cannot be restored are named and skipped; the command then ends with an error.
+keep the inputs' EXIF data and transparency and are marked as restored; --invented=DIR
+writes which of their pixels a network made up. Pictures that cannot be restored are
+named and skipped; the command then ends with an error.
 
 The models were trained on upright, aligned faces. For other photographs,
 
@@ -39,6 +40,7 @@ from evaluation.tables import counted
 from experiments.core import command_line, file_jobs
 from experiments.core.command_line import hp
 from experiments.core.file_jobs import Job
+from serving import png
 from serving.export.kinds import INPAINTING
 from serving.photo import masks, output
 from serving.photo.blending import blend
@@ -87,6 +89,11 @@ class Options(file_jobs.RestoreOptions):
     )
     batch_size: int = hp(8, "Pictures at once, fewer if they are large.")
     seed: int = hp(0, "Of --mask=random.")
+    invented: str = hp(
+        "",
+        "Folder for a PNG of each result that is white where a network made up the "
+        "pixels and black where they are the picture's own.",
+    )
     overwrite: bool = hp(
         False, "Replace results that are there; inputs are never replaced."
     )
@@ -95,6 +102,16 @@ class Options(file_jobs.RestoreOptions):
         super().__post_init__()
         command_line.require(model=self.model, input=self.input, output=self.output)
         command_line.check_folder("output", self.output)
+        if self.invented:
+            command_line.check_folder("invented", self.invented)
+            folders = [pathlib.Path(self.invented), pathlib.Path(self.output)]
+            if pathlib.Path(self.input).is_dir():
+                folders.append(pathlib.Path(self.input))
+            if len({folder.resolve() for folder in folders}) < len(folders):
+                raise ValueError(
+                    f"--invented={self.invented} must be another folder than --input "
+                    "and --output: the files in it have the names of the results."
+                )
         command_line.check_at_least("batch_size", self.batch_size, 1)
         check_choice("face", self.face, FACES)
         if self.mask.startswith(masks.RECTANGLE):
@@ -146,8 +163,18 @@ def restore(options: Options) -> None:
     for task, image in restorer(tqdm.tqdm(jobs, unit="img", desc="restore")):
         with _skipping(task.path):
             data = options.encode(image, task.picture, task.mask, task.target.suffix)
-            restored += file_jobs.write(task.path, task.target, data)
+            written = file_jobs.write(task.path, task.target, data)
+            if written and options.invented:
+                _write_invented(task, options)
+            restored += written
     file_jobs.conclude(jobs, restored, verb="restored", output=options.output)
+
+
+def _write_invented(task: Task, options: Options) -> None:
+    """Writes which pixels of a result are invented, under the name of the result."""
+    name = task.target.relative_to(options.output).with_suffix(".png")
+    target = pathlib.Path(options.invented) / name
+    file_jobs.write(task.path, target, png.encode_invented(task.mask))
 
 
 @dataclasses.dataclass(frozen=True)

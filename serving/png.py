@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 RESTORED = "restored by facemend; invented content"
+INVENTED = "white where facemend invented the content of a restored picture"
 DECODED = "decompressed by facemend; details may be invented"
 DRAWN = "drawn by facemend; invented content, nobody's picture"
 STRIP = "drawn by facemend between the pictures at its ends; invented content"
@@ -26,6 +27,12 @@ def encode_png(image: np.ndarray, description: str) -> bytes:
         buffer, format="PNG", pnginfo=text(description)
     )
     return buffer.getvalue()
+
+
+def encode_invented(mask: np.ndarray) -> bytes:
+    """Encodes the mask of a restored picture, uint8 [H, W, 1], 1 = invented."""
+    white = np.repeat(mask * np.uint8(255), 3, axis=-1)
+    return encode_png(white, INVENTED)
 
 
 def text(description: str) -> PngImagePlugin.PngInfo:

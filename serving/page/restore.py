@@ -61,6 +61,9 @@ def build(
                 widgets.pair("Left original, right restored"),
                 gr.HTML(visible=False),
                 gr.DownloadButton("Download", size="md", visible=False),
+                gr.DownloadButton(
+                    "Download which pixels are invented", size="sm", visible=False
+                ),
             ]
 
     def describe(name):
@@ -89,12 +92,14 @@ def build(
             f"{_alignment(align, len(found), aligned, faces.installed)} The downloaded "
             "file is marked as restored."
         )
-        data = png.encode_png(restored, png.RESTORED)
+        stem, data = widgets.stem(path), png.encode_png(restored, png.RESTORED)
+        invented = png.encode_invented(mask)
         return (
             gr.update(visible=False),
             widgets.pair_value(image, restored),
             widgets.show(widgets.captioned(text)),
-            widgets.show(widgets.download(f"{widgets.stem(path)}-restored.png", data)),
+            widgets.show(widgets.download(f"{stem}-restored.png", data)),
+            widgets.show(widgets.download(f"{stem}-invented.png", invented)),
         )
 
     model.change(describe, model, model, **widgets.SHOW)

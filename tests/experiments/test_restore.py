@@ -62,7 +62,7 @@ def run(tmp_path, monkeypatch):
             monkeypatch.setattr(restore, "blend", lambda image, mask, size: image)
         paths = {"input": tmp_path / "photos", "output": tmp_path / "out"}
         options = {"model": model, **paths, **options}
-        for key in ("model", "input", "output", "mask"):
+        for key in ("model", "input", "output", "mask", "invented"):
             if key in options:
                 options[key] = str(options[key])
         if not skipped:
@@ -201,6 +201,23 @@ def test_files_without_a_suffix_are_read_and_others_are_named(run, tmp_path, cap
     err = capsys.readouterr().err
     assert "3 files are no pictures and left out: README, a.psd, list.txt" in err
     assert "d.heic: HEIC is read with pillow-heif: pip install pillow-heif" in err
+
+
+def test_what_was_invented_is_written_beside(run, tmp_path):
+    photos, invented = tmp_path / "photos", tmp_path / "invented"
+    write(photos / "a.jpg"), write(photos / "one" / "b.png")
+    mask = write(tmp_path / "mask.png", inside(3, 9, 10, 25) * np.uint8(255))
+    run(mask=mask, invented=invented)
+    assert files(invented) == files(tmp_path / "out") == ["a.png", "one/b.png"]
+    for name in files(invented):
+        with Image.open(invented / name) as file:
+            assert file.mode == "L" and "invented" in file.text["Description"]
+            np.testing.assert_array_equal(
+                np.asarray(file) == 255, red(tmp_path / "out" / name)
+            )
+    for folder in (photos, tmp_path / "out"):
+        with pytest.raises(ValueError, match="--invented=.* must be another folder"):
+            run(mask=mask, invented=folder)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names may be any bytes")
