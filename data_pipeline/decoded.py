@@ -23,7 +23,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from data_pipeline import pixels
+from data_pipeline import machine, pixels
 from data_pipeline.datasets.elements import Source
 
 OPTIONAL_FIELDS = ("attributes", "landmarks", "face_mask")
@@ -151,12 +151,12 @@ def _key(source: Source, size: int, crop: str, resize: str) -> str:
 
 def _check_memory(count: int, size: int) -> None:
     needed = count * size * size * 3
-    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+    available = machine.available_memory()
     if needed > available * 0.8:
         raise ValueError(
             f"{count} images of {size} px take {needed / 1e9:.1f} GB, and "
-            f"{available / 1e9:.1f} GB of memory are free. Pass --cache_dir=DIR to "
-            "keep them on disk, or --limit=N to use fewer."
+            f"{available / 1e9:.1f} GB of memory are available. Pass --cache_dir=DIR "
+            "to keep them on disk, or --limit=N to use fewer."
         )
 
 
@@ -224,12 +224,8 @@ def _decode_all(
 def _remove_abandoned(folder: pathlib.Path) -> None:
     """Deletes the partial files of processes that were killed."""
     for partial in folder.glob("images.u8.*.partial"):
-        try:
-            os.kill(int(partial.name.split(".")[2]), 0)
-        except ProcessLookupError:
+        if not machine.is_running(int(partial.name.split(".")[2])):
             partial.unlink()
-        except PermissionError:
-            pass  # Another user's process is still writing it.
 
 
 def _fit(

@@ -93,7 +93,7 @@ METRICS = {
         Metric("ms_ssim_3", "MS-SSIM (3 scales)", higher_is_better=True, digits=3),
         Metric("ms_ssim_5w", "MS-SSIM (5, shrunk)", higher_is_better=True, digits=3),
         Metric("lpips", "LPIPS", higher_is_better=False, digits=3),
-        # Of `evaluation.codecs.measure`.
+        # Of `evaluation.codecs.round_trips`.
         Metric("bytes", "Bytes", higher_is_better=False, digits=0),
         Metric("bits_per_pixel", "Bits per pixel", higher_is_better=False, digits=3),
         # Of `evaluation.metrics.vif`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -31,6 +32,12 @@ def run(body: Callable[..., None], *, actions: Sequence[str] = ()) -> None:
     """
 
     def main(argv: list[str]) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            # File names may have characters that the terminal does not, or bytes that
+            # are none; only tests have other streams.
+            with contextlib.suppress(AttributeError):
+                stream.reconfigure(errors="backslashreplace")
+        expand_home()
         try:
             _check_words(argv[1:], actions)
             body(*argv[1:])
@@ -46,6 +53,18 @@ def run(body: Callable[..., None], *, actions: Sequence[str] = ()) -> None:
         # Otherwise what follows the action would not be parsed.
         flags.FLAGS.set_gnu_getopt(True)
     app.run(main)
+
+
+def expand_home(flag_values: flags.FlagValues = flags.FLAGS) -> None:
+    """Replaces the ~ of paths in all flags: shells do not within --name=~/path."""
+
+    def expanded(value: Any) -> Any:
+        if isinstance(value, list):
+            return [expanded(item) for item in value]
+        return os.path.expanduser(value) if isinstance(value, str) else value
+
+    for name in flag_values:
+        flag_values[name].value = expanded(flag_values[name].value)
 
 
 def _check_words(words: Sequence[str], actions: Sequence[str]) -> None:

@@ -14,8 +14,9 @@ from data_pipeline import pixels
 from data_pipeline.decoded import DecodedSplit
 from evaluation.baselines import Eigenfaces
 from evaluation.charts import Curve, Series
-from evaluation.codecs import image_formats, report
-from evaluation.codecs.measure import (
+from evaluation.codecs import image_formats, rate_distortion, report
+from evaluation.codecs.rate_distortion import OURS, Comparison, RateCurve
+from evaluation.codecs.round_trips import (
     BITS,
     PSNR,
     Measure,
@@ -23,7 +24,6 @@ from evaluation.codecs.measure import (
     evaluate_codecs,
     measure_round_trip,
 )
-from evaluation.codecs.rate_distortion import OURS, Comparison, RateCurve
 from evaluation.metrics import registry
 from evaluation.metrics.measure import minimum_size
 from evaluation.tables import Table, counted, number
@@ -234,7 +234,7 @@ def curves(found: SmallComparison) -> list[Curve]:
     """Each quality over the bytes of a file."""
     charts = []
     for key in found.keys:
-        chart = report.rate_distortion_chart(found, key)
+        chart = rate_distortion.chart(found, key)
         series = [
             dataclasses.replace(line, x=[found.bytes_of(bits) for bits in line.x])
             for line in chart.series
@@ -268,7 +268,7 @@ def read_reports(
                 **{**chart, "series": [Series(**line) for line in chart["series"]]}
             )
             for chart in found["curves"]
-            if chart["slug"].startswith(report.RATE)
+            if chart["slug"].startswith(rate_distortion.RATE)
         }
         for label, found in reports.items()
     }
@@ -306,7 +306,7 @@ def joint_statements(charts: Charts) -> list[str]:
     """A sentence for each quality and format: at how many points ours is smaller."""
     said = []
     for slug, found in _by_quality(charts).items():
-        what = registry.METRICS[slug.removeprefix(report.RATE)].short
+        what = registry.METRICS[slug.removeprefix(rate_distortion.RATE)].short
         names = [line.label for chart in found.values() for line in chart.series]
         for name in dict.fromkeys(names):
             if name != OURS:

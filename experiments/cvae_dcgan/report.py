@@ -20,9 +20,9 @@ from evaluation import latents
 from evaluation.baselines import eigenfaces_name
 from evaluation.charts import Curve
 from evaluation.claims import Evidence
-from evaluation.codecs import image_formats, measure
-from evaluation.codecs.measure import BITS, BYTES
+from evaluation.codecs import image_formats, round_trips
 from evaluation.codecs.report import EQUAL_QUALITY, SETTINGS
+from evaluation.codecs.round_trips import BITS, BYTES
 from evaluation.latents import Usage
 from evaluation.record import Evaluation
 from evaluation.tables import Table, counted, joined, number, text
@@ -50,7 +50,7 @@ def examine(
     history = History(run.folder.history).rows
     ours, split = next(iter(restorers)), data.test
     floor = eigenfaces_name(config.latents)
-    whole = measure.whole(
+    whole = round_trips.whole(
         split.names,
         extra=run.system.measures(config),
         lpips=_lpips(run, result.values[ours]),
@@ -102,7 +102,7 @@ def examine(
 def _rows(
     run: Run,
     restorers: Mapping[str, Callable],
-    whole: measure.Measure,
+    whole: round_trips.Measure,
     found: FoundMasks | None,
 ) -> dict[str, dict[str, np.ndarray]]:
     """Values of the rows of Table 1.
@@ -111,22 +111,26 @@ def _rows(
     """
     config, data = run.config, run.data
     split, jpeg = data.test, image_formats.available()["JPEG"].at(QUALITY)
-    masked = [measure.masked(found, whole)] if found else []
+    masked = [round_trips.masked(found, whole)] if found else []
     restored = _round_trips(run, restorers, split)
     others = {
-        SMALL: measure.codec_round_trip(jpeg, split.images, split.names, parallel=True),
-        FULL: measure.full_size_round_trip(
+        SMALL: round_trips.codec_round_trip(
+            jpeg, split.images, split.names, parallel=True
+        ),
+        FULL: round_trips.full_size_round_trip(
             jpeg, split, crop=config.crop, resize=config.resize
         ),
-        MEAN: measure.constant_round_trip(data.mean_image(), len(split)),
+        MEAN: round_trips.constant_round_trip(data.mean_image(), len(split)),
     }
     rows = {
         **{
-            name: measure.measure_round_trip(split.images, trip, masked, progress=name)
+            name: round_trips.measure_round_trip(
+                split.images, trip, masked, progress=name
+            )
             for name, trip in restored.items()
         },
         **{
-            name: measure.measure_round_trip(
+            name: round_trips.measure_round_trip(
                 split.images, other, [whole, *masked], progress=name
             )
             for name, other in others.items()
@@ -142,11 +146,11 @@ def _rows(
     split = dataclasses.replace(split, images=black, path=None, first=0)
     trips = {
         **_round_trips(run, restorers, split),
-        SMALL: measure.codec_round_trip(jpeg, black, split.names, parallel=True),
+        SMALL: round_trips.codec_round_trip(jpeg, black, split.names, parallel=True),
     }
-    before = [measure.masked_before(found, whole)]
+    before = [round_trips.masked_before(found, whole)]
     for name, trip in trips.items():
-        values = measure.measure_round_trip(
+        values = round_trips.measure_round_trip(
             black, trip, before, progress=f"{name}, masked"
         )
         rows[name] |= {k: v for k, v in values.items() if k not in (BITS, BYTES)}
@@ -155,11 +159,11 @@ def _rows(
 
 def _round_trips(
     run: Run, restorers: Mapping[str, Callable], split: DecodedSplit
-) -> dict[str, measure.RoundTrip]:
+) -> dict[str, round_trips.RoundTrip]:
     """What the restorers make of a split, at 4 bytes a latent."""
     config = run.config
     return {
-        name: measure.network_round_trip(
+        name: round_trips.network_round_trip(
             restore, run.system.fixed_batches(config, split), length=4 * config.latents
         )
         for name, restore in restorers.items()

@@ -20,6 +20,7 @@ from experiments.cvae_dcgan import config as table
 from experiments.cvae_dcgan import published, report, training
 from experiments.cvae_dcgan.config import Config
 from models import cvae_dcgan
+from models.optional import tensorflow_compression
 from serving.codec import quantizer
 from serving.export import latents
 
@@ -78,7 +79,8 @@ class CVAEDCGAN(ReconstructionSystem):
         return pipeline.with_faces(task, training.find_faces(config, split).masks)
 
     def check_evaluation(self, config: Config, data: RunData) -> None:
-        """Raises what keeps faces from being found in the test images, if asked for."""
+        """Raises what keeps files from being made, or faces from being found."""
+        tensorflow_compression()
         if config.face_masks != "none":
             training.build_face_finder(config, data.test)
 

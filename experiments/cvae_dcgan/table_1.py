@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from evaluation import tables
-from evaluation.codecs.measure import BITS
+from evaluation.codecs.round_trips import BITS
 from evaluation.metrics import registry
 from evaluation.tables import Table
 from experiments.cvae_dcgan.published import BENCHMARK, TABLE_1

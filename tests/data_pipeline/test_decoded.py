@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from data_pipeline import decoded, pixels, sources
+from data_pipeline import decoded, machine, pixels, sources
 from data_pipeline.datasets import elements
 
 SIZE = 16
@@ -191,12 +191,9 @@ def test_what_decodes_otherwise_is_cached_apart(folder, tmp_path, changed):
 def test_too_little_memory_is_an_error_that_says_what_to_do(
     folder, tmp_path, monkeypatch
 ):
-    asked = os.sysconf
-    # 6 images of 16 px take 4,608 bytes; a page and a bit are free.
-    monkeypatch.setattr(
-        os, "sysconf", lambda name: 1 if name == "SC_AVPHYS_PAGES" else asked(name)
-    )
-    message = "6 images of 16 px .* GB.*free.*--cache_dir=DIR.*--limit=N"
+    # 6 images of 16 px take 4,608 bytes.
+    monkeypatch.setattr(machine, "available_memory", lambda: 4096)
+    message = "6 images of 16 px .* GB.*available.*--cache_dir=DIR.*--limit=N"
     with pytest.raises(ValueError, match=message):
         decode(folder)
     assert len(decode(folder, cache_dir=str(tmp_path / "cache"))) == 6

@@ -184,6 +184,20 @@ def test_what_is_no_number_is_an_error(argument):
         parse(argument)
 
 
+def test_a_home_is_expanded_in_every_flag(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    values = flags.FlagValues()
+    flags.DEFINE_list("runs", [], "Folders.", flag_values=values)
+    flags.DEFINE_string("output", "", "A folder.", flag_values=values)
+    flags.DEFINE_string("other", "~/b", "By default.", flag_values=values)
+    flags.DEFINE_integer("number", 3, "No path.", flag_values=values)
+    values(["command", "--runs=~/a,b~,~", "--output=~/x"])
+    command_line.expand_home(values)
+    assert values.runs == ["/home/me/a", "b~", "/home/me"]
+    assert (values.output, values.other) == ("/home/me/x", "/home/me/b")
+    assert values.number == 3 and values["output"].present
+
+
 KINDS = ("path", "path_or_word", "measures_only", "measures_too", "length")
 
 

@@ -19,8 +19,7 @@ from data_pipeline.decoded import decode
 from data_pipeline.face_masks.finder import FoundMasks
 from evaluation.baselines import Eigenfaces
 from evaluation.claims import CANNOT_TELL, FAILS, HOLDS, UNKNOWN, Evidence
-from evaluation.codecs import image_formats
-from evaluation.codecs import measure as coded_measures
+from evaluation.codecs import image_formats, round_trips
 from evaluation.codecs.rate_distortion import OURS
 from evaluation.record import Evaluation
 from experiments import compare, reproduce
@@ -75,8 +74,8 @@ class TestMeasures:
         mask = np.zeros([2, 16, 16, 1], np.uint8)
         mask[0, :8, :8] = 1  # 64 of 256 pixels
         found = FoundMasks(mask, np.array([True, False]), ("b",), "by hand")
-        whole = coded_measures.whole(["a", "b"])
-        values = coded_measures.masked(found, whole)(target, restored, slice(0, 2))
+        whole = round_trips.whole(["a", "b"])
+        values = round_trips.masked(found, whole)(target, restored, slice(0, 2))
         for key, expected in {
             "masked/mae": 32 * 0.25 / 256,
             "masked/mse": 32 * 0.0625 / 256,
@@ -97,8 +96,8 @@ class TestMeasures:
         restored[:, :4, :8] += 0.25  # 32 pixels of the face
         restored[:, 12:] += 0.5  # 64 of the background
         found = FoundMasks(mask, np.array([True, False]), ("b",), "by hand")
-        whole = coded_measures.whole(["a", "b"])
-        before = coded_measures.masked_before(found, whole)
+        whole = round_trips.whole(["a", "b"])
+        before = round_trips.masked_before(found, whole)
         values = before(target, restored, slice(0, 2))
         for key, expected in {
             "masked_input/mae": (32 * 0.25 + 64 * 0.5) / 256,
@@ -111,10 +110,8 @@ class TestMeasures:
     def test_a_mask_of_everything_changes_nothing(self):
         target, restored = unit(pictures(2)), unit(pictures(2, seed=1))
         mask = np.ones([2, SIZE, SIZE, 1], np.uint8)
-        whole = coded_measures.whole(["a", "b"])
-        masked = coded_measures.masked(
-            FoundMasks(mask, np.ones(2, bool), (), ""), whole
-        )
+        whole = round_trips.whole(["a", "b"])
+        masked = round_trips.masked(FoundMasks(mask, np.ones(2, bool), (), ""), whole)
         raw, masked = (f(target, restored, slice(0, 2)) for f in (whole, masked))
         for key, values in raw.items():
             for name in (key.replace("raw", "masked"), key.replace("raw", "face")):
@@ -127,15 +124,15 @@ class TestMeasures:
         lengths = np.arange(1.0, 6.0)
         parts = [(restored[a:b], lengths[a:b]) for a, b in ((0, 2), (2, 5))]
         extra = {"raw/first": lambda x, y, names: [ord(name) for name in names]}
-        whole = coded_measures.whole("abcde", extra=extra)
-        values = coded_measures.measure_round_trip(images, parts, [whole])
+        whole = round_trips.whole("abcde", extra=extra)
+        values = round_trips.measure_round_trip(images, parts, [whole])
         np.testing.assert_array_equal(values[BITS], 8 * lengths / SIZE**2)
         np.testing.assert_array_equal(values["raw/first"], [97, 98, 99, 100, 101])
         error = np.abs(unit(images) - restored).mean(axis=(1, 2, 3))
         np.testing.assert_allclose(values["raw/mae"], error, rtol=1e-5)
         for count in (4, 6):
             with pytest.raises(ValueError, match=f"Of {count} images .* came back"):
-                coded_measures.measure_round_trip(pictures(count), parts)
+                round_trips.measure_round_trip(pictures(count), parts)
 
 
 @pytest.mark.parametrize(
@@ -146,12 +143,12 @@ def test_at_full_size_a_file_is_written_before_anything_is_cut(crop, resize):
     large = np.stack([tiny_codec.picture(90, 70, seed) for seed in range(3)])
     # As limits and validation take a part.
     split = split_of_files(large, crop=crop, resize=resize).part(1)
-    ((restored, lengths),) = coded_measures.full_size_round_trip(
+    ((restored, lengths),) = round_trips.full_size_round_trip(
         jpeg, split, crop=crop, resize=resize
     )
     assert lengths.tolist() == [len(jpeg.compress(x)) for x in large[1:]]
     errors = np.abs(restored - unit(split.images)).mean(axis=(1, 2, 3))
-    (small,) = coded_measures.codec_round_trip(jpeg, split.images, split.names)
+    (small,) = round_trips.codec_round_trip(jpeg, split.images, split.names)
     rough = np.abs(small[0] - unit(split.images)).mean(axis=(1, 2, 3))
     # Shrinking averages what the format did to single pixels.
     assert np.all(errors < rough) and np.all(lengths > small[1])
@@ -176,7 +173,7 @@ class TestCodedLatents:
     @pytest.fixture(scope="class")
     def measured(self, codecs):
         images = pictures(6, seed=1)
-        whole = coded_measures.whole([*"abcdef"])
+        whole = round_trips.whole([*"abcdef"])
         split = tiny.split_of(images)
         return images, coded_latents.measure("CVAE", codecs, split, [whole])
 
