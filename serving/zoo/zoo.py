@@ -1,6 +1,6 @@
 """Trained models that come with the repository, by name.
 
-  folder = zoo.resolve("skip_inpainting_restorer")  # an export, as runs/NAME/export/1 is
+  folder = zoo.resolve("skip_inpainting_restorer")  # an export, as a run makes it
 
 pretrained/models.json lists them; `package` describes their files. A file is unpacked
 once, into a cache, and checked before each use:
