@@ -27,7 +27,7 @@ from evaluation.metrics import registry
 from evaluation.record import Evaluation
 from evaluation.report.report import Report
 from evaluation.tables import Table, counted, share
-from experiments.core.command_line import Presets, fields_that
+from experiments.core.command_line import Presets, fields_that, formerly
 from experiments.core.data import RunData
 from experiments.core.environment import shareable
 from experiments.core.folder import FinishedRun
@@ -314,12 +314,15 @@ class System(abc.ABC):
     # Configurations.
 
     def configuration(self, values: Mapping[str, Any]) -> Any:
-        """The configuration of a run's JSON; fields that it lacks have defaults."""
+        """The configuration of a run's JSON; fields that it lacks have defaults.
+
+        Those that are newer than the run may have had another value before.
+        """
         names = {field.name for field in dataclasses.fields(self.config_class)}
         return self.config_class(
             **{
                 name: tuple(value) if isinstance(value, list) else value
-                for name, value in values.items()
+                for name, value in {**formerly(self.config_class), **values}.items()
                 if name in names
             }
         )
@@ -329,7 +332,9 @@ class System(abc.ABC):
         preset = run["environment"]["preset"]
         published = dataclasses.asdict(self.config_class(**self.presets[preset]))
         published = json.loads(json.dumps(shareable(self.config_class, published)))
-        made = shareable(self.config_class, run["environment"]["config"])
+        recorded = run["environment"]["config"]
+        recorded = {**recorded, **formerly(self.config_class), **recorded}
+        made = shareable(self.config_class, recorded)
         changed = {
             name: value
             for name, value in made.items()

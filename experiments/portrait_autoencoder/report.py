@@ -25,7 +25,7 @@ from data_pipeline.drawn_scenes import draw
 from evaluation.bootstrap import RESAMPLES, summarize
 from evaluation.charts import Curve, Series
 from evaluation.claims import Evidence
-from evaluation.codecs import measure
+from evaluation.codecs import round_trips
 from evaluation.evaluate import check_restored
 from evaluation.metrics import registry, ssim
 from evaluation.metrics.measure import mse, psnr_db
@@ -72,8 +72,8 @@ def examine(
         return found
     ours, codec = next(iter(restorers)), training.codec(run.network)
     images, names = data.test.images, data.test.names
-    files = {ours: measure.codec_round_trip(codec, images, names)}
-    values = measure.evaluate_codecs(files, images, names).values
+    files = {ours: round_trips.codec_round_trip(codec, images, names)}
+    values = round_trips.evaluate_codecs(files, images, names).values
     rate = values[ours][_RATE].mean()
     said = (
         f"A file takes {rate * config.image_size**2 / 8:,.0f} bytes on average, "
@@ -323,7 +323,7 @@ def _measure(
                 powers.append(by_band(images, restored.clip(0, 1)))
         names += here
     if not names:
-        raise ValueError(f"There is no {noun} to measure.")
+        raise ValueError(f"There is no {noun} to round_trips.")
     columns = {
         name: {key: np.concatenate(parts) for key, parts in keys.items()}
         for name, keys in values.items()
