@@ -2,11 +2,12 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo app test check lint format clean
+.PHONY: help setup extras demo app test check lint format clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo
+EXTRAS := app,face
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,13 +27,31 @@ $(VENV)/.installed: requirements.txt requirements-dev.txt constraints.txt setup.
 	  --no-deps --no-build-isolation -e .; \
 	touch $@
 
-demo: setup  ## Train on drawn faces, evaluate, export and restore: minutes, then pictures
+# Pip keeps what is there and leaves the tested versions alone.
+extras: setup  ## Install what the page, faces, servers, conversion need (EXTRAS=app,face,...)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  -c constraints.txt -e '.[$(EXTRAS)]'
+
+demo: setup  ## Restore and compress a photograph, then train on drawn faces: minutes
 	@set -e; start=$$SECONDS; \
+	$(BIN)/python scripts/demo_photo.py $(DEMO)/photo; \
+	echo; echo "A photograph, its nose restored by a shipped model:"; \
+	$(BIN)/python -m experiments.restore --overwrite --align --model=pyramid_d \
+	  --landmarks=219,192,309,188,268,246,229,278,305,275 --mask=nose \
+	  --input=$(DEMO)/photo --output=$(DEMO)/photo_restored; \
+	echo; echo "The same photograph compressed by a shipped codec, and decompressed:"; \
+	$(BIN)/python -m experiments.compress compress --overwrite --quality=4 \
+	  --input=$(DEMO)/photo --output=$(DEMO)/photo_small && \
+	$(BIN)/python -m experiments.compress decompress --overwrite \
+	  --input=$(DEMO)/photo_small --output=$(DEMO)/photo_again || :; \
+	echo; echo "A model, trained on drawn faces:"; \
 	$(BIN)/python -m experiments.skip_inpainting --preset=cpu --workdir=$(DEMO); \
 	$(BIN)/python -m experiments.sample_faces --count=8 --output=$(DEMO)/photos; \
 	$(BIN)/python -m experiments.restore --overwrite --model=$(DEMO)/export/1 \
 	  --input=$(DEMO)/photos --mask=center --output=$(DEMO)/restored; \
 	echo; echo "Done in $$((SECONDS - start)) seconds."; \
+	echo "  a photograph, restored with a shipped model: $(DEMO)/photo_restored"; \
+	echo "  compressed by a shipped codec, and decompressed: $(DEMO)/photo_small, $(DEMO)/photo_again"; \
 	echo "  restored with the exported model: $(DEMO)/restored"; \
 	echo "  the report, to open in a browser: $(CURDIR)/$(DEMO)/report/report.html"
 

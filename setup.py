@@ -1,4 +1,4 @@
-"""Installs the rooms of facemend as top-level packages, without the tests."""
+"""Installs the rooms of facemend as top-level packages, and the shipped models."""
 
 from pathlib import Path
 
@@ -16,6 +16,10 @@ PAPERS = [
     card.parent.name for card in Path(__file__).parent.glob("experiments/*/card.md")
 ]
 
+# Where these packages have wheels for TensorFlow 2.14.
+X86 = "platform_machine == 'x86_64' and sys_platform != 'win32'"
+NOT_WINDOWS = "sys_platform != 'win32' and platform_machine != 'aarch64'"
+
 setuptools.setup(
     name="facemend",
     version="0.1.0",
@@ -25,13 +29,20 @@ setuptools.setup(
     license="Apache-2.0",
     python_requires=">=3.9,<3.12",
     # A flat layout: without names, setuptools refuses to guess.
-    packages=setuptools.find_packages(
-        include=[pattern for room in ROOMS for pattern in (room, f"{room}.*")]
-    ),
+    packages=[
+        *setuptools.find_packages(
+            include=[pattern for room in ROOMS for pattern in (room, f"{room}.*")]
+        ),
+        "serving.zoo.pretrained",
+    ],
+    # In a clone the models lie at its root.
+    package_dir={"serving.zoo.pretrained": "pretrained"},
     package_data={
+        "serving.zoo.pretrained": ["*"],
         "evaluation.report": ["templates/*"],
         **{f"experiments.{paper}": ["card.md"] for paper in PAPERS},
     },
+    entry_points={"console_scripts": ["facemend = experiments.__main__:main"]},
     install_requires=[
         "absl-py>=1.4",
         "importlib-resources>=5.0",
@@ -42,12 +53,15 @@ setuptools.setup(
         "opencv-python-headless>=4.7,<4.12",
         "pillow>=9.1",
         "protobuf>=4.21,<5",
+        "psutil>=5.9",
         "requests>=2.28",
         "scipy>=1.10",
+        # TensorBoard imports pkg_resources, which setuptools 82 no longer has.
+        "setuptools<81",
         "tensorboard>=2.14,<2.15",
         "tensorflow>=2.14,<2.15",
-        "tensorflow-addons>=0.23,<0.24",
-        "tensorflow-compression>=2.14,<2.15",
+        f"tensorflow-addons>=0.23,<0.24; {NOT_WINDOWS}",
+        f"tensorflow-compression>=2.14,<2.15; {X86}",
         "tensorflow-datasets>=4.9",
         "tensorflow-metadata>=1.13,<1.18",
         "tqdm>=4.60",
@@ -61,7 +75,10 @@ setuptools.setup(
             "openvino>=2024.0",
             "tf2onnx>=1.17; python_version >= '3.10'",
         ],
+        # Installed anyway where there is a wheel of it.
+        "codec": ["tensorflow-compression>=2.14,<2.15"],
         "face": ["mediapipe==0.10.21"],
+        "heic": ["pillow-heif>=0.16"],
         "serving": ["tensorflow-serving-api>=2.14.1,<2.15"],
         # Before 2.6, weights_only=True did not keep a file from running code.
         "torch": ["torch>=2.6"],

@@ -24,10 +24,10 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from data_pipeline import disk, pixels
+from data_pipeline import disk, machine, pixels
 from data_pipeline.datasets.elements import Source
 
-OPTIONAL_FIELDS = ("attributes", "landmarks", "face_mask")
+OPTIONAL_FIELDS = ("attributes", "landmarks", "face_mask", "identity")
 NAMED = 10  # images with a problem that are named on the screen
 _AHEAD = 64  # images being decoded at once
 
@@ -39,7 +39,8 @@ class DecodedSplit:
     source: Source
     names: tuple[str, ...]
     images: np.ndarray  # uint8 [N, S, S, 3], in memory or mapped from `path`
-    # Attributes [N, A], landmarks [N, 5, 2], face_mask [N, S, S, 1]; what there is.
+    # Attributes [N, A], landmarks [N, 5, 2], face_mask [N, S, S, 1], identity [N]; what
+    # there is.
     fields: dict[str, np.ndarray]
     skipped: tuple[str, ...] = ()  # the error of each image that could not be read
     path: pathlib.Path | None = None  # of a disk cache
@@ -104,7 +105,12 @@ def joined(first: DecodedSplit, second: DecodedSplit) -> DecodedSplit:
 
 
 def decode(
-    source: Source, *, size: int, crop: str, cache_dir: str = ""
+    source: Source,
+    *,
+    size: int,
+    crop: str,
+    resize: str = "bicubic",
+    cache_dir: str = "",
 ) -> DecodedSplit:
     """Decodes a split, or finds it decoded in the cache.
 
@@ -114,6 +120,7 @@ def decode(
       source: From `sources.load`.
       size: Side of the decoded images, pixels.
       crop: See `pixels.crop_box`.
+      resize: The filter, see `pixels.resize`.
       cache_dir: Keeps decoded images on disk, for sets larger than memory and for
         later runs. Empty keeps them in memory.
 
@@ -124,37 +131,44 @@ def decode(
         raise ValueError(f"The {source.split} split of {source.info.name} is empty.")
     folder = None
     if cache_dir:
-        folder = pathlib.Path(cache_dir).expanduser() / _key(source, size, crop)
+        folder = pathlib.Path(cache_dir).expanduser() / _key(source, size, crop, resize)
         if (folder / "meta.json").exists():
-            return _load(source, folder)
+            split = _load(source, folder)
+            # Earlier versions have kept fewer fields.
+            if set(source.fields) <= set(split.fields):
+                return split
     else:
         _check_memory(len(source), size)
-    return _decode_all(source, size, crop, folder)
+    options = {"size": size, "crop": crop, "filter": resize}
+    return _decode_all(source, options, folder)
 
 
-def _key(source: Source, size: int, crop: str) -> str:
+def _key(source: Source, size: int, crop: str, resize: str) -> str:
     """A folder name that changes with everything the decoded pixels depend on."""
     info = source.info
     # The title tells folders apart whose images have the same names.
     parts = [info.name, info.title, info.notes, source.split, str(size), crop]
+    # Caches of earlier versions, which had one filter, stay valid.
+    parts += [] if resize == "bicubic" else [resize]
     digest = hashlib.sha256("\n".join([*parts, *source.names]).encode())
     return f"{info.name}-{source.split}-{size}-{digest.hexdigest()[:12]}"
 
 
 def _check_memory(count: int, size: int) -> None:
     needed = count * size * size * 3
-    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+    available = machine.available_memory()
     if needed > available * 0.8:
         raise ValueError(
             f"{count} images of {size} px take {needed / 1e9:.1f} GB, and "
-            f"{available / 1e9:.1f} GB of memory are free. Pass --cache_dir=DIR to "
-            "keep them on disk, or --limit=N to use fewer."
+            f"{available / 1e9:.1f} GB of memory are available. Pass --cache_dir=DIR "
+            "to keep them on disk, or --limit=N to use fewer."
         )
 
 
 def _decode_all(
-    source: Source, size: int, crop: str, folder: pathlib.Path | None
+    source: Source, options: dict[str, Any], folder: pathlib.Path | None
 ) -> DecodedSplit:
+    size = options["size"]
     shape = (len(source), size, size, 3)
     if folder is None:
         images = np.empty(shape, np.uint8)
@@ -167,7 +181,7 @@ def _decode_all(
     names, skipped = [], []
     fields: dict[str, list[np.ndarray]] = {}
     fitted = map_in_order(
-        functools.partial(_fit, size=size, crop=crop),
+        functools.partial(_fit, options=options),
         source.readers(range(len(source))),
         total=len(source),
         description=f"{source.info.name} {source.split}",
@@ -228,20 +242,16 @@ def _reserved(path: pathlib.Path, shape: tuple[int, ...]) -> np.memmap:
 def _remove_abandoned(folder: pathlib.Path) -> None:
     """Deletes the partial files of processes that were killed."""
     for partial in folder.glob("images.u8.*.partial"):
-        try:
-            os.kill(int(partial.name.split(".")[2]), 0)
-        except ProcessLookupError:
+        if not machine.is_running(int(partial.name.split(".")[2])):
             partial.unlink()
-        except PermissionError:
-            pass  # Another user's process is still writing it.
 
 
 def _fit(
-    read: Callable[[], dict], *, size: int, crop: str
+    read: Callable[[], dict], *, options: dict[str, Any]
 ) -> dict | pixels.UnreadableImageError:
     """The element, or the reason why it cannot be read."""
     try:
-        return pixels.fit(read(), size=size, crop=crop)
+        return pixels.fit(read(), **options)
     except pixels.UnreadableImageError as error:
         return error
 

@@ -7,14 +7,16 @@ set, in TensorFlow operations only, so that a mask depends on nothing but its ke
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import pathlib
+import sys
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from data_pipeline import pixels
+from data_pipeline import mask_pictures, pixels
 
 KINDS = (
     "center", "random_square", "random_rectangle", "free_form", "border", "mixed",
@@ -283,7 +285,10 @@ def random_region(key: tf.Tensor, size: int, jitter: float) -> tf.Tensor:
 def from_files(
     path: pathlib.Path, size: int, names: Sequence[str], missing_is_black: bool
 ) -> MaskFn:
-    """Masks from pictures of any size, thresholded at half; see `build`."""
+    """Masks from pictures of any size, squeezed into the image's; see `build`.
+
+    Says what they were taken for.
+    """
     if path.is_dir():
         files = sorted(
             file
@@ -296,13 +301,21 @@ def from_files(
         raise FileNotFoundError(
             f"{path} holds no mask pictures ({', '.join(pixels.IMAGE_SUFFIXES)})."
         )
-    masks = np.stack([read_mask(file, size, missing_is_black) for file in files])
-    for file, mask in zip(files, masks):
-        if not mask.any():
-            raise ValueError(
-                f"{file} has no hole: nothing in it is brighter than half. If black "
-                "marks what is missing, pass --missing_is_black."
-            )
+    masks, kinds = [], collections.Counter()
+    for file in files:
+        picture = mask_pictures.read_marked(file, missing_is_black)
+        white = picture.marked.astype(np.uint8) * np.uint8(255)
+        missing = pixels.resize(white, size, size) >= 128
+        mask_pictures.check(missing, file, missing_is_black)
+        masks.append(missing.astype(np.uint8)[..., None])
+        kinds[picture.taken_for] += 1
+    masks = np.stack(masks)
+    shares = masks.mean(axis=(1, 2, 3))
+    taken = "; ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+    told = f"{path}: {taken}; {shares.min():.1%} to {shares.max():.1%} missing"
+    if np.median(shares) > mask_pictures.MOST and not missing_is_black:
+        told += mask_pictures.INVERTED
+    print(told, file=sys.stderr)
     masks = tf.constant(masks)
     position = {file.stem: i for i, file in enumerate(files)}
     own = [position.get(pathlib.PurePosixPath(name).stem, -1) for name in names]
@@ -315,28 +328,3 @@ def from_files(
         return tf.cast(masks[chosen], tf.float32)
 
     return pick
-
-
-def read_mask(
-    path: str | pathlib.Path,
-    size: int | tuple[int, int],
-    missing_is_black: bool = False,
-) -> np.ndarray:
-    """Reads a mask picture: brighter than half = missing.
-
-    Args:
-      path: Of any picture `pixels.read` takes.
-      size: What to resize it to: a side, or (height, width), pixels.
-      missing_is_black: Darker than half = missing instead.
-
-    Returns:
-      uint8 [height, width, 1], 1 = missing.
-
-    Raises:
-      UnreadableImageError: If it is no picture.
-    """
-    height, width = (size, size) if isinstance(size, int) else size
-    gray = pixels.read(path).mean(axis=-1)
-    missing = (gray < 128) if missing_is_black else (gray >= 128)
-    resized = pixels.resize(missing.astype(np.uint8) * 255, height, width)
-    return (resized >= 128).astype(np.uint8)[..., None]

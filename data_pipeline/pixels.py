@@ -9,35 +9,97 @@ No other module converts one range to another.
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import functools
 import io
+import itertools
 import os
 import pathlib
+import re
 import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+import cv2
 import numpy as np
 import tensorflow as tf
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, JpegImagePlugin, UnidentifiedImageError
 
 from data_pipeline import disk, limits
 
-IMAGE_SUFFIXES = (
-    ".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff", ".gif", ".bmp",
-)  # fmt: skip
+# Pillow's names of the formats that are read, and the suffixes of their files. Pillow
+# knows dozens of others, and starts other programs for some of them.
+FORMATS = {
+    "JPEG": (".jpg", ".jpeg", ".jfif"),
+    "PNG": (".png",),
+    "WEBP": (".webp",),
+    "AVIF": (".avif",),
+    "HEIF": (".heic", ".heif"),
+    "TIFF": (".tif", ".tiff"),
+    "GIF": (".gif",),
+    "BMP": (".bmp",),
+    "JPEG2000": (".jp2", ".j2k"),
+}
+IMAGE_SUFFIXES = tuple(itertools.chain.from_iterable(FORMATS.values()))
 CROPS = ("center", "none")
+RESIZES = ("bicubic", "bilinear")
 
 _MODES = ("RGB", "L", "CMYK")  # Pillow's modes that profiles are made for
 # Profiles of sRGB differ by their authors' rounding, and must change nothing.
 _ROUNDING = 2
 _PROBED = 18  # levels per channel, 15 apart
+_HEIC = re.compile(rb".{4}ftyp(hei|hev|mif1|msf1)", re.DOTALL)
+_ORIENTATION = 0x0112
+_AS_STORED = "original_orientation"  # in an image's info, as pillow-heif calls it
+# How a picture is turned upright from the orientation that its EXIF data states.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# EXIF data that describe how the file's own pixels are stored, which a result does
+# differently: sizes, strips, tiles, tables, colors, profile; and other metadata.
+_LAYOUT = {
+    *range(254, 260), 262, 266, *range(273, 274), *range(277, 280), 284, 317,
+    *range(320, 326), 330, 338, 339, 347, *range(512, 522), 529, 530, 531, 532, 700,
+    33723, 34377, 34675,
+}  # fmt: skip
 
 
 class UnreadableImageError(ValueError):
     """An image that cannot be decoded; the message names it and says why."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A decoded picture, and what else its file says.
+
+    Attributes:
+      image: uint8 [H, W, 3]; see `decode`.
+      layer: uint8 [H, W, 4], with the transparency that the image lies over white
+        without; None if it is opaque.
+      orientation: The EXIF orientation, 1 to 8, from which it was turned upright.
+      exif: The file's EXIF data, as bytes; empty without any.
+      has_profile: Whether the file had a color profile.
+      tables: How a JPEG was quantized and subsampled, as Pillow's options; otherwise
+        empty.
+    """
+
+    image: np.ndarray
+    layer: np.ndarray | None = None
+    orientation: int = 1
+    exif: bytes = b""
+    has_profile: bool = False
+    tables: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
 def decode(data: bytes, name: str) -> np.ndarray:
-    """Decodes JPEG, PNG, WebP, AVIF, TIFF, BMP or a GIF's first frame.
+    """Decodes an image of one of `FORMATS`, of an animation the first frame.
 
     The EXIF orientation is applied; gray, palette, CMYK and 16-bit images become 8-bit
     RGB; colors of an embedded profile become sRGB's; transparency is laid over white.
@@ -52,17 +114,67 @@ def decode(data: bytes, name: str) -> np.ndarray:
     Raises:
       UnreadableImageError: If Pillow cannot decode it.
     """
+    with opened(data, name) as image:
+        return np.asarray(_over_white(_to_colors(image)))
+
+
+def decode_picture(data: bytes, name: str, levels: Sequence[float] = ()) -> Picture:
+    """Decodes an image as `decode` does, and keeps what else its file says.
+
+    Args:
+      data: The file's bytes.
+      name: Of the image, for error messages.
+      levels: What is black and what is white in an image of floats or 32-bit integers.
+
+    Raises:
+      UnreadableImageError: If Pillow cannot decode it.
+    """
+    with opened(data, name) as image:
+        orientation = image.info[_AS_STORED] or 1
+        tables = {}
+        if image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB"):
+            sampling = JpegImagePlugin.get_sampling(image)
+            tables = {"qtables": image.quantization, "subsampling": sampling}
+        colors = _to_colors(image, levels)
+        layer = np.asarray(colors) if colors.mode == "RGBA" else None
+        return Picture(
+            np.asarray(_over_white(colors)),
+            layer=layer if layer is not None and layer[..., 3].min() < 255 else None,
+            orientation=orientation,
+            exif=_exif(image),
+            has_profile="icc_profile" in image.info,
+            tables=tables,
+        )
+
+
+@contextlib.contextmanager
+def opened(data: bytes, name: str) -> Iterator[Image.Image]:
+    """Opens and loads an image as it is stored.
+
+    Args:
+      data: The file's bytes.
+      name: Of the image, for error messages.
+
+    Raises:
+      UnreadableImageError: If Pillow cannot decode it, or fails within the block.
+    """
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=installed_formats()) as image:
             _check_size(image, name)
+            # Some formats turn the image upright on loading, HEIF's even before.
+            image.info.setdefault(_AS_STORED, orientation_of(image))
             image.load()
-            return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
-    except UnreadableImageError:
-        raise
+            yield image
+    except UnreadableImageError as error:
+        # Pillow's own kinds of files know nothing of names.
+        if str(error).startswith(name):
+            raise
+        raise UnreadableImageError(f"{name}: {error}") from error
     except UnidentifiedImageError as error:
-        raise UnreadableImageError(
-            f"{name}: not a readable image (damaged, or something else)."
-        ) from error
+        why = "not a readable image (damaged, or something else)."
+        if _HEIC.match(data) and "HEIF" not in installed_formats():
+            why = "HEIC is read with pillow-heif: pip install pillow-heif."
+        raise UnreadableImageError(f"{name}: {why}") from error
     # Pillow's plugins raise many kinds of errors on damaged files; none of them may end
     # a run over thousands of images.
     except Exception as error:
@@ -79,22 +191,90 @@ def _check_size(image: Image.Image, name: str) -> None:
         raise UnreadableImageError(str(error)) from error
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """Any Pillow mode -> RGB. 16-bit gray is scaled; Pillow alone would clip it."""
+@functools.lru_cache(maxsize=1)
+def installed_formats() -> tuple[str, ...]:
+    """Those of `FORMATS` that this installation of Pillow reads."""
+    with contextlib.suppress(ImportError):
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+    Image.init()
+    return tuple(form for form in FORMATS if form in Image.OPEN)
+
+
+def is_image(path: str | os.PathLike) -> bool:
+    """Whether a file, whatever its name, begins as one of the formats does."""
+    try:
+        with Image.open(path, formats=installed_formats()):
+            return True
+    except Exception:  # Pillow's plugins raise many kinds
+        return False
+
+
+def orientation_of(image: Image.Image) -> int:
+    """The EXIF orientation of an image, 1 to 8; 1 without any."""
+    stated = image.getexif().get(_ORIENTATION, 1)
+    return stated if stated in _TURNS else 1
+
+
+def turned(image: Image.Image, orientation: int) -> Image.Image:
+    """Turns an image that is stored in an EXIF orientation upright."""
+    return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
+
+
+def _exif(image: Image.Image) -> bytes:
+    """The EXIF data of an image but for its orientation, thumbnail and layout.
+
+    These are deleted from the image's own.
+    """
+    exif = image.getexif()
+    for tag in {_ORIENTATION, *_LAYOUT} & set(exif):
+        del exif[tag]
+    # Damaged data are none; what can be wrong with them is Pillow's affair.
+    with contextlib.suppress(Exception):
+        return exif.tobytes() if len(exif) else b""
+    return b""
+
+
+def _to_colors(image: Image.Image, levels: Sequence[float] = ()) -> Image.Image:
+    """Any Pillow mode -> RGB or RGBA, upright and in sRGB."""
+    image, form = turned(image, orientation_of(image)), image.format
     profile = image.info.get("icc_profile")
     if image.mode.startswith(("I", "F")):
-        values = np.asarray(image, np.float32)
-        # "I" holds PNG's 16 bits in 32; "F" has no agreed range, so it is stretched.
-        top = 65535.0 if image.mode.startswith("I") else max(float(values.max()), 1e-9)
-        values = np.clip(np.rint(values / top * 255.0), 0, 255)
-        image = Image.fromarray(values.astype(np.uint8), mode="L")
+        # Pillow alone would clip 16 bits; "I" is 32 bits, but in PNGs.
+        if image.mode.startswith("I;16") or form == "PNG":
+            levels = (0.0, 65535.0)
+        image = Image.fromarray(_to_bytes(np.asarray(image, np.float64), levels))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        image = to_srgb(image.convert("RGBA"), profile)
-        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
-        image, profile = Image.alpha_composite(white, image), None
+        return to_srgb(image.convert("RGBA"), profile)
     if image.mode not in ("RGB", "L", "CMYK"):
         image = image.convert("RGB")
     return to_srgb(image, profile).convert("RGB")
+
+
+def _to_bytes(values: np.ndarray, levels: Sequence[float]) -> np.ndarray:
+    """Numbers -> uint8, given which of them are black and white."""
+    wrong = int((~np.isfinite(values)).sum())
+    if wrong:
+        raise UnreadableImageError(
+            f"{wrong:,} of its {values.size:,} numbers are infinite or none at all."
+        )
+    if not levels:
+        raise UnreadableImageError(
+            f"its numbers, {values.min():g} to {values.max():g}, have no agreed range. "
+            "Save it with 8 or 16 bits, or say in restore, request or compress what "
+            "black and white are, such as --levels=0,1."
+        )
+    low, high = levels
+    return np.clip(np.rint((values - low) / (high - low) * 255), 0, 255).astype("uint8")
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    """RGB or RGBA -> RGB."""
+    if image.mode != "RGBA":
+        return image
+    white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+    return Image.alpha_composite(white, image).convert("RGB")
 
 
 def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
@@ -147,11 +327,20 @@ def _is_srgb(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
 
 def read(path: str | os.PathLike) -> np.ndarray:
     """Reads an image file; see `decode`."""
+    return decode(read_bytes(path), str(path))
+
+
+def read_picture(path: str | os.PathLike, levels: Sequence[float] = ()) -> Picture:
+    """Reads an image file; see `decode_picture`."""
+    return decode_picture(read_bytes(path), str(path), levels)
+
+
+def read_bytes(path: str | os.PathLike) -> bytes:
+    """The bytes of an image file; an `UnreadableImageError` if there are none."""
     try:
-        data = pathlib.Path(path).read_bytes()
+        return pathlib.Path(path).read_bytes()
     except OSError as error:
         raise UnreadableImageError(f"{path}: {error.strerror or error}.") from error
-    return decode(data, str(path))
 
 
 def encode_png(image: np.ndarray) -> bytes:
@@ -175,7 +364,8 @@ def write_bytes(path: str | os.PathLike, data: bytes) -> None:
 
 def _write_bytes(path: pathlib.Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    # Not called as the file, whose name may be as long as names can be.
+    handle, temporary = tempfile.mkstemp(prefix=".part-", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -217,20 +407,21 @@ def crop_box(height: int, width: int, crop: str) -> tuple[int, int, int, int]:
     return left, top, left + side, top + side
 
 
-def fit(element: dict, *, size: int, crop: str) -> dict:
+def fit(element: dict, *, size: int, crop: str, filter: str = "bicubic") -> dict:
     """Crops and resizes an element of a source with its landmarks and face mask.
 
-    The resize is antialiased bicubic to size x size whatever the shape, so that
-    `crop="none"` distorts an image that is not square, as published pipelines do.
+    The resize is to size x size whatever the shape, so that `crop="none"` distorts an
+    image that is not square, as published pipelines do.
 
     Args:
       element: See `data_pipeline.datasets.elements`.
       size: Side of the result in pixels.
       crop: See `crop_box`.
+      filter: Of the image, see `resize`; a face mask is always antialiased.
     """
     image = element["image"]
     box = crop_box(image.shape[0], image.shape[1], crop)
-    fitted = dict(element, image=resize(image, size, size, box=box))
+    fitted = dict(element, image=resize(image, size, size, box=box, filter=filter))
     if "landmarks" in element:
         # Pixel centers lie at half integers; the resize maps edges to edges.
         scale = np.array([size / (box[2] - box[0]), size / (box[3] - box[1])])
@@ -249,11 +440,21 @@ def resize(
     width: int,
     *,
     box: tuple[int, int, int, int] | None = None,
+    filter: str = "bicubic",
 ) -> np.ndarray:
-    """Antialiased bicubic resize of uint8 [H, W, 3] or [H, W], optionally of a box."""
+    """Resizes uint8 [H, W, 3] or [H, W], optionally a box of it.
+
+    "bicubic" is antialiased. "bilinear" is not: it mixes the four nearest pixels
+    however small the result, as `tf.image.resize` and Keras's
+    `image_dataset_from_directory` do by default, and rounds to whole levels.
+    """
     box = box or (0, 0, image.shape[1], image.shape[0])
     if (height, width) == (box[3] - box[1], box[2] - box[0]):
         return np.ascontiguousarray(image[box[1] : box[3], box[0] : box[2]])
+    if filter == "bilinear":
+        part = image[box[1] : box[3], box[0] : box[2]].astype(np.float32)
+        mixed = cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR)
+        return np.rint(mixed).astype(np.uint8)
     resized = Image.fromarray(image).resize(
         (width, height), Image.Resampling.BICUBIC, box=box
     )

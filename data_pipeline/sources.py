@@ -24,7 +24,7 @@ _SPLITS = {
     "scenes": ("train", "validation", "test"),
 }
 DATASETS = tuple(_SPLITS)
-SPLIT_BY = ("image", "person", "order")
+SPLIT_BY = ("image", "person", "order", "first")
 
 # Indices of the drawn images of each split. Training comes last, so that it can grow
 # without changing the test set.
@@ -62,7 +62,8 @@ def load(
         partition.
       split_by: "image", the official partition or 80/20 by seeded shuffle; "person"
         (lfw only), nobody is in both splits; "order", no shuffle, the last tenth of
-        the names is the test split.
+        the names is the test split; "first" (celeb_a only), no shuffle, the first
+        180,000 names, the next 10,000 and the next 10,000.
       subset: Number of images of lfw that are split, chosen by the seed; 0 means all.
       limit: Largest number of images of the split; 0 means all.
       size: Side in pixels at which images are drawn, clamped to 32..512. Of several
@@ -81,6 +82,11 @@ def load(
         raise ValueError(
             f"split_by=person needs to know who is in each image, which only lfw "
             f"says; for {name} use split_by=image."
+        )
+    if split_by == "first" and name != "celeb_a":
+        raise ValueError(
+            "split_by=first is a split of celeb_a, 180,000, 10,000 and 10,000 images "
+            f"in the order of the files; for {name} use split_by=image."
         )
     if split_by == "order" and drawn:
         raise ValueError(

@@ -203,7 +203,7 @@ class Evidence:
             reasons += [*self._short(pair), *self._below_floors(pair, key)]
         seeds = self._seed_differences(pair, key)
         if len(seeds) >= ENOUGH_SEEDS:
-            center, half = _student(seeds)
+            center, half = student(seeds)
             interval = {"mean": center, "low": center - half, "high": center + half}
             digits = registry.metric_of(key).digits
             said = tables.with_interval(interval, digits, signed=True)
@@ -291,7 +291,7 @@ def _gain(found: Mapping, key: str) -> tuple[float, float]:
     return -found["high"], -found["low"]
 
 
-def _student(values: Sequence[float]) -> tuple[float, float]:
+def student(values: Sequence[float]) -> tuple[float, float]:
     """Mean of several values, and half of its 95% interval by Student's t."""
     error = statistics.stdev(values) / math.sqrt(len(values))
     return statistics.fmean(values), scipy.stats.t.ppf(0.975, len(values) - 1) * error

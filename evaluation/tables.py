@@ -227,6 +227,13 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def share(number: int, total: int | None, noun: str) -> str:
+    """8, 40, "epoch" -> "8 of 40 epochs"; without a total "8 epochs"."""
+    if total is None:
+        return counted(number, noun)
+    return f"{number:,} of {counted(total, noun)}"
+
+
 def image_count(summary: Mapping[str, Mapping[str, Mapping]]) -> int:
     """The number of images that were measured: the largest count of any metric."""
     entries = [entry for values in summary.values() for entry in values.values()]

@@ -6,8 +6,8 @@ r"""A web page for exported models: restore, compress, compare, explore.
 --models are exports of any paper, or names of models that come with the repository; the
 default is all of these. A tab without a model says how to train one. The page has no
 authentication and listens on 127.0.0.1 only; --host=0.0.0.0 lets everybody in the
-network use it. Needs Gradio: pip install '.[app]', with Python 3.10 or 3.11; and
-MediaPipe ('.[face]') to find faces.
+network use it. Needs Gradio, with Python 3.10 or 3.11, and MediaPipe to find faces:
+make extras.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import numpy as np
 from data_pipeline import pixels
 from evaluation import baselines
 from evaluation.codecs import image_formats
-from evaluation.codecs.measure import similarity_key
+from evaluation.codecs.round_trips import similarity_key
 from evaluation.metrics import measure, registry
 from experiments.core import command_line
 from experiments.core.command_line import hp
@@ -71,8 +71,8 @@ def serve(options: Options) -> None:
         from serving.page.page import start
     except ImportError as error:
         raise ValueError(
-            f"The page needs Gradio ({error}): pip install '.[app]', with Python 3.10 "
-            "or 3.11."
+            f"The page needs Gradio ({error}), with Python 3.10 or 3.11: make "
+            "extras, or pip install 'gradio>=6.31,<7'."
         ) from error
     # Gradio logs each call to its own server.
     logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -108,8 +108,8 @@ def _face_finder() -> FaceFinder | None:
         return FaceFinder()
     except ImportError:
         print(
-            "Faces in photographs cannot be found: that needs MediaPipe (pip install "
-            "'.[face]').",
+            "Faces in photographs cannot be found: that needs MediaPipe (make extras, "
+            "or pip install 'mediapipe==0.10.21').",
             flush=True,
         )
         return None

@@ -11,6 +11,13 @@ or color. EXIF orientation is applied, transparency is laid over white, and meta
 dropped. Files that cannot be read are named and skipped; the command then ends with an
 error after the last file.
 
+Without --model, --quality=1 (smallest files) to 6 (best pictures) takes one of the
+codecs of portraits that come along, and --target_bytes=N, for each picture, the best of
+them whose file has at most N bytes; decompressing, each file names its codec.
+
+  python -m experiments.compress compress --target_bytes=8000 --input=photos \
+      --output=small
+
 Codecs of faces (--model=cvae) encode a picture as some hundred numbers of --bits=4, 6
 or 8 each. They resize pictures to the size they were trained on, and results back.
 """
@@ -18,6 +25,7 @@ or 8 each. They resize pictures to the size they were trained on, and results ba
 from __future__ import annotations
 
 import dataclasses
+import functools
 import pathlib
 import statistics
 import sys
@@ -30,8 +38,9 @@ from data_pipeline import limits, pixels
 from evaluation.metrics.measure import psnr_db_uint8
 from evaluation.tables import counted
 from experiments.core import command_line, file_jobs
-from experiments.core.command_line import hp
+from experiments.core.command_line import hp, hp_like
 from experiments.core.file_jobs import Job
+from models.optional import tensorflow_compression
 from serving import png
 from serving.codec.base import Codec
 from serving.codec.container import HEADER_BYTES, SUFFIX, claimed_id
@@ -45,6 +54,16 @@ class Options:
     """Flags of the command."""
 
     model: str = hp("", zoo.flag_help("Folder of an exported codec", CODEC, LATENTS))
+    quality: int = hp(
+        0,
+        "Instead of --model, the shipped codec of this number: 1 makes the smallest "
+        "files, the last one, 6, the best pictures.",
+    )
+    target_bytes: int = hp(
+        0,
+        "Instead of --model, for each picture the best of the shipped codecs whose "
+        "file has at most so many bytes.",
+    )
     input: str = hp("", "A file, or a folder of files.")
     output: str = hp("", "Folder for the results.")
     bits: int = hp(
@@ -52,13 +71,47 @@ class Options:
         "Bits of a latent in the files that a codec of faces writes, such as 4, 6 or "
         f"8; 0 takes {latents.BITS}. Decompressing needs none.",
     )
+    levels: tuple[float, ...] = hp_like(file_jobs.RestoreOptions, "levels")
     overwrite: bool = hp(
         False, "Replace results that are there; inputs are never replaced."
     )
 
     def __post_init__(self):
-        command_line.require(model=self.model, input=self.input, output=self.output)
+        file_jobs.check_levels(self.levels)
+        command_line.require(input=self.input, output=self.output)
         command_line.check_folder("output", self.output)
+        command_line.check_at_least("quality", self.quality, 0)
+        command_line.check_at_least("target_bytes", self.target_bytes, 0)
+        chosen = [self.model, self.quality, self.target_bytes]
+        if sum(map(bool, chosen)) > 1:
+            raise ValueError(
+                "--model, --quality and --target_bytes each say which codec to take; "
+                "pass one of them."
+            )
+        if self.quality > len(zoo.names(CODEC)):
+            raise ValueError(
+                f"--quality must be 1 to {len(zoo.names(CODEC))}, the shipped codecs; "
+                f"got {self.quality}."
+            )
+
+    def models(self) -> list[str]:
+        """The codecs that compress a picture, the best first.
+
+        Raises:
+          ValueError: If no flag says which.
+        """
+        # Their names are in the order of their quality.
+        shipped = zoo.names(CODEC)
+        if self.target_bytes:
+            return [*reversed(shipped)]
+        if self.quality:
+            return [shipped[self.quality - 1]]
+        if not self.model:
+            raise ValueError(
+                "--model is required to compress, or --quality or --target_bytes, "
+                "which take a shipped codec; see --help."
+            )
+        return [self.model]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,13 +122,22 @@ class Measured:
     original_size: int  # of the picture's own file, bytes
     pixels: int
     psnr_db: float  # of the decompressed picture, 8-bit
+    model: str  # that wrote the file, where it was not named
+    png_size: int  # of a PNG of the picture, bytes
 
     def __str__(self):
         rate = 8 * self.size / self.pixels
-        return (
+        text = (
             f"{counted(self.size, 'byte')}, {rate:.3f} bits per pixel, "
             f"{self.psnr_db:.2f} dB"
         )
+        text += f", {self.model}" if self.model else ""
+        if self.png_size < self.size:
+            text += (
+                f". Warning: a PNG of it, without loss, has "
+                f"{counted(self.png_size, 'byte')} only; keep that instead"
+            )
+        return text
 
 
 def main() -> None:
@@ -96,48 +158,65 @@ def compress(options: Options) -> None:
       ValueError: If a result would replace an input, the model is no codec, or pictures
         were skipped.
     """
+    models = options.models()
+    load = functools.cache(lambda model: _load(model, options.bits))
 
-    def convert(codec: Codec, path: pathlib.Path) -> tuple[bytes, Measured]:
-        image = pixels.read(path)
-        data = codec.compress(image)
+    def convert(path: pathlib.Path) -> tuple[bytes, Measured]:
+        image = pixels.read_picture(path, options.levels).image
+        for model in models:
+            codec = load(model)
+            data = codec.compress(image)
+            if not options.target_bytes or len(data) <= options.target_bytes:
+                break
+        else:
+            raise ValueError(
+                f"the smallest file, by {model}, has {len(data):,} bytes, more than "
+                f"--target_bytes={options.target_bytes}. Shrink the picture."
+            )
         return data, Measured(
             size=len(data),
             original_size=path.stat().st_size,
             pixels=image.shape[0] * image.shape[1],
             # Of the bytes themselves, so that every written file can be read.
             psnr_db=psnr_db_uint8(image, codec.decompress(data)),
+            model="" if options.model else model,
+            png_size=len(png.encode_png(image, "")),
         )
 
     found, jobs = _jobs(options, "picture", pixels.IMAGE_SUFFIXES, SUFFIX)
-    codec = _load(options)
+    codec = load(models[0])
     kept = {target for _, target in found} - {target for _, target in jobs}
     others = sum(_writer(path) != codec.model_id for path in kept)
-    if others:
+    if others and not options.target_bytes:
         print(
             f"Of these, {others:,} by another model, or with other --bits.",
             file=sys.stderr,
         )
-    measured = _convert(codec, jobs, convert, verb="compress")
+    measured = _convert(jobs, convert, verb="compress")
     if measured:
         print(_total(measured))
     file_jobs.conclude(jobs, len(measured), verb="compressed", output=options.output)
 
 
 def decompress(options: Options) -> None:
-    """Decompresses every file that --input names.
+    """Decompresses every file that --input names, without --model by its own codec.
 
     Raises:
       FileNotFoundError: If there is no file, or no model.
       ValueError: As `compress`.
     """
+    load = functools.cache(lambda model: _load(model, options.bits))
 
-    def convert(codec: Codec, path: pathlib.Path) -> tuple[bytes, str]:
-        image = codec.decompress(path.read_bytes())
+    def convert(path: pathlib.Path) -> tuple[bytes, str]:
+        data = path.read_bytes()
+        image = load(options.model or zoo.writer(claimed_id(data))).decompress(data)
         height, width = image.shape[:2]
         return png.encode_png(image, png.DECODED), f"{width}x{height} pixels"
 
     _, jobs = _jobs(options, "compressed picture", (SUFFIX,), ".png")
-    done = _convert(_load(options), jobs, convert, verb="decompress")
+    if options.model:
+        load(options.model)
+    done = _convert(jobs, convert, verb="decompress")
     file_jobs.conclude(jobs, len(done), verb="decompressed", output=options.output)
 
 
@@ -155,9 +234,9 @@ def _jobs(
     return found, file_jobs.pending(found, overwrite=options.overwrite)
 
 
-def _load(options: Options) -> Codec:
-    folder, limit = zoo.resolve(options.model), limits.max_padded()
-    return codec.load(folder, bits=options.bits, max_pixels=limit)
+def _load(model: str, bits: int) -> Codec:
+    limit = limits.max_padded()
+    return codec.load(zoo.resolve(model), bits=bits, max_pixels=limit)
 
 
 def _writer(path: pathlib.Path) -> bytes:
@@ -167,23 +246,23 @@ def _writer(path: pathlib.Path) -> bytes:
 
 
 def _convert(
-    codec: Codec,
     jobs: Sequence[Job],
-    convert: Callable[[Codec, pathlib.Path], tuple[bytes, Any]],
+    convert: Callable[[pathlib.Path], tuple[bytes, Any]],
     *,
     verb: str,
 ) -> list:
     """Writes the results of `convert`, and prints and returns its notes on them."""
+    tensorflow_compression()  # otherwise each picture would be refused
     notes = []
     for path, target in tqdm.tqdm(jobs, unit="img", desc=verb):
         try:
-            data, note = convert(codec, path)
+            data, note = convert(path)
         except (ValueError, OSError) as error:
             file_jobs.skip(path, zoo.named(str(error)))
             continue
-        pixels.write_bytes(target, data)
-        tqdm.tqdm.write(f"{path}: {note}")
-        notes.append(note)
+        if file_jobs.write(path, target, data):
+            tqdm.tqdm.write(f"{file_jobs.shown(path)}: {note}")
+            notes.append(note)
     return notes
 
 

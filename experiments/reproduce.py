@@ -71,7 +71,7 @@ def reproduce() -> None:
     results = json.loads(path.read_text()) if path.exists() else {}
     if given.runs:
         folders = [pathlib.Path(path).expanduser() for path in given.runs]
-        results = {**results, **gather(system, folders, root / PICTURES)}
+        results = gather(system, folders, root / PICTURES, results)
     if given.rate_distortion:
         results["rate_distortion"] = coded(pathlib.Path(given.rate_distortion))
     written = documents(root, {system.name: results})
@@ -93,26 +93,32 @@ def reproduce() -> None:
 
 
 def gather(
-    system: System, folders: Sequence[pathlib.Path], pictures: pathlib.Path
+    system: System,
+    folders: Sequence[pathlib.Path],
+    pictures: pathlib.Path,
+    before: Mapping | None = None,
 ) -> dict:
     """The results of several runs, as results/<paper>.json has them.
 
-    Runs on the same images make a set. Charts of several runs are drawn into
-    `pictures`.
+    Runs on the same images make a set, which takes the place of the one on these images
+    in `before`, the results until now; other sets stay. `pictures` is the folder of
+    charts of several runs.
 
     Raises:
       FileNotFoundError: If a run has not been evaluated.
     """
-    sets: dict[str, list[FinishedRun]] = {}
+    before = before or {}
+    found = {known["fingerprint"]: known for known in before.get("sets", ())}
+    made: dict[str, list[FinishedRun]] = {}
     for run in read_finished(folders):
-        sets.setdefault(run.evaluation.fingerprint, []).append(run)
-    found = []
-    for number, runs in enumerate(sets.values(), start=1):
-        prefix = f"{system.name}_{number}" if number > 1 else system.name
-        found.append(_compared(system, runs, pictures, prefix))
-    return strict(
-        {"paper": system.name, "published": system.published_tables, "sets": found}
-    )
+        made.setdefault(run.evaluation.fingerprint, []).append(run)
+    for fingerprint, runs in made.items():
+        place = [*found].index(fingerprint) if fingerprint in found else len(found)
+        prefix = f"{system.name}_{place + 1}" if place else system.name
+        found[fingerprint] = _compared(system, runs, pictures, prefix)
+    sets = [*found.values()]
+    results = {"paper": system.name, "published": system.published_tables}
+    return strict({**before, **results, "sets": sets})
 
 
 def _compared(
@@ -179,8 +185,10 @@ def documents(
             rendered,
             results["sets"][0]["runs"][0]["environment"]["config"]["image_size"],
         )
-        leading = main_table(system, results["sets"][0])
-        text = replace_block(text, system.name, leading)
+        for number, runs in enumerate(results["sets"], start=1):
+            block = f"{system.name}_{number}" if number > 1 else system.name
+            if number == 1 or f"<!-- {block} -->" in text:
+                text = replace_block(text, block, main_table(system, runs))
     return {readme: text, **written}
 
 

@@ -36,7 +36,7 @@ _COMPRESSED = {"kind": "compressed picture", "suffixes": (SUFFIX,)}
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class Options(file_jobs.RestoreOptions):
     """The server, the model and the files."""
 
     server: str = hp(
@@ -52,14 +52,17 @@ class Options:
     )
     input: str = hp("", "A file, or a folder of files.")
     output: str = hp("", "Folder for the results.")
-    mask: str = hp("", "For restore, a mask picture or a folder of them.")
-    missing_is_black: bool = hp(False, "In mask pictures black marks what is missing.")
+    mask: str = hp(
+        "",
+        "For restore, a mask picture, a folder of them, or alpha: what is transparent.",
+    )
     timeout: float = hp(30.0, "Seconds to wait for each answer.")
     overwrite: bool = hp(
         False, "Replace results that are there; inputs are never replaced."
     )
 
     def __post_init__(self):
+        super().__post_init__()
         command_line.require(model=self.model, input=self.input, output=self.output)
         command_line.check_folder("output", self.output)
         if self.timeout <= 0:
@@ -79,23 +82,18 @@ def main() -> None:
 def restore(options: Options) -> None:
     """Restores every picture that --input names."""
     command_line.require(mask=options.mask)
-    if not pathlib.Path(options.mask).exists():
+    if options.mask != masks.ALPHA and not pathlib.Path(options.mask).exists():
         raise FileNotFoundError(
             f"--mask={options.mask} is neither a picture nor a folder of pictures."
         )
 
     def convert(client: Client, path: pathlib.Path) -> bytes:
-        image = pixels.read(path)
-        mask = masks.from_file(
-            path,
-            image.shape[:2],
-            mask=options.mask,
-            root=pathlib.Path(options.input),
-            missing_is_black=options.missing_is_black,
-        )
-        return png.encode_png(client.restore(image, mask), png.RESTORED)
+        picture = options.read(path)
+        mask = options.mask_of(path, picture)
+        restored = client.restore(picture.image, mask[..., 0])
+        return options.encode(restored, picture, mask, options.suffix(path))
 
-    _convert(options, convert, "restore", _PICTURES, ".png")
+    _convert(options, convert, "restore", _PICTURES, options.suffix)
 
 
 def compress(options: Options) -> None:
@@ -103,7 +101,7 @@ def compress(options: Options) -> None:
     command_line.require(tables=options.tables)
 
     def convert(client: Client, path: pathlib.Path) -> bytes:
-        return client.compress(pixels.read(path))
+        return client.compress(options.read(path).image)
 
     _convert(options, convert, "compress", _PICTURES, SUFFIX)
 
@@ -123,7 +121,7 @@ def _convert(
     convert: Callable[[Client, pathlib.Path], bytes],
     verb: str,
     inputs: Mapping,
-    result: str,
+    result: str | Callable[[pathlib.Path], str],
 ) -> None:
     """Writes the server's result of each file; `inputs` goes to `file_jobs.find`.
 
@@ -154,8 +152,7 @@ def _convert(
         except (ValueError, OSError) as error:
             file_jobs.skip(path, zoo.named(str(error)))
             continue
-        pixels.write_bytes(target, data)
-        done += 1
+        done += file_jobs.write(path, target, data)
     verb = f"{verb.rstrip('e')}ed"  # "restored", "compressed"
     file_jobs.conclude(jobs, done, verb=verb, output=options.output)
 

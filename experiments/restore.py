@@ -3,13 +3,16 @@ r"""Restores pictures with an exported model.
   python -m experiments.restore --model=runs/NAME/export/1 --input=photos \
       --mask=masks --output=restored
 
---input is a picture or a folder of them (searched recursively). --mask is a picture
-(white = missing), a folder with a mask of each picture's name, a rectangle
-(rect:x,y,w,h, in pixels of the upright picture), or center or random: a hole of the
-size that the model was trained on. Restored pixels are blended with those around them,
-so that no seam shows; all other pixels are unchanged. Results are PNGs with the names
-of their inputs; a text chunk marks them as restored. Pictures that cannot be restored
-are named and skipped; the command then ends with an error.
+--input is a picture or a folder of them (searched recursively). --mask is a picture, a
+folder with a mask of each picture's name, a rectangle (rect:x,y,w,h, in pixels of the
+upright picture), alpha (what is transparent), or center or random: a hole of the size
+that the model was trained on. A mask picture is white where something is missing, or
+has strokes on a transparent layer; the command says what it took it for. Restored
+pixels are blended with those around them, so that no seam shows; all other pixels are
+unchanged. Results are PNGs with the names of their inputs, or what --format says; they
+keep the inputs' EXIF data and transparency and are marked as restored; --invented=DIR
+writes which of their pixels a network made up. Pictures that cannot be restored are
+named and skipped; the command then ends with an error.
 
 The models were trained on upright, aligned faces. For other photographs,
 
@@ -25,20 +28,21 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import tqdm
 
 from data_pipeline import pixels
 from data_pipeline.choices import check_choice
+from data_pipeline.mask_pictures import MaskError
 from evaluation.tables import counted
 from experiments.core import command_line, file_jobs
 from experiments.core.command_line import hp
 from experiments.core.file_jobs import Job
 from serving import png
 from serving.export.kinds import INPAINTING
-from serving.photo import masks
+from serving.photo import masks, output
 from serving.photo.blending import blend
 from serving.photo.faces import BeyondFacesError, FaceRestorer
 from serving.photo.finder import FaceFinder
@@ -48,20 +52,23 @@ from serving.zoo import zoo
 
 FACES = ("largest", "all")
 
-Result = tuple[pathlib.Path, np.ndarray]  # where it goes, and the restored picture
+# A batch has at most so many pixels, or one picture: the memory that it takes is about
+# 100 bytes a pixel.
+_BATCH_PIXELS = 4_000_000
 
 # Errors of one picture, after which the next one is tried.
 _SKIPPED = (
     pixels.UnreadableImageError,
     FileNotFoundError,
-    masks.EmptyMaskError,
+    MaskError,
+    output.UnwritableError,
     NoFaceError,
     UnfillableHoleError,
 )
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class Options(file_jobs.RestoreOptions):
     """Which pictures to restore, and how."""
 
     model: str = hp("", zoo.flag_help("Folder of an exported model", INPAINTING))
@@ -69,7 +76,8 @@ class Options:
     output: str = hp("", "Folder for the restored pictures.")
     mask: str = hp(
         "center",
-        "A mask picture, a folder of them, rect:x,y,w,h, center, or random; with "
+        "A mask picture, a folder of them, rect:x,y,w,h, alpha (what is transparent), "
+        "center, or random; with "
         f"--align also {', '.join(masks.REGIONS)}.",
     )
     align: bool = hp(False, "Find the faces, and align each as in training.")
@@ -79,23 +87,39 @@ class Options:
         "Where the face is, instead of finding it: x and y of left eye, right eye, "
         "nose, left and right corner of the mouth, pixels.",
     )
-    missing_is_black: bool = hp(False, "In mask pictures black marks what is missing.")
-    batch_size: int = hp(8, "Pictures at once.")
+    batch_size: int = hp(8, "Pictures at once, fewer if they are large.")
     seed: int = hp(0, "Of --mask=random.")
+    invented: str = hp(
+        "",
+        "Folder for a PNG of each result that is white where a network made up the "
+        "pixels and black where they are the picture's own.",
+    )
     overwrite: bool = hp(
         False, "Replace results that are there; inputs are never replaced."
     )
 
     def __post_init__(self):
+        super().__post_init__()
         command_line.require(model=self.model, input=self.input, output=self.output)
         command_line.check_folder("output", self.output)
+        if self.invented:
+            command_line.check_folder("invented", self.invented)
+            folders = [pathlib.Path(self.invented), pathlib.Path(self.output)]
+            if pathlib.Path(self.input).is_dir():
+                folders.append(pathlib.Path(self.input))
+            if len({folder.resolve() for folder in folders}) < len(folders):
+                raise ValueError(
+                    f"--invented={self.invented} must be another folder than --input "
+                    "and --output: the files in it have the names of the results."
+                )
         command_line.check_at_least("batch_size", self.batch_size, 1)
         check_choice("face", self.face, FACES)
         if self.mask.startswith(masks.RECTANGLE):
             masks.rectangle(self.mask)
         elif not pathlib.Path(self.mask).exists():
             files = ("rect:x,y,w,h", "a mask picture or a folder of them")
-            check_choice("mask", self.mask, (*masks.DRAWN, *masks.REGIONS, *files))
+            words = (*masks.DRAWN, masks.ALPHA, *masks.REGIONS)
+            check_choice("mask", self.mask, (*words, *files))
         if len(self.landmarks) not in (0, 10):
             raise ValueError(
                 "--landmarks takes ten numbers, x and y of left eye, right eye, nose, "
@@ -130,20 +154,44 @@ def restore(options: Options) -> None:
         pathlib.Path(options.output),
         kind="picture",
         suffixes=pixels.IMAGE_SUFFIXES,
-        result=".png",
+        result=options.suffix,
     )
     jobs = file_jobs.pending(jobs, overwrite=options.overwrite)
     model = PhotoRestorer(zoo.resolve(options.model))
     restorer = (AlignedFaces if options.align else WholePictures)(model, options)
     restored = 0
-    with tqdm.tqdm(total=len(jobs), unit="img", desc="restore") as progress:
-        for start in range(0, len(jobs), options.batch_size):
-            batch = jobs[start : start + options.batch_size]
-            for target, image in restorer(batch):
-                pixels.write_bytes(target, png.encode_png(image, png.RESTORED))
-                restored += 1
-            progress.update(len(batch))
+    for task, image in restorer(tqdm.tqdm(jobs, unit="img", desc="restore")):
+        with _skipping(task.path):
+            data = options.encode(image, task.picture, task.mask, task.target.suffix)
+            written = file_jobs.write(task.path, task.target, data)
+            if written and options.invented:
+                _write_invented(task, options)
+            restored += written
     file_jobs.conclude(jobs, restored, verb="restored", output=options.output)
+
+
+def _write_invented(task: Task, options: Options) -> None:
+    """Writes which pixels of a result are invented, under the name of the result."""
+    name = task.target.relative_to(options.output).with_suffix(".png")
+    target = pathlib.Path(options.invented) / name
+    file_jobs.write(task.path, target, png.encode_invented(task.mask))
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """A picture to restore.
+
+    Attributes:
+      path: Of its file.
+      target: Of the result.
+      picture: As it was read.
+      mask: uint8 [H, W, 1], 1 = missing.
+    """
+
+    path: pathlib.Path
+    target: pathlib.Path
+    picture: pixels.Picture
+    mask: np.ndarray
 
 
 @contextlib.contextmanager
@@ -155,40 +203,53 @@ def _skipping(picture: pathlib.Path) -> Iterator[None]:
         file_jobs.skip(picture, str(error))
 
 
+Result = tuple[Task, np.ndarray]  # with the restored picture
+
+
 class WholePictures:
     """Restores pictures without looking for faces in them."""
 
     def __init__(self, model: PhotoRestorer, options: Options):
         self._model, self._options = model, options
 
-    def __call__(self, batch: Sequence[Job]) -> Iterator[Result]:
+    def __call__(self, jobs: Iterable[Job]) -> Iterator[Result]:
         """Yields the pictures that are restored; the others are named and skipped."""
-        ready = []
-        for picture, target in batch:
-            with _skipping(picture):
-                image = pixels.read(picture)
-                mask = _mask(picture, image, self._options, self._model)
-                ready.append((picture, target, image, mask))
-        if ready:
-            yield from self._fill(ready)
+        batch, room = [], _BATCH_PIXELS
+        for path, target in jobs:
+            task = None
+            with _skipping(path):
+                picture = self._options.read(path)
+                drawn = {"hole": self._model.hole, "seed": self._options.seed}
+                mask = self._options.mask_of(path, picture, **drawn)
+                task = Task(path, target, picture, mask)
+            if task is None:
+                continue
+            if batch and (
+                task.mask.size > room or len(batch) == self._options.batch_size
+            ):
+                yield from self._fill(batch)
+                batch, room = [], _BATCH_PIXELS
+            batch.append(task)
+            room -= task.mask.size
+        if batch:
+            yield from self._fill(batch)
 
-    def _fill(self, ready: Sequence[tuple]) -> Iterator[Result]:
-        pictures, targets, images, holes = zip(*ready)
+    def _fill(self, batch: Sequence[Task]) -> Iterator[Result]:
+        holes = [task.mask for task in batch]
         try:
-            restored = self._model(images, holes)
+            restored = self._model([task.picture.image for task in batch], holes)
         except UnfillableHoleError as error:
-            if len(ready) > 1:
+            if len(batch) > 1:
                 # It may be any picture's. Alone, each is restored or named.
-                for one in ready:
-                    yield from self._fill([one])
+                for task in batch:
+                    yield from self._fill([task])
                 return
             (width, height), (tall, wide, _) = masks.span(holes[0]), holes[0].shape
             span = f"spans {width}x{height} of {wide}x{tall} pixels"
-            span = span if width else "is empty"
-            file_jobs.skip(pictures[0], f"its hole {span}. {error}")
+            file_jobs.skip(batch[0].path, f"its hole {span}. {error}")
         else:
-            for target, image, hole in zip(targets, restored, holes):
-                yield target, blend(image, hole, self._model.size)
+            for task, image in zip(batch, restored):
+                yield task, blend(image, task.mask, self._model.size)
 
 
 class AlignedFaces:
@@ -212,17 +273,21 @@ class AlignedFaces:
         except ImportError as error:
             raise ValueError(f"--align: {error}") from error
 
-    def __call__(self, batch: Sequence[Job]) -> Iterator[Result]:
+    def __call__(self, jobs: Iterable[Job]) -> Iterator[Result]:
         """Yields the pictures that are restored; the others are named and skipped."""
-        for picture, target in batch:
-            with _skipping(picture):
-                yield target, self._restored(picture)
+        for path, target in jobs:
+            result = None
+            with _skipping(path):
+                result = self._restored(path, target)
+            if result:
+                yield result
 
-    def _restored(self, picture: pathlib.Path) -> np.ndarray:
+    def _restored(self, path: pathlib.Path, target: pathlib.Path) -> Result:
         """A picture, restored; says how many faces it has."""
-        image = pixels.read(picture)
+        picture = self._options.read(path)
+        image = picture.image
         faces = self._find(image)
-        tqdm.tqdm.write(f"{picture}: {counted(len(faces), 'face')}")
+        tqdm.tqdm.write(f"{file_jobs.shown(path)}: {counted(len(faces), 'face')}")
         if not faces:
             raise NoFaceError(
                 "no face found; what is missing may hide it. Say where it is with "
@@ -231,9 +296,15 @@ class AlignedFaces:
         if self._options.face == "largest":
             faces = faces[:1]
         if self._options.mask in (*masks.DRAWN, *masks.REGIONS):
-            mask = self._on_faces(faces, picture.name, image.shape[:2])
+            mask = self._on_faces(faces, path.name, image.shape[:2])
         else:
-            mask = _mask(picture, image, self._options, self._model)
+            mask = self._options.mask_of(path, picture)
+        restored = self._fill(image, mask, faces)
+        return Task(path, target, picture, mask), restored
+
+    def _fill(
+        self, image: np.ndarray, mask: np.ndarray, faces: Sequence[np.ndarray]
+    ) -> np.ndarray:
         try:
             return self._restorer(image, mask, faces)
         except BeyondFacesError as error:
@@ -264,23 +335,8 @@ class AlignedFaces:
             crop = masks.drawn(kind, (side, side), self._model.hole, key=key)
             missing |= self._restorer.hole(face, crop[..., 0] > 0, *size)
         if not missing.any():
-            raise masks.EmptyMaskError(f"--mask={kind} lies outside the picture.")
+            raise MaskError(f"--mask={kind} lies outside the picture.")
         return missing.astype(np.uint8)[..., None]
-
-
-def _mask(
-    picture: pathlib.Path, image: np.ndarray, options: Options, model: PhotoRestorer
-) -> np.ndarray:
-    """The mask of a picture, uint8 [H, W, 1]."""
-    return masks.mask_for(
-        picture,
-        image.shape[:2],
-        mask=options.mask,
-        root=pathlib.Path(options.input),
-        hole=model.hole,
-        seed=options.seed,
-        missing_is_black=options.missing_is_black,
-    )
 
 
 if __name__ == "__main__":

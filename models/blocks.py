@@ -7,18 +7,12 @@ away from those of the batches, and inference becomes worse than training.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from models import convolutions
-
-with warnings.catch_warnings():
-    # tensorflow-addons announces its end of life on every import.
-    warnings.simplefilter("ignore")
-    import tensorflow_addons as tfa
+from models import convolutions, optional
 
 LEAKY_SLOPE = 0.2
 
@@ -63,7 +57,7 @@ def batch_norm(x, *, name: str):
 
 def instance_norm(x, *, name: str):
     """InstanceNorm in float32 with scale and offset. Shape unchanged."""
-    return tfa.layers.InstanceNormalization(dtype="float32", name=name)(x)
+    return optional.instance_normalization(dtype="float32", name=name)(x)
 
 
 def relu(x, *, name: str):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 import tensorflow as tf
-import tensorflow_compression as tfc
+
+from models.optional import tensorflow_compression
 
 MIN_BETA = 1e-6
 # Added before the root is taken: a gamma of 0 keeps a small gradient.
@@ -123,6 +124,7 @@ class FactorizedPrior(tf.keras.layers.Layer):
 
     def build(self, input_shape):
         """Makes one distribution a channel."""
+        tfc = tensorflow_compression()
         self.prior = tfc.NoisyDeepFactorized(batch_shape=(input_shape[-1],))
         super().build(input_shape)
 
@@ -131,11 +133,14 @@ class FactorizedPrior(tf.keras.layers.Layer):
         log_probability = self.prior.log_prob(latents)
         return -tf.reduce_sum(log_probability, axis=[1, 2, 3]) / math.log(2.0)
 
-    def entropy_model(self) -> tfc.ContinuousBatchedEntropyModel:
+    def entropy_model(self) -> tf.Module:
         """Tables for a range coder, made from the present distributions in seconds.
 
         Latents are rounded to whole numbers, without an offset.
+
+        Returns:
+          A `ContinuousBatchedEntropyModel` of tensorflow-compression.
         """
-        return tfc.ContinuousBatchedEntropyModel(
+        return tensorflow_compression().ContinuousBatchedEntropyModel(
             self.prior, coding_rank=3, compression=True, offset_heuristic=False
         )

@@ -2,7 +2,8 @@
 
 The CVAE is a variational autoencoder; the DCGAN is trained against a discriminator. The
 text gives no layers, only their numbers of parameters, 443,491 and 973,443. The layers
-here have exactly these numbers; those of the DCGAN are a guess nevertheless.
+here have exactly these numbers; those of the DCGAN are a guess nevertheless. A fourth
+generator, "wide", is not the paper's: it has normalization and many more channels.
 
 Generators use Glorot's initialization, Keras's default: they have no BatchNorm, and
 N(0, 0.02), which the discriminator uses, would scale the signal by about a tenth in
@@ -22,7 +23,6 @@ import tensorflow as tf
 from models import blocks, convolutions, discriminators
 
 LATENTS = 512
-HALVINGS = 5
 DISCRIMINATOR_WIDTHS = (64, 128)
 DROPOUT = 0.3
 _LOG_VARIANCES = (-30.0, 20.0)
@@ -33,28 +33,40 @@ class Design(typing.NamedTuple):
     """The options of a generator."""
 
     widths: tuple[int, ...]  # channels of the encoder's convolutions, from the image on
-    pooled: bool  # whether the last halving is a MaxPool, the last doubling bilinear
-    deep: bool  # whether mean and log-variance each have a hidden layer
+    pooled: bool = False  # whether the last halving is a MaxPool, the last doubling
+    # bilinear
+    deep: bool = False  # whether mean and log-variance each have a hidden layer
+    normed: bool = False  # whether BatchNorm stands before each activation, a LeakyReLU
+    kernel: int = 3  # side of the transposed convolutions
+
+    @property
+    def halvings(self) -> int:
+        """How often the image is halved."""
+        return len(self.widths) + self.pooled
 
 
 GENERATORS = {
-    "cvae": Design((8, 16, 32, 64), pooled=True, deep=False),
-    "dcgan": Design((8, 16, 16, 32, 64), pooled=False, deep=True),
+    "cvae": Design((8, 16, 32, 64), pooled=True),
+    "dcgan": Design((8, 16, 16, 32, 64), deep=True),
     # Another reading of the text on the DCGAN: more than twice the parameters.
-    "doubled": Design((16, 32, 64, 128), pooled=True, deep=False),
+    "doubled": Design((16, 32, 64, 128), pooled=True),
+    # Ours. 4,096 features, because 256 of them are fewer than the 512 latents; units
+    # that cannot die; and a kernel that the stride divides, against checkerboards.
+    "wide": Design((32, 64, 128, 256), normed=True, kernel=4),
 }
 
 
 def check(generator: str, image_size: int, latents: int) -> Design:
     """The design of that name; a ValueError names the option that cannot be built."""
     blocks.check_option("generator", generator, tuple(GENERATORS))
-    because = f"{HALVINGS} layers each halve the image"
-    blocks.check_multiple("image_size", image_size, 2**HALVINGS, because)
+    design = GENERATORS[generator]
+    because = f"{design.halvings} layers each halve the image"
+    blocks.check_multiple("image_size", image_size, 2**design.halvings, because)
     if latents < 1:
         raise ValueError(
             f"latents must be at least 1, {LATENTS} as published; got {latents}."
         )
-    return GENERATORS[generator]
+    return design
 
 
 def build_encoder(
@@ -64,25 +76,27 @@ def build_encoder(
 
       image          [B, S, S, 3]
       down           convs 3x3/2 of `widths`, ReLU; "cvae" and "doubled": MaxPool 2
-                     -> [B, S/32, S/32, widths[-1]], flattened to the features
+                     -> [B, S/32, S/32, widths[-1]], flattened to the features;
+                     "wide": BatchNorm, LeakyReLU -> [B, S/16, S/16, 256]
       mean           "dcgan": dense 512, ReLU; dense, linear -> [B, L]
       log_variance   the same with other weights -> [B, L]
 
-    Larger images have more features, not more layers: 256 at 64 px ("doubled": 512) and
-    1,024 at 128 px. In the "cvae" the means are a linear function of the features, so
-    that at 64 px 512 of them carry no more information than 256 would.
+    Larger images have more features, not more layers: 256 at 64 px ("doubled": 512,
+    "wide": 4,096) and four times as many at 128 px. In the "cvae" the means are a
+    linear function of the features, so that at 64 px 512 of them carry no more
+    information than 256 would.
 
     Args:
       generator: Of `GENERATORS`.
-      image_size: S in pixels, a multiple of 32; 64 as published.
+      image_size: S in pixels, a multiple of 32 ("wide": of 16); 64 as published.
       latents: L; 512 as published.
 
     Returns:
       image in [0, 1] -> {"mean": [B, L], "log_variance": [B, L]}, float32.
 
     Raises:
-      ValueError: If the generator is unknown, the image cannot be halved five times,
-        or there is no latent.
+      ValueError: If the generator is unknown, the image cannot be halved so often, or
+        there is no latent.
     """
     design = check(generator, image_size, latents)
     image = tf.keras.Input((image_size, image_size, 3), name="image")
@@ -91,7 +105,7 @@ def build_encoder(
         x = convolutions.Conv2D(
             width, 3, strides=2, padding="same", name=f"down{stage}"
         )(x)
-        x = blocks.relu(x, name=f"down{stage}_act")
+        x = _activated(x, design, name=f"down{stage}")
     if design.pooled:
         x = tf.keras.layers.MaxPool2D(2, name="pool")(x)
     features = tf.keras.layers.Flatten(name="features")(x)
@@ -113,7 +127,8 @@ def build_decoder(
       latents   [B, L]
       features  dense, ReLU -> [B, S/32, S/32, widths[-1]]
       up        transposed convs 3x3/2 of the other widths, ReLU, and of 3, sigmoid
-                -> "dcgan": image [B, S, S, 3]
+                -> "dcgan": image [B, S, S, 3]; "wide": the same with kernels 4x4 and
+                with BatchNorm, LeakyReLU, from [B, S/16, S/16, 256]
       double    "cvae" and "doubled": bilinear -> image [B, S, S, 3]
 
     Doubling first, in place of the MaxPool, would give the same number of parameters,
@@ -126,16 +141,19 @@ def build_decoder(
       latents -> image in [0, 1], float32.
     """
     design = check(generator, image_size, latents)
-    side, width = image_size >> HALVINGS, design.widths[-1]
+    side, width = image_size >> design.halvings, design.widths[-1]
     code = tf.keras.Input((latents,), name="latents")
     x = tf.keras.layers.Dense(side * side * width, name="features")(code)
-    x = blocks.relu(x, name="features_act")
+    if not design.normed:
+        x = blocks.relu(x, name="features_act")
     x = tf.keras.layers.Reshape((side, side, width), name="map")(x)
+    if design.normed:  # each channel of the map, not each feature
+        x = _activated(x, design, name="map")
     for stage, width in enumerate(reversed(design.widths[:-1]), start=1):
-        x = _up(x, width, name=f"up{stage}")
-        x = blocks.relu(x, name=f"up{stage}_act")
+        x = _up(x, width, design.kernel, name=f"up{stage}")
+        x = _activated(x, design, name=f"up{stage}")
     name = f"up{len(design.widths)}"
-    x = _up(x, 3, activation="sigmoid", dtype="float32", name=name)
+    x = _up(x, 3, design.kernel, activation="sigmoid", dtype="float32", name=name)
     if design.pooled:
         x = tf.keras.layers.UpSampling2D(
             2, interpolation="bilinear", dtype="float32", name="double"
@@ -248,8 +266,16 @@ class KeyedDropout(tf.keras.layers.Layer):
         return {**super().get_config(), "rate": self.rate, "number": self.number}
 
 
-def _up(x, filters: int, **options):
-    """Transposed conv 3x3/2, SAME, with a bias. [B, H, W, C] -> [B, 2H, 2W, F]."""
+def _up(x, filters: int, kernel: int, **options):
+    """Transposed conv, stride 2, SAME, with a bias. [B, H, W, C] -> [B, 2H, 2W, F]."""
     return tf.keras.layers.Conv2DTranspose(
-        filters, 3, strides=2, padding="same", **options
+        filters, kernel, strides=2, padding="same", **options
     )(x)
+
+
+def _activated(x, design: Design, *, name: str):
+    """ReLU, or BatchNorm and LeakyReLU. Shape unchanged."""
+    if not design.normed:
+        return blocks.relu(x, name=f"{name}_act")
+    x = blocks.batch_norm(x, name=f"{name}_bn")
+    return blocks.leaky_relu(x, name=f"{name}_act")

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 from collections.abc import Iterator
+
+try:
+    import fcntl
+except ImportError:  # on Windows
+    fcntl = None
+    import msvcrt
 
 
 @contextlib.contextmanager
@@ -20,7 +25,17 @@ def held(path: str | os.PathLike) -> Iterator[None]:
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(handle)
         yield
     finally:
         os.close(handle)
+
+
+def _lock(handle: int) -> None:
+    if fcntl:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return
+    try:
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # the first byte
+    except PermissionError as error:
+        raise BlockingIOError(*error.args) from error

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 RESTORED = "restored by facemend; invented content"
+INVENTED = "white where facemend invented the content of a restored picture"
 DECODED = "decompressed by facemend; details may be invented"
 DRAWN = "drawn by facemend; invented content, nobody's picture"
 STRIP = "drawn by facemend between the pictures at its ends; invented content"
@@ -20,12 +21,23 @@ def encode_png(image: np.ndarray, description: str) -> bytes:
       image: uint8 [H, W, 3].
       description: For the text chunk "Description", which viewers and editors show.
     """
-    text = PngImagePlugin.PngInfo()
-    text.add_text("Description", description)
-    text.add_text("Software", "facemend")
     buffer = io.BytesIO()
     gray = (image == image[..., :1]).all()
     Image.fromarray(image[..., 0] if gray else image).save(
-        buffer, format="PNG", pnginfo=text
+        buffer, format="PNG", pnginfo=text(description)
     )
     return buffer.getvalue()
+
+
+def encode_invented(mask: np.ndarray) -> bytes:
+    """Encodes the mask of a restored picture, uint8 [H, W, 1], 1 = invented."""
+    white = np.repeat(mask * np.uint8(255), 3, axis=-1)
+    return encode_png(white, INVENTED)
+
+
+def text(description: str) -> PngImagePlugin.PngInfo:
+    """The text chunks of a PNG that has a description."""
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_text("Description", description)
+    chunks.add_text("Software", "facemend")
+    return chunks

@@ -29,8 +29,9 @@ class AdversarialAutoencoderTrainer(Trainer):
     taken at the same point. Further updates of either follow on the same images with
     another key, and so with other dropout and noise of the latents.
 
-    A target is the image, or a dict with it under "image" beside tensors that only the
-    autoencoder's losses use, such as a face mask.
+    A target is the image, or a dict with it under "image". If the dict has a
+    "face_mask", float32 [B, S, S, 1], the discriminator sees both images multiplied by
+    it; further tensors are for the autoencoder's losses alone.
 
     Args:
       autoencoder: inputs, a dict with "key" -> outputs, a dict of float32 tensors with
@@ -82,8 +83,8 @@ class AdversarialAutoencoderTrainer(Trainer):
             # D sees the fake as a constant, because only gradients with respect to its
             # own weights are asked for; G sees D through it. One pass serves both.
             outputs = self.autoencoder(inputs, training=True)
-            real_score = self._score(_image_of(target), inputs)
-            fake_score = self._score(outputs["image"], inputs)
+            real_score = self._score(_image_of(target), inputs, target)
+            fake_score = self._score(outputs["image"], inputs, target)
             d_terms = self.discriminator_losses(real_score, fake_score)
             g_terms = self.autoencoder_losses(target, outputs, fake_score)
             d_loss, g_loss = total(d_terms), total(g_terms)
@@ -98,21 +99,23 @@ class AdversarialAutoencoderTrainer(Trainer):
         watched = _watched(real_score, fake_score, d_gradients)
         return self._report({**g_terms, **d_terms, **watched})
 
-    def _score(self, image: tf.Tensor, inputs: Mapping) -> tf.Tensor:
+    def _score(self, image: tf.Tensor, inputs: Mapping, target: Target) -> tf.Tensor:
+        if isinstance(target, Mapping) and "face_mask" in target:
+            image = image * target["face_mask"]
         return self.discriminator({"image": image, "key": inputs["key"]}, training=True)
 
     def _update_discriminator(self, inputs: Mapping, target: Target) -> None:
         image = self.autoencoder(inputs, training=True)["image"]
         with tf.GradientTape() as tape:
-            real_score = self._score(_image_of(target), inputs)
-            fake_score = self._score(image, inputs)
+            real_score = self._score(_image_of(target), inputs, target)
+            fake_score = self._score(image, inputs, target)
             loss = total(self.discriminator_losses(real_score, fake_score))
         self._update("discriminator", tape, loss)
 
     def _update_autoencoder(self, inputs: Mapping, target: Target) -> None:
         with tf.GradientTape() as tape:
             outputs = self.autoencoder(inputs, training=True)
-            score = self._score(outputs["image"], inputs)
+            score = self._score(outputs["image"], inputs, target)
             loss = total(self.autoencoder_losses(target, outputs, score))
         self._update("autoencoder", tape, loss)
 

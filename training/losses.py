@@ -90,8 +90,14 @@ def multi_label(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
 
 
 def multi_class(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """Cross-entropy of logits [B, K] to one of K classes each, integer [B]."""
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+    """Cross-entropy of logits [B, K] to one of K classes each, integer [B].
+
+    A label below 0 is unknown: 0, whatever the logits.
+    """
+    loss = tf.nn.sparse_softmax_cross_entropy_with_logits(
+        labels=tf.maximum(labels, 0), logits=logits
+    )
+    return tf.where(labels >= 0, loss, tf.zeros_like(loss))
 
 
 def kl(mean: tf.Tensor, log_variance: tf.Tensor) -> tf.Tensor:
@@ -145,12 +151,16 @@ def ms_ssim(target: tf.Tensor, restored: tf.Tensor) -> tf.Tensor:
 def on_faces(loss: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
     """Multiplies both images of a loss by a face mask, float32 [B, H, W, 1], 1 = face.
 
-    (target, restored) -> [B] becomes (target, restored, face_mask) -> [B]. It still
-    counts all pixels: a larger face weighs more.
+    (target, restored) -> [B] becomes (target, restored, face_mask) -> [B], divided by
+    the share of the image that is face. A mean over all pixels thereby becomes one over
+    the face, whatever its size, and keeps its weight beside other terms. Without a face
+    it is 0.
     """
 
     def masked(target, restored, face_mask):
-        return loss(face_mask * target, face_mask * restored)
+        share = tf.reduce_mean(face_mask, axis=[1, 2, 3])
+        value = loss(face_mask * target, face_mask * restored)
+        return tf.math.divide_no_nan(value, share)
 
     return masked
 

@@ -45,14 +45,16 @@ class PyramidTrainer(Trainer):
       generator: inputs -> image with known pixels as they were, float32.
       discriminator: {"image", "patch"} or {"image"} -> logit [B, 1], float32.
       classifier: image -> logits [B, K], float32, or None without labels.
-      label_loss: (labels, logits) -> [B]; see `losses`.
+      label_loss: (labels, logits) -> [B]; see `losses`. Integer labels below 0 are
+        unknown; such images do not count in the means of c_real and c_fake.
       generator_steps: T_g, iterations of the generator alone.
       discriminator_steps: T_d, iterations of the judges alone.
       reconstruction_weight: Of the masked L2. If it is 0 the generator begins with the
         adversarial loss, as printed: against an untrained discriminator.
       adversarial_weight: Of L_g, Equation 2.
       classification_weight: Of L_c^f, Equation 5, in the joint loss.
-      classifier_on_fake: Trains the classifier on restored images as well, as printed.
+      classifier_on_fake: Trains the classifier on restored images as well, as line 10
+        of Algorithm 1 does.
       average: Of the generator's weights, or None.
     """
 
@@ -68,7 +70,7 @@ class PyramidTrainer(Trainer):
         reconstruction_weight: float = 1.0,
         adversarial_weight: float = 4e-4,
         classification_weight: float = 1e-3,
-        classifier_on_fake: bool = False,
+        classifier_on_fake: bool = True,
         average: WeightAverage | None = None,
     ):
         networks = {"generator": generator, "discriminator": discriminator}
@@ -137,7 +139,9 @@ class PyramidTrainer(Trainer):
         del tape
         self._count()
         shown = {**terms["generator"], **terms.get("discriminator", {})}
-        return self._report({**shown, **terms.get("shown", {})})
+        judged = terms.get("shown", {})
+        counting = dict.fromkeys(judged, _known(target)) if judged else {}
+        return self._report({**shown, **judged}, counting)
 
     def _moving(self) -> tuple[str, ...]:
         """The networks that learn in the current phase."""
@@ -199,3 +203,9 @@ class PyramidTrainer(Trainer):
         shown = {name: self.label_loss(labels, x) for name, x in logits.items()}
         learned = shown if on_fake else {"c_real": shown["c_real"]}
         return {"classifier": learned, "shown": shown}
+
+
+def _known(target) -> tf.Tensor | None:
+    """1 where an image has a label and 0 where it has none [B]; None if all have."""
+    labels = target["labels"]
+    return tf.cast(labels >= 0, tf.float32) if labels.shape.rank == 1 else None

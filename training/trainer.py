@@ -100,10 +100,15 @@ class Trainer(tf.keras.Model):
         if self.average is not None:
             self.average.update(self.restores, self.steps)
 
-    def _report(self, terms: Losses) -> dict[str, tf.Tensor]:
-        """The mean of each of these terms since the epoch began."""
+    def _report(
+        self, terms: Losses, counting: Losses | None = None
+    ) -> dict[str, tf.Tensor]:
+        """The mean of each of these terms since the epoch began.
+
+        `counting` has a weight [B] of each example, 1 by default, for some terms.
+        """
         for name, values in terms.items():
-            self._means[name].update_state(values)
+            self._means[name].update_state(values, (counting or {}).get(name))
         return {name: self._means[name].result() for name in terms}
 
     @property

@@ -20,7 +20,12 @@ from data_pipeline.datasets import elements, folder, tfds
 
 HOMEPAGE = "http://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
 COUNTS = {"train": 162770, "validation": 19867, "test": 19962}
-MD5 = {"img_align_celeba.zip": "00d2c5bc6d35e252742224ab0c1e8fcb"}
+# As in TensorFlow Datasets (datasets/celeb_a/checksums.tsv).
+CHECKSUMS = {
+    "img_align_celeba.zip": (
+        "46fb89443c578308acf364d7d379fe1b9efb793042c0af734b6112e4fd3a8c74"
+    )
+}
 PARTITIONS = {"0": "train", "1": "validation", "2": "test"}
 ATTRIBUTES = (
     "5_o_Clock_Shadow", "Arched_Eyebrows", "Attractive", "Bags_Under_Eyes", "Bald",
@@ -44,6 +49,10 @@ _ANNOTATIONS = {
     "attributes": "list_attr_celeba.txt",
     "landmarks": "list_landmarks_align_celeba.txt",
 }
+# It is handed out on request; few have it, so that nothing is said where it lacks.
+_IDENTITIES = "identity_CelebA.txt"
+_CSV = ".csv"  # the suffix of Kaggle's copies
+_CSV_NAME = "image_id"  # their first column
 # Below --data_dir: everything in one folder, or the folders of the official download.
 _BASES = ("", "CelebA", "celeba", "celeb_a", "downloads/manual")
 _SUBFOLDERS = ("", "Img", "Anno", "Eval")
@@ -57,26 +66,28 @@ def load(split: str, *, data_dir: str, split_by: str = "image") -> elements.Sour
       data_dir: TFDS's data_dir with prepared data, or the folder that holds
         `img_align_celeba/` or `img_align_celeba.zip` and `list_eval_partition.txt`,
         directly or in `Img/`, `Anno/` and `Eval/`. Attributes and landmarks are there
-        where `list_attr_celeba.txt` and `list_landmarks_align_celeba.txt` are;
-        `identity_CelebA.txt` is not needed.
-      split_by: "image" is the official partition; "order" ignores it: the last tenth
-        of all names is the test split.
+        where `list_attr_celeba.txt` and `list_landmarks_align_celeba.txt` are, and
+        who is in an image where `identity_CelebA.txt` is. Kaggle's copy has the same
+        as `.csv` and the images in `img_align_celeba/img_align_celeba/`.
+      split_by: "image" is the official partition; "order" and "first" ignore it: the
+        last tenth of all names is the test split, or see `elements.first_rows`.
 
     Raises:
       FileNotFoundError: If images or partition are not there.
       ValueError: If a file is malformed, or prepared data is to be split by order.
     """
     if prepared := tfds.find(data_dir, "celeb_a"):
-        if split_by == "order":
+        if split_by in ("order", "first"):
             raise ValueError(
-                "--split_by=order needs CelebA's own files, whose names are in order; "
+                f"--split_by={split_by} needs CelebA's own files, whose names are in "
+                "order; "
                 f"{prepared} has TFDS's. Pass the folder of img_align_celeba/."
             )
         parts = {part: tfds.split_names(prepared, part) for part in COUNTS}
         info = _info(parts, f"official partition; prepared TFDS data in {prepared}")
         stored = {"attributes": _stored_attributes, "landmarks": _stored_landmarks}
         return tfds.load(info, split, prepared, split, annotate=stored)
-    images, partition = _locate(data_dir, _IMAGES), _locate(data_dir, [_PARTITION])
+    images, partition = _locate(data_dir, _IMAGES), _locate_list(data_dir, _PARTITION)
     if not images or not partition:
         raise _absent(data_dir, images, partition)
     files, fetch_files = _zipped(images) if images.is_file() else _loose(images)
@@ -87,13 +98,17 @@ def load(split: str, *, data_dir: str, split_by: str = "image") -> elements.Sour
         for part, names in read_partition(partition).items()
     }
     notes = "official partition"
-    if split_by == "order":
+    if split_by in ("order", "first"):
         names = sorted(name for part in parts.values() for name in part)
-        rows = elements.split_rows(len(names), 0, split_by)
+        rows = (
+            elements.first_rows(len(names))
+            if split_by == "first"
+            else elements.split_rows(len(names), 0, split_by)
+        )
         parts = {part: [names[row] for row in rows[part]] for part in rows}
         notes = elements.split_note(0, split_by)
     notes += f"; read {images}"
-    found = {key: _locate(data_dir, [file]) for key, file in _ANNOTATIONS.items()}
+    found = {key: _locate_list(data_dir, file) for key, file in _ANNOTATIONS.items()}
     for key, path in found.items():
         notes += "" if path else f"; no {key}, because {_ANNOTATIONS[key]} is not there"
     count = sum(map(len, parts.values()))
@@ -101,7 +116,12 @@ def load(split: str, *, data_dir: str, split_by: str = "image") -> elements.Sour
     if split not in parts:
         raise elements.no_such_split("celeb_a", split, tuple(parts))
     chosen = parts[split]
-    readers = {"attributes": read_attributes, "landmarks": read_landmarks}
+    found["identity"] = _locate(data_dir, [_IDENTITIES])
+    readers = {
+        "attributes": read_attributes,
+        "landmarks": read_landmarks,
+        "identity": read_identities,
+    }
     return elements.from_files(
         _info(parts, notes, attributes=bool(found["attributes"])),
         split,
@@ -138,6 +158,11 @@ def _locate(data_dir: str, names: Sequence[str]) -> pathlib.Path | None:
     return None
 
 
+def _locate_list(data_dir: str, name: str) -> pathlib.Path | None:
+    """A list as published, or Kaggle's."""
+    return _locate(data_dir, [name, name.replace(".txt", _CSV)])
+
+
 def _loose(path: pathlib.Path) -> tuple[list[str], Callable]:
     return folder.image_names(path), functools.partial(folder.fetch_from, path)
 
@@ -154,10 +179,11 @@ def _zipped(path: pathlib.Path) -> tuple[list[str], Callable]:
 
 @functools.lru_cache(maxsize=1)  # listing 202,599 files takes seconds
 def _open_zip(path: pathlib.Path, modified_ns: int) -> zipfile.ZipFile:
+    elements.check_archive(path, CHECKSUMS)
     try:
         return zipfile.ZipFile(path)
     except zipfile.BadZipFile as error:
-        raise elements.damaged(path, error, HOMEPAGE, MD5) from error
+        raise elements.damaged(path, error, HOMEPAGE, CHECKSUMS) from error
 
 
 def _fetch_from_zip(archive: zipfile.ZipFile, names: Sequence[str]) -> elements.Fetch:
@@ -186,8 +212,9 @@ def _absent(
         f"CelebA {state}. Looked for prepared TFDS data "
         f"(celeb_a/<version>/dataset_info.json) and for the official files "
         f"img_align_celeba.zip (or the folder img_align_celeba/) and {_PARTITION}; "
-        f"attributes and landmarks are in {' and '.join(_ANNOTATIONS.values())}. Fetch "
-        f"them from {HOMEPAGE}, put them into one folder (or its subfolders Img, Anno "
+        f"attributes and landmarks are in {' and '.join(_ANNOTATIONS.values())}; "
+        f"Kaggle's copies of these lists end in {_CSV}. Fetch them from {HOMEPAGE}, "
+        f"put them into one folder (or its subfolders Img, Anno "
         f"and Eval), and set --data_dir to it."
     )
 
@@ -209,16 +236,20 @@ def _info(parts: dict, notes: str, *, attributes: bool = True) -> elements.Sourc
 
 
 def read_partition(path: pathlib.Path) -> dict[str, list[str]]:
-    """list_eval_partition.txt -> {"train": names, "validation": ..., "test": ...}.
+    """list_eval_partition -> {"train": names, "validation": ..., "test": ...}.
 
     Raises:
       ValueError: If a line is malformed or repeats an image, naming it, or a part has
         no image.
     """
     parts = {split: [] for split in PARTITIONS.values()}
+    texts, first = _lines(path), 1
+    if path.suffix == _CSV:
+        _check_header(path, 1, _fields(path, texts[0]), (_CSV_NAME, "partition"))
+        texts, first = texts[1:], 2
     lines: dict[str, int] = {}
-    for number, line in enumerate(_lines(path), 1):
-        fields = line.split()
+    for number, line in enumerate(texts, first):
+        fields = _fields(path, line)
         if len(fields) != 2 or fields[1] not in PARTITIONS:
             raise _malformed(path, number, "a file name and 0, 1 or 2", line)
         _check_once(path, number, fields[0], lines)
@@ -245,7 +276,7 @@ def _check_once(
 
 
 def read_attributes(path: pathlib.Path) -> tuple[tuple[str, ...], np.ndarray]:
-    """list_attr_celeba.txt -> names, bool [N, 40].
+    """list_attr_celeba -> names, bool [N, 40].
 
     Raises:
       ValueError: If the file is malformed, naming the line.
@@ -254,13 +285,29 @@ def read_attributes(path: pathlib.Path) -> tuple[tuple[str, ...], np.ndarray]:
 
 
 def read_landmarks(path: pathlib.Path) -> tuple[tuple[str, ...], np.ndarray]:
-    """list_landmarks_align_celeba.txt -> names, float32 [N, 5, 2], from 0.
+    """list_landmarks_align_celeba -> names, float32 [N, 5, 2], from 0.
 
     Raises:
       ValueError: If the file is malformed, naming the line.
     """
     names, values = _read(path, path.stat().st_mtime_ns, LANDMARKS, _numbers, "numbers")
     return names, _from_zero(values)
+
+
+def read_identities(path: pathlib.Path) -> tuple[tuple[str, ...], np.ndarray]:
+    """identity_CelebA.txt -> names, a str [N], the number of the person in each.
+
+    Raises:
+      ValueError: If a line is malformed, naming it.
+    """
+    names, people = [], []
+    for number, line in enumerate(_lines(path), 1):
+        fields = line.split()
+        if len(fields) != 2 or not fields[1].isdigit():
+            raise _malformed(path, number, "a file name and a number", line)
+        names.append(fields[0])
+        people.append(fields[1])
+    return tuple(names), np.array(people)
 
 
 def _from_zero(values: np.ndarray) -> np.ndarray:
@@ -277,20 +324,21 @@ def _read(
     parse: Callable[[list[str]], list],
     what: str,
 ) -> tuple[tuple[str, ...], np.ndarray]:
-    """Names and parsed values of a file with a count, a header and a row per image."""
+    """Names and parsed values of a file with a header and a row per image.
+
+    Published files begin with their number of rows.
+    """
     lines = _lines(path)
-    if not lines or not lines[0].strip().isdigit():
-        got = lines[0] if lines else "an empty file"
-        raise _malformed(path, 1, "the number of rows", got)
-    _check_header(path, lines[1].split() if len(lines) > 1 else [], header)
-    if len(lines) - 2 != int(lines[0]):
-        raise ValueError(
-            f"{path}: line 1 announces {int(lines[0]):,} rows, {len(lines) - 2:,} "
-            f"follow; the file is incomplete. Fetch it again."
-        )
+    if path.suffix == _CSV:
+        _check_header(path, 1, _fields(path, lines[0]), (_CSV_NAME, *header))
+        start = 1
+    else:
+        _check_count(path, lines)
+        _check_header(path, 2, lines[1].split() if len(lines) > 1 else [], header)
+        start = 2
     names, rows = {}, []
-    for number, line in enumerate(lines[2:], 3):
-        fields = line.split()
+    for number, line in enumerate(lines[start:], start + 1):
+        fields = _fields(path, line)
         try:
             if len(fields) != 1 + len(header):
                 raise ValueError
@@ -315,8 +363,18 @@ def _numbers(fields: list[str]) -> list[float]:
     return values
 
 
+def _check_count(path: pathlib.Path, lines: Sequence[str]) -> None:
+    if not lines[0].strip().isdigit():
+        raise _malformed(path, 1, "the number of rows", lines[0])
+    if len(lines) - 2 != int(lines[0]):
+        raise ValueError(
+            f"{path}: line 1 announces {int(lines[0]):,} rows, {len(lines) - 2:,} "
+            f"follow; the file is incomplete. Fetch it again."
+        )
+
+
 def _check_header(
-    path: pathlib.Path, got: Sequence[str], expected: Sequence[str]
+    path: pathlib.Path, line: int, got: Sequence[str], expected: Sequence[str]
 ) -> None:
     if tuple(got) == tuple(expected):
         return
@@ -325,13 +383,30 @@ def _check_header(
         (column, pair) for column, pair in enumerate(pairs, 1) if pair[0] != pair[1]
     )
     raise ValueError(
-        f"{path}, line 2: the header must hold CelebA's {len(expected)} column names; "
-        f"column {column} must be {right}, got {wrong}. Fetch the file again."
+        f"{path}, line {line}: the header must hold CelebA's {len(expected)} column "
+        f"names; column {column} must be {right}, got {wrong}. Fetch the file again."
     )
 
 
 def _lines(path: pathlib.Path) -> list[str]:
-    return path.read_text("utf-8-sig", errors="replace").rstrip().splitlines()
+    """At least one line.
+
+    Raises:
+      ValueError: If the file is empty or a web page.
+    """
+    lines = path.read_text("utf-8-sig", errors="replace").rstrip().splitlines()
+    page = elements.web_page(path)
+    if page is not None:
+        raise ValueError(
+            f"{path} is not CelebA's list but a web page, {page!r}, that was saved "
+            f"under its name. Fetch the file again from {HOMEPAGE}, later or in a "
+            "browser."
+        )
+    return lines or ["an empty file"]
+
+
+def _fields(path: pathlib.Path, line: str) -> list[str]:
+    return [f.strip() for f in line.split(",")] if path.suffix == _CSV else line.split()
 
 
 def _malformed(path: pathlib.Path, number: int, rule: str, line: str) -> ValueError:

@@ -19,11 +19,25 @@ HOMEPAGE = "http://vis-www.cs.umass.edu/lfw"
 COUNT = 13233
 # Aligned ("funneled") releases have the same names. The first one found is read.
 VARIANTS = ("lfw", "lfw-deepfunneled", "lfw-funneled", "lfw_funneled")
-MD5 = {
-    "lfw.tgz": "a17d05bd522c52d84eca14327a23d494",
-    "lfw-deepfunneled.tgz": "68331da3eb755a505a502b5aacb3c201",
-    "lfw-funneled.tgz": "1b42dfed7d15c9b2dd63d5e5840c86ad",
+# The host of HOMEPAGE is gone. These copies are the ones that scikit-learn
+# (sklearn/datasets/_lfw.py) and TensorFlow Datasets (datasets/lfw/checksums.tsv) fetch.
+ADDRESSES = {
+    "lfw.tgz": "https://ndownloader.figshare.com/files/5976018",
+    "lfw-funneled.tgz": "https://ndownloader.figshare.com/files/5976015",
 }
+CHECKSUMS = {
+    "lfw.tgz": "055f7d9c632d7370e6fb4afc7468d40f970c34a80d4c6f50ffec63f5a8d536c0",
+    "lfw-funneled.tgz": (
+        "b47c8422c8cded889dc5a13418c4bc2abbda121092b3533a83306f90d900100a"
+    ),
+    "lfw-deepfunneled.tgz": "68331da3eb755a505a502b5aacb3c201",  # MD5
+}
+_FETCH = (
+    f"Fetch lfw.tgz (181 MB) from {ADDRESSES['lfw.tgz']} (SHA-256 "
+    f"{CHECKSUMS['lfw.tgz']}) or, with faces aligned, lfw-funneled.tgz from "
+    f"{ADDRESSES['lfw-funneled.tgz']} (SHA-256 {CHECKSUMS['lfw-funneled.tgz']}); the "
+    "set's own host is gone"
+)
 
 # <anything>/<Person>/<Person>_0001.jpg
 _MEMBER = re.compile(r"(?:.*/)?([^/]+)/(\1_\d{4})\.jpg")
@@ -69,7 +83,7 @@ def load(
         people = tfds.text_of(prepared, "train", "label")
         parts = split_by_person([people[row] for row in used], seed)
     else:
-        people = [names[row].rsplit("_", 1)[0] for row in used]
+        people = [person_in(names[row]) for row in used]
         parts = split_by_person(people, seed)
     if split_by == "order":
         notes = elements.split_note(seed, split_by)
@@ -80,10 +94,17 @@ def load(
     info = _info(parts, elements.check_count("lfw", notes, len(names), COUNT))
     if prepared:
         rows = np.sort(parts[split])
-        return tfds.load(info, split, prepared, "train", rows=rows)
+        stored = {"identity": lambda record: record["label"].decode()}
+        return tfds.load(info, split, prepared, "train", rows=rows, annotate=stored)
     chosen = [names[row] for row in parts[split]]
     fetch = fetch_members([members[name] for name in chosen])
-    return elements.from_files(info, split, chosen, fetch)
+    shown = np.array([person_in(name) for name in chosen], str)
+    return elements.from_files(info, split, chosen, fetch, {"identity": shown})
+
+
+def person_in(name: str) -> str:
+    """The person in an image: "Ana_Li_0002" -> "Ana_Li"."""
+    return name.rsplit("_", 1)[0]
 
 
 def _choose(count: int, subset: int, seed: int) -> np.ndarray:
@@ -141,10 +162,9 @@ def _find(
     raise FileNotFoundError(
         f"LFW is not {tfds.where(data_dir)}. Looked for prepared TFDS data "
         f"(lfw/<version>/dataset_info.json), for "
-        f"{', '.join(f'{name}.tgz' for name in VARIANTS[:2])} and for the folders "
-        f"{', '.join(f'{name}/' for name in VARIANTS[:2])} with "
-        f"<Person>/<Person>_0001.jpg. Fetch lfw-deepfunneled.tgz (104 MB) or lfw.tgz "
-        f"(173 MB) from {HOMEPAGE}, put it into a folder as it is, and set "
+        f"{', '.join(f'{name}.tgz' for name in VARIANTS[:3])} and for the folders "
+        f"{', '.join(f'{name}/' for name in VARIANTS[:3])} with "
+        f"<Person>/<Person>_0001.jpg. {_FETCH}. Put it into a folder as it is, and set "
         f"--data_dir to that folder."
     )
 
@@ -153,6 +173,7 @@ def _find(
 def _members(path: pathlib.Path, modified_ns: int) -> dict[str, tarfile.TarInfo]:
     """Name -> member of the archive; `modified_ns` makes a new file listed anew."""
     members = {}
+    elements.check_archive(path, CHECKSUMS)
     try:
         with tarfile.open(path, "r:gz") as archive:
             for info in archive:
@@ -160,13 +181,18 @@ def _members(path: pathlib.Path, modified_ns: int) -> dict[str, tarfile.TarInfo]
                 if match and info.isfile():
                     members[match[2]] = info
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise elements.damaged(path, error, HOMEPAGE, MD5) from error
+        raise _damaged(path, error) from error
     if not members:
         raise ValueError(
             f"{path} holds no <Person>/<Person>_0001.jpg, so it is not LFW's archive. "
-            f"Fetch lfw-deepfunneled.tgz from {HOMEPAGE}."
+            f"{_FETCH}."
         )
     return members
+
+
+def _damaged(path: pathlib.Path, error: Exception) -> ValueError:
+    address = ADDRESSES.get(path.name, ADDRESSES["lfw.tgz"])
+    return elements.damaged(path, error, address, CHECKSUMS)
 
 
 def _fetch_from_archive(
@@ -186,7 +212,7 @@ def _fetch_from_archive(
                     stream.seek(members[position].offset_data)
                     data[position] = stream.read(members[position].size)
         except (EOFError, OSError, zlib.error) as error:
-            raise elements.damaged(path, error, HOMEPAGE, MD5) from error
+            raise _damaged(path, error) from error
         for position in positions:
             label = f"{members[position].name} in {path}"
             yield label, functools.partial(bytes, data.pop(position))

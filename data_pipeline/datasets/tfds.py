@@ -32,7 +32,8 @@ def find(data_dir: str, name: str, *, size: int = 0) -> pathlib.Path | None:
       size: Of several configurations named by their resolution, the smallest with
         at least so many pixels is taken, or else the largest.
     """
-    root = pathlib.Path(data_dir or DEFAULT_DIR).expanduser()
+    # Not Path.expanduser, which raises an error for a user without a home.
+    root = pathlib.Path(os.path.expanduser(data_dir or DEFAULT_DIR))
     found = []
     for layout in _LAYOUTS:
         for path in root.glob(os.path.join(layout.format(name=name), _INFO)):

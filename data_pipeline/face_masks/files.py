@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import cv2
 import numpy as np
 
-from data_pipeline import pixels
+from data_pipeline import mask_pictures, pixels
 from data_pipeline.datasets import folder
 
 # Parts that count as face, and parts that do not. Left and right are the person's.
@@ -50,7 +50,7 @@ class MaskFiles:
     are_parts: bool
 
     def __call__(self, element: dict) -> np.ndarray | None:
-        """The union of an image's files, brighter than half = face.
+        """The union of what an image's files mark; see `mask_pictures`.
 
         Args:
           element: With "image", uint8 [H, W, 3], and "name".
@@ -64,9 +64,9 @@ class MaskFiles:
         files = self.files.get(element["name"])
         if not files:
             return None
-        face = _gray(self.root / files[0])
+        face = _marked(self.root / files[0])
         for file in files[1:]:
-            part = _gray(self.root / file)
+            part = _marked(self.root / file)
             if part.shape != face.shape:
                 size = face.shape[::-1]
                 part = cv2.resize(part, size, interpolation=cv2.INTER_NEAREST)
@@ -79,8 +79,7 @@ class MaskFiles:
                 f"{self.root / files[0]}: {columns}x{rows} is not the shape of its "
                 f"image, which is {width}x{height}."
             )
-        white = (face >= 128) * np.uint8(255)
-        return (pixels.resize(white, height, width) >= 128).astype(np.uint8)[..., None]
+        return (pixels.resize(face, height, width) >= 128).astype(np.uint8)[..., None]
 
 
 def match(root: pathlib.Path, names: Iterable[str]) -> MaskFiles:
@@ -158,6 +157,9 @@ def _matched(names: Iterable[str], index: _Index) -> dict[str, Sequence[str]]:
     return matched
 
 
-def _gray(path: pathlib.Path) -> np.ndarray:
-    """A mask picture, uint8 [H, W]."""
-    return cv2.cvtColor(pixels.read(path), cv2.COLOR_RGB2GRAY)
+def _marked(path: pathlib.Path) -> np.ndarray:
+    """What a mask picture marks, uint8 [H, W] of 0 and 255."""
+    try:
+        return mask_pictures.read_marked(path).marked * np.uint8(255)
+    except mask_pictures.MaskError as error:
+        raise pixels.UnreadableImageError(error) from error

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 import cv2
 import numpy as np
 
-from data_pipeline import decoded, pixels
+from data_pipeline import decoded, machine, pixels
 from data_pipeline.choices import check_choice
 from data_pipeline.datasets.elements import Source
 from data_pipeline.decoded import DecodedSplit
@@ -241,9 +241,9 @@ class FaceMesh:
             from mediapipe.python.solutions import face_mesh
         except ImportError as error:
             raise ImportError(
-                f"--face_masks=mediapipe needs mediapipe 0.10.21 ({error}): pip "
-                "install .[face]. Without it faces are found by files, or by "
-                "landmarks where the data set has them."
+                f"--face_masks=mediapipe needs MediaPipe ({error}): make extras, or "
+                "pip install 'mediapipe==0.10.21'. Without it faces are found by "
+                "files, or by landmarks where the data set has them."
             ) from error
         self._build = functools.partial(
             face_mesh.FaceMesh, static_image_mode=True, max_num_faces=_FACES
@@ -254,7 +254,9 @@ class FaceMesh:
     def __call__(self, image: np.ndarray) -> np.ndarray | None:
         """uint8 [H, W, 3] -> uint8 [H, W, 1], 1 in the face oval; None without one."""
         if not hasattr(self._own, "mesh"):
-            self._own.mesh = self._build()
+            with machine.quiet():  # it warns when it begins
+                self._own.mesh = self._build()
+                self._own.mesh.process(np.zeros((8, 8, 3), np.uint8))
         faces = self._own.mesh.process(image).multi_face_landmarks or []
         height, width = image.shape[:2]
         # The mesh counts from the image's edge in shares of its sides.

@@ -18,12 +18,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from evaluation import bootstrap
-from evaluation.codecs import image_formats, measure
-from evaluation.codecs.measure import BITS
+from evaluation import bootstrap, tables
+from evaluation.charts import Curve, Series
+from evaluation.codecs import image_formats, round_trips
+from evaluation.codecs.round_trips import BITS
+from evaluation.metrics import registry
 from evaluation.record import Evaluation
 from evaluation.tables import OURS
 
+RATE = "rate-"  # begins the slug of a chart, before the name of its metric
 _LEAST_DIFFERENCE = 1e-10  # caps an MS-SSIM of 1, as `PSNR_CAP_DB` does a PSNR
 
 
@@ -151,7 +154,7 @@ class Comparison:
     """Our codec and image formats on the same images.
 
     Attributes:
-      evaluation: From `measure.evaluate_codecs`.
+      evaluation: From `round_trips.evaluate_codecs`.
       settings: {codec: its restorers}; one is `OURS`, the others are formats.
       size: Side of the images in pixels.
     """
@@ -168,7 +171,7 @@ class Comparison:
     @property
     def keys(self) -> tuple[str, str]:
         """The two qualities, PSNR and MS-SSIM."""
-        return measure.PSNR, measure.similarity_key(self.size)
+        return round_trips.PSNR, round_trips.similarity_key(self.size)
 
     @functools.cached_property
     def summary(self) -> dict[str, dict[str, dict[str, float]]]:
@@ -222,16 +225,16 @@ class Comparison:
 
 
 def compare(
-    ours: Mapping[str, measure.Codec], images: np.ndarray, names: Sequence[str]
+    ours: Mapping[str, round_trips.Codec], images: np.ndarray, names: Sequence[str]
 ) -> Comparison:
     """Measures our codec, {setting: codec}, and every image format on the same images.
 
     `images` are uint8 [N, S, S, 3].
     """
     codecs = {OURS: ours, **image_formats.sweep()}
-    evaluation = measure.evaluate_codecs(
+    evaluation = round_trips.evaluate_codecs(
         {
-            setting: measure.codec_round_trip(
+            setting: round_trips.codec_round_trip(
                 codec, images, names, parallel=name != OURS
             )
             for name, settings in codecs.items()
@@ -242,3 +245,29 @@ def compare(
     )
     settings = {name: list(settings) for name, settings in codecs.items()}
     return Comparison(evaluation, settings, images.shape[1])
+
+
+def chart(found: Comparison, key: str) -> Curve:
+    """A quality over bits per pixel, a line for each codec."""
+    series = []
+    for codec in found.settings:
+        entries = [found.summary[setting] for setting in found.by_rate(codec)]
+        mean, low, high = (
+            scaled(key, [entry[key][end] for entry in entries]).tolist()
+            for end in ("mean", "low", "high")
+        )
+        bits = [entry[BITS]["mean"] for entry in entries]
+        series.append(Series(codec, bits, mean, low, high, ours=codec == OURS))
+    what = registry.metric_of(key).short
+    label = "PSNR (dB)" if key == round_trips.PSNR else f"−10 log10(1 − {what}) (dB)"
+    images = tables.counted(len(found.evaluation.names), "image")
+    return Curve(
+        slug=RATE + registry.metric_of(key).name,
+        title=f"{what} over bits per pixel",
+        x_label="bits per pixel",
+        y_label=label,
+        series=series,
+        markers=True,
+        note=f"A point is the mean over {images} at one setting, headers included.",
+        alt=f"{what} over bits per pixel of {', '.join(found.settings)}.",
+    )

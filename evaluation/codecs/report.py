@@ -10,18 +10,16 @@ import numpy as np
 
 from data_pipeline.decoded import DecodedSplit
 from evaluation import bootstrap, tables
-from evaluation.charts import Curve, Series
-from evaluation.codecs import image_formats, measure, rate_distortion
+from evaluation.codecs import image_formats, rate_distortion, round_trips
 from evaluation.codecs.image_formats import ImageFormat
-from evaluation.codecs.measure import BITS, Codec
 from evaluation.codecs.rate_distortion import OURS, Comparison
+from evaluation.codecs.round_trips import BITS, Codec
 from evaluation.metrics import registry
 from evaluation.report.report import Report
 from evaluation.tables import Table
 
 # Keys of tables.
 BD_RATE, EQUAL_QUALITY, SETTINGS = "bd_rate", "bytes_at_equal_quality", "codec_settings"
-RATE = "rate-"  # begins the slug of a chart, before the name of its metric
 
 _MS_SSIM_DIGITS = 4  # files are nearer to the original than restored faces
 _SHOWN = 4  # typical images
@@ -75,7 +73,7 @@ def make_report(
             *statements(found),
         ],
         tables=all_tables(found),
-        curves=[rate_distortion_chart(found, key) for key in found.keys],
+        curves=[rate_distortion.chart(found, key) for key in found.keys],
         pictures=pictures,
         pictures_note=f"Ours is {setting}. Each format is shown at the quality whose "
         "file is nearest in bytes; its smallest file may be larger.",
@@ -228,34 +226,8 @@ def points_table(found: Comparison) -> Table:
     )
 
 
-def rate_distortion_chart(found: Comparison, key: str) -> Curve:
-    """A quality over bits per pixel, a line for each codec."""
-    series = []
-    for codec in found.settings:
-        entries = [found.summary[setting] for setting in found.by_rate(codec)]
-        mean, low, high = (
-            rate_distortion.scaled(key, [entry[key][end] for entry in entries]).tolist()
-            for end in ("mean", "low", "high")
-        )
-        bits = [entry[BITS]["mean"] for entry in entries]
-        series.append(Series(codec, bits, mean, low, high, ours=codec == OURS))
-    what = registry.metric_of(key).short
-    label = "PSNR (dB)" if key == measure.PSNR else f"−10 log10(1 − {what}) (dB)"
-    images = tables.counted(len(found.evaluation.names), "image")
-    return Curve(
-        slug=RATE + registry.metric_of(key).name,
-        title=f"{what} over bits per pixel",
-        x_label="bits per pixel",
-        y_label=label,
-        series=series,
-        markers=True,
-        note=f"A point is the mean over {images} at one setting, headers included.",
-        alt=f"{what} over bits per pixel of {', '.join(found.settings)}.",
-    )
-
-
 def _digits(key: str) -> int:
-    return 2 if key == measure.PSNR else _MS_SSIM_DIGITS
+    return 2 if key == round_trips.PSNR else _MS_SSIM_DIGITS
 
 
 def _whole(number: float) -> str:

@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from data_pipeline import pixels
+from data_pipeline import machine, pixels
 
 _SHIFT = (-0.030, -0.088, -0.188)
 _SCALE = (0.458, 0.448, 0.450)
@@ -111,7 +111,7 @@ class LPIPS:
             yield x / (norm + 1e-10)
 
 
-CACHE = pathlib.Path("~/.cache/facemend/lpips_alex.npz")
+CACHED = "lpips_alex.npz"  # in the folder for caches
 
 # (address, sha256)
 ALEXNET = (
@@ -157,8 +157,8 @@ def resolve(path: str) -> pathlib.Path | None:
                 "without LPIPS."
             )
         return given
-    cached = CACHE.expanduser()
-    return cached if cached.is_file() else None
+    places = (folder / CACHED for folder in machine.cache_folders())
+    return next((path for path in places if path.is_file()), None)
 
 
 def convert(
@@ -203,7 +203,7 @@ def download() -> pathlib.Path:
       ValueError: If a file is not the published one.
     """
     _torch()  # before anything is fetched
-    cache = CACHE.expanduser()
+    cache = machine.cache_folder() / CACHED
     cache.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache.parent) as folder:
         paths = []

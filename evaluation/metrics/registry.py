@@ -9,7 +9,9 @@ REGION_LABELS = {
     "composite": "Composite",
     "raw": "Raw",
     "file": "File",
-    "masked": "Masked",
+    "masked": "Masked output",
+    "masked_input": "Masked input",
+    "masked_both": "Masked input and output",
     "face": "Face",
 }
 REGION_NOTES = {
@@ -17,7 +19,9 @@ REGION_NOTES = {
     "composite": "The restored pixels pasted into the known ones",
     "raw": "The network's own whole image",
     "file": "The image decoded from a file, and the bytes of the file with its header",
-    "masked": "The whole image and its original, both black outside the face",
+    "masked": "The restored image and its original, both black outside the face",
+    "masked_input": "What becomes of an image that is black outside the face",
+    "masked_both": "The same, made black outside the face again",
     "face": "Only the pixels of the face mask",
 }
 
@@ -89,13 +93,15 @@ METRICS = {
         Metric("ms_ssim_3", "MS-SSIM (3 scales)", higher_is_better=True, digits=3),
         Metric("ms_ssim_5w", "MS-SSIM (5, shrunk)", higher_is_better=True, digits=3),
         Metric("lpips", "LPIPS", higher_is_better=False, digits=3),
-        # Of `evaluation.codecs.measure`.
+        # Of `evaluation.codecs.round_trips`.
         Metric("bytes", "Bytes", higher_is_better=False, digits=0),
         Metric("bits_per_pixel", "Bits per pixel", higher_is_better=False, digits=3),
         # Of `evaluation.metrics.vif`.
         Metric("vif", "VIF", higher_is_better=True, digits=3),
         # Of `experiments.portrait_autoencoder.report`; lower is not always better.
         Metric("mse_uint8_wrap", "MSE with 8-bit overflow", None, digits=5),
+        # Of `experiments.pyramid_cgan.report`.
+        Metric("seam_percent", "Seam (%)", higher_is_better=False, digits=2),
         # Of `evaluation.attributes` and `evaluation.metrics.identity`.
         Metric("attribute_accuracy", "Attribute accuracy (%)", True, digits=1),
         Metric("identity", "Identity similarity", higher_is_better=True, digits=3),

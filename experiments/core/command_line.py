@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import os
@@ -41,6 +42,12 @@ def run(body: Callable[..., None], *, actions: Sequence[str] = ()) -> None:
     """
 
     def main(argv: list[str]) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            # File names may have characters that the terminal does not, or bytes that
+            # are none; only tests have other streams.
+            with contextlib.suppress(AttributeError):
+                stream.reconfigure(errors="backslashreplace")
+        expand_home()
         try:
             stopping.raise_on_signals()
             limits.set_max_megapixels(flags.FLAGS[limits.FLAG].value)
@@ -69,6 +76,18 @@ def run(body: Callable[..., None], *, actions: Sequence[str] = ()) -> None:
         # Otherwise what follows the action would not be parsed.
         flags.FLAGS.set_gnu_getopt(True)
     app.run(main)
+
+
+def expand_home(flag_values: flags.FlagValues = flags.FLAGS) -> None:
+    """Replaces the ~ of paths in all flags: shells do not within --name=~/path."""
+
+    def expanded(value: Any) -> Any:
+        if isinstance(value, list):
+            return [expanded(item) for item in value]
+        return os.path.expanduser(value) if isinstance(value, str) else value
+
+    for name in flag_values:
+        flag_values[name].value = expanded(flag_values[name].value)
 
 
 def explained(error: Exception) -> str:
@@ -146,6 +165,7 @@ def hp(
     measures_too: bool = False,
     trains_with: str = "",
     length: bool = False,
+    formerly: Any = None,
 ) -> Any:
     """A hyper-parameter: a dataclass field, and the flag that is made of it.
 
@@ -161,6 +181,7 @@ def hp(
       trains_with: Name of a flag which, if set, makes a field of `measures_only` one
         of `measures_too`.
       length: How long training is; a run may be made longer.
+      formerly: Value that runs had before this field, if not the default.
     """
     text = f"{meaning} Published: {published}." if published else meaning
     metadata = {
@@ -173,6 +194,7 @@ def hp(
         "measures_too": measures_too,
         "trains_with": trains_with,
         "length": length,
+        "formerly": formerly,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -192,6 +214,15 @@ def hp_like(
     options = {k: v for k, v in field.metadata.items() if k != "help"}
     default = field.default if default is dataclasses.MISSING else default
     return hp(default, **{**options, **changed})
+
+
+def formerly(config_class: type) -> dict[str, Any]:
+    """Field -> value of runs from before that field, where it is not the default."""
+    return {
+        field.name: field.metadata["formerly"]
+        for field in dataclasses.fields(config_class)
+        if field.metadata.get("formerly") is not None
+    }
 
 
 def fields_that(config_class: type, **wanted: bool) -> set[str]:

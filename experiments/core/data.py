@@ -16,7 +16,8 @@ class RunData:
     """Training, validation and test images of a configuration.
 
     `source_options` are arguments of `sources.load` that only some papers have;
-    `extra_dir` is a folder of more training images, or empty.
+    `extra_dir` is a folder of more training images, or empty; `resize` is the filter,
+    see `pixels.resize`.
     """
 
     def __init__(
@@ -25,10 +26,17 @@ class RunData:
         source_options: Mapping[str, Any] | None = None,
         *,
         extra_dir: str = "",
+        resize: str = "bicubic",
     ):
         self._config = config
+        self._resize = resize
         self._source_options = source_options or {}
         self._extra_dir = extra_dir
+
+    @property
+    def config(self) -> RunConfig:
+        """The configuration that they are of."""
+        return self._config
 
     @functools.cached_property
     def train(self) -> decoded.DecodedSplit:
@@ -42,6 +50,7 @@ class RunData:
             sources.whole_folder(self._extra_dir),
             size=self._config.image_size,
             crop="none",
+            resize=self._resize,
             cache_dir=self._config.cache_dir,
         )
 
@@ -86,7 +95,11 @@ class RunData:
             **self._source_options,
         )
         return decoded.decode(
-            source, size=config.image_size, crop=config.crop, cache_dir=config.cache_dir
+            source,
+            size=config.image_size,
+            crop=config.crop,
+            resize=self._resize,
+            cache_dir=config.cache_dir,
         )
 
     def mean_image(self) -> np.ndarray:

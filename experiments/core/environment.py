@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any
 
+from data_pipeline import machine
 from data_pipeline.decoded import DecodedSplit
 from experiments.core.command_line import fields_that
 
@@ -64,7 +65,7 @@ def environment() -> dict[str, Any]:
         "commit": commit(),
         "hardware": hardware(),
         "python": platform.python_version(),
-        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "versions": {name: _version(name) for name in _PACKAGES},
     }
 
 
@@ -78,6 +79,13 @@ def write_benchmark(results: Mapping, load: float, output: str) -> None:
     print(text)
     if output:
         pathlib.Path(output).write_text(text)
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def commit() -> str:
@@ -105,7 +113,7 @@ def hardware() -> str:
         tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
         for gpu in tf.config.list_physical_devices("GPU")
     ]
-    gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    gigabytes = machine.total_memory() / 2**30
     parts = [f"{os.cpu_count()} CPU cores ({_processor()})", f"{gigabytes:.0f} GiB"]
     return ", ".join(parts + (gpus or ["no GPU"]))
 

@@ -19,7 +19,7 @@ from evaluation.report import pictures
 from evaluation.report.report import Report
 from evaluation.report.write import write_report
 from evaluation.subsets import by_group, by_hole_size, read_groups
-from evaluation.tables import Table, counted
+from evaluation.tables import Table, counted, share
 from experiments.core.environment import commit, described_data, shareable
 from experiments.core.folder import FINGERPRINT, set_aside
 from experiments.core.run import Run
@@ -123,13 +123,14 @@ def describe(run: Run) -> str:
     unit = system.length(config, data.train).unit
     last = history[-1] if history else {unit: 0, "step": 0}
     done, published = int(last[unit]), system.published_length(config)
+    images, updates = system.published_scale(config) or (None, None)
     length, more = counted(done, unit), []
     if unit != "step":  # Published sets are larger: their epochs have more of them.
-        more.append(counted(int(last["step"]), "update"))
+        more.append(share(int(last["step"]), updates, "update"))
     if published is not None and done > published:
         more.append(f"published: {published:,}")
     elif published is not None:
-        length = f"{done:,} of {counted(published, unit)}"
+        length = share(done, published, unit)
     length += f" ({'; '.join(more)})" if more else ""
     if config.initial:
         length += f", begun as {pathlib.PurePath(config.initial).name},"
@@ -137,7 +138,7 @@ def describe(run: Run) -> str:
     title = data.test.source.info.title
     return (
         f"{title}, {config.image_size} px, {length} "
-        f"over {counted(len(data.train), 'image')}, {device}"
+        f"over {share(len(data.train), images, 'image')}, {device}"
     )
 
 

@@ -3,16 +3,113 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
+import errno
 import os
 import pathlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+import numpy as np
 import tqdm
 
+from data_pipeline import pixels
+from data_pipeline.choices import check_choice
 from evaluation.tables import counted
+from experiments.core.command_line import hp
+from serving.photo import masks, output
+
+_NAMED = 5  # at most so many of the files that are left out
+# Errors of writing that are one file's, after which the next one is tried.
+_OF_ONE_FILE = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EISDIR)
 
 Job = tuple[pathlib.Path, pathlib.Path]  # an input and where its result goes
+
+
+@dataclasses.dataclass(frozen=True)
+class RestoreOptions:
+    """Flags of the commands that restore pictures, on their masks and results."""
+
+    missing_is_black: bool = hp(False, "In mask pictures black marks what is missing.")
+    format: str = hp(
+        "png",
+        f"Of the results: {', '.join(output.FORMATS)}, or same: that of each input if "
+        "it is one of these, otherwise png. JPEG has no transparency.",
+    )
+    quality: int = hp(
+        0,
+        "Of JPEG and WebP results, 1 to 100. 0 takes how a JPEG input was compressed, "
+        f"otherwise {output.QUALITY}. Pixels are unchanged in PNGs only.",
+    )
+    keep_location: bool = hp(
+        False, "Keep where the photograph was taken in the results' EXIF data."
+    )
+    levels: tuple[float, ...] = hp(
+        (),
+        "The numbers that are black and white in pictures of floats or 32-bit "
+        "integers, such as 0,1.",
+    )
+
+    def __post_init__(self):
+        check_choice("format", self.format, (*output.FORMATS, output.SAME))
+        check_levels(self.levels)
+        if not 0 <= self.quality <= 100:
+            raise ValueError(f"--quality must be in 1..100; got {self.quality}.")
+        if self.quality and self.format == "png":
+            raise ValueError(
+                f"--quality={self.quality} is of JPEG and WebP; add --format=jpeg, "
+                "webp or same."
+            )
+
+    def suffix(self, path: pathlib.Path) -> str:
+        """The suffix of a picture's result."""
+        return output.suffix(path, self.format)
+
+    def read(self, path: pathlib.Path) -> pixels.Picture:
+        """Reads a picture."""
+        return pixels.read_picture(path, self.levels)
+
+    def encode(
+        self,
+        restored: np.ndarray,
+        picture: pixels.Picture,
+        mask: np.ndarray,
+        suffix: str,
+    ) -> bytes:
+        """The bytes of a result; see `output.encode`."""
+        return output.encode(
+            restored,
+            picture,
+            mask,
+            suffix,
+            quality=self.quality,
+            keep_location=self.keep_location,
+        )
+
+    def mask_of(
+        self, path: pathlib.Path, picture: pixels.Picture, **drawn
+    ) -> np.ndarray:
+        """The mask of a picture; says what it is taken for. See `masks.mask_for`."""
+        mask, taken_for = masks.mask_for(
+            path,
+            picture,
+            mask=self.mask,
+            root=pathlib.Path(self.input),
+            missing_is_black=self.missing_is_black,
+            **drawn,
+        )
+        if taken_for:
+            tqdm.tqdm.write(f"{shown(path)}: {taken_for}")
+        return mask
+
+
+def check_levels(levels: tuple[float, ...]) -> None:
+    """Raises a ValueError unless --levels are none, or two that differ."""
+    if levels and (len(levels) != 2 or levels[0] == levels[1]):
+        raise ValueError(
+            "--levels takes two numbers, which are black and white, such as 0,1; got "
+            f"{','.join(f'{level:g}' for level in levels)}."
+        )
 
 
 def find(
@@ -21,20 +118,20 @@ def find(
     *,
     kind: str,
     suffixes: tuple[str, ...],
-    result: str,
+    result: str | Callable[[pathlib.Path], str],
 ) -> list[Job]:
-    """Inputs and where their results go.
+    """Inputs and where their results go; says which files are left out.
 
     A result has its input's name with another suffix; where two inputs would share one,
     the input's own suffix stays in it (a.jpg.png, a.webp.png). An output folder within
-    the input folder is not searched.
+    the input folder is not searched. Files without a suffix are looked into.
 
     Args:
       source: A file, whatever its name, or a folder that is searched recursively.
       output: A folder, in which the results lie as the inputs do in theirs.
       kind: The name of an input, such as "picture".
       suffixes: Of inputs in folders, in lower case; capitals match too.
-      result: Suffix of results, such as ".png".
+      result: Suffix of results, such as ".png", or input -> suffix.
 
     Raises:
       FileNotFoundError: If there are no inputs.
@@ -43,21 +140,20 @@ def find(
     if source.is_file():
         paths, root = [source], source.parent
     else:
-        paths, root = sorted(_walk(source, output, suffixes)), source
+        paths, root = sorted(_walk(source, output, kind, suffixes)), source
     if not paths:
         raise FileNotFoundError(
             f"--input={source} is neither a {kind} nor a folder with any "
             f"({', '.join(suffixes)})."
         )
-    stems = collections.Counter(path.with_suffix("") for path in paths)
-    inputs, jobs = set(paths), []
-    for path in paths:
-        stem = path.with_suffix("")
+    suffix = result if callable(result) else lambda path: result
+    names = {path: path.with_name(path.stem + suffix(path)) for path in paths}
+    uses, inputs, jobs = collections.Counter(names.values()), set(paths), []
+    for path, name in names.items():
         # Of a.jpg, a.png and a.jpg.png the first becomes what the last would be.
-        shared = stems[stem] > 1 or stem in inputs
-        name = path.name if shared else path.stem
-        target = output / path.relative_to(root).with_name(f"{name}{result}")
-        jobs.append((path, target))
+        if uses[name] > 1 or path.with_suffix("") in inputs:
+            name = path.with_name(path.name + suffix(path))
+        jobs.append((path, output / name.relative_to(root)))
     inputs = {path.resolve() for path in paths}
     for _, target in jobs:
         if target.resolve() in inputs:
@@ -72,20 +168,41 @@ def pending(jobs: list[Job], *, overwrite: bool) -> list[Job]:
     """The jobs that are to be done; prints how many results exist already."""
     if overwrite:
         return jobs
-    done = sum(target.exists() for _, target in jobs)
+    # Not Path.exists, which is an error for a name that is too long.
+    done = sum(os.path.exists(target) for _, target in jobs)
     if done:
         print(
             f"{counted(done, 'result')} already there, left alone "
             "(--overwrite replaces).",
             file=sys.stderr,
         )
-    return [job for job in jobs if not job[1].exists()]
+    return [job for job in jobs if not os.path.exists(job[1])]
+
+
+def shown(path: str | os.PathLike) -> str:
+    """A path in one line of text, whatever bytes its name has."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    escaped = (c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return "".join(escaped)
 
 
 def skip(path: pathlib.Path, why: str) -> None:
     """Prints that a file is skipped. Some reasons name the file themselves."""
-    told = why if why.startswith(str(path)) else f"{path}: {why}"
+    why = why.replace(str(path), shown(path))
+    told = why if why.startswith(shown(path)) else f"{shown(path)}: {why}"
     tqdm.tqdm.write(f"skipped {told}", file=sys.stderr)
+
+
+def write(path: pathlib.Path, target: pathlib.Path, data: bytes) -> bool:
+    """Writes an input's result; False, and said, if its name cannot be a file's."""
+    try:
+        pixels.write_bytes(target, data)
+    except OSError as error:
+        if error.errno not in _OF_ONE_FILE:
+            raise
+        skip(path, f"its result cannot be written ({error.strerror}).")
+        return False
+    return True
 
 
 def conclude(jobs: list[Job], done: int, *, verb: str, output: str) -> None:
@@ -103,13 +220,24 @@ def conclude(jobs: list[Job], done: int, *, verb: str, output: str) -> None:
 
 
 def _walk(
-    source: pathlib.Path, output: pathlib.Path, suffixes: tuple[str, ...]
+    source: pathlib.Path, output: pathlib.Path, kind: str, suffixes: tuple[str, ...]
 ) -> Iterator[pathlib.Path]:
     """The inputs below a folder, but for the results of an earlier run."""
-    results = output.resolve()
+    results, others = output.resolve(), []
     for folder, inner, names in os.walk(source):
         here = pathlib.Path(folder)
         inner[:] = [name for name in inner if (here / name).resolve() != results]
         for name in names:
-            if name.lower().endswith(suffixes):
+            pictures = suffixes == pixels.IMAGE_SUFFIXES
+            if name.lower().endswith(suffixes) or (
+                pictures and not (here / name).suffix and pixels.is_image(here / name)
+            ):
                 yield here / name
+            elif not name.startswith("."):
+                others.append(here / name)
+    if others:
+        named = ", ".join(shown(path.name) for path in sorted(others)[:_NAMED])
+        named += ", ..." if len(others) > _NAMED else ""
+        are = "files are no" if len(others) > 1 else "file is no"
+        kind += "s" if len(others) > 1 else ""
+        print(f"{len(others)} {are} {kind} and left out: {named}", file=sys.stderr)

@@ -16,7 +16,7 @@ from evaluation import charts
 from evaluation.record import Evaluation
 from evaluation.report import pictures, report
 from experiments.core import command_line
-from experiments.core.command_line import fields_that
+from experiments.core.command_line import fields_that, formerly
 from experiments.core.config import RunConfig
 from experiments.core.environment import environment, shareable
 from serving import file_lock
@@ -90,7 +90,7 @@ class RunFolder:
         kept = {}
         if self.has_begun:
             before = self._recorded()
-            # A field that is newer than the run has its default.
+            # A field that is newer than the run has its default, or a former value.
             before["config"] = {**_defaults(config), **before["config"]}
             shared = _shared(config)
             if "train" not in config.stages:
@@ -169,9 +169,9 @@ def _free(config: RunConfig) -> set[str]:
 
 
 def _defaults(config: RunConfig) -> dict[str, Any]:
-    """Its fields' own values, as config.json has them."""
+    """What its fields are in runs that lack them, as config.json has it."""
     fields = {field.name: field.default for field in dataclasses.fields(config)}
-    return json.loads(json.dumps(fields))
+    return json.loads(json.dumps({**fields, **formerly(type(config))}))
 
 
 FINGERPRINT = "fingerprint of the test set"  # in a report's environment

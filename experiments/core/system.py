@@ -26,8 +26,8 @@ from evaluation.claims import Claim, Evidence, Trained
 from evaluation.metrics import registry
 from evaluation.record import Evaluation
 from evaluation.report.report import Report
-from evaluation.tables import Table, counted
-from experiments.core.command_line import Presets, fields_that
+from evaluation.tables import Table, counted, share
+from experiments.core.command_line import Presets, fields_that, formerly
 from experiments.core.data import RunData
 from experiments.core.environment import shareable
 from experiments.core.folder import FinishedRun
@@ -242,6 +242,14 @@ class System(abc.ABC):
         """Epochs, or steps, for which the paper trains such a network; None if not."""
         return None
 
+    def published_scale(self, config: Any) -> tuple[int, int] | None:
+        """The paper's numbers of training images and of updates, where they matter.
+
+        Sets differ in size, and so do as many epochs of them. None leaves it at
+        `published_length`.
+        """
+        return None
+
     def published_epochs(self, config: Any) -> EpochTable | None:
         """The paper's table by epoch, if it has one."""
         return None
@@ -265,9 +273,13 @@ class System(abc.ABC):
         published, table = self.published_length(config), self.published_epochs(config)
         if published and table:  # measured before the end
             published = min(published, max(table.published))
-        if published is None or done >= published:
-            return counted(done, unit), False
-        return f"{done:,} of {counted(published, unit)}", True
+        if published is not None and done < published:
+            return share(done, published, unit), True
+        if scale := self.published_scale(config):
+            updates = int(max(columns.get("step", ()), default=0))
+            if updates < scale[1]:
+                return share(updates, scale[1], "update"), True
+        return counted(done, unit), False
 
     def check_claims(self, evidence: Evidence) -> list[Claim]:
         """The paper's claims, checked in an evaluation of several runs."""
@@ -302,12 +314,15 @@ class System(abc.ABC):
     # Configurations.
 
     def configuration(self, values: Mapping[str, Any]) -> Any:
-        """The configuration of a run's JSON; fields that it lacks have defaults."""
+        """The configuration of a run's JSON; fields that it lacks have defaults.
+
+        Those that are newer than the run may have had another value before.
+        """
         names = {field.name for field in dataclasses.fields(self.config_class)}
         return self.config_class(
             **{
                 name: tuple(value) if isinstance(value, list) else value
-                for name, value in values.items()
+                for name, value in {**formerly(self.config_class), **values}.items()
                 if name in names
             }
         )
@@ -317,7 +332,9 @@ class System(abc.ABC):
         preset = run["environment"]["preset"]
         published = dataclasses.asdict(self.config_class(**self.presets[preset]))
         published = json.loads(json.dumps(shareable(self.config_class, published)))
-        made = shareable(self.config_class, run["environment"]["config"])
+        recorded = run["environment"]["config"]
+        recorded = {**recorded, **formerly(self.config_class), **recorded}
+        made = shareable(self.config_class, recorded)
         changed = {
             name: value
             for name, value in made.items()

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from data_pipeline import pixels
 from data_pipeline.decoded import DecodedSplit
+from evaluation.baselines import Eigenfaces
 from evaluation.charts import Curve, Series
-from evaluation.codecs import image_formats, report
-from evaluation.codecs.measure import (
+from evaluation.codecs import image_formats, rate_distortion, report
+from evaluation.codecs.rate_distortion import OURS, Comparison, RateCurve
+from evaluation.codecs.round_trips import (
     BITS,
     PSNR,
     Measure,
@@ -21,15 +24,17 @@ from evaluation.codecs.measure import (
     evaluate_codecs,
     measure_round_trip,
 )
-from evaluation.codecs.rate_distortion import OURS, Comparison, RateCurve
 from evaluation.metrics import registry
 from evaluation.metrics.measure import minimum_size
 from evaluation.tables import Table, counted, number
 from serving.codec.base import identify
 from serving.codec.latent_codec import LatentCodec
-from serving.codec.quantizer import fit
+from serving.codec.quantizer import BITS as BITS_A_LATENT
+from serving.codec.quantizer import Quantizer, fit, fitted_images
 
 FORMATS = ("JPEG", "WebP")
+EIGENFACES = "eigenfaces"  # of as many numbers, beside the formats
+_AT_ONCE = 256  # images
 MOST_IMAGES = 1000  # of which the formats make files at every quality
 
 
@@ -60,6 +65,8 @@ def codecs(network: tf.keras.Model, train: DecodedSplit) -> dict[int, LatentCode
     """
     encoder, decoder = (network.get_layer(name) for name in ("encoder", "decoder"))
 
+    size = train.images.shape[1]
+
     # Functions, because image by image most of a Keras call is overhead.
     @tf.function
     def encode(image):
@@ -70,15 +77,47 @@ def codecs(network: tf.keras.Model, train: DecodedSplit) -> dict[int, LatentCode
         return decoder(latents, training=False)
 
     weights = encoder.get_weights() + decoder.get_weights()
+    return _codecs(encode, decode, fit(encoder, train), weights, size)
+
+
+def eigenface_codecs(
+    eigenfaces: Eigenfaces, train: DecodedSplit
+) -> dict[int, LatentCodec]:
+    """The same of eigenfaces, whose numbers are quantized as a network's latents are.
+
+    They are divided by their deviations first: a quantizer gives a latent that hardly
+    varies beside others a single level.
+    """
+    images = fitted_images(train)
+    parts = [
+        eigenfaces.encode(pixels.bytes_to_unit(images[start : start + _AT_ONCE]))
+        for start in range(0, len(images), _AT_ONCE)
+    ]
+    numbers = np.concatenate(parts)
+    scale = numbers.std(axis=0)
+    quantizers = {bits: Quantizer.fit(numbers / scale, bits) for bits in BITS_A_LATENT}
+    return _codecs(
+        lambda image: eigenfaces.encode(image) / scale,
+        lambda latents: eigenfaces.decode(np.asarray(latents) * scale),
+        quantizers,
+        [eigenfaces.mean, eigenfaces.components, scale],
+        train.images.shape[1],
+    )
+
+
+def _codecs(
+    encode: Callable,
+    decode: Callable,
+    quantizers: Mapping[int, Quantizer],
+    weights: Sequence[np.ndarray],
+    size: int,
+) -> dict[int, LatentCodec]:
+    """{bits: codec} of images of one size."""
     return {
         bits: LatentCodec(
-            encode,
-            decode,
-            quantizer,
-            identify(weights, quantizer),
-            image_size=train.images.shape[1],
+            encode, decode, quantizer, identify(weights, quantizer), image_size=size
         )
-        for bits, quantizer in fit(encoder, train).items()
+        for bits, quantizer in quantizers.items()
     }
 
 
@@ -106,12 +145,20 @@ def measure(
 
 
 def compare(
-    values: Mapping[str, Mapping[str, np.ndarray]], split: DecodedSplit
+    values: Mapping[str, Mapping[str, np.ndarray]],
+    split: DecodedSplit,
+    eigenfaces: Mapping[str, Mapping[str, np.ndarray]] | None = None,
 ) -> SmallComparison:
-    """Puts a network's files, of `measure`, beside formats at every quality of a sweep.
+    """Puts a network's files beside formats at every quality of a sweep.
 
     Of more than `MOST_IMAGES` every n-th is compared.
+
+    Args:
+      values: Of the network, from `measure`.
+      split: Of the same images.
+      eigenfaces: Of `eigenface_codecs`, from `measure`; they stand beside the formats.
     """
+    eigenfaces = eigenfaces or {}
     size = split.images.shape[1]
     chosen = slice(None, None, -(-len(split) // MOST_IMAGES))
     images, names = split.images[chosen], split.names[chosen]
@@ -121,7 +168,7 @@ def compare(
             BITS: columns[BITS][chosen],
             **{key: columns[key.replace("file/", "raw/")][chosen] for key in keys},
         }
-        for name, columns in values.items()
+        for name, columns in {**values, **eigenfaces}.items()
     }
 
     formats = image_formats.sweep(*FORMATS)
@@ -133,6 +180,8 @@ def compare(
     title = " and ".join(formats)
     evaluation = evaluate_codecs(files, images, names, keys=keys, progress=title)
     settings = {name: list(codecs) for name, codecs in formats.items()}
+    if eigenfaces:
+        settings[EIGENFACES] = list(eigenfaces)
     return SmallComparison(
         evaluation.joined(found), {OURS: list(values), **settings}, size
     )
@@ -185,7 +234,7 @@ def curves(found: SmallComparison) -> list[Curve]:
     """Each quality over the bytes of a file."""
     charts = []
     for key in found.keys:
-        chart = report.rate_distortion_chart(found, key)
+        chart = rate_distortion.chart(found, key)
         series = [
             dataclasses.replace(line, x=[found.bytes_of(bits) for bits in line.x])
             for line in chart.series
@@ -219,7 +268,7 @@ def read_reports(
                 **{**chart, "series": [Series(**line) for line in chart["series"]]}
             )
             for chart in found["curves"]
-            if chart["slug"].startswith(report.RATE)
+            if chart["slug"].startswith(rate_distortion.RATE)
         }
         for label, found in reports.items()
     }
@@ -247,6 +296,8 @@ def joint_curves(charts: Charts, drawn: Collection[str]) -> list[Curve]:
         note = first.note
         if len(ours) < len(found):
             note += " Of runs alike in network, latents, loss and length one is drawn."
+        if EIGENFACES in formats:
+            note += " Eigenfaces have as many numbers as the first network."
         made.append(dataclasses.replace(first, series=lines, note=note, alt=alt))
     return made
 
@@ -255,7 +306,7 @@ def joint_statements(charts: Charts) -> list[str]:
     """A sentence for each quality and format: at how many points ours is smaller."""
     said = []
     for slug, found in _by_quality(charts).items():
-        what = registry.METRICS[slug.removeprefix(report.RATE)].short
+        what = registry.METRICS[slug.removeprefix(rate_distortion.RATE)].short
         names = [line.label for chart in found.values() for line in chart.series]
         for name in dict.fromkeys(names):
             if name != OURS:

@@ -1,7 +1,7 @@
 """Report of a CVAE or DCGAN: Table 1, files, latents and the discriminator.
 
-Table 1 has rows of JPEG and masked rows; files of a few bits a latent are compared with
-JPEG and WebP.
+Table 1 has rows of JPEG, of eigenfaces and of masks in three readings; files of a few
+bits a latent are compared with JPEG, WebP and eigenfaces.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from data_pipeline import pixels
 from data_pipeline.decoded import DecodedSplit
 from data_pipeline.face_masks.finder import FoundMasks
 from evaluation import latents
+from evaluation.baselines import eigenfaces_name
+from evaluation.charts import Curve
 from evaluation.claims import Evidence
-from evaluation.codecs import image_formats, measure
-from evaluation.codecs.measure import BITS, BYTES
+from evaluation.codecs import image_formats, round_trips
 from evaluation.codecs.report import EQUAL_QUALITY, SETTINGS
+from evaluation.codecs.round_trips import BITS, BYTES
 from evaluation.latents import Usage
 from evaluation.record import Evaluation
 from evaluation.tables import Table, counted, joined, number, text
@@ -47,7 +49,8 @@ def examine(
     config, data, network = run.config, run.data, run.network
     history = History(run.folder.history).rows
     ours, split = next(iter(restorers)), data.test
-    whole = measure.whole(
+    floor = eigenfaces_name(config.latents)
+    whole = round_trips.whole(
         split.names,
         extra=run.system.measures(config),
         lpips=_lpips(run, result.values[ours]),
@@ -60,17 +63,20 @@ def examine(
             "images": len(found.found),
             "without_face": len(found.without),
         }
-    values = _rows(run, restorers[ours], ours, whole, found)
+    values = _rows(run, {name: restorers[name] for name in (ours, floor)}, whole, found)
+    measured = {name: result.values[name] for name in (ours, floor)}
     table = table_1.table_1(
-        {**values, ours: {**result.values[ours], **values[ours]}},
+        {name: {**measured.get(name, {}), **row} for name, row in values.items()},
         ours=[ours],
         size=config.image_size,
     )
     codecs = files.codecs(network, data.train)
     coded = files.measure(ours, codecs, split, [whole])
-    compared = files.compare(coded, split)
+    linear = files.eigenface_codecs(restorers[floor], data.train)
+    linear = files.measure(floor, linear, split, [whole])
+    compared = files.compare(coded, split, linear)
     findings = Findings(
-        values={**values, **coded},
+        values={**values, **coded, **linear},
         tables=(table, *files.tables(compared)),
         curves=(*files.curves(compared), *discriminator.curves(history)),
         data=face_masks,
@@ -95,27 +101,36 @@ def examine(
 
 def _rows(
     run: Run,
-    restore: Callable,
-    ours: str,
-    whole: measure.Measure,
+    restorers: Mapping[str, Callable],
+    whole: round_trips.Measure,
     found: FoundMasks | None,
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Values of the rows of Table 1; those of our whole images are in the result."""
+    """Values of the rows of Table 1.
+
+    Of `restorers`, the network and eigenfaces, those of whole images are in the result.
+    """
     config, data = run.config, run.data
     split, jpeg = data.test, image_formats.available()["JPEG"].at(QUALITY)
-    masked = [measure.masked(found, whole)] if found else []
-    network = measure.network_round_trip(
-        restore, run.system.fixed_batches(config, split), length=4 * config.latents
-    )
+    masked = [round_trips.masked(found, whole)] if found else []
+    restored = _round_trips(run, restorers, split)
     others = {
-        SMALL: measure.codec_round_trip(jpeg, split.images, split.names, parallel=True),
-        FULL: measure.full_size_round_trip(jpeg, split, crop=config.crop),
-        MEAN: measure.constant_round_trip(data.mean_image(), len(split)),
+        SMALL: round_trips.codec_round_trip(
+            jpeg, split.images, split.names, parallel=True
+        ),
+        FULL: round_trips.full_size_round_trip(
+            jpeg, split, crop=config.crop, resize=config.resize
+        ),
+        MEAN: round_trips.constant_round_trip(data.mean_image(), len(split)),
     }
     rows = {
-        ours: measure.measure_round_trip(split.images, network, masked, progress=ours),
         **{
-            name: measure.measure_round_trip(
+            name: round_trips.measure_round_trip(
+                split.images, trip, masked, progress=name
+            )
+            for name, trip in restored.items()
+        },
+        **{
+            name: round_trips.measure_round_trip(
                 split.images, other, [whole, *masked], progress=name
             )
             for name, other in others.items()
@@ -124,7 +139,35 @@ def _rows(
     # Drawn and prepared faces have the measured size only.
     if np.array_equal(rows[FULL][BITS], rows[SMALL][BITS]):
         del rows[FULL]
+    if found is None:
+        return rows
+    # Once more, of images that are black outside the face before anything sees them.
+    black = split.images * found.masks
+    split = dataclasses.replace(split, images=black, path=None, first=0)
+    trips = {
+        **_round_trips(run, restorers, split),
+        SMALL: round_trips.codec_round_trip(jpeg, black, split.names, parallel=True),
+    }
+    before = [round_trips.masked_before(found, whole)]
+    for name, trip in trips.items():
+        values = round_trips.measure_round_trip(
+            black, trip, before, progress=f"{name}, masked"
+        )
+        rows[name] |= {k: v for k, v in values.items() if k not in (BITS, BYTES)}
     return rows
+
+
+def _round_trips(
+    run: Run, restorers: Mapping[str, Callable], split: DecodedSplit
+) -> dict[str, round_trips.RoundTrip]:
+    """What the restorers make of a split, at 4 bytes a latent."""
+    config = run.config
+    return {
+        name: round_trips.network_round_trip(
+            restore, run.system.fixed_batches(config, split), length=4 * config.latents
+        )
+        for name, restore in restorers.items()
+    }
 
 
 def _lpips(run: Run, values: Mapping[str, np.ndarray]) -> Callable | None:
@@ -161,6 +204,12 @@ def _masks(found: Mapping[str, Any]) -> str:
 
 # Flags that make another codec; of runs that share them the first is drawn.
 _DRAWN_APART = ("generator", "latents", "reconstruction", "kl_weight", "epochs")
+# Flags that are the same in runs whose rates are compared.
+_ALIKE = (
+    "generator", "latents", "reconstruction", "kl_weight", "mask_loss", "beta_1",
+    "reconstruction_weight", "adversarial_weight", "label_smoothing",
+    "autoencoder_updates", "discriminator_updates",
+)  # fmt: skip
 # Keys of the runs' own tables whose rows name the run.
 _NAMED_BY_RUN = (EQUAL_QUALITY, SETTINGS, latents.KEY)
 
@@ -172,8 +221,17 @@ def joint_findings(evidence: Evidence, runs: Sequence[FinishedRun]) -> JointFind
     watched = discriminator.read_runs(
         {run.label: History(run.folder.history).rows for run in runs}
     )
-    leading = [*(run.label for run in runs), SMALL, FULL]
+    leading = [*(run.label for run in runs), SMALL, FULL, *_floors(runs)]
     cut = _cut(runs)
+    adversarial = [run for run in runs if run.label in watched]
+    rates = {
+        run.label: (
+            run.config["learning_rate"],
+            run.config["discriminator_learning_rate"],
+        )
+        for run in adversarial
+        if all(run.config[k] == adversarial[0].config[k] for k in _ALIKE)
+    }
     return JointFindings(
         statements=[
             *dict.fromkeys(
@@ -183,20 +241,59 @@ def joint_findings(evidence: Evidence, runs: Sequence[FinishedRun]) -> JointFind
             ),
             *files.joint_statements(charts),
             *discriminator.joint_statements(watched),
+            *discriminator.rates_statements(watched, rates),
         ],
         tables=[
             _table_1(evaluation, runs, leading),
             *([discriminator.joint_table(watched)] if watched else []),
             *joined(_named_by_run(runs)),
         ],
-        claims=discriminator.check_joint_claims(evidence, watched),
+        claims=discriminator.check_joint_claims(evidence, watched, rates),
         curves=[
             *files.joint_curves(charts, _drawn(runs)),
             *discriminator.joint_curves(watched),
+            *figure_3({run.label: History(run.folder.history).rows for run in runs}),
         ],
         folded=[n for n in evaluation.values if n in cut or n not in leading],
         note=_joint_bytes(evaluation, runs[0].label),
     )
+
+
+def _floors(runs: Sequence[FinishedRun]) -> list[str]:
+    """Rows of what any network should beat."""
+    numbers = dict.fromkeys(run.config["latents"] for run in runs)
+    return [*map(eigenfaces_name, numbers), MEAN]
+
+
+def figure_3(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> list[Curve]:
+    """The loss of auto-encoders by epoch, with and without a discriminator.
+
+    `histories` are {label of a run: rows of history.csv}. The paper's Fig. 3 has no
+    readable axis, so nothing of it is drawn.
+    """
+    lines: dict[bool, dict] = {False: {}, True: {}}
+    for label, rows in histories.items():
+        trained = [r for r in rows if {"reconstruction", "g_reconstruction"} & r.keys()]
+        adversarial = bool(trained) and "g_reconstruction" in trained[0]
+        names = ("reconstruction", "kl", "adversarial")
+        prefix = "g_" if adversarial else ""
+        losses = [sum(row.get(prefix + name, 0.0) for name in names) for row in trained]
+        if losses:
+            lines[adversarial][label] = ([row["epoch"] for row in trained], losses)
+    titles = {False: "without a discriminator", True: "with a discriminator"}
+    return [
+        discriminator.chart(
+            (
+                f"figure-3-{'dcgan' if adversarial else 'cvae'}",
+                f"Training loss {titles[adversarial]} (Fig. 3)",
+                "loss",
+            ),
+            found,
+            {},
+        )
+        for adversarial, found in lines.items()
+        if found
+    ]
 
 
 def _cut(runs: Sequence[FinishedRun]) -> set[str]:
@@ -228,7 +325,7 @@ def _table_1(
 ) -> Table:
     values = evaluation.values
     return table_1.table_1(
-        {name: values[name] for name in (*leading, MEAN) if name in values},
+        {name: values[name] for name in leading if name in values},
         ours=[run.label for run in runs],
         size=runs[0].config["image_size"],
     )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from data_pipeline import pipeline
 from data_pipeline.decoded import DecodedSplit
+from evaluation import baselines
+from evaluation.baselines import eigenfaces_name
 from evaluation.metrics.vif import MINIMUM_SIZE, vif
 from experiments.core.data import RunData
 from experiments.core.run import Run
@@ -17,6 +19,8 @@ from experiments.core.tasks import ReconstructionSystem
 from experiments.cvae_dcgan import config as table
 from experiments.cvae_dcgan import published, report, training
 from experiments.cvae_dcgan.config import Config
+from models import cvae_dcgan
+from models.optional import tensorflow_compression
 from serving.codec import quantizer
 from serving.export import latents
 
@@ -34,7 +38,7 @@ class CVAEDCGAN(ReconstructionSystem):
     published_tables = published.PUBLISHED
     departures = published.DEPARTURES
     restores = "autoencoder"
-    floors = (report.MEAN,)
+    floors = (report.MEAN, eigenfaces_name(cvae_dcgan.LATENTS))
 
     label = staticmethod(table.label)
     build_network = staticmethod(training.build_network)
@@ -43,9 +47,29 @@ class CVAEDCGAN(ReconstructionSystem):
     examine = staticmethod(report.examine)
     joint_findings = staticmethod(report.joint_findings)
 
-    def published_length(self, config: Config) -> int:
-        """10 epochs of the CVAE, 30 of the DCGAN."""
+    def published_length(self, config: Config) -> int | None:
+        """10 epochs of the CVAE, 30 of the DCGAN; the wide network is not published."""
+        if config.generator == table.OURS:
+            return None
         return published.EPOCHS[bool(config.adversarial_weight)]
+
+    def data(self, config: Config) -> RunData:
+        """Images resized as --resize says."""
+        return RunData(config, resize=config.resize)
+
+    def baselines(self, data: RunData) -> dict[str, baselines.Restorer]:
+        """Smaller images made large again, and eigenfaces of as many numbers."""
+        numbers = data.config.latents
+        fitted = baselines.Eigenfaces.fit(data.train, numbers)
+        return {**super().baselines(data), eigenfaces_name(numbers): fitted}
+
+    def statements(self, config: Config, split: DecodedSplit) -> Sequence[str]:
+        """Whose network it is, where that is not the paper's."""
+        if config.generator != table.OURS:
+            return ()
+        return (
+            "This network is ours, not the paper's: normalization, and more channels.",
+        )
 
     def training_task(self, config: Config, split: DecodedSplit) -> pipeline.TaskFn:
         """The training images, with face masks where the loss sees faces alone."""
@@ -55,7 +79,8 @@ class CVAEDCGAN(ReconstructionSystem):
         return pipeline.with_faces(task, training.find_faces(config, split).masks)
 
     def check_evaluation(self, config: Config, data: RunData) -> None:
-        """Raises what keeps faces from being found in the test images, if asked for."""
+        """Raises what keeps files from being made, or faces from being found."""
+        tensorflow_compression()
         if config.face_masks != "none":
             training.build_face_finder(config, data.test)
 

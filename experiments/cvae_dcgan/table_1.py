@@ -8,14 +8,19 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from evaluation import tables
-from evaluation.codecs.measure import BITS
+from evaluation.codecs.round_trips import BITS
 from evaluation.metrics import registry
 from evaluation.tables import Table
 from experiments.cvae_dcgan.published import BENCHMARK, TABLE_1
 
 Values = Mapping[str, np.ndarray]
 
-MASK = " + mask"
+# Region -> what is said of a row of it. Which images the paper masks is not stated.
+READINGS = {
+    "masked_input": " + mask (input)",
+    "masked_both": " + mask (input and output)",
+    "masked": " + mask (output)",
+}
 
 
 class _Column(typing.NamedTuple):
@@ -57,8 +62,8 @@ def table_1(values: Mapping[str, Values], *, ours: Sequence[str], size: int) -> 
 
     Args:
       values: {row: {"region/metric": [N]}}: of networks, of JPEG in each of its
-        readings, and of others, all with "file/bits_per_pixel". A row with "masked/mae"
-        is followed by one of masked images.
+        readings, and of others, all with "file/bits_per_pixel". A row is followed
+        by one for each of `READINGS` of which it has values.
       ours: The networks' rows.
       size: Side of the images in pixels.
     """
@@ -98,13 +103,16 @@ def _is_jpeg(name: str) -> bool:
 
 
 def _measured(name: str, values: Values, size: int) -> dict[str, dict[str, str]]:
-    """The row of whole images, and that of masked ones if there are such."""
+    """The row of whole images, and those of masked ones if there are such."""
     length = np.mean(values[BITS]) * size**2 / 8
     rows = {name: _cells("raw", _COLUMNS, values)}
-    if "masked/mae" in values:
-        masked = _cells("masked", _COLUMNS, values)
-        rows[name + MASK] = {**masked, **_cells("face", _ON_FACES, values)}
-    return {row: {**cells, _BYTES: f"{round(length):,}"} for row, cells in rows.items()}
+    rows[name][_BYTES] = f"{round(length):,}"
+    for region, said in READINGS.items():
+        if f"{region}/mae" in values:
+            rows[name + said] = _cells(region, _COLUMNS, values)
+        if region == "masked" and f"{region}/mae" in values:
+            rows[name + said] |= _cells("face", _ON_FACES, values)
+    return rows
 
 
 def _cells(region: str, columns: tuple[_Column, ...], values: Values) -> dict[str, str]:
@@ -146,14 +154,18 @@ def _note(networks: Sequence[Values], size: int) -> str:
     note = f"Means over {tables.counted(images, 'test image')}. "
     if faces:
         note += (
-            f"{MASK.strip()}: both images multiplied by the face mask, means over all "
-            f"pixels of the {tables.counted(faces, 'image')} in which a face was "
-            "found; beside them, means over the face's pixels alone. "
+            "Masks: means over all pixels of the "
+            f"{tables.counted(faces, 'image')} in which a face was found. Which images "
+            "are masked is not stated: the input (and so the original it is compared "
+            "with), input and output, or the output and the original alone; beside the "
+            "last, means over the face's pixels. "
         )
     return note + (
-        "l_1 is 10 · MAE and l_2 100 · MSE, as the paper has them of its models. "
-        "Its JPEG is plain and so stands under MAE and MSE; l_1 and l_2 of its JPEG + "
-        "mask repeat CVAE + mask. Which MS-SSIM is published is not stated. "
+        "l_1 is 10 · MAE and l_2 100 · MSE, as the paper's numbers of its models are "
+        "read here; units are not stated. Its JPEG seems plain and stands under MAE "
+        "and MSE; l_1 and l_2 of its JPEG + mask repeat CVAE + mask. Which MS-SSIM is "
+        "published is not stated. Eigenfaces are principal components of the training "
+        "images, a linear auto-encoder of as many numbers. "
         f"Bytes: the latents as 32-bit floats, and whole files; JPEG (quality 85) of "
         f"{size}×{size} pixels, or of the image at its own full size, then both made "
         f"{size}×{size}. JPEG's tables are optimized for each image and its chroma has "

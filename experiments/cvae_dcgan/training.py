@@ -38,14 +38,22 @@ def build_trainer(
 ) -> Trainer:
     """The compiled trainer, in the current strategy and precision policy.
 
-    The learning rate does not change, so the epoch's length does not matter.
+    The epoch's length matters to --kl_anneal_epochs alone: rates do not change.
     """
     network = build_network(config)
+    risen = max(config.kl_anneal_epochs * max(steps_per_epoch, 1), 1)
+
+    def share_of_kl() -> tf.Tensor | float:
+        """How far the weight of the KL divergence has risen, in 0..1."""
+        if not config.kl_anneal_epochs:
+            return 1.0
+        return tf.minimum(tf.cast(trainer.steps, tf.float32) / risen, 1.0)
+
     average = average_of(network, config.ema_decay)
     if not config.adversarial_weight:
         trainer = ReconstructionTrainer(
             network,
-            losses=lambda target, outputs: _terms(config, target, outputs),
+            losses=lambda *given: _terms(config, *given, share_of_kl()),
             terms=_names(config),
             average=average,
         )
@@ -55,7 +63,7 @@ def build_trainer(
 
     def autoencoder_losses(target, outputs, fake_score):
         answer = losses.cross_entropy_to(fake_score, 1.0)
-        terms = _terms(config, target, outputs)
+        terms = _terms(config, target, outputs, share_of_kl())
         terms = {f"g_{name}": term for name, term in terms.items()}
         return {**terms, "g_adversarial": config.adversarial_weight * answer}
 
@@ -85,7 +93,9 @@ def build_trainer(
     return trainer
 
 
-def _terms(config: Config, target, outputs) -> dict[str, tf.Tensor]:
+def _terms(
+    config: Config, target, outputs, share_of_kl: tf.Tensor | float = 1.0
+) -> dict[str, tf.Tensor]:
     """Loss terms of an auto-encoder; the target has a mask if only faces count."""
     loss = RECONSTRUCTIONS[config.reconstruction]
     if config.mask_loss:
@@ -96,7 +106,7 @@ def _terms(config: Config, target, outputs) -> dict[str, tf.Tensor]:
     terms = {"reconstruction": config.reconstruction_weight * found}
     if config.kl_weight:
         divergence = losses.kl(outputs["mean"], outputs["log_variance"])
-        terms["kl"] = config.kl_weight * divergence
+        terms["kl"] = share_of_kl * config.kl_weight * divergence
     return terms
 
 

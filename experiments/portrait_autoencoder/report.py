@@ -13,6 +13,7 @@ import itertools
 import math
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import scipy.fft
@@ -21,17 +22,20 @@ from data_pipeline import decoded, pixels, sources
 from data_pipeline.datasets import elements
 from data_pipeline.datasets.folder import fetch_from, image_names, printable
 from data_pipeline.drawn_scenes import draw
-from evaluation.bootstrap import summarize
+from evaluation.bootstrap import RESAMPLES, summarize
 from evaluation.charts import Curve, Series
-from evaluation.codecs import measure
+from evaluation.claims import Evidence
+from evaluation.codecs import round_trips
 from evaluation.evaluate import check_restored
 from evaluation.metrics import registry, ssim
 from evaluation.metrics.measure import mse, psnr_db
 from evaluation.record import Evaluation
 from evaluation.tables import MINUS, Table, counted, number, with_interval
+from experiments.core.folder import FinishedRun
 from experiments.core.run import Run
-from experiments.core.system import Findings
-from experiments.portrait_autoencoder import published, training
+from experiments.core.system import Findings, JointFindings
+from experiments.portrait_autoencoder import learning_rates, published, training
+from models import portrait_autoencoder
 
 _OTHERS = 200  # images of each kind
 _RATE = "file/bits_per_pixel"
@@ -50,16 +54,26 @@ def examine(
         count=min(_OTHERS, len(data.test)),
         faces=run.system.fixed_batches(config, data.test),
     )
+    crops = measure_crops(run, restorers)
     wrapped = [published.overflow(result)] if config.uint8_wrap else []
     found = Findings(
-        tables=(*wrapped, *others.tables, spread(result)), curves=others.curves
+        tables=(*wrapped, *others.tables, *crops.tables, spread(result)),
+        curves=others.curves,
+        data={OTHERS: [*others.data[OTHERS], *crops.data.get(OTHERS, ())]},
     )
+    if config.first_epoch_seeds:
+        costs = learning_rates.measure(config, data.train)
+        found = dataclasses.replace(
+            found,
+            tables=(*found.tables, learning_rates.table(costs)),
+            data={**found.data, learning_rates.KEY: costs},
+        )
     if config.entropy == "none":
         return found
     ours, codec = next(iter(restorers)), training.codec(run.network)
     images, names = data.test.images, data.test.names
-    files = {ours: measure.codec_round_trip(codec, images, names)}
-    values = measure.evaluate_codecs(files, images, names).values
+    files = {ours: round_trips.codec_round_trip(codec, images, names)}
+    values = round_trips.evaluate_codecs(files, images, names).values
     rate = values[ours][_RATE].mean()
     said = (
         f"A file takes {rate * config.image_size**2 / 8:,.0f} bytes on average, "
@@ -67,6 +81,22 @@ def examine(
         "header included."
     )
     return dataclasses.replace(found, values=values, statements=(said,))
+
+
+def joint_findings(evidence: Evidence, runs: Sequence[FinishedRun]) -> JointFindings:
+    """Claims on images without faces, of the paper's network, and on learning rates.
+
+    Those are of the first run that has compared them, whichever it is.
+    """
+    data = {run.label: run.report.get("data", {}) for run in runs}
+    others = data.get(published.OURS, {}).get(OTHERS, ())
+    rates = (found.get(learning_rates.KEY) for found in data.values())
+    return JointFindings(
+        claims=[
+            *published.check_other_images(evidence, published.OURS, others),
+            *learning_rates.check_claims(evidence, next(filter(None, rates), None)),
+        ]
+    )
 
 
 def mse_uint8_wrap(target, restored) -> np.ndarray:
@@ -135,10 +165,90 @@ def measure_other_images(
     )
     errors = [error_table(sets, *metric, about) for metric in METRICS]
     ours, edges = next(iter(restorers)), bands(size)
+    kind = "photographs" if folder else "drawn"
     return Findings(
         tables=(*errors, by_frequency(sets, edges, ours)),
         curves=(curve(sets, edges, ours),),
+        data={OTHERS: [ratio(kind, sets[0], sets[1], ours)]},
     )
+
+
+OTHERS = "without_faces"  # of a report's data
+# Sets whose faces are in the middle, of photographs whose corners are not faces.
+_PHOTOGRAPHS = ("lfw", "celeb_a", "celeb_a_hq")
+
+
+def measure_crops(run: Run, restorers: Mapping[str, Callable]) -> Findings:
+    """Measures restorers on photographs without faces: corners of the test images.
+
+    The middle of each image is measured beside one of its corners, in turn, at the
+    same scale and size, by the network for any size. Nothing is found where the test
+    images are no photographs of faces.
+    """
+    config, split = run.config, run.data.test
+    if split.source.info.name not in _PHOTOGRAPHS:
+        return Findings()
+    network = training.build_network(config, any_size=True)
+    network.set_weights(run.network.get_weights())
+    ours, *others = restorers
+    anywhere = {ours: run.system.restorer(network)}
+    anywhere |= {name: restorers[name] for name in others}
+    middles, corners = crops(split.images[:_OTHERS])
+    sets = [
+        _measure(anywhere, noun, _batches(iter(images)))
+        for noun, images in (("face crop", middles), ("corner crop", corners))
+    ]
+    about = (
+        f"Crops of the test images, {middles.shape[1]} pixels wide: the middle, where "
+        "the face is, and a corner, which now and then shows hair, clothes or somebody "
+        "else. The network has learned from such corners as well."
+    )
+    return Findings(
+        tables=(error_table(sets, *MSE, about),),
+        data={OTHERS: [ratio("photographs", *sets, ours)]},
+    )
+
+
+def crops(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The middle and a corner of each image, uint8 [N, S, S, 3] -> [N, s, s, 3] each.
+
+    The side s is a third of S, in whole cells of the code. Image i gives corner i % 4:
+    top left, top right, bottom left, bottom right.
+    """
+    size = images.shape[1]
+    cell = portrait_autoencoder.REDUCTION
+    side = max(size // 3 // cell * cell, cell)
+    start, end = (size - side) // 2, size - side
+    middles = images[:, start : start + side, start : start + side]
+    places = [(0, 0), (0, end), (end, 0), (end, end)]
+    corners = [
+        image[top : top + side, left : left + side]
+        for image, (top, left) in zip(images, itertools.cycle(places))
+    ]
+    return middles, np.stack(corners)
+
+
+def ratio(kind: str, faces: Measured, others: Measured, ours: str) -> dict[str, Any]:
+    """The error on other images over that on faces, of `published.check_other_images`.
+
+    The interval is a bootstrap that draws from each set by itself.
+    """
+    errors = [part.evaluation.values[ours][MSE[0]] for part in (others, faces)]
+    rng = np.random.default_rng(0)
+    drawn = [
+        values[rng.integers(0, len(values), [RESAMPLES, len(values)])].mean(axis=1)
+        for values in errors
+    ]
+    low, high = np.percentile(drawn[0] / drawn[1], (2.5, 97.5)).tolist()
+    return {
+        "kind": kind,
+        "images": others.images,
+        "faces": faces.images,
+        "count": min(map(len, errors)),
+        "ratio": float(errors[0].mean() / errors[1].mean()),
+        "low": low,
+        "high": high,
+    }
 
 
 def _without_faces(folder: str, *, size: int, seed: int, count: int) -> np.ndarray:
@@ -213,7 +323,7 @@ def _measure(
                 powers.append(by_band(images, restored.clip(0, 1)))
         names += here
     if not names:
-        raise ValueError(f"There is no {noun} to measure.")
+        raise ValueError(f"There is no {noun} to round_trips.")
     columns = {
         name: {key: np.concatenate(parts) for key, parts in keys.items()}
         for name, keys in values.items()

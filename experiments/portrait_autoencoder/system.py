@@ -38,10 +38,15 @@ class PortraitAutoencoder(ReconstructionSystem):
     build_trainer = staticmethod(training.build_trainer)
     check_claims = staticmethod(published.check_claims)
     examine = staticmethod(report.examine)
+    joint_findings = staticmethod(report.joint_findings)
 
     def published_length(self, config: Config) -> int | None:
         """3 epochs of the paper's network; it has no codec."""
         return 3 if config.entropy == "none" else None
+
+    def published_scale(self, config: Config) -> tuple[int, int] | None:
+        """180,000 images, and 3 epochs of them in batches of 50."""
+        return (180_000, 10_800) if config.entropy == "none" else None
 
     def training_task(self, config: Config, split: DecodedSplit) -> pipeline.TaskFn:
         """Whole training images, or random squares of them."""

@@ -9,7 +9,9 @@ from experiments.core.command_line import check_at_least, hp, hp_like
 from experiments.core.config import InpaintingConfig
 from models import discriminators, pyramid_cgan
 
-ALL = "all"  # of the data set's attributes
+# Readings of --classes; anything else is the name of an attribute.
+AUTO, IDENTITY, ATTRIBUTES, NONE = "auto", "identity", "attributes", "none"
+ALL = "all"  # ATTRIBUTES, as earlier versions called it
 KINDS = ("multi_label", "multi_class")
 CONFIGURATIONS = {
     "a": "plain",
@@ -30,7 +32,9 @@ class Config(InpaintingConfig):
         published="all four, Fig. 3; d is the full approach",
     )
     width: float = hp(
-        1.0, "Multiplies every number of channels, of all networks.", published="1"
+        1.0,
+        "Multiplies every number of channels, of all networks.",
+        published="Table 1 has the generator's channels",
     )
     norm: str = hp(
         "batch",
@@ -67,21 +71,29 @@ class Config(InpaintingConfig):
         published="a small area around the completed region",
     )
     classes: tuple[str, ...] = hp(
-        (ALL,),
-        "Attributes that the classifier learns: names, or all that the data set has; "
-        "nothing switches the classifier off.",
-        published="a general multiclass classifier",
+        (AUTO,),
+        "Classes of the classifier. identity: the people with the most training "
+        "images, of whom one is right; attributes: those that the data set has, or "
+        "some by their names; none: there is no classifier; auto: identity on lfw, "
+        "else attributes, of sets that have any.",
+        published="a general multiclass classifier; 300 outputs in the authors' code",
+    )
+    identities: int = hp(
+        300,
+        "N, people whom the classifier learns with --classes=identity; images of "
+        "others count nothing to it.",
+        published="not stated; 300 outputs in the authors' code",
     )
     classification: str = hp(
         "multi_label",
-        "multi_label: each attribute is there or not; multi_class: one class is right, "
-        "the first attribute that is there, or none of them.",
-        published="multiclass, on CelebA's 40 binary attributes",
+        "Of attributes. multi_label: each is there or not; multi_class: one class is "
+        "right, the first attribute that is there, or none of them.",
+        published="a general multiclass classifier, P(Y = y | x)",
     )
     classifier_on_fake: bool = hp(
-        False,
+        True,
         "The classifier learns from restored images as well as from real ones.",
-        published="yes, by Algorithm 1",
+        published="yes, by line 10 of Algorithm 1",
     )
     steps: int = hp(5000, "Training steps.", published="5000", length=True)
     generator_steps: int = hp(
@@ -106,11 +118,11 @@ class Config(InpaintingConfig):
         1.0, "Of the L2 of missing pixels.", published="no reconstruction loss"
     )
     adversarial_weight: float = hp(
-        4e-4, "Of the adversarial loss, Eq. 2.", published="none, which is 1"
+        4e-4, "Of the adversarial loss, Eq. 2.", published="no weight is given"
     )
     classification_weight: float = hp(
         1e-3, "Of the classifier's loss on restored images, Eq. 5.",
-        published="none, which is 1",
+        published="no weight is given",
     )  # fmt: skip
 
     def __post_init__(self):
@@ -119,6 +131,14 @@ class Config(InpaintingConfig):
         check_choice("norm", self.norm, pyramid_cgan.NORMS)
         check_choice("classification", self.classification, KINDS)
         check_at_least("history_steps", self.history_steps, 1)
+        check_at_least("identities", self.identities, 2)
+        reserved = {AUTO, IDENTITY, ATTRIBUTES, NONE, ALL} & set(self.classes)
+        if reserved and len(self.classes) > 1:
+            raise ValueError(
+                f"--classes={','.join(self.classes)} mixes {min(reserved)} with other "
+                "values; it stands alone. Name attributes, or pass one of identity, "
+                "attributes, none and auto."
+            )
         for flag in ("generator_steps", "discriminator_steps"):
             check_at_least(flag, getattr(self, flag), 0)
         for flag in ("reconstruction", "adversarial", "classification"):
@@ -150,6 +170,17 @@ LITERAL = {
     "classification_weight": 1.0,
     "classifier_on_fake": True,
 }
+
+
+def reading(config: Config) -> str:
+    """What the classifier learns: `IDENTITY`, `ATTRIBUTES` or `NONE`."""
+    if config.classes == (AUTO,):
+        return IDENTITY if config.dataset == "lfw" else ATTRIBUTES
+    if config.classes in ((), (NONE,)):
+        return NONE
+    return IDENTITY if config.classes == (IDENTITY,) else ATTRIBUTES
+
+
 SMALL = {"dataset": "faces", "image_size": 64, "hole_size": 32, "patch_size": 32}
 PRESETS = {
     "paper": {"configuration": "d"},

@@ -21,6 +21,7 @@ class PyramidCGAN(InpaintingSystem):
     presets = table.PRESETS
     headline = published.HEADLINE
     tabled = published.TABLED
+    metrics = (*InpaintingSystem.metrics, "seam_percent")
     departures = published.DEPARTURES
 
     label = staticmethod(table.label)
@@ -28,6 +29,7 @@ class PyramidCGAN(InpaintingSystem):
     build_trainer = staticmethod(training.build_trainer)
     check_claims = staticmethod(published.check_claims)
     statements = staticmethod(training.statements)
+    examine = staticmethod(report.examine)
     joint_findings = staticmethod(report.joint_findings)
 
     def published_length(self, config: Config) -> int:
@@ -44,7 +46,7 @@ class PyramidCGAN(InpaintingSystem):
         return pipeline.judged(
             self.task(config, config.train_mask, split.names),
             self.mask_fn(config, config.train_mask, split.names),
-            training.of_split(config.classes, config.classification, split),
+            training.of_split(config, split),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +10,8 @@ import tensorflow as tf
 
 from data_pipeline.choices import check_choice
 from data_pipeline.decoded import DecodedSplit
-from experiments.pyramid_cgan.config import ALL, Config
+from experiments.pyramid_cgan import config as table
+from experiments.pyramid_cgan.config import Config
 from models import discriminators, pyramid_cgan
 from training import losses
 from training.pyramid_cgan import PyramidTrainer
@@ -45,7 +47,7 @@ def build_trainer(
         local=config.configuration == "d",
         width=config.width,
     )
-    count = outputs(config.classes, config.classification, attribute_names)
+    count = outputs(config, attribute_names)
     tf.keras.utils.set_random_seed(config.seed + 2)
     classifier = count and discriminators.build_attribute_classifier(
         count, config.image_size, width=config.width
@@ -54,7 +56,7 @@ def build_trainer(
         network,
         discriminator,
         classifier or None,
-        label_loss=LABEL_LOSSES[config.classification],
+        label_loss=LABEL_LOSSES[kind(config)],
         generator_steps=config.generator_steps,
         discriminator_steps=config.discriminator_steps,
         reconstruction_weight=config.reconstruction_weight,
@@ -92,57 +94,101 @@ def statements(config: Config, split: DecodedSplit) -> list[str]:
             f"{begin}; discriminator and classifier for the next {judges:,}; then all "
             "learn jointly."
         )
-    names = chosen(config.classes, split.source.info.attribute_names)
+    return [phases, _classes(config, split)]
+
+
+def _classes(config: Config, split: DecodedSplit) -> str:
+    """The sentence on the classifier."""
+    read, title = table.reading(config), split.source.info.title
+    if read == table.NONE:
+        return "There is no classifier: it is switched off."
+    if read == table.IDENTITY:
+        return (
+            f"The classifier tells apart the {config.identities:,} people with the "
+            "most training images; images of others count nothing to it."
+        )
+    names = chosen(config, split.source.info.attribute_names)
     if not names:
-        why = "it is switched off"
-        if config.classes:
-            why = f"{split.source.info.title} has no attributes"
-        return [phases, f"There is no classifier: {why}."]
+        return f"There is no classifier: {title} has no attributes."
     shown = ", ".join(name.replace("_", " ") for name in names[:6])
     more = f" and {len(names) - 6} more" if len(names) > 6 else ""
-    return [phases, f"The classifier learns {shown}{more}."]
+    return f"The classifier learns {shown}{more}."
 
 
-def chosen(classes: Sequence[str], attribute_names: Sequence[str]) -> tuple[str, ...]:
+def kind(config: Config) -> str:
+    """The key of `LABEL_LOSSES`: of people one is right."""
+    identity = table.reading(config) == table.IDENTITY
+    return "multi_class" if identity else config.classification
+
+
+def chosen(config: Config, attribute_names: Sequence[str]) -> tuple[str, ...]:
     """The attributes that are learned; none where the data set has none.
 
     Raises:
       ValueError: If a class is named that the data set does not have.
     """
-    if tuple(classes) == (ALL,):
+    if table.reading(config) != table.ATTRIBUTES:
+        return ()
+    if config.classes in ((table.AUTO,), (table.ATTRIBUTES,), (table.ALL,)):
         return tuple(attribute_names)
-    for name in classes:
+    for name in config.classes:
         if not attribute_names:
             raise ValueError(
                 f"--classes names {name}, but the data set has no attributes. Pass "
-                f"--classes= to switch the classifier off, or --classes={ALL} for "
-                "whatever a set has."
+                "--classes=none to switch the classifier off, or --classes=attributes "
+                "for whatever a set has."
             )
         check_choice("classes", name, tuple(attribute_names))
-    return tuple(classes)
+    return tuple(config.classes)
 
 
-def outputs(classes: Sequence[str], kind: str, attribute_names: Sequence[str]) -> int:
+def outputs(config: Config, attribute_names: Sequence[str]) -> int:
     """The classifier's number of logits; 0 where there is nothing to learn."""
-    count = len(chosen(classes, attribute_names))
+    if table.reading(config) == table.IDENTITY:
+        return config.identities
+    count = len(chosen(config, attribute_names))
     # One more class: none of them.
-    return count + 1 if count and kind == "multi_class" else count
+    return count + 1 if count and config.classification == "multi_class" else count
 
 
-def of_split(
-    classes: Sequence[str], kind: str, split: DecodedSplit
-) -> np.ndarray | None:
-    """The labels of a split's images, or None where there is nothing to learn.
+def of_split(config: Config, split: DecodedSplit) -> np.ndarray | None:
+    """The labels of a training split's images, or None if there is nothing to learn.
 
     Returns:
       float32 [N, K], 0 or 1, of "multi_label"; int32 [N] of "multi_class": the number
-      of the first class that is there, counted from 1, or 0 for none of them.
+      of the first class that is there, counted from 1, or 0 for none of them; int32
+      [N] of people: the rank by their number of images, counted from 0, or -1 for
+      others.
+
+    Raises:
+      ValueError: If the set does not say who is in an image, or lacks an attribute.
     """
-    known = split.source.info.attribute_names
-    names = chosen(classes, known)
+    info = split.source.info
+    if table.reading(config) == table.IDENTITY:
+        if "identity" not in split.fields:
+            raise ValueError(
+                f"--classes=identity needs to know who is in each image, which "
+                f"{info.title} does not say. lfw does, and celeb_a does where "
+                "identity_CelebA.txt lies beside its lists; pass --classes=attributes "
+                "or --classes=none for others."
+            )
+        return ranked(split.fields["identity"], config.identities)
+    names = chosen(config, info.attribute_names)
     if not names:
         return None
-    there = split.fields["attributes"][:, [known.index(name) for name in names]]
-    if kind == "multi_label":
+    columns = [info.attribute_names.index(name) for name in names]
+    there = split.fields["attributes"][:, columns]
+    if config.classification == "multi_label":
         return there.astype(np.float32)
     return np.where(there.any(axis=1), there.argmax(axis=1) + 1, 0).astype(np.int32)
+
+
+def ranked(people: Sequence[str], count: int) -> np.ndarray:
+    """Each image's person: their rank by number of images, or -1 beyond `count`.
+
+    Of people with equally many images the first by name is first. Returns int32 [N].
+    """
+    images = collections.Counter(map(str, people))
+    order = sorted(images, key=lambda person: (-images[person], person))
+    ranks = {person: rank for rank, person in enumerate(order[:count])}
+    return np.array([ranks.get(str(person), -1) for person in people], np.int32)

@@ -112,6 +112,11 @@ class Client:
                 f"A mask must be 1 where the image is missing and 0 elsewhere; got "
                 f"values up to {mask.max()}. Pass mask > 127 for one of 0 and 255."
             )
+        if mask.all() or not mask.any():
+            what = "everything" if mask.any() else "nothing"
+            raise ValueError(
+                f"A mask must mark a part of its image; {what} is missing."
+            )
         white = mask.reshape(image.shape[:2]).astype(np.uint8) * np.uint8(255)
         inputs = {"image_bytes": [encode(image)], "mask_bytes": [encode(white)]}
         answer = self._predict("serving_bytes", inputs)

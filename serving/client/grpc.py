@@ -39,7 +39,8 @@ class Grpc:
         except ImportError as error:
             raise ImportError(
                 f"{address!r} is an address of gRPC, which needs "
-                f"tensorflow-serving-api 2.14.1 ({error}): pip install .[serving]. "
+                f"tensorflow-serving-api 2.14.1 ({error}): make extras "
+                "EXTRAS=serving, or pip install 'tensorflow-serving-api==2.14.1'. "
                 "REST does not: pass http://HOST:8501."
             ) from error
         self._error = grpc.RpcError

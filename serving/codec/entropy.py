@@ -16,8 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_compression as tfc
 
+from models.optional import tensorflow_compression
 from serving.codec.container import CorruptFileError
 
 # float32 holds every whole number up to here, and latents are rounded float32.
@@ -75,11 +75,11 @@ class EntropyTables:
         return len(self._cdfs)
 
     @classmethod
-    def from_model(cls, model: tfc.ContinuousBatchedEntropyModel) -> EntropyTables:
+    def from_model(cls, model: tf.Module) -> EntropyTables:
         """Takes the tables of a fitted model, a channel for each distribution.
 
-        It was made with compression=True and offset_heuristic=False; a model that does
-        not round to whole numbers is a ValueError.
+        It is a `ContinuousBatchedEntropyModel` with compression=True and
+        offset_heuristic=False; one that does not round is a ValueError.
         """
         shift = model.quantization_offset
         if shift is not None and np.any(shift):
@@ -115,6 +115,7 @@ class EntropyTables:
 
     def encode(self, latents: np.ndarray) -> bytes:
         """int32 [H, W, N], -LARGEST to LARGEST -> bytes; others are a ValueError."""
+        tfc = tensorflow_compression()
         handle = tfc.create_range_encoder([], self._lookup)
         for chunk in self._chunks(self._checked(latents)):
             symbols, distances = self._symbols(chunk)
@@ -136,6 +137,7 @@ class EntropyTables:
                 f"The file claims {height}x{width} latents of {self.channels} "
                 f"channels, which its {len(data)} bytes cannot hold. Get it again."
             )
+        tfc = tensorflow_compression()
         latents = np.empty((positions, self.channels), np.int32)
         handle = tfc.create_range_decoder(tf.constant(data), self._lookup)
         for chunk in self._chunks(latents):
@@ -277,6 +279,7 @@ def _kinds_cdf() -> np.ndarray:
 
 def _encode_distances(handle: tf.Tensor, distances: np.ndarray) -> tf.Tensor:
     """Codes distances [K]; takes and returns the handle of a range encoder."""
+    tfc = tensorflow_compression()
     kinds, pieces = _split(distances)
     index = np.full(kinds.shape, _KINDS_TABLE, np.int32)
     handle = tfc.entropy_encode_index(handle, index, kinds)
@@ -285,6 +288,7 @@ def _encode_distances(handle: tf.Tensor, distances: np.ndarray) -> tf.Tensor:
 
 def _decode_distances(handle: tf.Tensor, count: int) -> tuple[tf.Tensor, np.ndarray]:
     """The inverse: a range decoder's handle -> handle, int64 [count]."""
+    tfc = tensorflow_compression()
     index = np.full([count], _KINDS_TABLE, np.int32)
     handle, kinds = tfc.entropy_decode_index(handle, index, [count], tf.int32)
     kinds = kinds.numpy()

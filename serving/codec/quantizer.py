@@ -11,10 +11,10 @@ import statistics
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_compression as tfc
 
 from data_pipeline import pixels
 from data_pipeline.decoded import DecodedSplit
+from models.optional import tensorflow_compression
 from serving.codec.entropy import MAX_PRECISION, EntropyTables, read_npz
 
 MAX_BITS = 8
@@ -143,6 +143,7 @@ def _cdf(counts: np.ndarray) -> np.ndarray:
     """Occurrences of each level, never 0 -> the table with its escape, int32."""
     # No level is escaped, so the escape takes the least that a symbol can.
     shares = np.append(counts / counts.sum(), 0.0).astype(np.float32)
+    tfc = tensorflow_compression()
     return tfc.pmf_to_quantized_cdf(shares, precision=MAX_PRECISION).numpy()
 
 

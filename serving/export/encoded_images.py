@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from data_pipeline import pixels
+from data_pipeline import mask_pictures, pixels
 
 # Offsets in a bitmap with a Windows header (40 bytes or more); numbers are
 # little-endian.
 _HEADER_SIZE, _BITS, _COMPRESSION, _TABLE, _PIXELS = 14, 28, 30, 54, 1078
 _BLUE_FIRST = [0, 0, 255, 0, 0, 255, 0, 0, 255, 0, 0, 0]  # masks of red, green, blue
+_FULL = 65535.0  # the brightest level of 16 bits, as which masks are decoded
 _GRAY = np.repeat(np.arange(256), 4).reshape(256, 4) * [1, 1, 1, 0]  # a palette
 
 
@@ -55,13 +56,67 @@ def _equal(found: tf.Tensor, expected) -> tf.Tensor:
 
 
 def decode_pair(image_bytes: tf.Tensor, mask_bytes: tf.Tensor) -> tuple:
-    """-> image uint8 [H, W, 3], missing bool [H, W, 1] in the image's size."""
+    """-> image uint8 [H, W, 3], missing bool [H, W, 1] in the image's size.
+
+    The mask is read as by `data_pipeline.mask_pictures.read_mask`, in operations of
+    the graph.
+    """
     image = decode(image_bytes)
-    # As color, because TensorFlow reads no BMP as gray.
-    mask = decode(mask_bytes)
-    mask = tf.image.resize(mask, tf.shape(image)[:2], "nearest")
-    gray = tf.reduce_mean(tf.cast(mask, tf.float32), axis=-1, keepdims=True)
-    return image, gray >= 128.0
+    missing = _fitted(_marked(mask_bytes), tf.shape(image)[:2])
+    some = tf.debugging.Assert(
+        tf.reduce_any(missing) & ~tf.reduce_all(missing),
+        ["A mask must mark some of its picture as missing, not nothing or everything."],
+    )
+    with tf.control_dependencies([some]):
+        return image, missing[..., None]
+
+
+def _marked(data: tf.Tensor) -> tf.Tensor:
+    """Bytes of a mask -> bool [H, W]."""
+    layer = tf.cond(
+        tf.strings.substr(data, 1, 3) == b"PNG",
+        lambda: tf.cast(tf.io.decode_png(data, 4, tf.uint16), tf.float32),
+        lambda: tf.pad(
+            257.0 * tf.cast(decode(data), tf.float32),
+            [[0, 0], [0, 0], [0, 1]],
+            constant_values=_FULL,
+        ),
+    )
+    gray, alpha = tf.reduce_sum(layer[..., :3], axis=-1), layer[..., 3]
+    low, high = tf.reduce_min(gray), tf.reduce_max(gray)
+    spread = tf.reduce_max(alpha) - tf.reduce_min(alpha)
+    has_strokes = spread >= mask_pictures.CONTRAST * _FULL
+    has_contrast = high - low >= mask_pictures.CONTRAST * 3.0 * _FULL
+    two = tf.reduce_all((gray == low) | (gray == high))
+    message = (
+        "A mask must be white where the picture is missing and black elsewhere, or "
+        "have strokes on a transparent layer."
+    )
+    clear = tf.debugging.Assert(has_strokes | has_contrast | two, [message])
+    with tf.control_dependencies([clear]):
+        levels = tf.where(has_strokes, alpha, gray)
+    low, high = tf.reduce_min(levels), tf.reduce_max(levels)
+    # A mask of one level marks everything or nothing, both of which are refused.
+    return levels > (low + high) / 2.0
+
+
+def _fitted(marked: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+    """A mask of which the size is a multiple, or the other way round."""
+    found = tf.shape(marked)
+    down, up = found // size, size // found
+    fits = tf.reduce_all(found == size * down) | tf.reduce_all(size == found * up)
+    square = (found[0] * size[1]) == (found[1] * size[0])
+    message = tf.strings.format(
+        "A mask must have its picture's size or a multiple, but it has {}x{} pixels "
+        "and its picture {}x{}.",
+        (found[1], found[0], size[1], size[0]),
+    )
+    known = tf.debugging.Assert(fits & square, [message])
+    with tf.control_dependencies([known]):
+        down, up = (tf.maximum(factor[0], 1) for factor in (down, up))
+    parts = tf.reshape(tf.cast(marked, tf.float32), [size[0] // up, down, -1, down])
+    missing = tf.reduce_mean(parts, axis=[1, 3]) >= 0.5
+    return tf.repeat(tf.repeat(missing, up, axis=0), up, axis=1)
 
 
 def shrink(image: tf.Tensor, missing: tf.Tensor, size: int) -> tuple:

@@ -133,7 +133,7 @@ class Faces:
                 "No face was found in this picture. Paint over the part instead."
                 if self.installed
                 else "Finding faces in pictures other than the drawn ones needs "
-                "MediaPipe (pip install '.[face]'). Paint over the part instead."
+                "MediaPipe (make extras). Paint over the part instead."
             )
         part = masks.region(PARTS[name], faces[0], *size)
         return part.astype(np.uint8)[..., None]

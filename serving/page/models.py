@@ -32,7 +32,7 @@ class Models:
     """Opened models by their labels in tables and menus.
 
     Attributes:
-      restorers: Fill holes.
+      restorers: Fill holes; first those that fill any, and learned on the most kinds.
       codecs: Compress pictures; from the smallest files to the best pictures.
       latents: Encode a face as a few hundred numbers.
     """
@@ -67,11 +67,21 @@ def load(folders: Sequence[str | os.PathLike]) -> Models:
                 f"has no use for. It shows models of the kinds {', '.join(KINDS)}."
             )
     found.sort(key=lambda pair: pair[1].get("config", {}).get("lmbda") or 0)
+    found.sort(key=lambda pair: _breadth(pair[1]), reverse=True)
     loaded: dict[str, dict] = {kind: {} for kind in load_kind}
     for label, folder, config in _labeled(found):
         kind = kind_of(config)
         loaded[kind][label] = load_kind[kind](folder)
     return Models(loaded[INPAINTING], loaded[CODEC], loaded[LATENTS])
+
+
+def _breadth(config: Mapping) -> int:
+    """Ranks restorers by the holes that they fill, by their config.json."""
+    fills = config.get("fills")
+    if not fills or fills["side"]:
+        return 1 if fills and not fills["centered"] else 0
+    learned = config.get("config", {}).get("train_mask")
+    return {"center": 2, "mixed": 4}.get(learned, 3)
 
 
 def _labeled(found: list[tuple[pathlib.Path, dict]]) -> Iterator[tuple]:

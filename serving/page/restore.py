@@ -61,6 +61,9 @@ def build(
                 widgets.pair("Left original, right restored"),
                 gr.HTML(visible=False),
                 gr.DownloadButton("Download", size="md", visible=False),
+                gr.DownloadButton(
+                    "Download which pixels are invented", size="sm", visible=False
+                ),
             ]
 
     def describe(name):
@@ -89,12 +92,14 @@ def build(
             f"{_alignment(align, len(found), aligned, faces.installed)} The downloaded "
             "file is marked as restored."
         )
-        data = png.encode_png(restored, png.RESTORED)
+        stem, data = widgets.stem(path), png.encode_png(restored, png.RESTORED)
+        invented = png.encode_invented(mask)
         return (
             gr.update(visible=False),
             widgets.pair_value(image, restored),
             widgets.show(widgets.captioned(text)),
-            widgets.show(widgets.download(f"{widgets.stem(path)}-restored.png", data)),
+            widgets.show(widgets.download(f"{stem}-restored.png", data)),
+            widgets.show(widgets.download(f"{stem}-invented.png", invented)),
         )
 
     model.change(describe, model, model, **widgets.SHOW)
@@ -118,8 +123,8 @@ def _advice(align: bool, found: int, installed: bool) -> str:
     if installed:
         return "No face was found that could be aligned. Press Center."
     return (
-        "Press Center, or install MediaPipe (pip install '.[face]'), which finds the "
-        "face to align."
+        "Press Center, or install MediaPipe (make extras), which finds the face to "
+        "align."
     )
 
 

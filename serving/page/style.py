@@ -91,7 +91,7 @@ CSS = """
 .pictures .thumbnail-item img { flex: none; height: auto !important; }
 .pictures .caption-label { position: static !important; max-width: none !important;
   width: 100%; border: none !important; border-radius: 0 !important;
-  text-align: center; }
+  text-align: center; white-space: normal !important; overflow-wrap: anywhere; }
 .results { position: sticky; top: 12px; align-self: flex-start; }
 .regions { gap: 6px !important; }
 .regions button { flex: 0 0 auto !important; min-width: 0 !important;
@@ -116,7 +116,14 @@ CSS = """
 .remark { margin: 0 !important; font-size: 14px; line-height: 1.5;
   color: var(--body-text-color-subdued); }
 .remark b { color: var(--body-text-color); }
-.numbers { overflow-x: auto; padding-bottom: 12px; }
+/* A shadow at the side where a table goes on. */
+.numbers { overflow-x: auto; padding-bottom: 12px;
+  background: linear-gradient(90deg, var(--body-background-fill) 30%, transparent) left,
+    linear-gradient(270deg, var(--body-background-fill) 30%, transparent) right,
+    linear-gradient(90deg, rgb(0 0 0 / .18), transparent) left,
+    linear-gradient(270deg, rgb(0 0 0 / .18), transparent) right;
+  background-size: 36px 100%, 36px 100%, 12px 100%, 12px 100%;
+  background-repeat: no-repeat; background-attachment: local, local, scroll, scroll; }
 .numbers table { border-collapse: collapse; width: 100%; margin: 0;
   font-size: 14px; line-height: 1.35; }
 .numbers table, .numbers tr { border: none !important; }
@@ -140,7 +147,12 @@ footer { display: none !important; }
   .gradio-container .fillable { padding: 8px 16px !important; }
   .tab-container button { padding: 0 10px !important; }
   .empty { min-height: 120px; }
-  .pictures .grid-container { grid-template-columns: 1fr 1fr !important; }
-  .numbers tbody th { min-width: 96px; }
+  .pictures .grid-container {
+    grid-template-columns: minmax(0, 1fr) minmax(0, 1fr) !important; }
+  .pictures .thumbnail-item { min-width: 0; }
+  .numbers table { font-size: 13px; }
+  .numbers th, .numbers td { padding: 7px 4px !important; }
+  .numbers thead th { white-space: normal; }
+  .numbers tbody th { min-width: 0; overflow-wrap: anywhere; }
 }
 """

@@ -20,8 +20,8 @@ from serving import file_lock
 # Restoring a picture of this many pixels takes about 3 GB, and 30 seconds on two cores.
 MAX_BYTES = 24 * 2**20
 MAX_PIXELS = 25_000_000
-# Pillow knows dozens of other formats, and starts other programs for some of them.
-FORMATS = {"JPEG": "JPEG", "PNG": "PNG", "WEBP": "WebP", "BMP": "BMP"}
+# Formats that are not called as Pillow calls them.
+_CALLED = {"WEBP": "WebP", "HEIF": "HEIC", "JPEG2000": "JPEG 2000"}
 
 _PREFIX = "facemend-page-"
 # Only a folder with this file is deleted: a user's own may have the same prefix.
@@ -47,12 +47,12 @@ def read(path: str | os.PathLike) -> np.ndarray:
         )
     data = path.read_bytes()
     try:
-        with Image.open(io.BytesIO(data), formats=tuple(FORMATS)) as image:
+        with Image.open(io.BytesIO(data), formats=pixels.installed_formats()) as image:
             width, height = image.size  # from the header: nothing is decoded yet
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
         raise pixels.UnreadableImageError(
             "This file is not a readable picture. The page takes "
-            f"{', '.join(FORMATS.values())}."
+            f"{', '.join(format_names())}."
         ) from error
     except Image.DecompressionBombError:
         width, height = MAX_PIXELS, MAX_PIXELS
@@ -62,6 +62,11 @@ def read(path: str | os.PathLike) -> np.ndarray:
             "smaller first; the command line takes larger ones."
         )
     return pixels.decode(data, "This picture")
+
+
+def format_names() -> list[str]:
+    """What the formats that are read are called."""
+    return [_CALLED.get(form, form) for form in pixels.installed_formats()]
 
 
 def shrink(image: np.ndarray, side: int) -> np.ndarray:
@@ -88,7 +93,8 @@ def sweep() -> None:
     for path in pathlib.Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         # Another process may delete the same one; other users' folders are their own.
         with contextlib.suppress(OSError):
-            own = path.lstat().st_uid == os.getuid()
+            # Windows has a temporary folder for each user.
+            own = not hasattr(os, "getuid") or path.lstat().st_uid == os.getuid()
             old = time.time() - path.lstat().st_mtime > _FRESH
             marked = (path / _MARKER).exists() and not path.is_symlink()
             if own and old and marked:

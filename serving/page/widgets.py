@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 import gradio as gr
 import numpy as np
 
-from data_pipeline.pixels import IMAGE_SUFFIXES, encode_png, write_bytes
+from data_pipeline.pixels import FORMATS, encode_png, installed_formats, write_bytes
 from serving.page import canvas, uploads
 from serving.page.actions import Metric, Row
 from serving.page.canvas import Faces
@@ -95,11 +95,11 @@ def picker(examples: Sequence[str], *, label: str = "Picture") -> gr.File:
     """A place to drop a picture, and drawn faces, given by paths, to choose from."""
     file = gr.File(
         label=label,
-        file_types=list(IMAGE_SUFFIXES),
+        file_types=[suffix for form in installed_formats() for suffix in FORMATS[form]],
         height=116,
         elem_classes="drop",
     )
-    *formats, last = uploads.FORMATS.values()
+    *formats, last = uploads.format_names()
     caption(
         f"{', '.join(formats)} or {last}, up to {uploads.MAX_BYTES >> 20} MB. Or a "
         "drawn face:"

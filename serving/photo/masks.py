@@ -6,7 +6,9 @@ Masks of pictures are uint8 [H, W, 1], 1 = missing.
 from __future__ import annotations
 
 import hashlib
+import os
 import pathlib
+import unicodedata
 
 import cv2
 import numpy as np
@@ -14,76 +16,75 @@ import numpy as np
 from data_pipeline import pixels
 from data_pipeline.choices import check_choice
 from data_pipeline.face_masks import ellipse
-from data_pipeline.masks import read_mask
+from data_pipeline.mask_pictures import MaskError, check, read_mask
 from serving.photo.framing import anchors
 
 DRAWN = ("center", "random")
 RECTANGLE = "rect:"
+ALPHA = "alpha"
 REGIONS = ("eyes", "nose", "mouth", "left_half", "right_half")
 
 _REACH = 3.0  # distances between the eyes from their middle to the end of any face
 _SHIFT = 4  # OpenCV takes corners as integers in 1/16 pixel
 
 
-class EmptyMaskError(ValueError):
-    """Nothing is missing from a picture; the message says why."""
-
-
 def mask_for(
-    picture: pathlib.Path,
-    size: tuple[int, int],
+    path: pathlib.Path,
+    picture: pixels.Picture,
     *,
     mask: str,
     root: pathlib.Path,
-    hole: tuple[float, float],
-    seed: int,
     missing_is_black: bool,
-) -> np.ndarray:
-    """The mask of a picture.
+    hole: tuple[float, float] = (0.25, 0.75),
+    seed: int = 0,
+) -> tuple[np.ndarray, str]:
+    """The mask of a picture, and what a mask picture was taken for.
 
     Args:
-      picture: Its file.
-      size: Its height and width, pixels.
-      mask: One of `DRAWN`, "rect:x,y,w,h", a mask picture, or a folder of them.
+      path: Of the picture.
+      picture: As it was read.
+      mask: One of `DRAWN`, "rect:x,y,w,h", `ALPHA` (what is transparent), a mask
+        picture, or a folder of them.
       root: The folder of all pictures, whose folders a folder of masks may mirror.
+      missing_is_black: In mask pictures black marks what is missing, not white.
       hole: See `center`.
       seed: Of the places of random holes.
-      missing_is_black: In mask pictures black marks what is missing, not white.
 
     Raises:
-      EmptyMaskError: If a rectangle lies outside the picture.
+      MaskError: If nothing or everything is missing, or the mask is of another size.
       FileNotFoundError: If the folder has no mask for the picture.
       UnreadableImageError: If the mask is not a picture.
     """
+    size = picture.image.shape[:2]
     if mask in DRAWN:
-        return drawn(mask, size, hole, key=f"{seed}/{picture.name}")
+        missing = drawn(mask, size, hole, key=f"{seed}/{path.name}")
+        check(missing, f"--mask={mask}")
+        return missing, ""
+    if mask == ALPHA:
+        if picture.layer is None:
+            raise MaskError("--mask=alpha: nothing in it is transparent.")
+        missing = (picture.layer[..., 3:] < 128).astype(np.uint8)
+        check(missing, f"--mask={mask}")
+        return missing, f"its transparent part: {missing.mean():.1%} missing"
     if mask.startswith(RECTANGLE):
         left, top, width, height = rectangle(mask)
         missing = _filled(size, (top, left), (top + height, left + width))
         if not missing.any():
-            raise EmptyMaskError(
+            raise MaskError(
                 f"--mask={mask} lies outside the picture, which has "
                 f"{size[1]}x{size[0]} pixels."
             )
-        return missing
-    return from_file(
-        picture, size, mask=mask, root=root, missing_is_black=missing_is_black
+        check(missing, f"--mask={mask}")
+        return missing, ""
+    file = pathlib.Path(mask)
+    if file.is_dir():
+        file = _mask_of(path, file, root)
+    return read_mask(
+        file,
+        size,
+        orientation=picture.orientation,
+        missing_is_black=missing_is_black,
     )
-
-
-def from_file(
-    picture: pathlib.Path,
-    size: tuple[int, int],
-    *,
-    mask: str,
-    root: pathlib.Path,
-    missing_is_black: bool,
-) -> np.ndarray:
-    """The mask of a picture from a mask picture or a folder of them; see `mask_for`."""
-    path = pathlib.Path(mask)
-    if path.is_dir():
-        path = _mask_of(picture, path, root)
-    return read_mask(path, size, missing_is_black)
 
 
 def rectangle(mask: str) -> tuple[int, int, int, int]:
@@ -125,7 +126,7 @@ def drawn(
     if kind == "center":
         return center(size, hole)
     start, stop = _corners(size, hole)
-    digest = hashlib.sha256(key.encode()).digest()
+    digest = hashlib.sha256(os.fsencode(key)).digest()  # names may be no UTF-8
     place = np.random.default_rng(list(digest)).integers(0, size - (stop - start) + 1)
     return _filled(size, place, place + stop - start)
 
@@ -190,12 +191,20 @@ def _mask_of(
     places = [folder]
     if root.is_dir():
         places.insert(0, folder / picture.parent.relative_to(root))
-    for place in places:
-        for suffix in pixels.IMAGE_SUFFIXES:
-            for path in (place / f"{picture.stem}{suffix}", place / picture.name):
-                if path.exists():
-                    return path
+    wanted = (_composed(picture.stem), _composed(picture.name))
+    for place in filter(pathlib.Path.is_dir, places):
+        for path in sorted(place.iterdir()):
+            is_picture = path.suffix.lower() in pixels.IMAGE_SUFFIXES
+            if (is_picture and _composed(path.stem) in wanted) or (
+                _composed(path.name) == wanted[1]
+            ):
+                return path
     raise FileNotFoundError(f"{folder} has no mask called {picture.stem}.")
+
+
+def _composed(name: str) -> str:
+    """A name whose accents are parts of their letters, as on most systems."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _corners(

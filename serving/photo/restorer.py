@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from data_pipeline import pixels
 from serving.export import saved_model
+from serving.export.kinds import COMMANDS, INPAINTING, kind_of
 
 
 class UnfillableHoleError(ValueError):
@@ -43,6 +44,16 @@ class PhotoRestorer:
                 f"--model={folder} holds no saved_model.pb. Pass the folder a run "
                 "exported to, such as runs/NAME/export/1."
             )
+        self.facts: Mapping[str, Any] = {}
+        with contextlib.suppress(FileNotFoundError):
+            self.facts = saved_model.read_config(folder)
+        kind = kind_of(self.facts) or INPAINTING
+        if kind != INPAINTING:
+            raise ValueError(
+                f"--model={folder} does not fill holes: it is of the kind {kind}, "
+                f"which {COMMANDS[kind]} takes. --help lists the models that come "
+                "along and fill holes."
+            )
         self._model = tf.saved_model.load(str(folder))
         if "serving_bytes" not in self._model.signatures:
             raise ValueError(
@@ -51,9 +62,6 @@ class PhotoRestorer:
             )
         self._restore: Callable = self._model.signatures["serving_bytes"]
         self._restore_crop: Callable = self._model.signatures["serving_default"]
-        self.facts: Mapping[str, Any] = {}
-        with contextlib.suppress(FileNotFoundError):
-            self.facts = saved_model.read_config(folder)
         self.hole = _hole(self.facts)
 
     @property

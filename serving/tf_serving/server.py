@@ -159,7 +159,8 @@ def _check_package() -> None:
     except ImportError as error:
         raise ImportError(
             "Writing the files of TF Serving needs tensorflow-serving-api 2.14.1 "
-            f"({error}): pip install .[serving]."
+            f"({error}): make extras EXTRAS=serving, or pip "
+            "install 'tensorflow-serving-api==2.14.1'."
         ) from error
 
 

@@ -1,6 +1,6 @@
 """Trained models that come with the repository, by name.
 
-  folder = zoo.resolve("skip_inpainting_model3")  # an export, as runs/NAME/export/1 is
+  folder = zoo.resolve("skip_inpainting_restorer")  # an export, as a run makes it
 
 pretrained/models.json lists them; `package` describes their files. A file is unpacked
 once, into a cache, and checked before each use:
@@ -9,7 +9,7 @@ once, into a cache, and checked before each use:
     NAME/1/       the export; TF Serving takes NAME
     files.json    the SHA-256 of each of its files
 
-CACHE is $FACEMEND_CACHE, or ~/.cache/facemend.
+CACHE is the folder of `machine.cache_folder`: $FACEMEND_CACHE, or the platform's.
 """
 
 from __future__ import annotations
@@ -25,13 +25,18 @@ import pathlib
 import tempfile
 from collections.abc import Sequence
 
+from data_pipeline import machine
 from serving.export.kinds import KINDS, kind_of
 
-PRETRAINED = pathlib.Path(__file__).resolve().parents[2] / "pretrained"
+_HERE = pathlib.Path(__file__).resolve()
+# In a wheel beside this file, in a clone at its root.
+PRETRAINED = next(
+    filter(pathlib.Path.is_dir, [_HERE.with_name("pretrained")]),
+    _HERE.parents[2] / "pretrained",
+)
 INDEX = "models.json"
 LIST = "facemend-models"  # the only key of the index
 
-_CACHE = "FACEMEND_CACHE"
 _FILES = "files.json"
 _DIGITS = 16
 _LFS = b"version https://git-lfs"
@@ -54,6 +59,9 @@ class Entry:
     kind: str = ""  # one of `KINDS`, also where the index has none
     codec_ids: Sequence[str] = ()  # of the models that a codec's files name
 
+
+# Models that came along earlier -> those that take their place.
+REPLACED = {"skip_inpainting_model3": "skip_inpainting_restorer"}
 
 _KEYS = tuple(field.name for field in dataclasses.fields(Entry))[:-2]
 
@@ -90,6 +98,21 @@ def named(text: str) -> str:
     return text
 
 
+def writer(model_id: bytes) -> str:
+    """The name of the shipped codec whose files name this identifier.
+
+    Raises:
+      ValueError: If there is none.
+    """
+    for entry in read_index(PRETRAINED).values():
+        if model_id.hex() in entry.codec_ids:
+            return entry.name
+    raise ValueError(
+        f"It is no file of a codec that comes with the repository (it names "
+        f"{model_id.hex() or 'none'}). Pass the --model that wrote it."
+    )
+
+
 def resolve(name_or_folder: str | os.PathLike) -> pathlib.Path:
     """The folder of an export: a folder itself, or that of one of `names`.
 
@@ -107,15 +130,14 @@ def resolve(name_or_folder: str | os.PathLike) -> pathlib.Path:
     if name not in entries:
         raise FileNotFoundError(_unknown(name or "An empty name", list(entries)))
     entry = entries[name]
-    kept = cache() / "models" / f"{entry.name}-{entry.sha256[:_DIGITS]}"
-    if not _is_whole(kept):
+    part = pathlib.Path("models", f"{entry.name}-{entry.sha256[:_DIGITS]}")
+    # Also in a folder that cannot be written.
+    unpacked = (folder / part for folder in machine.cache_folders())
+    kept = next(filter(_is_whole, unpacked), None)
+    if not kept:
+        kept = machine.cache_folder() / part
         _unpack(entry, kept)
     return kept / entry.name / "1"
-
-
-def cache() -> pathlib.Path:
-    """The folder of unpacked models."""
-    return pathlib.Path(os.environ.get(_CACHE) or "~/.cache/facemend").expanduser()
 
 
 def read_index(folder: pathlib.Path) -> dict[str, Entry]:
@@ -150,6 +172,11 @@ def _unknown(name: str, known: list[str]) -> str:
             f"the repository, in {PRETRAINED}. Clone it and install from the clone "
             "(pip install -e .), or pass the folder a run exported to, such as "
             "runs/NAME/export/1."
+        )
+    if REPLACED.get(name) in known:
+        return (
+            f"The model {name} no longer comes along; {REPLACED[name]} takes its "
+            f"place. Pass that name, or the folder a run exported to."
         )
     close = difflib.get_close_matches(name, known, n=1)
     hint = f" Did you mean: {close[0]} ?" if close else ""
@@ -195,7 +222,8 @@ def _unpack(entry: Entry, kept: pathlib.Path) -> None:
     except OSError as error:
         raise OSError(
             f"The model {entry.name} cannot be unpacked to {kept.parent} ({error}). "
-            f"Set the environment variable {_CACHE} to a folder that can be written."
+            f"Set the environment variable {machine.CACHE} to a folder that can be "
+            "written."
         ) from error
     from serving.zoo import package  # here, because TensorFlow takes seconds
 

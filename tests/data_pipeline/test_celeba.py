@@ -1,6 +1,7 @@
 """CelebA and CelebA-HQ in the layouts in which they are published."""
 
 import concurrent.futures
+import hashlib
 import zipfile
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from tiny import encoded
 
 from data_pipeline import pixels, sources
-from data_pipeline.datasets import celeba
+from data_pipeline.datasets import celeba, elements
 
 PARTITION = [0, 0, 1, 0, 2, 2, 0]
 NAMES = [f"{number:06d}.jpg" for number in range(1, 8)]
@@ -100,6 +101,48 @@ def test_by_order_the_official_partition_is_left_out(tmp_path):
         load(split="validation", **options)
 
 
+def test_by_first_as_many_are_validated_and_tested_as_were_published():
+    """The first 180,000 names of CelebA, the next 10,000 and the next 10,000."""
+    rows = elements.first_rows(202_599)
+    ends = {part: (int(found[0]), int(found[-1])) for part, found in rows.items()}
+    assert ends == {
+        "train": (0, 179_999),
+        "validation": (180_000, 189_999),
+        "test": (190_000, 199_999),
+    }
+    assert [len(part) for part in elements.first_rows(45).values()] == [36, 2, 2]
+
+
+def test_by_first_names_are_in_order_and_annotations_stay_with_them(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(
+        elements,
+        "first_rows",
+        lambda count: {"train": np.arange(4), "validation": [4], "test": [5]},
+    )
+    options = {"data_dir": write(tmp_path), "split_by": "first"}
+    assert load(split="train", **options).names == tuple(NAMES[:4])
+    assert load(split="validation", **options).names == (NAMES[4],)
+    (only,) = load(split="test", **options)
+    assert only["name"] == NAMES[5]
+    np.testing.assert_array_equal(only["attributes"], SIGNS[5] > 0)
+
+
+def test_people_are_known_where_their_file_is(tmp_path):
+    numbers = [2880, 17, 17, 5, 2880, 9, 5]
+    lines = [f"{name} {number}\n" for name, number in zip(NAMES, numbers)]
+    root = write(tmp_path, texts={**TEXTS, "identity_CelebA.txt": "".join(lines)})
+    for number, split in enumerate(("train", "validation", "test")):
+        source = load(root, split)
+        assert source.fields == ("attributes", "landmarks", "identity")
+        expected = [str(n) for n, p in zip(numbers, PARTITION) if p == number]
+        assert [element["identity"] for element in source] == expected
+    (root / "identity_CelebA.txt").write_text("".join(lines[:2]) + "000003.jpg Ana\n")
+    with pytest.raises(ValueError, match="identity_CelebA.txt, line 3: expected"):
+        load(root, "train")
+
+
 def test_data_dir_may_be_the_images_themselves(tmp_path):
     loose = write(tmp_path / "loose") / "img_align_celeba"
     zipped = write(tmp_path / "zip", zipped=True, folders=True) / "Img"
@@ -131,7 +174,14 @@ def test_half_a_download_is_an_error_that_says_what_is_missing(tmp_path):
         (ATTR, "Bald", "Bold", r"line 2: .*column 5 must be Bald, got Bold"),
         (ATTR, " Young", "", r"line 2: .*column 40 must be Young, got nothing"),
         (ATTR, "7\n", "8\n", r"announces 8 rows, 7 follow"),
-        (ATTR, "7\n", "<!DOCTYPE html>\n", r"line 1: expected the number of rows"),
+        (ATTR, "7\n", "seven\n", r"line 1: expected the number of rows"),
+        (
+            ATTR,
+            "7\n",
+            "<!DOCTYPE html><title>Quota</title>\n",
+            "not CelebA's list but a web page, 'Quota', that was saved",
+        ),
+        (EVAL, TEXTS[EVAL], "", r"line 1: expected .*0, 1 or 2, got 'an empty file'"),
         (ATTR, "000003.jpg", "000003.jpg 1", r"line 5: expected a file name and 40"),
         (ATTR, "000003.jpg -1", "000003.jpg  0", r"line 5: expected .* 1 or -1"),
         (ATTR, "000001.jpg", "000011.jpg", r"has no row for 000001.jpg"),
@@ -192,9 +242,104 @@ def test_one_zip_is_read_from_several_threads(tmp_path):
 def test_incomplete_zip_is_an_error_that_names_it_and_its_checksum(tmp_path):
     path = write(tmp_path, zipped=True) / "img_align_celeba.zip"
     path.write_bytes(path.read_bytes()[:-50])
-    message = r"img_align_celeba\.zip .* is damaged.*MD5 .*00d2c5bc6d35e2527422"
+    message = r"img_align_celeba\.zip .* is damaged.*SHA-256 .*46fb89443c578308acf3"
     with pytest.raises(ValueError, match=message):
         load(tmp_path, "train")
+
+
+def kaggle(root):
+    """The files in Kaggle's layout, with those that are not needed."""
+    write(root, texts={})
+    images = (root / "img_align_celeba").rename(root / "images")
+    (root / "img_align_celeba").mkdir()
+    images.rename(root / "img_align_celeba" / "img_align_celeba")
+    for stem, columns, rows in (
+        ("list_eval_partition", ["partition"], [[part] for part in PARTITION]),
+        ("list_attr_celeba", celeba.ATTRIBUTES, SIGNS),
+        ("list_landmarks_align_celeba", celeba.LANDMARKS, POINTS),
+        ("list_bbox_celeba", ["x_1", "y_1", "width", "height"], [[1, 2, 3, 4]] * 7),
+    ):
+        lines = [",".join(["image_id", *columns])]
+        lines += [",".join([n, *map(str, row)]) for n, row in zip(NAMES, rows)]
+        (root / f"{stem}.csv").write_text("\r\n".join(lines) + "\r\n")
+    return root
+
+
+@pytest.mark.parametrize("inside", ["", "img_align_celeba/img_align_celeba"])
+def test_kaggles_layout_gives_the_same(tmp_path, inside):
+    official = write(tmp_path / "official")
+    folder = kaggle(tmp_path / "kaggle") / inside
+    for split in ("train", "validation", "test"):
+        ours, theirs = load(official, split), load(folder, split)
+        assert ours.names == theirs.names and ours.fields == theirs.fields
+        for one, other in zip(ours, theirs):
+            for key in one:
+                np.testing.assert_array_equal(one[key], other[key])
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        ("list_attr_celeba", "Bald", "Bold", "line 1: .*column 6 must be Bald, got Bo"),
+        (
+            "list_eval_partition",
+            "image_id,partition\r\n",
+            "",
+            "line 1: the header must",
+        ),
+        ("list_eval_partition", "000002.jpg,0", "000002.jpg,7", "line 3: .*0, 1 or 2"),
+        (
+            "list_attr_celeba",
+            "000003.jpg,",
+            "000003.jpg,9,",
+            "line 4: .* and 40 values",
+        ),
+    ],
+)
+def test_malformed_csv_names_file_and_line(tmp_path, file, old, new, message):
+    path = kaggle(tmp_path) / f"{file}.csv"
+    path.write_bytes(path.read_bytes().replace(old.encode(), new.encode(), 1))
+    with pytest.raises(ValueError, match=message) as caught:
+        load(tmp_path, "train")
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("page", "title"),
+    [
+        (
+            b"<!DOCTYPE html><html><head><title>Google Drive - Quota exceeded</title>",
+            "",
+        ),
+        (
+            b"\xef\xbb\xbf \n<HTML><title lang=en>Sorry &amp;\n bye</title>",
+            "Sorry & bye",
+        ),
+        (b"<html><body>No</body>", "without a title"),
+    ],
+)
+def test_a_web_page_saved_as_the_archive_is_called_so(tmp_path, page, title):
+    path = write(tmp_path, zipped=True) / "img_align_celeba.zip"
+    path.write_bytes(page)
+    title = title or "Google Drive - Quota exceeded"
+    message = f"zip is not the archive but a web page, '{title}', that was saved"
+    with pytest.raises(ValueError, match=message):
+        load(tmp_path, "train")
+
+
+def test_an_archive_that_is_not_the_published_one_is_used_with_a_warning(
+    tmp_path, monkeypatch, caplog
+):
+    path = write(tmp_path, zipped=True) / "img_align_celeba.zip"
+    assert len(load(tmp_path, "train")) == 4
+    (warning,) = (r.getMessage() for r in caplog.records if "published f" in r.msg)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert f"its SHA-256 is {digest} instead of 46fb89443c57" in warning
+    caplog.clear()
+    monkeypatch.setitem(celeba.CHECKSUMS, path.name, digest)
+    celeba._open_zip.cache_clear()
+    load(tmp_path, "train")
+    assert "published file" not in caplog.text
 
 
 def test_celeb_a_hq_is_a_folder_split_80_20(tmp_path):

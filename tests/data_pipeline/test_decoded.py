@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from data_pipeline import decoded, pixels, sources
+from data_pipeline import decoded, machine, pixels, sources
 from data_pipeline.datasets import elements
 
 SIZE = 16
@@ -104,6 +104,7 @@ def annotated(count=9, broken=()):
             "attributes": np.array([i % 2 == 0, i % 3 == 0]),
             "landmarks": np.full([5, 2], i, np.float32),
             "face_mask": np.full([SIZE, SIZE, 1], i % 2, np.uint8),
+            "identity": f"person {i % 7}",
         }
 
     names = tuple(f"image_{i}" for i in range(count))
@@ -124,6 +125,19 @@ def test_fields_stay_with_their_images(tmp_path, cached):
     np.testing.assert_array_equal(fields["attributes"][:, 0], numbers % 2 == 0)
     np.testing.assert_array_equal(fields["face_mask"][:, 3, 3, 0], numbers % 2)
     assert fields["attributes"].dtype == bool
+    assert fields["identity"].tolist() == [f"person {i % 7}" for i in numbers]
+
+
+def test_a_cache_with_fewer_fields_is_made_anew(tmp_path):
+    options = {"size": SIZE, "crop": "none", "cache_dir": str(tmp_path)}
+    source = annotated()
+    decoded.decode(dataclasses.replace(source, fields=()), **options)
+    (path,) = tmp_path.glob("*/fields.npz")
+    with np.load(path) as stored:
+        kept = {key: stored[key] for key in stored if key != "identity"}
+    np.savez(path, **kept)
+    split = decoded.decode(source, **options)
+    assert split.fields.keys() == {*decoded.OPTIONAL_FIELDS}
 
 
 def test_the_disk_cache_equals_memory_and_is_not_decoded_again(tmp_path, monkeypatch):
@@ -191,12 +205,9 @@ def test_what_decodes_otherwise_is_cached_apart(folder, tmp_path, changed):
 def test_too_little_memory_is_an_error_that_says_what_to_do(
     folder, tmp_path, monkeypatch
 ):
-    asked = os.sysconf
-    # 6 images of 16 px take 4,608 bytes; a page and a bit are free.
-    monkeypatch.setattr(
-        os, "sysconf", lambda name: 1 if name == "SC_AVPHYS_PAGES" else asked(name)
-    )
-    message = "6 images of 16 px .* GB.*free.*--cache_dir=DIR.*--limit=N"
+    # 6 images of 16 px take 4,608 bytes.
+    monkeypatch.setattr(machine, "available_memory", lambda: 4096)
+    message = "6 images of 16 px .* GB.*available.*--cache_dir=DIR.*--limit=N"
     with pytest.raises(ValueError, match=message):
         decode(folder)
     assert len(decode(folder, cache_dir=str(tmp_path / "cache"))) == 6
@@ -231,3 +242,23 @@ def test_a_split_without_a_readable_image_is_an_error(folder):
         decode(folder)
     with pytest.raises(ValueError, match="train split of annotated is empty"):
         decoded.decode(annotated().take(0), size=SIZE, crop="none")
+
+
+def test_each_filter_has_its_own_cache_and_the_usual_one_keeps_its_name(
+    folder, tmp_path
+):
+    options = {"cache_dir": str(tmp_path / "cache")}
+    usual = decode(folder, **options)
+    (name,) = [path.name for path in (tmp_path / "cache").iterdir()]
+    source = load(folder)
+    assert name == decoded._key(source, SIZE, "center", "bicubic")
+    plain = decode(folder, resize="bilinear", **options)
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+    assert np.abs(plain.images.astype(int) - usual.images).max() > 5
+    expected = pixels.fit(
+        {"image": next(iter(source.readers([0])))()["image"]},
+        size=SIZE,
+        crop="center",
+        filter="bilinear",
+    )
+    np.testing.assert_array_equal(plain.images[0], expected["image"])

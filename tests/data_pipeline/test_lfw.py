@@ -70,6 +70,7 @@ def test_every_layout_gives_the_same(layouts, data_dir, split_by):
         assert source.names == expected.names
         for ours, theirs in zip(source, expected):
             np.testing.assert_array_equal(ours["image"], theirs["image"])
+            assert ours["identity"] == theirs["identity"] == person(ours["name"])
 
 
 def test_by_order_the_last_tenth_of_the_names_is_tested_on(layouts):
@@ -135,8 +136,23 @@ def test_person_split_is_never_empty():
 def test_incomplete_archive_is_an_error_that_names_it(layouts, tmp_path, kept):
     whole = (layouts / "archive" / "lfw-deepfunneled.tgz").read_bytes()
     (tmp_path / "lfw.tgz").write_bytes(whole[: int(len(whole) * kept)])
-    message = r"lfw\.tgz .* is damaged or incomplete.*MD5 .*a17d05bd522c52d84eca"
+    message = r"lfw\.tgz .* damaged or incomplete.*ndownloader.*SHA-256 .*055f7d9c632d"
     with pytest.raises(ValueError, match=message):
+        load(tmp_path, "train")
+
+
+def test_what_is_missing_is_fetched_from_a_host_that_is_there(tmp_path):
+    with pytest.raises(FileNotFoundError) as caught:
+        load(tmp_path, "train")
+    text = str(caught.value)
+    for name, address in lfw.ADDRESSES.items():
+        assert name in text and address in text and lfw.CHECKSUMS[name] in text
+        assert len(lfw.CHECKSUMS[name]) == 64
+
+
+def test_a_web_page_saved_as_the_archive_is_called_so(tmp_path):
+    (tmp_path / "lfw.tgz").write_text("<!doctype html><title>403 Forbidden</title>")
+    with pytest.raises(ValueError, match="but a web page, '403 Forbidden', that was"):
         load(tmp_path, "train")
 
 

@@ -1,5 +1,8 @@
 """What is missing: every kind of mask, and masks from files."""
 
+import re
+
+import mask_table
 import numpy as np
 import pytest
 import scipy.ndimage
@@ -215,17 +218,22 @@ def halves(height, width, *, left, right):
 
 @pytest.mark.parametrize("shape", [(32, 32), (8, 8), (50, 90), (200, 64)])
 @pytest.mark.parametrize("black", [False, True])
-def test_a_mask_file_of_any_size_is_thresholded_at_half(tmp_path, shape, black):
-    # 127 and 128 differ by one level: the threshold lies between them.
+def test_a_mask_file_of_any_size_is_divided_in_the_middle(tmp_path, shape, black):
     path = write(tmp_path / "m.png", halves(*shape, left=128, right=127))
     mask = drawn(str(path), 1, missing_is_black=black)[0]
     expected = halves(32, 32, left=not black, right=black) > 0
     np.testing.assert_array_equal(mask, expected)
-    read = masks.read_mask(path, (6, 4), black)
-    assert read.dtype == np.uint8
-    np.testing.assert_array_equal(
-        read[..., 0], halves(6, 4, left=not black, right=black)
-    )
+
+
+def test_every_kind_of_mask_picture_is_taken(tmp_path, capsys):
+    shown = mask_table.MISSING.astype(np.uint8) * np.uint8(255)
+    expected = pixels.resize(shown, 32, 32) >= 128
+    for name, (data, taken_for) in mask_table.MASKS.items():
+        (tmp_path / "m").write_bytes(data)
+        mask_fn = masks.build(str(tmp_path / "m"), image_size=32, hole_size=16)
+        found = mask_fn(tf.constant([1, 2]), 0)[..., 0].numpy() > 0
+        assert (found != expected).mean() < 0.01, name
+        assert re.search(f"m: 1 {taken_for.split(',')[0]}", capsys.readouterr().err)
 
 
 @pytest.fixture

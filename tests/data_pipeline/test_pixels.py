@@ -375,3 +375,73 @@ def test_ranges_are_inverses_for_every_byte_and_clip():
     wild = tf.constant([-3.0, 3.0])
     np.testing.assert_array_equal(pixels.unit_to_bytes(wild), [0, 255])
     np.testing.assert_array_equal(pixels.signed_to_unit(wild), [0.0, 1.0])
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (218, 178), (30, 41)])
+def test_bilinear_is_that_of_keras_and_not_antialiased(shape):
+    image = np.random.default_rng(1).integers(0, 256, (*shape, 3), np.uint8)
+    expected = tf.image.resize(image, [64, 64]).numpy()
+    plain = pixels.resize(image, 64, 64, filter="bilinear")
+    assert plain.dtype == np.uint8
+    np.testing.assert_allclose(plain, expected, atol=0.51)
+    element = {"image": image}
+    fitted = pixels.fit(element, size=64, crop="none", filter="bilinear")
+    np.testing.assert_array_equal(fitted["image"], plain)
+    if shape[0] > 64:  # Of noise, antialiasing keeps much less.
+        smooth = pixels.fit(element, size=64, crop="none")["image"]
+        assert smooth.std() < 0.7 * plain.std()
+
+
+def test_bilinear_takes_a_box_as_bicubic_does():
+    image = np.random.default_rng(1).integers(0, 256, (50, 40, 3), np.uint8)
+    box = (5, 10, 35, 40)
+    part = pixels.resize(image, 16, 16, box=box, filter="bilinear")
+    alone = pixels.resize(image[10:40, 5:35], 16, 16, filter="bilinear")
+    np.testing.assert_array_equal(part, alone)
+
+
+# Numbers without a range
+
+
+def numbers(values, kind=np.float32):
+    return encoded(Image.fromarray(np.array([values], kind)), format="TIFF")
+
+
+@pytest.mark.parametrize(
+    "values, kind, levels, expected",
+    [
+        ((0.0, 0.25, 1.0, 2.0), np.float32, (0, 1), (0, 64, 255, 255)),
+        ((0, 100, 255), np.int32, (0, 255), (0, 100, 255)),
+        ((0, 100, 255), np.int32, (255, 0), (255, 155, 0)),
+        ((-1.0, 0.0, 1.0), np.float32, (-1, 1), (0, 128, 255)),
+    ],
+)
+def test_numbers_are_read_with_a_range_alone(values, kind, levels, expected):
+    data = numbers(values, kind)
+    found = pixels.decode_picture(data, "x", levels).image
+    np.testing.assert_array_equal(found[0, :, 0], expected)
+    text = r"x: its numbers, \S+ to \S+, have no agreed range.*--levels=0,1"
+    with pytest.raises(pixels.UnreadableImageError, match=text):
+        pixels.decode(data, "x")
+
+
+def test_what_is_no_number_is_refused():
+    data = numbers((0.0, np.nan, 1.0))
+    text = "x: 1 of its 3 numbers are infinite or none at all"
+    for levels in ((), (0, 1)):
+        with pytest.raises(pixels.UnreadableImageError, match=text):
+            pixels.decode_picture(data, "x", levels)
+
+
+def test_sixteen_bits_have_a_range_of_their_own():
+    image = Image.fromarray(np.array([[0, 257, 65535]], np.uint16))
+    found = pixels.decode_picture(encoded(image), "x", (0, 1)).image
+    np.testing.assert_array_equal(found[0, :, 0], (0, 1, 255))
+
+
+def test_an_image_is_known_without_a_suffix(tmp_path):
+    (tmp_path / "scan").write_bytes(encoded(PICTURE, format="JPEG"))
+    (tmp_path / "other").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n")
+    assert pixels.is_image(tmp_path / "scan")
+    assert not pixels.is_image(tmp_path / "other")
+    assert not pixels.is_image(tmp_path / "absent")

@@ -61,6 +61,7 @@ def test_absent_data_is_a_quick_error_that_says_what_to_do(
         ("celeb_a", "dev", {}, "train, validation, test; got 'dev'"),
         ("celeb_a", "train", {"split_by": "person"}, "which only lfw"),
         ("faces", "train", {"split_by": "order"}, "split_by=order is for files"),
+        ("lfw", "train", {"split_by": "first"}, "split_by=first is a split of celeb_a"),
         ("faces", "train", {"limit": -1}, "limit must be at least 0"),
         ("faces", "train", {"subset": 10}, "subset is an option of lfw"),
     ],

@@ -127,6 +127,9 @@ def test_lfw_is_split_80_20(root, split_by):
     assert (len(train), len(test)) == (8, 2)
     values = [[int(e["image"][0, 0, 0]) for e in part] for part in (train, test)]
     assert sorted(values[0] + values[1]) == list(range(10))
+    for part, numbers in zip((train, test), values):
+        people = [element["identity"] for element in part]
+        assert people == [PEOPLE[number] for number in numbers]
     if split_by == "person":
         people = [{PEOPLE[value] for value in part} for part in values]
         assert not people[0] & people[1]

@@ -4,8 +4,10 @@ import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny
 from PIL import Image
 
+from data_pipeline import decoded, sources
 from evaluation import baselines
 
 SIZE = 24
@@ -137,3 +139,95 @@ class TestBicubic:
             np.testing.assert_array_equal(np.rint(255 * result), np.asarray(back))
 
         assert restored.min() >= 0 and restored.max() <= 1
+
+
+def decaying(count, size=8, seed=0):
+    """Images whose principal components count less and less, uint8."""
+    rng = np.random.default_rng(seed)
+    noise = rng.standard_normal([count, size * size * 3])
+    left, _, right = np.linalg.svd(noise, full_matrices=False)
+    strengths = 60 * np.sqrt(count) * np.arange(1, left.shape[1] + 1) ** -0.8
+    levels = left * strengths @ right + 127
+    return (
+        np.clip(np.rint(levels), 0, 255).astype(np.uint8).reshape(count, size, size, 3)
+    )
+
+
+class TestEigenfaces:
+    @pytest.fixture(scope="class")
+    def images(self):
+        return decaying(300)
+
+    @pytest.mark.parametrize("numbers", [1, 12, 100])
+    def test_they_are_the_exact_decomposition(self, images, numbers):
+        fitted = baselines.Eigenfaces.fit(tiny.split_of(images), numbers)
+        assert fitted.components.shape == (numbers, 8 * 8 * 3)
+        np.testing.assert_allclose(
+            fitted.components @ fitted.components.T, np.eye(numbers), atol=1e-5
+        )
+        unit = images.reshape(300, -1) / 255.0
+        centered = unit - unit.mean(axis=0)
+        _, _, exact = np.linalg.svd(centered, full_matrices=False)
+        exact = exact[:numbers]
+        np.testing.assert_allclose(fitted.mean.ravel(), unit.mean(axis=0), atol=1e-6)
+        # A direction may be turned around.
+        overlap = np.abs(fitted.components @ exact.T)
+        np.testing.assert_allclose(
+            overlap[:12, :12], np.eye(min(numbers, 12)), atol=1e-3
+        )
+        restored = fitted({"image": unit.reshape(images.shape).astype("f")})
+        best = np.clip(centered @ exact.T @ exact + unit.mean(axis=0), 0, 1)
+        error, least = (
+            np.square(x.reshape(300, -1) - unit).mean() for x in (restored, best)
+        )
+        assert least * 0.999 < error < least * 1.001
+        assert restored.dtype == np.float32
+
+    def test_numbers_and_images_are_each_others_way_back(self, images):
+        fitted = baselines.Eigenfaces.fit(tiny.split_of(images), 20)
+        weights = np.random.default_rng(1).normal(0, 0.1, [4, 20]).astype("f")
+        faces = fitted.decode(weights)
+        assert faces.shape == (4, 8, 8, 3)
+        np.testing.assert_allclose(fitted.encode(faces), weights, atol=1e-5)
+
+    def test_the_same_images_give_the_same_numbers(self, images):
+        one, other = (
+            baselines.Eigenfaces.fit(tiny.split_of(images), 30) for _ in range(2)
+        )
+        np.testing.assert_array_equal(one.components, other.components)
+
+    def test_few_images_have_few_components_and_are_restored_whole(self):
+        images = decaying(5)
+        fitted = baselines.Eigenfaces.fit(tiny.split_of(images), 64)
+        assert len(fitted.components) == 4
+        unit = images / np.float32(255)
+        np.testing.assert_allclose(fitted({"image": unit}), unit, atol=1e-4)
+
+    def test_of_many_images_every_nth_is_taken(self, images, monkeypatch):
+        monkeypatch.setattr(baselines, "_MOST_IMAGES", 100)
+        fitted = baselines.Eigenfaces.fit(tiny.split_of(images), 5)
+        third = baselines.Eigenfaces.fit(tiny.split_of(images[::3]), 5)
+        np.testing.assert_array_equal(fitted.components, third.components)
+
+    def test_errors_say_what_is_wrong(self, images):
+        with pytest.raises(ValueError, match="at least two images .* got 1 and 8"):
+            baselines.Eigenfaces.fit(tiny.split_of(images[:1]), 8)
+        fitted = baselines.Eigenfaces.fit(tiny.split_of(images), 8)
+        with pytest.raises(ValueError, match="of the evaluated size"):
+            fitted({"image": np.zeros([1, 16, 16, 3], "f")})
+
+
+@pytest.mark.slow
+def test_eigenfaces_of_lfw_have_the_known_quality(outside_data):
+    """6,000 faces, and others; measured apart from this program."""
+    options = {"data_dir": str(outside_data / "lfw"), "limit": 7633}
+    split = decoded.decode(
+        sources.load("lfw", "train", **options), size=64, crop="none"
+    )
+    fitted = baselines.Eigenfaces.fit(split.part(0, 6000), 512)
+    unit = split.part(6000).images / np.float32(255)
+    weights = fitted.encode(unit)
+    for numbers, psnr in ((64, 19.1), (128, 20.9), (256, 22.9), (512, 25.3)):
+        kept = weights * (np.arange(512) < numbers)
+        errors = np.square(fitted.decode(kept) - unit).mean(axis=(1, 2, 3))
+        assert np.mean(-10 * np.log10(errors)) == pytest.approx(psnr, abs=0.3)

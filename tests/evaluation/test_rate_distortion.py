@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from evaluation import bootstrap
-from evaluation.codecs import measure, rate_distortion
-from evaluation.codecs.measure import BITS, BYTES, PSNR, codec_round_trip
+from evaluation.codecs import rate_distortion, round_trips
 from evaluation.codecs.rate_distortion import OURS, Comparison, RateCurve
+from evaluation.codecs.round_trips import BITS, BYTES, PSNR, codec_round_trip
 from evaluation.record import Evaluation, fingerprint
 
 RATES, QUALITIES = np.array([0.1, 0.3, 0.8, 2.0]), np.array([25.0, 30.0, 34.0, 41.0])
@@ -216,15 +216,15 @@ class TestEvaluateCodecs:
             name: codec_round_trip(codec, images, names, parallel=name == "threads")
             for name, codec in codecs.items()
         }
-        return measure.evaluate_codecs(trips, images, names, progress=None)
+        return round_trips.evaluate_codecs(trips, images, names, progress=None)
 
     def test_bits_are_of_whole_files_and_quality_of_decoded_images(self):
         found = self.evaluate(raw=Raw(), flat=Flat(), threads=Flat())
         raw, flat, threads = found.values.values()
         assert list(raw) == [BITS, PSNR, "file/ms_ssim_5w"]
         # The published one where it fits.
-        assert measure.similarity_key(192) == "file/ms_ssim"
-        assert measure.similarity_key(160) == "file/ms_ssim_5w"
+        assert round_trips.similarity_key(192) == "file/ms_ssim"
+        assert round_trips.similarity_key(160) == "file/ms_ssim_5w"
         np.testing.assert_array_equal(raw[BITS], 24)
         np.testing.assert_array_equal(flat[BITS], 24 / 400)
         np.testing.assert_allclose(raw[PSNR], 100, rtol=1e-6)
@@ -243,7 +243,7 @@ class TestEvaluateCodecs:
 
     def test_one_round_trip_has_bytes_too(self):
         trip = codec_round_trip(Flat(), self.images, self.names)
-        found = measure.measure_round_trip(self.images, trip)
+        found = round_trips.measure_round_trip(self.images, trip)
         assert list(found) == [BYTES, BITS] and set(found[BYTES]) == {3}
 
     @pytest.mark.parametrize(

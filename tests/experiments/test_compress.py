@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+import tiny
 import tiny_codec
 import tiny_latents
 from PIL import Image
@@ -172,6 +173,105 @@ def test_results_of_another_model_are_counted(run, tmp_path, capsys):
     assert "3 results already there, left alone" in told
     assert "Of these, 1 by another model, or with other --bits." in told
     assert (tmp_path / "small" / "b.fmc").read_bytes() == other
+
+
+class Shipped:
+    """A codec whose files have a given size, and which loses nothing."""
+
+    def __init__(self, name, size):
+        self.model_id, self.size, self.pictures = name.encode(), size, []
+
+    def compress(self, image):
+        self.pictures.append(image)
+        header = self.model_id.rjust(container._FIELDS.size, b".")  # as in real files
+        return header.ljust(self.size, b".")
+
+    def decompress(self, data):
+        return self.pictures[-1]
+
+
+@pytest.fixture
+def shipped(monkeypatch):
+    """Three codecs that come along; asking for a fourth is an error."""
+    codecs = {name: Shipped(name, size) for name, size in zip("abc", (99, 900, 5000))}
+    monkeypatch.setattr(zoo, "names", lambda *kinds: tuple(codecs))
+    monkeypatch.setattr(zoo, "resolve", lambda name: name)
+    monkeypatch.setattr(zoo, "writer", lambda digits: digits.decode().strip("."))
+    monkeypatch.setattr(codec_export, "load", lambda folder, bits: codecs[folder])
+    return codecs
+
+
+@pytest.mark.parametrize(
+    "options, name",
+    [
+        ({"quality": 1}, "a"),
+        ({"quality": 3}, "c"),
+        ({"target_bytes": 10**6}, "c"),
+        ({"target_bytes": 5000}, "c"),
+        ({"target_bytes": 4999}, "b"),
+        ({"target_bytes": 100}, "a"),
+    ],
+    ids=str,
+)
+def test_a_shipped_codec_is_chosen_and_found_again(
+    run_any, shipped, tmp_path, capsys, options, name
+):
+    write(tmp_path / "photos" / "a.png", tiny.noise(1, 64)[0])
+    run_any("compress", model="", **options)
+    assert (tmp_path / "small" / "a.fmc").stat().st_size == shipped[name].size
+    assert re.search(rf"a\.png: .* dB, {name}\n", capsys.readouterr().out)
+    shipped_codec = shipped.pop(name)
+    shipped.clear()
+    shipped[name] = shipped_codec
+    run_any("decompress", model="")
+    again = pixels.read(tmp_path / "back" / "a.png")
+    np.testing.assert_array_equal(again, tiny.noise(1, 64)[0])
+
+
+def test_a_picture_that_does_not_fit_is_named(run_any, shipped, tmp_path, capsys):
+    write(tmp_path / "photos" / "a.png")
+    with pytest.raises(ValueError, match="1 picture could not be compressed"):
+        run_any("compress", model="", target_bytes=98)
+    said = "the smallest file, by a, has 99 bytes, more than --target_bytes=98. Shrink"
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "small").exists()
+
+
+def test_a_file_of_an_unknown_codec_is_named(run_any, tmp_path, capsys):
+    (tmp_path / "small").mkdir()
+    (tmp_path / "small" / "a.fmc").write_bytes(bytes(50))
+    with pytest.raises(ValueError, match="1 picture could not be decompressed"):
+        run_any("decompress", model="")
+    assert "Pass the --model that wrote it" in capsys.readouterr().err
+
+
+def test_files_larger_than_a_png_come_with_a_warning(
+    run_any, shipped, tmp_path, capsys
+):
+    stripes = np.zeros((64, 64, 3), np.uint8)
+    stripes[::4] = 255
+    write(tmp_path / "photos" / "noise.png", tiny.noise(1, 64)[0])
+    write(tmp_path / "photos" / "stripes.png", stripes)
+    run_any("compress", model="", quality=2)
+    noise, striped, *_ = capsys.readouterr().out.splitlines()
+    assert "noise.png" in noise and "PNG of it" not in noise
+    assert re.search(r"stripes\.png: 900 bytes.*Warning: a PNG of it, without", striped)
+    size = len(png.encode_png(stripes, ""))
+    assert f"has {size} bytes only" in striped
+
+
+@pytest.mark.parametrize(
+    "options, text",
+    [
+        ({"model": ""}, "--model is required to compress, or --quality or"),
+        ({"quality": 1}, "--model, --quality and --target_bytes each say"),
+        ({"model": "", "quality": 7}, "--quality must be 1 to 6, .* got 7"),
+        ({"model": "", "target_bytes": -1}, "--target_bytes must be at le"),
+    ],
+)
+def test_a_codec_is_named_in_one_way(run_any, options, text):
+    with pytest.raises(ValueError, match=text):
+        run_any("compress", **options)
 
 
 def test_the_command_line_writes_what_this_process_would(model, codec, tmp_path):

@@ -148,6 +148,8 @@ MISTAKES = {
         ("--label_smoothing=1", "--label_smoothing must be in"),
         ("--discriminator_updates=0", "--discriminator_updates must be at"),
         ("--kl_weight=-1", "--kl_weight must be at least 0"),
+        ("--kl_anneal_epochs=-1", "--kl_anneal_epochs must be at least 0"),
+        ("--resize=nearest", "--resize must be one of bicubic, bilinear"),
         ("--mask_loss", "--mask_loss needs to know where faces are"),
         ("--mask_loss --face_masks=own --shift=2", "masks are not moved"),
     ],
@@ -180,6 +182,20 @@ def test_an_unknown_flag_gets_a_suggestion():
 def test_what_is_no_number_is_an_error(argument):
     with pytest.raises(flags.IllegalFlagValueError, match=argument.split("=")[0]):
         parse(argument)
+
+
+def test_a_home_is_expanded_in_every_flag(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    values = flags.FlagValues()
+    flags.DEFINE_list("runs", [], "Folders.", flag_values=values)
+    flags.DEFINE_string("output", "", "A folder.", flag_values=values)
+    flags.DEFINE_string("other", "~/b", "By default.", flag_values=values)
+    flags.DEFINE_integer("number", 3, "No path.", flag_values=values)
+    values(["command", "--runs=~/a,b~,~", "--output=~/x"])
+    command_line.expand_home(values)
+    assert values.runs == ["/home/me/a", "b~", "/home/me"]
+    assert (values.output, values.other) == ("/home/me/x", "/home/me/b")
+    assert values.number == 3 and values["output"].present
 
 
 KINDS = ("path", "path_or_word", "measures_only", "measures_too", "length")

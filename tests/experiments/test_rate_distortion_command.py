@@ -9,9 +9,9 @@ import tiny_codec
 import tiny_papers
 
 from data_pipeline import pixels
-from evaluation.codecs import image_formats, measure, report
-from evaluation.codecs.measure import BITS
+from evaluation.codecs import image_formats, rate_distortion, report, round_trips
 from evaluation.codecs.rate_distortion import OURS, Comparison
+from evaluation.codecs.round_trips import BITS
 from evaluation.record import Evaluation
 from experiments import rate_distortion as command
 from experiments.core import command_line
@@ -201,7 +201,7 @@ def comparison(ours, images=40, **formats):
         settings[codec] = [f"{codec} {i}" for i in range(len(points[0]))]
         for name, rate, quality in zip(settings[codec], *points):
             psnr = quality + ease
-            values[name] = {BITS: rate * size, measure.PSNR: psnr}
+            values[name] = {BITS: rate * size, round_trips.PSNR: psnr}
             values[name]["file/ms_ssim"] = 1 - 10 ** (-psnr / 20)
     names = [f"image {i}" for i in range(images)]
     evaluation = Evaluation(names, values, np.ones(images), "0" * 16)
@@ -250,12 +250,12 @@ class TestSaid:
 
     def test_tables_by_hand(self):
         found = comparison(CURVE, JPEG=([0.8, 3.2], [27, 35]))
-        rows = found.at_our_quality(measure.PSNR)
+        rows = found.at_our_quality(round_trips.PSNR)
         assert [row["setting"] for row in rows] == [f"{OURS} {i}" for i in range(4)]
         np.testing.assert_allclose([r[OURS] for r in rows], RATES * 192**2 / 8)
         jpeg = np.array([np.nan, 0.8 * 2**0.5, 0.8 * 2**1.5, np.nan]) * 192**2 / 8
         np.testing.assert_allclose([r["JPEG"] for r in rows], jpeg)
-        table = report.equal_quality_table(found, measure.PSNR)
+        table = report.equal_quality_table(found, round_trips.PSNR)
         assert [row[-1] for row in table.rows] == ["–", "5,213", "10,427", "–"]
         found = comparison(CURVE, JPEG=TWICE, AVIF=([9, 10], [50, 51]))
         saved = "−50.0 [−50.0, −50.0]"
@@ -267,7 +267,7 @@ class TestSaid:
     def test_curves_are_in_decibels_with_intervals(self):
         found = comparison((RATES[::-1], QUALITIES[::-1]), JPEG=TWICE)
         for key in found.keys:
-            ours, jpeg = report.rate_distortion_chart(found, key).series
+            ours, jpeg = rate_distortion.chart(found, key).series
             np.testing.assert_allclose(ours.x, RATES)
             np.testing.assert_allclose(jpeg.x, 2 * RATES)
             expected = found.curve(OURS, key)

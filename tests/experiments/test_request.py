@@ -1,7 +1,9 @@
 """Files through a server: what is asked, what is skipped, what ends the command."""
 
 import pathlib
+import re
 
+import mask_table
 import numpy as np
 import pytest
 from PIL import Image
@@ -29,7 +31,7 @@ class Server:
 
     def restore(self, image, mask):
         self.ask(image, mask)
-        return np.where(mask, np.array((255, 0, 0), np.uint8), image)
+        return np.where(mask[..., None], np.array((255, 0, 0), np.uint8), image)
 
     def compress(self, image):
         self.ask(image)
@@ -113,6 +115,33 @@ def test_what_all_would_meet_ends_the_command(run, tmp_path, monkeypatch, kind):
         run("compress")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.fmc"]
     assert len(Server.asked) == 3
+
+
+def test_masks_are_read_as_the_command_restore_reads_them(run, tmp_path, capsys):
+    for name in "abc":
+        data = pixels.encode_png(np.zeros((*mask_table.SIZE, 3), np.uint8))
+        (tmp_path / "in" / f"{name}.png").write_bytes(data)
+    for name, (data, taken_for) in mask_table.MASKS.items():
+        (tmp_path / "m").write_bytes(data)
+        run("restore", mask=str(tmp_path / "m"), overwrite=True)
+        for _, mask in Server.asked[1:]:
+            np.testing.assert_array_equal(mask, mask_table.MISSING, name)
+        told = rf"a.png: {taken_for}: 16\.0% missing\n"
+        assert re.search(told, capsys.readouterr().out), name
+    for name, (data, why) in mask_table.REFUSED.items():
+        (tmp_path / "m").write_bytes(data)
+        with pytest.raises(ValueError, match="3 pictures could not be"):
+            run("restore", mask=str(tmp_path / "m"), overwrite=True)
+        assert re.search(f"skipped .*m: .*{why}", capsys.readouterr().err), name
+
+
+def test_results_may_be_in_the_format_of_their_inputs(run, tmp_path):
+    Image.fromarray(picture(1)).save(tmp_path / "in" / "d.jpeg")
+    run("restore", format="same")
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["a.png", "b.png", "c.png", "d.jpeg"]
+    with Image.open(tmp_path / "out" / "d.jpeg") as file:
+        assert file.format == "JPEG" and png.RESTORED in file.getexif()[0x010E]
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,13 @@
 """Restoring files: names, masks, faces, what is skipped, and what is never touched."""
 
 import json
+import os
 import pathlib
 import re
+import subprocess
 import sys
 
+import mask_table
 import numpy as np
 import pytest
 from PIL import Image
@@ -59,7 +62,7 @@ def run(tmp_path, monkeypatch):
             monkeypatch.setattr(restore, "blend", lambda image, mask, size: image)
         paths = {"input": tmp_path / "photos", "output": tmp_path / "out"}
         options = {"model": model, **paths, **options}
-        for key in ("model", "input", "output", "mask"):
+        for key in ("model", "input", "output", "mask", "invented"):
             if key in options:
                 options[key] = str(options[key])
         if not skipped:
@@ -178,6 +181,76 @@ def test_a_hole_too_large_is_named_with_its_size(run, patch_model, tmp_path, cap
     assert re.search(text, err) and err.count("skipped") == 1
 
 
+def test_batches_are_bounded_by_pixels(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(restore, "_BATCH_PIXELS", 1300)
+    for index, width in enumerate((30, 30, 30, 90, 30)):
+        write(tmp_path / "photos" / f"{index}.png", blue(20, width))
+    run()
+    assert Painter.sizes == [2, 1, 1, 1]
+
+
+def test_files_without_a_suffix_are_read_and_others_are_named(run, tmp_path, capsys):
+    photos = tmp_path / "photos"
+    write(photos / "scan", format="JPEG"), write(photos / "b.jfif", format="JPEG")
+    write(photos / "c.jp2")
+    for name in ("README", "a.psd", "list.txt", ".hidden"):
+        (photos / name).write_text("no picture")
+    (photos / "d.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(20))
+    run(skipped=1)
+    assert files(tmp_path / "out") == ["b.png", "c.png", "scan.png"]
+    err = capsys.readouterr().err
+    assert "3 files are no pictures and left out: README, a.psd, list.txt" in err
+    assert "d.heic: HEIC is read with pillow-heif: pip install pillow-heif" in err
+
+
+def test_what_was_invented_is_written_beside(run, tmp_path):
+    photos, invented = tmp_path / "photos", tmp_path / "invented"
+    write(photos / "a.jpg"), write(photos / "one" / "b.png")
+    mask = write(tmp_path / "mask.png", inside(3, 9, 10, 25) * np.uint8(255))
+    run(mask=mask, invented=invented)
+    assert files(invented) == files(tmp_path / "out") == ["a.png", "one/b.png"]
+    for name in files(invented):
+        with Image.open(invented / name) as file:
+            assert file.mode == "L" and "invented" in file.text["Description"]
+            np.testing.assert_array_equal(
+                np.asarray(file) == 255, red(tmp_path / "out" / name)
+            )
+    for folder in (photos, tmp_path / "out"):
+        with pytest.raises(ValueError, match="--invented=.* must be another folder"):
+            run(mask=mask, invented=folder)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names may be any bytes")
+def test_a_name_of_any_bytes_ends_no_command(patch_model, tmp_path):
+    """On a terminal without Unicode; and --output=~/out is below the home."""
+    photos = tmp_path / "photos"
+    plain = write(tmp_path / "plain.png").read_bytes()
+    names = [b"\xff.png", b"a\nb.png", b"-c.png", "\u65e5.png".encode(), b"x" * 255]
+    names += ["cafe\u0301.png".encode(), "\U0001f600.png".encode()]
+    photos.mkdir()
+    for name in names:
+        (photos / os.fsdecode(name)).write_bytes(plain)
+    (photos / os.fsdecode(b"\xfe\n.png")).write_bytes(b"no picture")
+    environment = {"HOME": str(tmp_path), "PYTHONIOENCODING": "ascii"}
+    mask = write(tmp_path / "mask.png", inside(1, 5, 5, 9) * np.uint8(255))
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "experiments.restore", f"--model={patch_model}"),
+            *(f"--input={photos}", "--output=~/out", f"--mask={mask}"),
+        ],
+        env={**os.environ, **environment},
+        cwd=pathlib.Path(restore.__file__).parents[1],
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 1  # for the one that is no picture, and the long name
+    assert rb"skipped " in done.stderr and rb"\xfe\n.png: not a rea" in done.stderr
+    assert b"its result cannot be written (File name too long)" in done.stderr
+    assert rb"a\nb.png: white on black: 2.7% missing" in done.stdout
+    written = set(os.listdir(os.fsencode(tmp_path / "out")))
+    assert written == set(names) - {b"x" * 255}
+
+
 class TestMasks:
     missing = inside(3, 9, 10, 25)
 
@@ -240,6 +313,55 @@ class TestMasks:
         ):
             run(overwrite=True, **options)
             np.testing.assert_array_equal(red(result), self.missing)
+
+    def test_every_kind_of_mask_is_taken_and_said(self, run, tmp_path, result, capsys):
+        photo = write(tmp_path / "photos" / "a.png", blue(*mask_table.SIZE))
+        for name, (data, taken_for) in mask_table.MASKS.items():
+            (tmp_path / "mask").write_bytes(data)
+            run(mask=tmp_path / "mask", overwrite=True)
+            np.testing.assert_array_equal(red(result), mask_table.MISSING, name)
+            told = rf"{photo}: {taken_for}: 16\.0% missing\n"
+            assert re.search(told, capsys.readouterr().out), name
+
+    def test_a_mask_of_no_use_is_an_error(self, run, tmp_path, capsys):
+        write(tmp_path / "photos" / "a.png", blue(*mask_table.SIZE))
+        for name, (data, why) in mask_table.REFUSED.items():
+            (tmp_path / "mask").write_bytes(data)
+            run(mask=tmp_path / "mask", skipped=1)
+            err = capsys.readouterr().err
+            assert re.search(f"skipped .*mask: .*{why}", err), name
+        run(mask="rect:0,0,999,999", skipped=1)
+        assert "everything is missing" in capsys.readouterr().err
+        assert not (tmp_path / "out").exists()
+
+    def test_a_mask_of_the_stored_picture_is_turned_with_it(
+        self, run, tmp_path, result, capsys
+    ):
+        write(tmp_path / "photos" / "a.png", exif=sideways())
+        run(mask=self.write_mask(tmp_path / "mask.png"))
+        np.testing.assert_array_equal(red(result), np.rot90(self.missing, -1))
+        assert "white on black, turned with the picture" in capsys.readouterr().out
+
+    def test_what_is_transparent_may_be_what_is_missing(
+        self, run, tmp_path, result, capsys
+    ):
+        alpha = np.where(self.missing, 0, 255).astype(np.uint8)
+        image = np.concatenate([blue(), alpha[..., None]], axis=-1)
+        write(tmp_path / "photos" / "a.png", image)
+        run(mask="alpha")
+        np.testing.assert_array_equal(red(result), self.missing)
+        with Image.open(result) as file:
+            assert np.asarray(file.convert("RGBA"))[..., 3].min() == 255
+        assert "its transparent part: 15.0% missing" in capsys.readouterr().out
+        write(tmp_path / "photos" / "a.png")
+        run(mask="alpha", overwrite=True, skipped=1)
+        assert "nothing in it is transparent" in capsys.readouterr().err
+
+    def test_accents_may_be_written_in_two_ways(self, run, tmp_path):
+        write(tmp_path / "photos" / "cafe\u0301.png")
+        self.write_mask(tmp_path / "masks" / "caf\u00e9.PNG")
+        run(mask=tmp_path / "masks")
+        assert red(tmp_path / "out" / "cafe\u0301.png").any()
 
     @pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.jpg"])
     def test_a_folder_has_one_of_each_name(self, run, tmp_path, result, capsys, name):

@@ -15,6 +15,7 @@ SPECIFIED = {
     "cvae": (287_696, 155_795, 443_491),
     "dcgan": (815_328, 158_115, 973_443),
     "doubled": (622_752, 359_971, 982_723),
+    "wide": (4_585_664, 2_793_059, 7_378_723),  # ours
 }
 # layer -> output shape, parameters
 FIRST = {"down1": ((32, 32, 8), 224), "down2": ((16, 16, 16), 1_168)}
@@ -45,6 +46,25 @@ DCGAN = {
         **{"up1": ((4, 4, 32), 18_464), "up2": ((8, 8, 16), 4_624)},
         **{"up3": ((16, 16, 16), 2_320), "up4": ((32, 32, 8), 1_160)},
         "up5": ((64, 64, 3), 219),
+    },
+}
+
+
+WIDE = {
+    "encoder": {
+        **{"down1": ((32, 32, 32), 896), "down1_bn": ((32, 32, 32), 128)},
+        **{"down2": ((16, 16, 64), 18_496), "down2_bn": ((16, 16, 64), 256)},
+        **{"down3": ((8, 8, 128), 73_856), "down3_bn": ((8, 8, 128), 512)},
+        **{"down4": ((4, 4, 256), 295_168), "down4_bn": ((4, 4, 256), 1_024)},
+        **dict.fromkeys(["mean", "log_variance"], ((512,), 2_097_664)),
+    },
+    "decoder": {
+        "features": ((4_096,), 2_101_248),
+        "map_bn": ((4, 4, 256), 1_024),
+        **{"up1": ((8, 8, 128), 524_416), "up1_bn": ((8, 8, 128), 512)},
+        **{"up2": ((16, 16, 64), 131_136), "up2_bn": ((16, 16, 64), 256)},
+        **{"up3": ((32, 32, 32), 32_800), "up3_bn": ((32, 32, 32), 128)},
+        "up4": ((64, 64, 3), 1_539),
     },
 }
 
@@ -104,6 +124,22 @@ class TestSpecification:
             for name in rows.keys() - linear - {"pool", "double"}:
                 (node,) = half.get_layer(name).outbound_nodes
                 assert isinstance(node.outbound_layer, tf.keras.layers.ReLU), name
+
+    def test_the_wide_network_is_normalized_and_its_units_cannot_die(self):
+        for half in halves("wide"):
+            rows = WIDE[half.name]
+            for name, (shape, parameters) in rows.items():
+                layer = half.get_layer(name)
+                assert layer.output_shape == (None, *shape), name
+                assert layer.count_params() == parameters, name
+                if name.endswith("_bn"):
+                    (node,) = layer.outbound_nodes
+                    assert isinstance(node.outbound_layer, tf.keras.layers.LeakyReLU)
+                elif name.startswith("up"):
+                    assert layer.kernel_size == (4, 4) and layer.strides == (2, 2)
+            assert sum(row[1] for row in rows.values()) == half.count_params()
+            kinds = {type(layer) for layer in half.layers}
+            assert tf.keras.layers.ReLU not in kinds
 
     def test_discriminator(self):
         network = cvae_dcgan.build_discriminator()
@@ -193,7 +229,8 @@ def test_other_sizes_change_the_discriminators_score_alone(side):
         ),
         ({"image_size": 0}, "got 0. Try 32."),
         ({"latents": 0}, "latents must be at least 1, 512 as published; got 0."),
-        ({"generator": "vae"}, "one of ('cvae', 'dcgan', 'doubled'); got 'vae'."),
+        ({"generator": "vae"}, "one of ('cvae', 'dcgan', 'doubled', 'wide'); got"),
+        ({"generator": "wide", "image_size": 40}, "16, because 4 layers each halve"),
     ],
 )
 def test_errors_name_the_option_and_the_way_out(build, options, text):

@@ -1,5 +1,7 @@
 """Killingbeck et al.: presets, names, losses, training on faces alone."""
 
+import dataclasses
+import json
 import sys
 
 import numpy as np
@@ -10,9 +12,11 @@ import tiny_papers
 
 from data_pipeline import pipeline
 from experiments.core import runner
+from experiments.core.folder import RunFolder
 from experiments.cvae_dcgan import training
 from experiments.cvae_dcgan.config import PRESETS, label
 from experiments.cvae_dcgan.system import SYSTEM
+from serving.export import latents
 from training import losses
 from training.cvae_dcgan import WATCHED
 
@@ -45,6 +49,7 @@ class TestPresets:
             (dcgan, 30, 1, 10),
         ):
             assert (config.reconstruction, config.crop) == ("l1", "none")
+            assert (config.resize, config.split_by) == ("bilinear", "order")
             assert SYSTEM.published_length(config) == config.epochs == epochs
             assert config.adversarial_weight == adversarial
             assert config.reconstruction_weight == reconstruction
@@ -57,13 +62,17 @@ class TestPresets:
         assert training.build_network(make(preset)).count_params() == parameters
 
     def test_every_preset_has_its_own_name(self):
-        presets = [p for p in PRESETS if p not in ("paper", "cpu", "smoke")]
+        # Those of LFW have the same networks and other pictures.
+        others = ("paper", "cpu", "smoke", "cvae_lfw", "dcgan_lfw")
+        presets = [p for p in PRESETS if p not in others]
         names = {preset: label(make(preset)) for preset in presets}
         assert len(set(names.values())) == len(presets)
         for preset, name in (
             ("cvae", "CVAE"), ("dcgan", "DCGAN"), ("dcgan_doubled", "DCGAN, doubled"),
             ("cvae_kl", "CVAE, KL 0.00025"), ("cvae_256", "CVAE, 256 latents"),
             ("cvae_l1_ssim", "CVAE, l1+ssim"), ("cvae_128px", "CVAE, 128 px"),
+            ("dcgan_weight_1", "DCGAN, reconstruction weight 1"),
+            ("dcgan_weight_255", "DCGAN, reconstruction weight 255"),
         ):  # fmt: skip
             assert names[preset] == name
 
@@ -92,6 +101,80 @@ class TestPresets:
         updates = {"discriminator_updates": 2, "autoencoder_updates": 2}
         assert label(make("cvae", **options, **updates)) == "CVAE"
 
+    def test_the_weights_are_the_papers_the_plain_one_and_that_of_levels(self):
+        presets = ("dcgan_weight_1", "dcgan", "dcgan_weight_255")
+        weights = [make(preset).reconstruction_weight for preset in presets]
+        assert weights == [1.0, 10.0, 255.0]
+
+    def test_lfw_is_framed_as_celeba_is(self):
+        for preset, like in (("cvae_lfw", "cvae"), ("dcgan_lfw", "dcgan")):
+            config = make(preset)
+            assert (config.dataset, config.crop) == ("lfw", "200")
+            assert label(config) == label(make(like))
+
+    def test_the_wide_network_is_not_called_the_papers(self):
+        config = make("cvae_wide")
+        assert SYSTEM.published_length(config) is None
+        assert SYSTEM.published_length(make("cvae")) == 10
+        (said,) = SYSTEM.statements(config, None)
+        assert "ours, not the paper's" in said
+        assert not SYSTEM.statements(make("cvae"), None)
+        (listed,) = (text for text in SYSTEM.departures if "cvae_wide" in text)
+        assert "not the paper's" in listed
+
+
+class TestDepartures:
+    def test_every_flag_that_the_paper_leaves_open_is_in_them(self):
+        said = " ".join(SYSTEM.departures)
+        for field in dataclasses.fields(SYSTEM.config_class):
+            published = field.metadata["published"]
+            if "not stated" in published:
+                assert f"--{field.name}" in said, field.name
+
+    @pytest.mark.parametrize(
+        "decision",
+        [
+            "ReLU between layers and a sigmoid", "max-pool", "a guess", "Adam",
+            "'a simple Convolutional Neural Network'", "KL divergence", "10:1",
+            "image_dataset_from_directory", "Which MS-SSIM", "come from a key",
+            "which images they are multiplied with", "divides by the mask's area",
+        ],
+    )  # fmt: skip
+    def test_every_decision_is_in_them(self, decision):
+        assert any(decision in text for text in SYSTEM.departures)
+
+    def test_published_values_are_what_the_paper_says(self):
+        published = {
+            field.name: field.metadata["published"]
+            for field in dataclasses.fields(SYSTEM.config_class)
+        }
+        for name in ("autoencoder_updates", "discriminator_updates", "crop"):
+            assert published[name] == "not stated"
+        assert published["image_size"] == "64" and published["latents"] == "512"
+
+
+class TestEarlierRuns:
+    def test_their_images_were_resized_otherwise(self):
+        old = dataclasses.asdict(make("cvae", dataset="lfw"))
+        del old["resize"]
+        assert SYSTEM.configuration(old).resize == "bicubic"
+        assert SYSTEM.configuration({**old, "resize": "bilinear"}).resize == "bilinear"
+        run = {"environment": {"preset": "cvae", "config": old}}
+        assert SYSTEM.typed(run) == "`--preset=cvae --dataset=lfw --resize=bicubic`"
+
+    def test_they_are_not_resumed_with_other_pixels(self, tmp_path):
+        folder, config = RunFolder(tmp_path), make()
+        folder.record(SYSTEM.name, "smoke", config)
+        path = tmp_path / "config.json"
+        record = json.loads(path.read_text())
+        del record["config"]["resize"]
+        path.write_text(json.dumps(record))
+        (tmp_path / "checkpoints" / "last").mkdir(parents=True)
+        (tmp_path / "checkpoints" / "last" / "ckpt-1.index").touch()
+        with pytest.raises(ValueError, match="resize was 'bicubic' and is now"):
+            folder.record(SYSTEM.name, "smoke", config)
+        folder.record(SYSTEM.name, "smoke", make(resize="bicubic"))
+
 
 class TestLosses:
     @pytest.mark.parametrize("name", training.RECONSTRUCTIONS)
@@ -115,8 +198,20 @@ class TestLosses:
         terms = training._terms(config, target, {"image": other})
         np.testing.assert_array_equal(terms["reconstruction"], [0, 0])
         terms = training._terms(config, target, {"image": image + 0.5 * face})
-        # A quarter of the image is face.
-        np.testing.assert_allclose(terms["reconstruction"], [1.25] * 2, rtol=1e-5)
+        # Ten times the error of the face, though a quarter of the image is face.
+        np.testing.assert_allclose(terms["reconstruction"], [5.0] * 2, rtol=1e-5)
+
+    def test_the_divergence_sets_in_slowly(self):
+        options = {"kl_weight": 0.5, "kl_anneal_epochs": 2}
+        trainer = training.build_trainer(make("cvae", **options), steps_per_epoch=10)
+        steady = training.build_trainer(make("cvae", kl_weight=0.5), steps_per_epoch=10)
+        inputs, target = batch(size=64)
+        outputs = trainer.autoencoder(inputs, training=False)
+        whole = steady.terms_of(target, outputs)["kl"]
+        for step, share in ((0, 0.0), (5, 0.25), (20, 1.0), (50, 1.0)):
+            trainer.steps.assign(step)
+            found = trainer.terms_of(target, outputs)["kl"]
+            np.testing.assert_allclose(found, share * whole, rtol=1e-5)
 
     def test_smoothing_moves_the_label_of_real_images(self):
         smoothed = training.build_trainer(make(label_smoothing=0.2))
@@ -179,6 +274,19 @@ def test_faces_that_cannot_be_found_are_said_before_training(
     with pytest.raises((ValueError, FileNotFoundError), match=said):
         runner.run(SYSTEM, config, "smoke")
     assert not (tmp_path / "run" / "config.json").exists()
+
+
+def test_the_wide_network_trains_and_makes_files_like_the_others(tmp_path):
+    wide = {k: v for k, v in PRESETS["cvae_wide"].items() if k != "epochs"}
+    sizes = {"limit": 20, "epochs": 2, "batch_size": 8, "kl_anneal_epochs": 1}
+    options = {**wide, **sizes, "stages": ("train", "export")}
+    folder = runner.run(SYSTEM, make(workdir=str(tmp_path), **options), "smoke")
+    *_, row = tiny_papers.history(folder)
+    assert row["kl"] > 0 and np.isfinite(row["reconstruction"])
+    codec = latents.load(folder.export)
+    image = ((tiny.smooth(1, 32)[0] + 1) * 127.5).astype(np.uint8)
+    assert codec.encode(image).shape == (16,)
+    assert codec.decompress(codec.compress(image)).shape == (32, 32, 3)
 
 
 def test_a_run_may_learn_faces_alone(tmp_path):

@@ -1,4 +1,7 @@
-"""Tan: presets, names, the codec of a run, and runs that begin as another one."""
+"""Tan: presets, names, the codec of a run, claims, and runs that begin as another."""
+
+import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -9,7 +12,8 @@ import tiny_papers
 from evaluation import claims
 from evaluation.record import Evaluation
 from experiments.core import networks, runner
-from experiments.portrait_autoencoder import published, training
+from experiments.core.folder import FinishedRun, RunFolder
+from experiments.portrait_autoencoder import learning_rates, published, report, training
 from experiments.portrait_autoencoder.config import LAMBDAS, PRESETS, label
 from experiments.portrait_autoencoder.system import SYSTEM
 from serving.export import codec as codec_export
@@ -50,6 +54,16 @@ class TestPresets:
         assert (config.learning_rate, config.learning_rate_decay) == (1e-4, "none")
         assert (config.activation, config.entropy, config.depth) == ("relu", "none", 0)
         assert config == make("n192")
+
+    def test_what_the_paper_leaves_open_is_a_departure(self):
+        silent = [
+            field.name
+            for field in dataclasses.fields(make())
+            if field.metadata["published"].startswith("not stated")
+        ]
+        said = " ".join(SYSTEM.departures)
+        assert len(silent) >= 5
+        assert not [name for name in silent if not re.search(rf"--{name}\b", said)]
 
     def test_each_ablation_changes_one_thing(self):
         paper = make("paper")
@@ -171,6 +185,19 @@ class TestPlainRun:
             means = [1e4 * found["summary"][name][key]["mean"] for key in keys]
             np.testing.assert_allclose(numbers, means, rtol=1e-4)
 
+    def test_it_says_its_share_of_the_published_images_and_updates(
+        self, plain_run, codec_run
+    ):
+        steps = tiny_papers.history(plain_run.folder)[-1]["step"]
+        images = len(plain_run.data.train)
+        said = tiny_papers.results(plain_run.folder)["subtitle"]
+        assert (
+            f"1 of 3 epochs ({steps:.0f} of 10,800 updates) over {images} of " in said
+        )
+        assert "of 180,000 images, CPU" in said
+        # The paper has no codec.
+        assert " of " not in tiny_papers.results(codec_run.folder)["subtitle"]
+
     def test_its_code_is_a_feature_extractor(self, plain_run):
         model = tf.keras.models.load_model(plain_run.folder.export)
         code = model.get_layer("analysis")(tf.zeros([1, 64, 32, 3]))
@@ -233,3 +260,189 @@ def test_a_collapse_is_seen_at_any_length(level, error, epochs, verdicts):
     trained = claims.Trained(f"{epochs} of 3 epochs", short=epochs < 3)
     found = published.check_claims(claims.Evidence(evaluation, {name: trained}))
     assert tuple(claim["verdict"] for claim in found[-2:]) == verdicts
+
+
+class TestFirstEpoch:
+    """The comparison of learning rates after one epoch over the first images."""
+
+    @pytest.fixture(scope="class")
+    def found(self, plain_run):
+        # The run's own batch has no influence.
+        changed = {"first_epoch_seeds": 2, "batch_size": 3}
+        config = dataclasses.replace(plain_run.config, **changed)
+        options = {"rates": (1e-12, 1e-3), "images": 8}
+        return learning_rates.measure(config, plain_run.data.train, **options)
+
+    def test_the_cost_is_the_error_over_these_images_after_the_epoch(
+        self, plain_run, found
+    ):
+        assert (found["images"], found["batch_size"]) == (8, 8)
+        assert found["costs"].keys() == {"1e-12", "0.001"}
+        image = plain_run.data.train.images[:8] / np.float32(255)
+        inputs = {"image": image, "key": np.zeros([8, 2], np.int32)}
+        for seed, cost in enumerate(found["costs"]["1e-12"]):
+            tf.keras.utils.set_random_seed(seed)
+            network = training.build_network(plain_run.config)  # as it begins
+            error = np.square(network(inputs)["image"] - image).mean()
+            assert cost == pytest.approx(error, rel=1e-4)
+        begun, ended = found["costs"].values()
+        assert begun[0] != begun[1]
+        assert all(after < before for before, after in zip(begun, ended))
+
+    def test_its_table_has_every_seed(self, found):
+        table = learning_rates.table(found)
+        assert table.caption == "10⁴ × MSE after one epoch over 8 images"
+        assert [row[0] for row in table.rows] == ["1e-12", "0.001"]
+        shown = [float(cost) for cost in table.rows[1][2].split(", ")]
+        expected = np.multiply(found["costs"]["0.001"], 1e4)
+        np.testing.assert_allclose(shown, expected, atol=0.01)
+
+    def test_a_codec_has_none(self):
+        with pytest.raises(ValueError, match="--first_epoch_seeds=5 compares learning"):
+            make(first_epoch_seeds=5)
+        config = make("learning_rates")
+        assert (config.first_epoch_seeds, config.entropy) == (5, "none")
+        # Without an official validation split the thousand must be left.
+        assert config.limit - config.validation_images >= learning_rates.IMAGES
+        assert config.batch_size == learning_rates.BATCH
+
+    @pytest.mark.parametrize(
+        "others, changed, verdict",
+        [
+            ([0.031, 0.032, 0.033], {}, "holds"),
+            ([0.021, 0.022, 0.023], {}, "does not hold"),
+            ([0.021, 0.032, 0.028], {}, "cannot tell"),  # of the interval
+            ([0.031, 0.032], {}, "cannot tell"),
+            ([0.031, 0.032, 0.033], {"images": 872}, "cannot tell"),
+            ([0.031, 0.032, 0.033], {"batch_size": 10}, "cannot tell"),
+        ],
+    )
+    def test_rates_are_compared_seed_by_seed(self, others, changed, verdict):
+        best = [0.026, 0.027, 0.0281][: len(others)]
+        costs = {"0.001": others, "0.0001": best}
+        found = {"images": 1000, "batch_size": 50, "costs": costs, **changed}
+        evidence = claims.Evidence(Evaluation([], {}, np.ones(0), "f"))
+        first, second = learning_rates.check_claims(evidence, found)
+        assert (first["verdict"], second["verdict"]) == (verdict, "not measured")
+        for claim in learning_rates.check_claims(evidence, None):
+            assert claim["verdict"] == "not measured"
+
+
+def of_means(means):
+    """An evaluation of 40 images, whose values are these means."""
+    values = {
+        label: {key: np.full(40, mean) for key, mean in keys.items()}
+        for label, keys in means.items()
+    }
+    return Evaluation([""] * 40, values, np.ones(40), "f")
+
+
+def verdicts(found):
+    return {claim["claim"]: claim["verdict"] for claim in found}
+
+
+def test_bicubic_is_compared_in_both_units():
+    true, wrapped = "raw/mse", "raw/mse_uint8_wrap"
+    evaluation = of_means(
+        {
+            "N = 192": {true: 1.6e-3, wrapped: 5.8e-4},
+            "bicubic 2×": {true: 5e-4, wrapped: 2.1e-4},
+            "bicubic 4×": {true: 2.3e-3, wrapped: 5.2e-4},  # only the true one is more
+            "bicubic 8×": {true: 6.6e-3},
+        }
+    )
+    found = verdicts(published.check_claims(claims.Evidence(evaluation)))
+    quarter = "A quarter of the size and bicubic has a higher error"
+    assert found[f"{quarter} (true error)"] == "holds"
+    assert found[f"{quarter} (8-bit overflow, as printed)"] == "does not hold"
+    eighth = "An eighth of the size and bicubic has a higher error"
+    assert found[f"{eighth} (8-bit overflow, as printed)"] == "not measured"
+    # No other network was trained.
+    rest = [claim for claim in found if "bicubic" not in claim]
+    assert len(rest) >= 11 and {found[claim] for claim in rest} == {"not measured"}
+
+
+def test_ablations_are_rows_of_their_own():
+    def row(mse):
+        return {"raw/mse": mse, "raw/psnr_db": -10 * np.log10(mse)}
+
+    labels = [label(make(p)) for p in PRESETS if label(make(p)).startswith("N = ")]
+    evaluation = of_means({name: row(2e-3) for name in labels} | {"N = 192": row(1e-3)})
+    found = verdicts(published.check_claims(claims.Evidence(evaluation)))
+    for part, verdict in {
+        "better than 9×9 and 5×5": "holds",
+        "better than 5×5, 5×5 and 3×3": "holds",
+        "N = 192 beats 128": "holds",
+        "N = 256 beats 192": "does not hold",
+        "a deeper network is better": "does not hold",
+        "ReLU in place of GDN": "holds",
+        "learning rate 1e-4 is better than 1e-5": "holds",
+    }.items():
+        (claim,) = [claim for claim in found if part in claim]
+        assert found[claim] == verdict, claim
+
+
+@pytest.mark.parametrize(
+    "low, high, count, verdict",
+    [
+        (0.9, 1.1, 200, "holds"),
+        (1.0, 1.2, 200, "cannot tell"),  # published: 3.5 / 3.1 = 1.13
+        (1.2, 1.4, 200, "does not hold"),
+        (0.9, 1.1, 8, "cannot tell"),
+    ],
+)
+def test_almost_as_good_is_as_published(low, high, count, verdict):
+    interval = {"ratio": (low + high) / 2, "low": low, "high": high, "count": count}
+    sets = {"images": "corners", "faces": "middles"}
+    evidence = claims.Evidence(of_means({}))
+    found = [{"kind": "photographs", **sets, **interval}]
+    photographs, drawn = published.check_other_images(evidence, "N = 192", found)
+    assert "corners" in photographs["evidence"]
+    assert (photographs["verdict"], drawn["verdict"]) == (verdict, "not measured")
+    trained = {"N = 192": claims.Trained("9 of 10,800 updates", short=True)}
+    short = claims.Evidence(of_means({}), trained)
+    photographs, _ = published.check_other_images(short, "N = 192", found)
+    assert photographs["verdict"] == "cannot tell"
+
+
+def finished(folder, name, *, steps, data=None, **options):
+    """A run of three epochs as `joint_findings` reads it."""
+    folder.mkdir()
+    (folder / "history.csv").write_text(f"epoch,step\n0,0\n3,{steps}\n")
+    evaluation = of_means({name: {"raw/mse": 0.1}})
+    config = dataclasses.asdict(make("paper", **options))
+    environment = {"config": config}
+    found = {"ours": [name], "environment": environment, "data": data or {}}
+    return FinishedRun(RunFolder(folder), evaluation, found, name)
+
+
+@pytest.mark.parametrize(
+    "steps, options, length",
+    [
+        (3135, {}, "3,135 of 10,800 updates"),
+        (10_800, {}, ""),
+        (3135, {"entropy": "factorized"}, ""),
+    ],
+)
+def test_fewer_updates_than_the_papers_are_too_short(tmp_path, steps, options, length):
+    run = finished(tmp_path / "run", "ours", steps=steps, **options)
+    trained = SYSTEM.evidence(run.evaluation, [run]).trained["ours"]
+    assert trained.short == bool(length)
+    assert trained.length == (length or "3 epochs")
+
+
+def test_joint_claims_are_of_what_runs_have_measured(tmp_path):
+    interval = {"ratio": 1.0, "low": 0.9, "high": 1.1, "count": 200}
+    part = {"kind": "photographs", "images": "a", "faces": "b", **interval}
+    costs = {"0.001": [0.031, 0.032, 0.033], "0.0001": [0.026, 0.027, 0.0281]}
+    rates = {"images": 1000, "batch_size": 50, "costs": costs}
+    others, name = {report.OTHERS: [part]}, "N = 192"
+    runs = [
+        finished(tmp_path / "1", name, steps=10_800, data=others),
+        finished(tmp_path / "2", "N = 64", steps=20, data={learning_rates.KEY: rates}),
+    ]
+    evidence = SYSTEM.evidence(of_means({}), runs)
+    found = verdicts(SYSTEM.joint_findings(evidence, runs).claims)
+    assert sorted(found.values()) == ["holds", "holds", "not measured", "not measured"]
+    found = verdicts(SYSTEM.joint_findings(evidence, runs[1:]).claims)
+    assert list(found.values()).count("not measured") == 3

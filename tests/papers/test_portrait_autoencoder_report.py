@@ -1,11 +1,14 @@
 """Tan's report: errors on other images, by spatial frequency, and with overflow."""
 
+import dataclasses
 import re
+import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import tiny
+import tiny_papers
 from PIL import Image
 
 from data_pipeline import pixels, sources
@@ -14,7 +17,9 @@ from evaluation import baselines
 from evaluation.metrics import registry
 from evaluation.record import Evaluation
 from experiments.portrait_autoencoder import report as other_images
+from experiments.portrait_autoencoder import training
 from experiments.portrait_autoencoder.report import mse_uint8_wrap
+from experiments.portrait_autoencoder.system import SYSTEM
 
 SIZE, COUNT = 32, 6
 
@@ -157,6 +162,58 @@ class TestOtherImages:
             measure({"ours": lambda inputs: inputs["image"] * np.nan})
         with pytest.raises(ValueError, match="There is no test image to measure"):
             measure(faces=iter(()))
+
+
+class TestCrops:
+    def test_they_are_the_middle_and_each_corner_in_turn(self):
+        rows, columns = np.mgrid[0:96, 0:96].astype(np.uint8)
+        image = np.stack([rows, columns, rows], axis=-1)
+        middles, corners = other_images.crops(np.stack([image] * 5))
+        # A third of the side, in cells of 16.
+        assert middles.shape == corners.shape == (5, 32, 32, 3)
+        np.testing.assert_array_equal(middles[3], image[32:64, 32:64])
+        places = [crop[0, 0, :2].tolist() for crop in corners]
+        assert places == [[0, 0], [0, 64], [64, 0], [64, 64], [0, 0]]
+
+    def test_photographs_are_measured_by_the_network_at_any_size(self):
+        config = tiny_papers.configure(SYSTEM, image_size=48)
+        images = tiny.noise(8, 48)
+        images[:, 16:32, 16:32] = 90  # nothing to lose
+        split = tiny.split_of(images)
+        network = training.build_network(config)
+        restorers = {"ours": SYSTEM.restorer(network), **baselines.rescaling()}
+        for name in ("lfw", "faces"):
+            info = dataclasses.replace(split.source.info, name=name)
+            source = dataclasses.replace(split.source, info=info)
+            test = dataclasses.replace(split, source=source)
+            data = types.SimpleNamespace(test=test)
+            run = types.SimpleNamespace(
+                config=config, data=data, network=network, system=SYSTEM
+            )
+            found = other_images.measure_crops(run, restorers)
+            if name == "faces":
+                assert not found.tables and not found.data
+                continue
+            (table,) = found.tables
+            assert list(table.columns) == ["", "8 face crops", "8 corner crops"]
+            assert [row[0] for row in table.rows] == list(restorers)
+            middle, corner = (numbers(cell)[0] for cell in table.rows[1][1:])
+            assert (middle, corner > 100) == (0, True)  # of bicubic 2x
+            (part,) = found.data[other_images.OTHERS]
+            middle, corner = (numbers(cell)[0] for cell in table.rows[0][1:])
+            assert part["ratio"] == pytest.approx(corner / middle, rel=1e-2)
+            assert (part["kind"], part["count"]) == ("photographs", 8)
+
+    def test_the_ratio_is_that_of_the_means_with_an_interval(self, measured):
+        (part,) = measured.data[other_images.OTHERS]
+        assert (part["kind"], part["images"], part["faces"], part["count"]) == (
+            "drawn", f"{COUNT} drawn scenes", f"{COUNT} test images", COUNT
+        )  # fmt: skip
+        faces_error, scenes_error = (
+            numbers(cell)[0] for cell in measured.tables[0].rows[0][1:3]
+        )
+        assert part["ratio"] == pytest.approx(scenes_error / faces_error, rel=1e-2)
+        assert part["low"] < part["ratio"] < part["high"]
 
 
 def test_single_images_spread_as_computed_by_hand():

@@ -205,6 +205,8 @@ class TestMistakes:
             (None, MASK, "got object"),
             (IMAGE, MASK[1:], r"its image's size, \[32, 32\]; got \[31, 32\]"),
             (IMAGE, MASK * 255, "up to 255. Pass mask > 127"),
+            (IMAGE, MASK * 0, "a part of its image; nothing is missing"),
+            (IMAGE, MASK * 0 + 1, "a part of its image; everything is missing"),
         ],
     )
     def test_pictures_and_masks(self, client, state, image, mask, text):
@@ -233,7 +235,7 @@ class TestMistakes:
     def test_a_hole_that_the_model_does_not_fill(self, client):
         text = "'restorer' at .* refuses this: This model fills the hole of 16x16 .*"
         with pytest.raises(errors.RefusedError, match=text) as error:
-            client("restorer").restore(IMAGE, np.ones_like(MASK))
+            client("restorer").restore(IMAGE, 1 - MASK)
         assert "\n" not in str(error.value) and "node" not in str(error.value)
 
     def test_another_kind_of_model(self, client):
@@ -491,4 +493,4 @@ def test_restoring_over_rest_needs_no_tensorflow(addresses, state, folders, tmp_
     needs, extra = done.stdout.splitlines()
     assert needs.startswith("Compressing needs tensorflow 2.14 and tensorflow-compr")
     assert "gRPC, which needs tensorflow-serving-api" in extra
-    assert "pip install .[serving]" in extra
+    assert "make extras EXTRAS=serving, or pip install 'tensorflow-serv" in extra

@@ -3,6 +3,7 @@
 import io
 import struct
 
+import mask_table
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -96,6 +97,25 @@ class TestBitmaps:
             np.testing.assert_array_equal(decode(data), NOISE)
         else:
             assert_refused(data)
+
+
+def mask_of(data):
+    picture = encode(np.full((*mask_table.SIZE, 3), 9, np.uint8), "PNG")
+    pair = tf.function(encoded_images.decode_pair)(tf.constant(picture), data)
+    return pair[1].numpy()[..., 0]
+
+
+@pytest.mark.parametrize("name", mask_table.MASKS)
+def test_masks_are_read_as_everywhere_else(name):
+    data, _ = mask_table.MASKS[name]
+    np.testing.assert_array_equal(mask_of(data), mask_table.MISSING)
+
+
+@pytest.mark.parametrize("name", mask_table.REFUSED)
+def test_masks_of_no_use_are_refused(name):
+    data, why = mask_table.REFUSED[name]
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"A mask must.*{why}"):
+        mask_of(data)
 
 
 def test_the_rim_of_a_hole_keeps_its_color():

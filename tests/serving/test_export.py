@@ -5,6 +5,7 @@ import io
 import json
 import pathlib
 
+import mask_table
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -273,9 +274,19 @@ class TestMasks:
     @pytest.mark.parametrize("level, is_missing", [(127, False), (128, True)])
     def test_the_middle_gray_divides(self, exported, level, is_missing):
         image, missing = photograph(SIZE, SIZE), hole_in(SIZE, SIZE)
-        mask = encode(missing.astype(np.uint8) * np.uint8(level))
-        (restored,) = exported(WHOLE).run_bytes([encode(image)], [mask])
-        assert np.array_equal(restored, image) != is_missing
+        mask = missing.astype(np.uint8) * np.uint8(level)
+        mask[0, 0] = 255
+        (restored,) = exported(WHOLE).run_bytes([encode(image)], [encode(mask)])
+        assert np.array_equal(restored[missing], image[missing]) != is_missing
+
+    def test_a_mask_of_no_use_is_refused(self, exported):
+        image = encode(photograph(*mask_table.SIZE))
+        for name, why in (
+            ("nothing", "not nothing or everything"),
+            ("not a multiple", "90x60 pixels and its picture 60x40"),
+        ):
+            with pytest.raises(tf.errors.InvalidArgumentError, match=why):
+                exported(WHOLE).run_bytes([image], [mask_table.REFUSED[name][0]])
 
     def test_a_mask_of_another_size_is_fitted(self, exported):
         missing = np.zeros((10, 20), bool)

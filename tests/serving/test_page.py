@@ -123,6 +123,10 @@ class TestRestore:
         np.testing.assert_array_equal(restored[~painted], original[~painted])
         # To a pixel of the canvas.
         assert np.abs(painted.sum() - mask.sum()) < 2 * (20 + 180)
+        name, data = tab.download("Download which pixels are invented")
+        assert name == "Änne-invented.png"
+        with Image.open(io.BytesIO(data)) as file:
+            np.testing.assert_array_equal(np.asarray(file) == 255, painted)
         assert f"{painted.mean():.1%} of 300 × 200 pixels" in tab.text()
 
     @pytest.mark.parametrize(

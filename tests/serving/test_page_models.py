@@ -88,6 +88,32 @@ def test_each_kind_has_its_place(described):
         assert uploads.MAX_PIXELS < limit < 2 * uploads.MAX_PIXELS
 
 
+def test_the_first_restorer_fills_any_hole_and_has_learned_the_most(described):
+    def said(name, side=0, centered=False, mask="random_square"):
+        return {
+            "paper": "skip_inpainting",
+            "name": name,
+            "fills": {"side": side, "centered": centered},
+            "config": {"train_mask": mask},
+        }
+
+    found = described(
+        {
+            "a": said("center alone", 64, True, "center"),
+            "b": said("one hole", 64),
+            "c": said("any, of centers", mask="center"),
+            "d": said("any"),
+            "e": {"paper": "skip_inpainting", "name": "unknown"},
+            "f": said("any, of every kind", mask="mixed"),
+            "g": said("any too"),
+        }
+    )
+    assert [*found.restorers] == [
+        *("any, of every kind", "any", "any too", "any, of centers", "one hole"),
+        *("center alone", "unknown"),
+    ]
+
+
 def test_restorers_fill_without_a_seam_and_say_which_holes(loaded, folders):
     image = picture(20, 30)
     model, served = loaded.restorers["model 3"], PhotoRestorer(folders["whole"])

@@ -1,5 +1,6 @@
 """Faces of photographs: finding them, which pixels change, which holes fit."""
 
+import collections
 import contextlib
 
 import cv2
@@ -271,7 +272,14 @@ class TestFinder:
         pytest.importorskip("mediapipe", reason="needs the extra face")
         return finder.FaceFinder()
 
-    @pytest.mark.parametrize("degrees, scale", [(0, 1.0), (25, 0.7), (-20, 2.5)])
+    @pytest.mark.parametrize(
+        "degrees, scale",
+        [
+            *((0, 1.0), (25, 0.7), (-20, 2.5)),
+            # On its side, on its head; and small.
+            *((90, 1.0), (-80, 1.5), (180, 1.0), (200, 0.7), (0, 0.25)),
+        ],
+    )
     def test_it_finds_the_landmarks_of_a_drawn_face(self, find, degrees, scale):
         matrix = turned(degrees, scale, (500, 400))
         face = draw.draw(2, size=256)
@@ -287,6 +295,29 @@ class TestFinder:
         truth = moved(matrix, face["landmarks"])
         eyes = np.hypot(*(truth[1] - truth[0]))
         assert np.hypot(*(found - truth).T).max() < 0.3 * eyes
+
+    def test_it_finds_photographs_that_are_turned_or_cut(self, find, outside_data):
+        folder = str(outside_data / "lfw")
+        source = sources.load("lfw", "test", data_dir=folder, limit=15)
+        found = collections.Counter()
+        for element in source:
+            image = np.asarray(element["image"])
+            upright = find(image)
+            for turn in range(1, 4 if upright else 0):
+                pixel = np.zeros((*image.shape[:2], 1), np.uint8)
+                faces = find(np.ascontiguousarray(np.rot90(image, turn)))
+                pixel[tuple(np.rint(upright[0][0]).astype(int)[::-1])] = 1
+                (eye,) = np.argwhere(np.rot90(pixel[..., 0], turn))[:, ::-1]
+                near = faces and np.abs(faces[0][0] - eye).max() < 15
+                found[f"turned, {'right' if near else 'wrong' if faces else 'no'}"] += 1
+            if upright:
+                left, top = corner = np.rint(upright[0].mean(axis=0) - 48).astype(int)
+                cut = image[top : top + 96, left : left + 96]
+                faces = find(cv2.resize(cut, None, fx=4, fy=4))
+                near = faces and np.abs(faces[0] / 4 + corner - upright[0]).max() < 12
+                found[f"cut, {'right' if near else 'wrong' if faces else 'no'}"] += 1
+        assert found["turned, right"] >= 40 and found["turned, wrong"] <= 1, found
+        assert found["cut, right"] >= 10 and found["cut, wrong"] == 0, found
 
     def test_it_finds_every_face_once_the_largest_first(self, find):
         image = np.full((2000, 3000, 3), 128, np.uint8)

@@ -13,11 +13,12 @@ import pytest
 import tiny
 from PIL import Image
 
-from data_pipeline import pixels
+from data_pipeline import machine, pixels
 from experiments import compress, restore, serve
 from experiments import latents as faces
 from serving.export import codec, latents, restorer
 from serving.export.kinds import CODEC, INPAINTING, LATENTS
+from serving.photo.restorer import PhotoRestorer
 from serving.tf_serving import server
 from serving.zoo import package as zoo_package
 from serving.zoo import zoo
@@ -178,11 +179,6 @@ class TestNames:
         (shipped / zoo.INDEX).write_text("{")
         assert zoo.named("2233") == "2233"
 
-    def test_the_cache_is_the_users_by_default(self, monkeypatch):
-        monkeypatch.setenv("HOME", "/somebody")
-        monkeypatch.delenv("FACEMEND_CACHE", raising=False)
-        assert zoo.cache() == pathlib.Path("/somebody/.cache/facemend")
-
 
 class TestMistakes:
     def test_an_unknown_name_lists_those_that_are(self, shipped, package):
@@ -235,6 +231,17 @@ class TestMistakes:
         with pytest.raises(ValueError, match="`git lfs pull`"):
             zoo.resolve(NAME)
 
+    def test_a_model_of_another_kind_is_called_so(self, tmp_path):
+        for path, text in (
+            ("saved_model.pb", ""),
+            ("assets.extra/config.json", '{"kind": "latents"}'),
+        ):
+            (tmp_path / path).parent.mkdir(exist_ok=True)
+            (tmp_path / path).write_text(text)
+        text = "does not fill holes: it is of the kind latents, which experiments.lat"
+        with pytest.raises(ValueError, match=text):
+            PhotoRestorer(tmp_path)
+
     def test_a_cache_that_cannot_be_written_is_named(self, stub, tmp_path, monkeypatch):
         (tmp_path / "file").write_text("")
         monkeypatch.setenv("FACEMEND_CACHE", str(tmp_path / "file"))
@@ -255,6 +262,14 @@ class TestCache:
         write_index(shipped, entry(NAME, b"other"))
         assert zoo.resolve(NAME) != folder
         assert len(stub) == len(cached(tmp_path)) == 2
+
+    def test_one_that_cannot_be_written_is_read(self, shipped, stub, monkeypatch):
+        folder = zoo.resolve(NAME)
+        monkeypatch.delenv("FACEMEND_CACHE")
+        full = folder.parents[3]
+        monkeypatch.setattr(machine, "cache_folders", lambda: [full, full / "other"])
+        monkeypatch.setattr(machine, "cache_folder", lambda: full / "other")
+        assert zoo.resolve(NAME) == folder and len(stub) == 1
 
     @pytest.mark.parametrize(
         "file, data",

@@ -43,12 +43,16 @@ def scored(built, image, inputs):
     return built.discriminator({"image": image, "key": inputs["key"]})
 
 
+def image_of(target):
+    return target["image"] if isinstance(target, dict) else target
+
+
 def trainer(d_rate=1e-2, g_rate=1e-2, **options):
     built = AdversarialAutoencoderTrainer(
         autoencoder(),
         judge(),
         autoencoder_losses=lambda target, outputs, score: {
-            "g_l1": 10 * losses.l1(target, outputs["image"]),
+            "g_l1": 10 * losses.l1(image_of(target), outputs["image"]),
             "g_adversarial": losses.cross_entropy_to(score, 1.0),
         },
         discriminator_losses=lambda real, fake: {
@@ -96,6 +100,31 @@ def test_the_step_is_that_of_both_gradients_at_one_point():
         assert max(abs(a - b).max() for a, b in zip(network.get_weights(), old)) > 1e-5
         for weight, wanted in zip(network.trainable_variables, weights):
             np.testing.assert_allclose(weight, wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("which", ["autoencoder_updates", "discriminator_updates"])
+def test_the_discriminator_sees_nothing_outside_the_face(which):
+    inputs, target = batch()
+    face = np.zeros([4, SIZE, SIZE, 1], np.float32)
+    face[:, 4:12, 4:12] = 1
+    # Outside the face both images are what they like.
+    spoiled = tf.where(face > 0, target, 0.9)
+    moved = []
+    for image in (target, spoiled):
+        tf.keras.utils.set_random_seed(0)
+        # The autoencoder stands still, so that it is the discriminator alone.
+        built = trainer(**{which: 2}, g_rate=0.0)
+        built.train_step((inputs, {"image": image, "face_mask": tf.constant(face)}))
+        moved.append(built.discriminator.get_weights())
+    for one, other in zip(*moved):
+        np.testing.assert_array_equal(one, other)
+    tf.keras.utils.set_random_seed(0)
+    built = trainer(**{which: 2}, g_rate=0.0)
+    built.train_step((inputs, target))
+    assert any(
+        np.abs(a - b).max() > 1e-5
+        for a, b in zip(moved[0], built.discriminator.get_weights())
+    )
 
 
 @pytest.mark.parametrize("which", ["autoencoder", "discriminator"])

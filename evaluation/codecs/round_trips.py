@@ -70,11 +70,13 @@ def codec_round_trip(
     return _batches(code, zip(images, names), parallel=parallel)
 
 
-def full_size_round_trip(codec: Codec, split: DecodedSplit, *, crop: str) -> RoundTrip:
+def full_size_round_trip(
+    codec: Codec, split: DecodedSplit, *, crop: str, resize: str = "bicubic"
+) -> RoundTrip:
     """Compresses and decompresses images at their original size, then shrinks them.
 
-    Threads share the codec. `split` is of `decoded.decode`, which cropped by `crop`;
-    files are written before cropping.
+    Threads share the codec. `split` is of `decoded.decode`, which cropped by `crop`
+    and resized by `resize`; files are written before cropping.
 
     Raises:
       UnreadableImageError: If an image no longer exists.
@@ -84,7 +86,8 @@ def full_size_round_trip(codec: Codec, split: DecodedSplit, *, crop: str) -> Rou
     def code(read: Callable[[], dict]) -> tuple[np.ndarray, int]:
         data = codec.compress(read()["image"])
         element = {"image": codec.decompress(data)}
-        fitted = pixels.fit(element, size=split.images.shape[1], crop=crop)
+        size = split.images.shape[1]
+        fitted = pixels.fit(element, size=size, crop=crop, filter=resize)
         return fitted["image"], len(data)
 
     readers = split.source.readers([position[name] for name in split.names])
@@ -265,15 +268,38 @@ def masked(faces: FoundMasks, entire: Measure) -> Measure:
     def measure(target, decoded, here: slice) -> dict[str, np.ndarray]:
         mask = faces.masks[here].astype(np.float32)
         black = np.clip(decoded, 0, 1) * mask
-        values = {
-            f"masked/{key.rpartition('/')[2]}": value
-            for key, value in entire(target * mask, black, here).items()
-        }
+        values = _in_region("masked", entire(target * mask, black, here))
         errors = metrics.pixel_errors(np.clip(decoded, 0, 1) - target, mask)
         values.update({f"face/{name}": value for name, value in errors.items()})
-        return {
-            key: np.where(faces.found[here], value, np.nan)
-            for key, value in values.items()
-        }
+        return _where_found(faces, here, values)
 
     return measure
+
+
+def masked_before(faces: FoundMasks, entire: Measure) -> Measure:
+    """Metrics of round trips of images that are black outside the face already.
+
+    Returns:
+      A measure of two regions: "masked_input", what came back as it is, and
+      "masked_both", made black outside the face again. Images without a face are NaN.
+    """
+
+    def measure(target, decoded, here: slice) -> dict[str, np.ndarray]:
+        decoded = np.clip(decoded, 0, 1)
+        black = decoded * faces.masks[here].astype(np.float32)
+        values = {
+            **_in_region("masked_input", entire(target, decoded, here)),
+            **_in_region("masked_both", entire(target, black, here)),
+        }
+        return _where_found(faces, here, values)
+
+    return measure
+
+
+def _in_region(region: str, values: Mapping[str, np.ndarray]) -> dict:
+    return {f"{region}/{key.rpartition('/')[2]}": v for key, v in values.items()}
+
+
+def _where_found(faces: FoundMasks, here: slice, values: Mapping) -> dict:
+    """NaN where no face was found."""
+    return {key: np.where(faces.found[here], v, np.nan) for key, v in values.items()}
