@@ -26,6 +26,7 @@ import numpy as np
 from data_pipeline import disk, pixels
 from data_pipeline.drawn_faces import draw
 from evaluation.metrics.measure import psnr_db_uint8
+from evaluation.tables import counted
 from experiments.core import command_line, environment
 from experiments.core.command_line import hp
 from experiments.core.system import load
@@ -214,13 +215,25 @@ def _data(folder: pathlib.Path, config: Mapping) -> tuple[str, str]:
             f"{folder} was trained on --dataset={dataset}, whose terms are not known "
             f"here. Models of {', '.join(_DATA)} can be packed."
         )
-    return _DATA[dataset]
+    title, terms = _DATA[dataset]
+    if extra := config["config"].get("extra_dir"):
+        if "celeba" not in extra.lower():
+            raise ValueError(
+                f"{folder} was trained on photographs of --extra_dir={extra} as well, "
+                "whose terms are not known here. Those of a folder whose name has "
+                "celeba in it are taken for CelebA's."
+            )
+        more, other_terms = _DATA["celeb_a"]
+        title, terms = f"{title} and {more} ({extra})", f"{terms}; {other_terms}"
+    return title, terms
 
 
 def _length(config: Mapping) -> str:
     """The length of the training, such as ", 8 epochs", and the run it began from."""
     unit = "epochs" if "epochs" in config else "steps"
-    length = f", {config[unit]:,} {unit}" if unit in config else ""
+    length = ""
+    if unit in config:
+        length = f", {counted(config[unit], unit.removesuffix('s'))}"
     begun = f", begun as {config['initial']}" if config.get("initial") else ""
     return length + begun
 

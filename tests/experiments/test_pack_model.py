@@ -174,6 +174,10 @@ class TestRefused:
         [
             ({"dataset": "lfw", "workdir": "/home/me"}, "contains local paths"),
             ({"dataset": "folder"}, "dataset=folder, whose terms are not known"),
+            (
+                {"dataset": "lfw", "extra_dir": "mine"},
+                "extra_dir=mine as well, whose terms are not known",
+            ),
             (None, "is not an exported model"),
         ],
     )
