@@ -323,7 +323,7 @@ def _measure(
                 powers.append(by_band(images, restored.clip(0, 1)))
         names += here
     if not names:
-        raise ValueError(f"There is no {noun} to round_trips.")
+        raise ValueError(f"There is no {noun} to measure.")
     columns = {
         name: {key: np.concatenate(parts) for key, parts in keys.items()}
         for name, keys in values.items()

@@ -1,6 +1,6 @@
 """Trained models that come with the repository, by name.
 
-  folder = zoo.resolve("skip_inpainting_restorer")  # an export, as a run makes it
+  folder = zoo.resolve("skip_inpainting_model3")  # an export, as runs/NAME/export/1 is
 
 pretrained/models.json lists them; `package` describes their files. A file is unpacked
 once, into a cache, and checked before each use:
@@ -59,9 +59,6 @@ class Entry:
     kind: str = ""  # one of `KINDS`, also where the index has none
     codec_ids: Sequence[str] = ()  # of the models that a codec's files name
 
-
-# Models that came along earlier -> those that take their place.
-REPLACED = {"skip_inpainting_model3": "skip_inpainting_restorer"}
 
 _KEYS = tuple(field.name for field in dataclasses.fields(Entry))[:-2]
 
@@ -172,11 +169,6 @@ def _unknown(name: str, known: list[str]) -> str:
             f"the repository, in {PRETRAINED}. Clone it and install from the clone "
             "(pip install -e .), or pass the folder a run exported to, such as "
             "runs/NAME/export/1."
-        )
-    if REPLACED.get(name) in known:
-        return (
-            f"The model {name} no longer comes along; {REPLACED[name]} takes its "
-            f"place. Pass that name, or the folder a run exported to."
         )
     close = difflib.get_close_matches(name, known, n=1)
     hint = f" Did you mean: {close[0]} ?" if close else ""

@@ -216,7 +216,10 @@ SIZES = {
     "decoder_widths", "discriminator_widths", "latents", "epochs", "train_side",
     "steps", "generator_steps", "discriminator_steps", "history_steps",
 }  # fmt: skip
-LARGER = {"cvae_ms_ssim": {"image_size": 64}}  # whose windows must fit
+LARGER = {
+    "cvae_ms_ssim": {"image_size": 64},  # whose windows must fit
+    "pathak": {"overlap": 1, "hole_size": 14},  # a patch of 16 pixels
+}
 
 
 def small(system, preset):

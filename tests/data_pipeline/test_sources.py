@@ -44,7 +44,7 @@ def test_absent_data_is_a_quick_error_that_says_what_to_do(
         sources.load(name, "train", data_dir=data_dir)
     assert time.monotonic() - start < 5
     homepage = {
-        "lfw": "vis-www.cs.umass.edu/lfw",
+        "lfw": "figshare.com",
         "celeb_a": "mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
         "celeb_a_hq": "github.com/tkarras/progressive_growing_of_gans",
         "folder": "images",

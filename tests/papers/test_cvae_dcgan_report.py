@@ -813,7 +813,7 @@ class TestTogether:
     def test_the_readme_has_runs_and_jpeg_with_their_bytes(self, results):
         shown = results_text.main_table(SYSTEM, results["sets"][0])
         header, _, *rows = [line for line in shown.splitlines() if line[:1] == "|"]
-        assert "File bytes ↓" in header and "| **64** [64, 64] |" in rows[0]
+        assert "File bytes ↓" in header and "64 [64, 64] |" in rows[0].replace("*", "")
         ours = [f"**{label}** (ours)" for label in LABELS]
         names = [row.split("|")[1].strip() for row in rows]
         assert names == [*ours, LINEAR, "JPEG quality 85", "mean face"]
