@@ -217,8 +217,8 @@ def _decode_all(
     del images
     os.truncate(partial, len(names) * size * size * 3)
     os.replace(partial, folder / "images.u8")
-    size = sum(array.nbytes for array in arrays.values())
-    with disk.naming(folder, size), open(folder / "fields.npz.partial", "wb") as file:
+    needed = sum(array.nbytes for array in arrays.values())
+    with disk.naming(folder, needed), open(folder / "fields.npz.partial", "wb") as file:
         np.savez(file, **arrays)
     os.replace(folder / "fields.npz.partial", folder / "fields.npz")
     # Written last: a cache that has it is complete.

@@ -148,8 +148,10 @@ def test_an_input_is_never_replaced(run, command, write, tmp_path):
 
 def test_mistakes_are_told_at_once(run, command, write):
     write("notes.txt")
+    # A compressed file says which of the shipped codecs wrote it.
+    required = ("input", "output") if command.suffix == "fmc" else ("model", "input")
     for options, text in (
-        *(({key: ""}, f"--{key} is req") for key in ("model", "input", "output")),
+        *(({key: ""}, f"--{key} is req") for key in required),
         ({"output": __file__}, "--output=.* must be a folder, but"),
         ({}, rf"--input=in is neither a .*picture nor a folder .*\.{command.suffix}"),
     ):

@@ -197,7 +197,7 @@ def shipped(monkeypatch):
     monkeypatch.setattr(zoo, "names", lambda *kinds: tuple(codecs))
     monkeypatch.setattr(zoo, "resolve", lambda name: name)
     monkeypatch.setattr(zoo, "writer", lambda digits: digits.decode().strip("."))
-    monkeypatch.setattr(codec_export, "load", lambda folder, bits: codecs[folder])
+    monkeypatch.setattr(codec_export, "load", lambda folder, **_: codecs[folder])
     return codecs
 
 
