@@ -214,7 +214,7 @@ def test_the_export_gives_in_keras_what_the_network_gives(run, exports):
 SIZES = {
     "dataset", "image_size", "hole_size", "patch_size", "width", "widths", "channels",
     "decoder_widths", "discriminator_widths", "latents", "epochs", "train_side",
-    "steps", "generator_steps", "discriminator_steps", "history_steps",
+    "steps", "generator_steps", "discriminator_steps", "history_steps", "split_by",
 }  # fmt: skip
 LARGER = {
     "cvae_ms_ssim": {"image_size": 64},  # whose windows must fit

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from training.history import History
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -40,6 +42,14 @@ def end(process, number):
         process.kill()
     assert "Traceback" not in said, said
     return process.returncode, said
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c_is_not_ignored():
+    """As it is in programs that are started where tests run aside."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def test_ctrl_c_and_sigterm_at_any_time(tmp_path):

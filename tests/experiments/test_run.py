@@ -86,7 +86,10 @@ class TestAgain:
         assert copy.history.read_text() == rows
         for old, new in zip(before, weights(copy)):
             np.testing.assert_array_equal(old, new)
-        assert results(copy) == report
+        again = results(copy)
+        for found in (again, report):  # the first run exported as well
+            found["environment"]["config"].pop("stages", None)
+        assert again == report
 
     def test_a_damaged_checkpoint_costs_an_epoch(self, smoke, copy, capsys):
         (newest,) = (copy.checkpoints / "last").glob("ckpt-10.data*")

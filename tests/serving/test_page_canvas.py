@@ -105,7 +105,7 @@ class TestFaces:
 
     @pytest.mark.parametrize(
         "find, text",
-        [(None, r"needs MediaPipe \(pip install"), (lambda _: [], "^No face was fou")],
+        [(None, r"needs MediaPipe \(make extras"), (lambda _: [], "^No face was fou")],
     )
     def test_no_face_is_an_error_with_a_way_out(self, drawn, find, text):
         faces = canvas.Faces(find=find)

@@ -293,7 +293,7 @@ class TestMistakes:
     def test_without_the_package_it_says_which(self, tmp_path, monkeypatch):
         for name in ("tensorflow_serving", "tensorflow_serving.config"):
             monkeypatch.setitem(sys.modules, name, None)
-        text = r"tensorflow-serving-api .*install .\[serving"
+        text = r"tensorflow-serving-api .*EXTRAS=serving"
         with pytest.raises(ValueError, match=text):
             serve.serve(serve.Options(model=(".",), output=str(tmp_path)))
 

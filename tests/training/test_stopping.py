@@ -16,6 +16,14 @@ from training.history import History
 PER_EPOCH = 3
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_is_not_ignored():
+    """As it is, here and in programs that are started, where tests run aside."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class Counter(tf.keras.Model):
     """A trainer that counts, and gets a signal at some step."""
 
@@ -110,7 +118,10 @@ def test_a_second_signal_ends_at_once(number):
         "again stops at once" in process.stderr.readline() + process.stderr.readline()
     )
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == -signal.SIGINT  # which shells call 130
+    try:
+        assert process.wait(60) == -signal.SIGINT  # which shells call 130
+    finally:
+        process.kill()
 
 
 def test_an_ignored_signal_stays_ignored():
