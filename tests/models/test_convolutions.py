@@ -38,7 +38,8 @@ def test_it_is_the_convolution_it_replaces(width):
     assert ours[0].shape == [2, 6, width, 8]
     for a, b in zip(ours, expected):
         a, b = np.asarray(a, np.float32), np.asarray(b, np.float32)
-        np.testing.assert_allclose(a, b, rtol=0.02, atol=0.02 * abs(b).max())
+        # bfloat16 has eight bits, and sums are rounded in another order.
+        np.testing.assert_allclose(a, b, rtol=0.02, atol=0.04 * abs(b).max())
 
 
 def width_of_gradient(width, dtype, channels):
