@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import tensorflow as tf
 
 from experiments.core.run import Run
 from experiments.core.system import Findings
+from experiments.multiscale_context_encoder import training
 from experiments.multiscale_context_encoder.config import Config
-from models import multiscale_context_encoder
 
 _BRIGHT = 1e3  # of a row that is watched; so that max pooling takes it
 _AT_ONCE = 25  # rows
@@ -57,15 +59,12 @@ def rows_seen(config: Config) -> np.ndarray:
     policy = tf.keras.mixed_precision.global_policy()
     tf.keras.mixed_precision.set_global_policy("float32")
     try:
-        generator = multiscale_context_encoder.build_generator(
-            image_size=config.image_size,
-            scales=config.scales,
-            aggregation=config.aggregation,
-            downsampling=config.downsampling,
-            bottleneck=config.bottleneck,
-            separable=config.separable,
-            widths=[1] * len(config.widths),
-            decoder_widths=[1] * len(config.decoder_widths),
+        generator = training.build_generator(
+            dataclasses.replace(
+                config,
+                widths=(1,) * len(config.widths),
+                decoder_widths=(1,) * len(config.decoder_widths),
+            )
         )
     finally:
         tf.keras.mixed_precision.set_global_policy(policy)

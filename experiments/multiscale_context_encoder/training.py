@@ -19,9 +19,9 @@ RECONSTRUCTIONS = {
 }
 
 
-def build_network(config: Config) -> tf.keras.Model:
-    """Inputs -> whole image, in the global precision policy."""
-    generator = multiscale_context_encoder.build_generator(
+def build_generator(config: Config) -> tf.keras.Model:
+    """Inputs -> patch, in the global precision policy."""
+    return multiscale_context_encoder.build_generator(
         image_size=config.image_size,
         scales=config.scales,
         aggregation=config.aggregation,
@@ -32,7 +32,11 @@ def build_network(config: Config) -> tf.keras.Model:
         widths=config.widths,
         decoder_widths=config.decoder_widths,
     )
-    return multiscale_context_encoder.build_inpainter(generator)
+
+
+def build_network(config: Config) -> tf.keras.Model:
+    """Inputs -> whole image, in the global precision policy."""
+    return multiscale_context_encoder.build_inpainter(build_generator(config))
 
 
 def build_trainer(
