@@ -55,6 +55,21 @@ class EpochTable:
 
 
 @dataclasses.dataclass(frozen=True)
+class Comparison:
+    """The one number of a paper to read ours beside.
+
+    Attributes:
+      key: The metric, such as "raw/lpips".
+      published: The paper's value, and of what.
+      networks: The beginning of the labels that are compared; all by default.
+    """
+
+    key: str
+    published: str
+    networks: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
 class Findings:
     """Measurements of one run besides the metrics of every task, for its report.
 
@@ -106,6 +121,7 @@ class System(abc.ABC):
     Attributes:
       name: Of the paper, its module, results and card.
       title: Of the report.
+      summary: What it does, to stand in a table.
       citation: Of the paper.
       config_class: Its table of hyper-parameters.
       presets: Name -> fields that differ.
@@ -119,12 +135,16 @@ class System(abc.ABC):
         does not is undecided.
       pictures_note: Shown above the report's pictures.
       published_tables: To read beside ours.
+      comparison: The published number that the table of all systems has; without one
+        the table has the headline's first metric.
       departures: Sentences: where this differs from the paper, and why.
+      contradictions: Sentences: where the paper contradicts itself or its data.
       restores: The checkpoints' name of the network that is measured and exported.
     """
 
     name: str
     title: str
+    summary: str = ""
     citation: str
     config_class: type
     presets: Presets
@@ -135,7 +155,9 @@ class System(abc.ABC):
     floors: Sequence[str] = ()
     pictures_note = ""
     published_tables: Sequence[Table] = ()
+    comparison: Comparison | None = None
     departures: Sequence[str] = ()
+    contradictions: Sequence[str] = ()
     restores = "generator"
 
     def __init__(self):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from evaluation import claims
 from evaluation.claims import Evidence
 from evaluation.tables import Table
+from experiments.core.system import Comparison
 
 CITATION = (
     "T. D. Do, Q. K. Nguyen, V. H. Nguyen. A multi-scale context encoder for high "
@@ -49,6 +50,27 @@ PUBLISHED = (
         "four taps (5, shrunk) and with the three finest scales, and MS-SSIM is "
         "between 0 and 1 in our tables.",
     ),
+)
+
+COMPARISON = Comparison("hole/ms_ssim_5w", "0.804 (LFW, 300 epochs)")
+
+# Where the paper contradicts itself or its data, or errs.
+CONTRADICTIONS = (
+    "'Leverages the main concept of Context Encoder', whose fully connected layer is "
+    "in none of the tables. Without it a pixel of the patch depends on 62×62 pixels "
+    "of the picture, with three scales as with one, and the middle of the patch sees "
+    "the hole and 1,140 known pixels.",
+    "Table I has '63×63×3: 128, 3×3×64'; a picture of three channels needs a kernel "
+    "of 3×3×3.",
+    "Section III-B says that addition 'keeps the number of parameters' at 16×16×512. "
+    "These are features; addition has 1.05 million parameters, concatenation 2.22.",
+    "Labeled Faces in the Wild has 13,233 images; the text says 13,234, Table III "
+    "12,234.",
+    "Scales are numbered k = 1..n, their encoders k = 0..2.",
+    "'ReLU and batch normalization after each convolution' cannot hold for the "
+    "decoder's last one, which draws the picture.",
+    "Tables IV and V do not name the unit of L1 or the MS-SSIM of a patch that is too "
+    "small for five scales.",
 )
 
 DEPARTURES = (

@@ -9,7 +9,7 @@ from data_pipeline.decoded import DecodedSplit
 from evaluation import claims
 from evaluation.claims import Evidence
 from evaluation.tables import Table
-from experiments.core.system import EpochTable
+from experiments.core.system import Comparison, EpochTable
 from experiments.skip_inpainting.config import Config
 
 CITATION = (
@@ -90,6 +90,22 @@ PUBLISHED = (
         (2, 3),
         _WHOLE + " So Tables 1 and 2 cannot be compared with each other.",
     ),
+)
+
+COMPARISON = Comparison("raw/lpips", "0.104 (model 3, CelebA, 38 epochs)")
+
+# Where the paper contradicts itself or its data, or errs.
+CONTRADICTIONS = (
+    "The values that the paper calls LPIPS are ten times LPIPS: untrained networks "
+    "measure about 1, the paper has 10.",
+    "Tables 1 and 2 measure other regions: the 64×64 patch of models 0 and 1, the "
+    "whole image of models 2 and 3. The two tables cannot be compared, though the "
+    "text compares them.",
+    "Section 3.1 says that every network gives the whole image. Models 0 and 1 give "
+    "the patch under the hole.",
+    "The layer that is dropped to 'decrease the model size' has 4% of the parameters.",
+    "The paper's reconstruction loss is L2 and its adversarial loss L1; the public "
+    "implementation that it starts from has them the other way round.",
 )
 
 DEPARTURES = (

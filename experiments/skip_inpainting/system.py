@@ -22,6 +22,7 @@ class SkipInpainting(InpaintingSystem):
 
     name = "skip_inpainting"
     title = "End-to-end facial inpainting with skip connections"
+    summary = "fills a 64×64 hole in a 128×128 face; four networks"
     citation = published.CITATION
     config_class = Config
     presets = table.PRESETS
@@ -29,7 +30,9 @@ class SkipInpainting(InpaintingSystem):
     # The whole image as well: what a network does to the pixels it was given.
     tabled = ("raw/lpips",)
     published_tables = published.PUBLISHED
+    comparison = published.COMPARISON
     departures = published.DEPARTURES
+    contradictions = published.CONTRADICTIONS
 
     label = staticmethod(table.label)
     build_network = staticmethod(training.build_network)
