@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup extras demo app test check lint format clean
+.PHONY: help setup extras demo app docs test check lint format clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -61,6 +61,14 @@ app: setup  ## Open the web page (MODELS=DIR,DIR or names; otherwise all that co
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	    -c constraints.txt -e '.[app,face]'
 	@$(BIN)/python -m experiments.app $(if $(MODELS),--models=$(MODELS))
+
+# Links are relative to the repository, so the pages keep their places in it.
+docs: setup  ## Build the documentation as a site: build/site/README.html
+	@rm -rf build/pages && mkdir -p build/pages
+	@tar cf - README.md CHANGELOG.md LICENSE docs results/*.md benchmarks/*.json \
+	  pretrained/*.md pretrained/models.json | tar xf - -C build/pages
+	$(BIN)/mkdocs build --quiet --strict
+	@echo "The site: $(CURDIR)/build/site/index.html"
 
 # A process a core: small tests gain nothing from TensorFlow's own threads.
 test: setup  ## Run the tests

@@ -82,6 +82,12 @@ setuptools.setup(
         "serving": ["tensorflow-serving-api>=2.14.1,<2.15"],
         # Before 2.6, weights_only=True did not keep a file from running code.
         "torch": ["torch>=2.6"],
-        "dev": ["pytest>=8", "pytest-xdist>=3", "ruff>=0.12", "scikit-image>=0.22"],
+        "dev": [
+            "mkdocs>=1.6",
+            "pytest>=8",
+            "pytest-xdist>=3",
+            "ruff>=0.12",
+            "scikit-image>=0.22",
+        ],
     },
 )

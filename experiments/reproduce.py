@@ -24,6 +24,7 @@ from data_pipeline.choices import check_choice
 from evaluation import bootstrap, record
 from evaluation.report.write import strict
 from experiments.core import command_line, export
+from experiments.core.book import book
 from experiments.core.folder import FinishedRun, read_finished
 from experiments.core.results import (
     PICTURES,
@@ -189,8 +190,17 @@ def documents(
         page = root / "docs" / "papers" / f"{name}.md"
         if page.exists():
             written[page] = fill(page, page_blocks(system, results))
+    drawn = [path.name for path in sorted((root / PICTURES).glob("*.png"))]
+    shown = {
+        name: [file for file in drawn if re.match(rf"{name}[_.]", file)]
+        for name in found
+    }
+    for file, text in book(found, shown).items():
+        written[root / "results" / file] = text
     readme = root / "README.md"
-    return {readme: fill(readme, {"systems": systems_table(found)}), **written}
+    if readme.exists():
+        written[readme] = fill(readme, {"systems": systems_table(found)})
+    return written
 
 
 def fill(path: pathlib.Path, blocks: Mapping[str, str]) -> str:
