@@ -63,9 +63,9 @@ app: setup  ## Open the web page (MODELS=DIR,DIR or names; otherwise all that co
 	@$(BIN)/python -m experiments.app $(if $(MODELS),--models=$(MODELS))
 
 # Links are relative to the repository, so the pages keep their places in it.
-docs: setup  ## Build the documentation as a site: build/site/README.html
+docs: setup  ## Build the documentation as a site: build/site/index.html
 	@rm -rf build/pages && mkdir -p build/pages
-	@tar cf - README.md CHANGELOG.md LICENSE docs results/*.md benchmarks/*.json \
+	@tar cf - README.md CHANGELOG.md LICENSE docs results/*.md results/*.json benchmarks/*.json \
 	  pretrained/*.md pretrained/models.json | tar xf - -C build/pages
 	$(BIN)/mkdocs build --quiet --strict
 	@echo "The site: $(CURDIR)/build/site/index.html"
