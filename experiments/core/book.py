@@ -7,7 +7,6 @@ measured here and how, the verdict on every claim, contradictions and departures
 from __future__ import annotations
 
 import collections
-import re
 from collections.abc import Mapping, Sequence
 
 import jinja2
@@ -16,11 +15,11 @@ from evaluation import claims, tables
 from evaluation.metrics import registry
 from evaluation.report import write
 from experiments.core import results as results_text
+from experiments.core.envelope import network
 from experiments.core.system import System, load
 
 VERDICTS = (claims.HOLDS, claims.FAILS, claims.CANNOT_TELL, claims.UNKNOWN)
 BADGES = dict(zip(VERDICTS, ("good", "bad", "open", "")))
-_SEED = re.compile(r", seed \d+$")
 
 
 def book(
@@ -124,7 +123,7 @@ def _measured(system: System, runs: Mapping) -> dict:
 
 def seeds_of(labels: Sequence[str]) -> dict[str, int]:
     """Networks -> with how many seeds each was trained; see `folder.read_finished`."""
-    return dict(collections.Counter(_SEED.sub("", label) for label in labels))
+    return dict(collections.Counter(network(label) for label in labels))
 
 
 def _behind(claim: Mapping, seeds: Mapping[str, int]) -> str:
