@@ -97,7 +97,7 @@ def reproduce() -> None:
     command_line.check_folder("output", given.output)
     root = pathlib.Path(given.output)
     if given.scale:
-        _reproduce_all(given)
+        reproduce_all(given)
         return
     if given.check:
         print(envelope.check(pathlib.Path(given.check), root / "results"))
@@ -136,7 +136,7 @@ def _write(written: Mapping[pathlib.Path, str]) -> None:
         print(path)
 
 
-def _reproduce_all(given: flags.FlagValues) -> None:
+def reproduce_all(given: flags.FlagValues) -> None:
     """Starts the runs of a scale, and writes the book of those that stand.
 
     Raises:
@@ -150,9 +150,9 @@ def _reproduce_all(given: flags.FlagValues) -> None:
     command_line.check_folder("workdir", root)
     root = root.expanduser().resolve()
     shared = {
-        name: given[name].value if name == "dataset" else absolute(given[name].value)
+        name: value if name == "dataset" else absolute(value)
         for name in ("dataset", "data_dir", "lpips_weights")
-        if given[name].value
+        if (value := getattr(given, name))
     }
     failed, found = [], {}
     for system in map(load, given.only or names()):

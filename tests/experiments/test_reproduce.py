@@ -1,10 +1,9 @@
-import contextlib
 import json
 import pathlib
+import types
 
 import numpy as np
 import pytest
-from absl import flags
 
 from evaluation.record import Evaluation
 from experiments import reproduce
@@ -32,6 +31,7 @@ def fake_run(folder, label, error, fingerprint="f" * 16):
             "commit": f"c-{label}",
             "hardware": "a machine",
             "preset": "model3",
+            "data": {"set": "Forty faces"},
             "config": {
                 "model": int(label[-1]),
                 "widths": [8, 8],
@@ -170,7 +170,6 @@ def test_the_table_of_systems_has_the_best_of_each_beside_the_published(
         path = run / "report" / "results.json"
         report = json.loads(path.read_text())
         report["environment"]["config"]["epochs"] = 8
-        report["environment"]["data"] = {"set": "Forty faces"}
         path.write_text(json.dumps(report))
     results = reproduce.gather(system, runs, tmp_path)
     *_, row = results_text.systems_table({system.name: results}).splitlines()
@@ -212,35 +211,26 @@ def test_a_scale_skips_what_stands_and_names_what_fails(
 
     monkeypatch.setattr(reproduce, "start", start)
     monkeypatch.setattr(reproduce, "draw_faces", lambda *_: None)
-    given = {"scale": "smoke", "only": [system.name], "workdir": str(tmp_path)}
-    with reproduce_flags(**given) as values:
-        with pytest.raises(ValueError, match=r"1 run failed: .*model2\. What they"):
-            reproduce._reproduce_all(values)
-        assert started == ["model3", "model2", "model1", "model0"]
-        with pytest.raises(ValueError, match="1 run failed"):
-            reproduce._reproduce_all(values)
+    given = types.SimpleNamespace(
+        scale="smoke",
+        only=[system.name],
+        workdir=str(tmp_path),
+        dataset="",
+        data_dir="",
+        lpips_weights="",
+        seeds=1,
+    )
+    with pytest.raises(ValueError, match=r"1 run failed: .*model2\. What they"):
+        reproduce.reproduce_all(given)
+    assert started == ["model3", "model2", "model1", "model0"]
+    with pytest.raises(ValueError, match="1 run failed"):
+        reproduce.reproduce_all(given)
     assert started[4:] == ["model2"]
     book = (tmp_path / "results" / "README.md").read_text()
     assert "**model 3** (ours)" in book and "**model 2** (ours)" not in book
     page = (tmp_path / "results" / "index.html").read_text()
     for verdict in ("holds", "cannot tell", "not measured"):
         assert verdict in page
-
-
-@contextlib.contextmanager
-def reproduce_flags(**given):
-    """The flags of the command."""
-    values = flags.FlagValues()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(flags, "FLAGS", values)
-        for name, value in {"dataset": "", "data_dir": "", "lpips_weights": ""}.items():
-            flags.DEFINE_string(name, value, "", flag_values=values)
-        flags.DEFINE_string("scale", given["scale"], "", flag_values=values)
-        flags.DEFINE_list("only", given["only"], "", flag_values=values)
-        flags.DEFINE_string("workdir", given["workdir"], "", flag_values=values)
-        flags.DEFINE_integer("seeds", 1, "", flag_values=values)
-        values.mark_as_parsed()
-        yield values
 
 
 def test_the_band_of_three_seeds_holds_a_fourth_and_not_another_network():
