@@ -139,6 +139,8 @@ NOSE_HEIGHT = 0.55
 # By data set. Drawn faces have flatter noses.
 NOSE_HEIGHTS = {"faces": 0.29}
 
+BY_YAW = "By yaw"  # title of these groups in reports
+
 # Degrees. One pixel in CelebA, whose eyes are 37 pixels apart, changes the estimate by
 # 2.8, so bins of ten degrees keep most faces in the right one.
 FRONTAL, TURNED = 10, 20

@@ -5,8 +5,8 @@ which cosine on it takes two faces for one person, the share of such faces is th
 verification rate.
 
 `experiments.face_descriptor` puts a published embedding into the cache, where `resolve`
-finds it; `load` also takes a user's own, as a SavedModel. Values of different embeddings
-are not comparable; `Similarity.sha256_prefix` identifies one.
+finds it; `load` also takes a user's own, as a SavedModel. Values of different
+embeddings are not comparable; `Similarity.sha256_prefix` identifies one.
 """
 
 from __future__ import annotations
@@ -70,6 +70,11 @@ class Facts:
             facts = cls(**{name: found[name] for name in names & set(found)})
             if len(facts.anchors) not in (0, 3):
                 raise ValueError('"anchors" must be three [x, y]')
+            stated = (facts.threshold, facts.false_accept_percent, facts.measured_on)
+            if facts.threshold is not None and not all(stated):
+                raise ValueError(
+                    '"threshold" needs "false_accept_percent" and "measured_on"'
+                )
         except (ValueError, TypeError) as error:
             raise ValueError(
                 f"--embedding={folder}: its {_FACTS} is damaged ({error}). Write it "

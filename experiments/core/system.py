@@ -117,6 +117,8 @@ class System(abc.ABC):
         face embeddings look at.
       floors: Baselines that any trained network should beat; a claim about one that
         does not is undecided.
+      by_pose: Whether reports look for landmarks, where the images come without, to
+        have the error by yaw.
       pictures_note: Shown above the report's pictures.
       published_tables: To read beside ours.
       departures: Sentences: where this differs from the paper, and why.
@@ -133,6 +135,7 @@ class System(abc.ABC):
     metrics: Sequence[str] = Report.metrics
     region = "raw"
     floors: Sequence[str] = ()
+    by_pose = False
     pictures_note = ""
     published_tables: Sequence[Table] = ()
     departures: Sequence[str] = ()
