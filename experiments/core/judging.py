@@ -14,7 +14,7 @@ import numpy as np
 
 from evaluation.metrics import identity
 from evaluation.record import Evaluation
-from evaluation.tables import with_interval
+from evaluation.tables import number, with_interval
 from experiments.core.run import Run
 from serving.photo import framing as framings
 
@@ -74,7 +74,7 @@ def statements(
 ) -> list[str]:
     """How many restored faces are taken for the person they show, and at what cost."""
     key = f"{run.system.region}/verified_percent"
-    if embedding is None or key not in measured:
+    if embedding is None or not measured.get(key, {}).get("count"):
         return []
     facts, split = embedding.facts, run.data.test
     people = None
@@ -82,13 +82,13 @@ def statements(
         people = dict(zip(split.names, map(str, split.fields["identity"])))
     percent, pairs = embedding.false_accepts(people)
     who = "different people" if people else "different images"
-    here = (
-        f"on these originals {tables.number(percent, 1)}% of {pairs:,} pairs of {who}"
-    )
-    return [
+    said = (
         f"{facts.title or embedding.name} takes {with_interval(measured[key], 1)}% of "
         f"{run.label}'s faces for the person of the original. At the same cosine, "
         f"{facts.threshold:g}, it takes {facts.false_accept_percent:g}% of pairs of "
         f"different people of {facts.measured_on} for one person"
-        + (f", and {here}." if pairs else ".")
-    ]
+    )
+    if pairs:
+        shown = f"{number(percent, 1)}% of {pairs:,} pairs of {who}"
+        said += f", and {shown} among these originals"
+    return [f"{said}."]

@@ -25,6 +25,7 @@ from evaluation.charts import Curve
 from evaluation.claims import Claim, Evidence, Trained
 from evaluation.metrics import registry
 from evaluation.record import Evaluation
+from evaluation.report.pictures import Figure
 from evaluation.report.report import Report
 from evaluation.tables import Table, counted, share
 from experiments.core.command_line import Presets, fields_that, formerly
@@ -234,6 +235,10 @@ class System(abc.ABC):
         `restorers` are the network, as `restorer` has it, and the baselines.
         """
         return Findings()
+
+    def figures(self, labels: Sequence[str]) -> Sequence[Figure]:
+        """The paper's figures that these networks can show; none by default."""
+        return ()
 
     # Reports, cards and exports.
 

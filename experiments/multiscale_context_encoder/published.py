@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from evaluation import claims
 from evaluation.claims import Evidence
+from evaluation.report.pictures import Figure
 from evaluation.tables import Table
 
 CITATION = (
@@ -92,6 +95,27 @@ DEPARTURES = (
     "batch is the same batch on any number of them. Each replica normalizes by the "
     "statistics of its own part of the batch.",
 )
+
+
+def figures(labels: Sequence[str]) -> list[Figure]:
+    """Figs. 2 and 3, whose columns are in the paper's order.
+
+    Of several networks of a kind the one as printed is shown, or the first.
+    """
+
+    def of_kind(kind: str) -> str | None:
+        alike = [label for label in labels if label.split(", ")[0] == kind]
+        return kind if kind in alike else next(iter(alike), None)
+
+    one, several = of_kind(BASELINE), of_kind(ADD)
+    found = []
+    if one and several:
+        columns = {"Image with the mask": "Input", one: one, several: several}
+        found.append(Figure("As Fig. 2 of the paper", columns))
+    if several:
+        columns = {"Original": "Original", "Image with the mask": "Input"}
+        found.append(Figure("As Fig. 3 of the paper", {**columns, several: several}))
+    return found
 
 
 def check_claims(evidence: Evidence) -> list[claims.Claim]:
