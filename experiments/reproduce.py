@@ -80,7 +80,8 @@ def reproduce() -> None:
     if given.picture:
         folder = pathlib.Path(given.picture)
         draw_faces(folder, target / f"{system.name}.png")
-        if figures := draw_figures(system, folder, target):
+        figures = draw_figures(system, folder, target)
+        if figures and results:
             results["figures"] = figures
         charts = target / f"{system.name}_losses.png"
         tile_charts(folder, _LOSSES, charts)
@@ -89,7 +90,7 @@ def reproduce() -> None:
         charts = target / f"{system.name}_rate_distortion.png"
         tile_charts(folder, _RATES, charts)
     written = documents(root, {system.name: results})
-    if given.runs or given.rate_distortion or given.picture:
+    if results and (given.runs or given.rate_distortion or given.picture):
         written[path] = json.dumps(results, indent=1) + "\n"
     for path, text in written.items():
         pixels.write_bytes(path, text.encode())

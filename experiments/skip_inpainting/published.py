@@ -97,11 +97,15 @@ PUBLISHED = (
 )
 
 DEPARTURES = (
-    "The paper leaves open Adam's betas, the initialization, what stands in the hole, "
-    "the resize and the range of the hole's place. They follow the public "
+    "The paper leaves open Adam's betas (--beta_1, --beta_2), the initialization, what "
+    "stands in the hole (--hole_fill), the resize (--crop), the range of the hole's "
+    "place and the channels (--widths, --discriminator_widths). They follow the public "
     "implementation that it evidently starts from: (0.5, 0.999), N(0, 0.02), white, "
-    "bicubic to 128×128 without a crop, anywhere inside the image.",
-    "The batch size is not stated; 64 by default, 4 in that implementation.",
+    "bicubic to 128×128 without a crop, anywhere inside the image, 64, 64, 128, 256 "
+    "and 512 channels, and 64, 128, 256 and 512 in the discriminator.",
+    "The batch size (--batch_size) is not stated; 64 by default, 4 in that "
+    "implementation. Nor are a moving average of weights (--ema_decay) or a bound on "
+    "gradients (--clip_norm): there are none by default.",
     "The paper says that the reconstruction loss is L2 and the adversarial loss L1; "
     "that implementation has them the other way round. --losses=paper is the "
     "default, --losses=swapped the option.",

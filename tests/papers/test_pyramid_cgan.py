@@ -85,16 +85,6 @@ class TestPresets:
         }
         assert literal["classifier_on_fake"]  # line 10 of Algorithm 1
 
-    def test_what_the_paper_leaves_open_is_a_departure(self):
-        silent = [
-            field.name
-            for field in dataclasses.fields(Config)
-            if field.metadata["published"].startswith("not stated")
-        ]
-        said = " ".join(SYSTEM.departures)
-        assert len(silent) > 8
-        assert not [name for name in silent if not re.search(rf"--{name}\b", said)]
-
     @pytest.mark.parametrize("classes, outputs", [(["all"], 4), ([], 0), (["Two"], 1)])
     def test_a_run_of_an_earlier_version_is_read_as_it_was(self, classes, outputs):
         values = dataclasses.asdict(make(dataset="lfw"))
