@@ -24,7 +24,7 @@ class Landmarks:
     Attributes:
       points: float32 [N, 5, 2], in pixels of the decoded images; see
         `datasets.elements`. NaN where no face was found.
-      origin: Where they are from, for reports.
+      origin: Whose they are, for reports.
     """
 
     points: np.ndarray
@@ -43,7 +43,7 @@ def of(split: DecodedSplit, *, crop: str, cache_dir: str = "") -> Landmarks | No
       cache_dir: Where decoded images are kept; empty takes the folder for caches.
     """
     if "landmarks" in split.fields:
-        return Landmarks(split.fields["landmarks"], "the data set's own")
+        return Landmarks(split.fields["landmarks"], "the data set")
     root = pathlib.Path(cache_dir).expanduser() if cache_dir else machine.cache_folder()
     size = split.images.shape[1]
     path = root / _FOLDER / f"{_key(split, size, crop)}.npz"
@@ -60,7 +60,7 @@ def of(split: DecodedSplit, *, crop: str, cache_dir: str = "") -> Landmarks | No
         buffer = io.BytesIO()
         np.savez(buffer, points=points)
         pixels.write_bytes(path, buffer.getvalue())
-    origin = "MediaPipe's face mesh, of the largest face"
+    origin = "MediaPipe's face mesh"
     if missing := int(np.isnan(points[:, 0, 0]).sum()):
         origin += f"; {missing:,} of {len(split):,} images without a face"
     return Landmarks(points, origin)

@@ -78,27 +78,31 @@ def make() -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / PACKAGE[0].rsplit("/", 1)[1]
             fetch.fetch(*PACKAGE, path, otherwise=_OTHERWISE)
-            _write(path, given.output)
+            _say(take(path, given.output))
     elif given.package:
-        path = pathlib.Path(given.package)
-        fetch.check(path, PACKAGE[1], f"--package={path} is a file")
-        _write(path, given.output)
+        _say(take(pathlib.Path(given.package), given.output))
     else:
         raise ValueError("Give --download, or --package=FILE; see --help.")
 
 
-def _write(package: pathlib.Path, output: str) -> None:
-    folder = convert(package, output or machine.cache_folder() / identity.CACHED)
-    found = "Reports find it there" if not output else "Pass it as --embedding"
-    print(f"Wrote {folder}. {found}.")
+def _say(folder: pathlib.Path) -> None:
+    cached = folder == identity.resolve("")
+    use = "Reports use it" if cached else "Pass it as --embedding"
+    print(f"Wrote {folder}. {use}.")
 
 
-def convert(package: pathlib.Path, folder: str | pathlib.Path) -> pathlib.Path:
-    """Writes the descriptor of a package as a SavedModel.
+def take(package: pathlib.Path, output: str = "") -> pathlib.Path:
+    """Checks the published package and writes its descriptor as a SavedModel.
+
+    Args:
+      package: The .tgz.
+      output: Folder to write; empty takes the one in the cache.
 
     Raises:
-      ValueError: If the package has not the weights of such a network.
+      ValueError: If it is another file.
     """
+    fetch.check(package, PACKAGE[1], f"{package} is a file")
+    folder = pathlib.Path(output or machine.cache_folder() / identity.CACHED)
     made = build(read_weights(package))
     calibration = json.loads(CALIBRATION.read_text())
     facts = {
@@ -112,7 +116,7 @@ def convert(package: pathlib.Path, folder: str | pathlib.Path) -> pathlib.Path:
         "embedding.json": json.dumps(facts, indent=2) + "\n",
         "model_card.md": card(calibration),
     }
-    return saved_model.write(made, pathlib.Path(folder).expanduser(), extras=extras)
+    return saved_model.write(made, folder.expanduser(), extras=extras)
 
 
 def read_weights(package: pathlib.Path) -> dict[str, np.ndarray]:
@@ -330,7 +334,7 @@ pixels, into {network.NUMBERS} numbers. Reports compare them by their cosine.
 
 Measured on {calibration["measured_on"]}, {pairs["of one person"]:,} pairs of one person
 and {pairs["of two people"]:,} of two, in people that chose no threshold; faces cut out
-by {calibration["aligned_by"]}. In brackets 95% intervals by Wilson.
+by landmarks of {calibration["aligned_by"]}. In brackets 95% intervals by Wilson.
 
 | | cosine from | |
 |:---|---:|---:|
@@ -343,8 +347,9 @@ The second threshold is the one of reports: on other pairs it accepted
 {calibration["false_accept_percent"]:g}% of two people. In small or blurred pictures it
 accepts more; a report says how many of its own originals.
 
-Use it to judge restored faces. It must not be used to find out who somebody is: faces
-of children, and of people whom its data have few of, are told apart worse.
+Use it to judge restored faces, not to find out who somebody is. How well it tells
+people apart of whom {calibration["measured_on"]} has few, such as children, was not
+measured.
 """
     )
 

@@ -36,7 +36,7 @@ _LIMITS = {"unit": "[0, 1]", "signed": "[-1, 1]", "bytes": "[0, 255]"}
 _SIGNATURE = "serving_default"
 _WAY_OUT = "Or leave --embedding out, to do without identity similarity."
 
-CACHED = "face_descriptor"  # in the folder for caches
+CACHED = pathlib.Path("face_descriptor", "1")  # in the folder for caches
 _FACTS = pathlib.Path("assets.extra", "embedding.json")
 _PAIRED = 2000  # images of which all pairs are compared
 

@@ -234,7 +234,7 @@ def _notes(run: Run) -> list[str]:
     if found := _poses(run):
         notes.append(
             "Yaw is estimated from the nose's distance to the face's midline; left and "
-            f"right are the picture's. The landmarks are {found.origin}."
+            f"right are the picture's. Landmarks are of {found.origin}."
         )
     if run.perceptual is None:
         notes.append(

@@ -40,8 +40,9 @@ def located(run: Run) -> tuple[identity.Similarity | None, str]:
     if not embedding.facts.anchors:
         return embedding, "of whole images"
     if run.landmarks:
-        points = dict(zip(names, run.landmarks.points))
-        return embedding.located(points), f"faces cut by {run.landmarks.origin}"
+        points, origin = run.landmarks.points, run.landmarks.origin
+        points = dict(zip(names, points))
+        return embedding.located(points), f"faces cut by landmarks of {origin}"
     config = run.config
     with contextlib.suppress(ValueError):  # nobody knows where faces are
         framing = framings.of({"config": dataclasses.asdict(config)})
