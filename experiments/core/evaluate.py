@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from data_pipeline.landmarks import Landmarks
 from evaluation import evaluate as evaluation
 from evaluation import subsets
 from evaluation.attributes import by_attribute, sentence
@@ -20,6 +21,7 @@ from evaluation.report.report import Report
 from evaluation.report.write import write_report
 from evaluation.subsets import by_group, by_hole_size, read_groups
 from evaluation.tables import Table, counted, share
+from experiments.core import judging
 from experiments.core.environment import commit, described_data, shareable
 from experiments.core.folder import FINGERPRINT, set_aside
 from experiments.core.run import Run
@@ -41,8 +43,9 @@ def evaluate(run: Run) -> pathlib.Path:
     extra = dict(system.measures(config))
     if judge:
         extra[f"{system.region}/attribute_accuracy"] = judge
-    if run.embedding:
-        extra[f"{system.region}/identity"] = run.embedding
+    embedding, aligned = judging.located(run)
+    if embedding:
+        extra[f"{system.region}/identity"] = embedding
     result = evaluation.evaluate(
         restorers,
         batches,
@@ -53,6 +56,8 @@ def evaluate(run: Run) -> pathlib.Path:
     )
     found = system.examine(run, restorers, result)
     result = result.joined(found.values)
+    if embedding and embedding.facts.threshold is not None:
+        result = result.joined(judging.verified(result, system.region, embedding))
     set_aside(run.folder.report, result.fingerprint)
     key = system.headline[0]
     shown = pictures.gather(
@@ -64,7 +69,7 @@ def evaluate(run: Run) -> pathlib.Path:
         of=label,
         to_unit=system.to_unit,
     )
-    attributes = []
+    summary, attributes = summarize(result), []
     if judge:
         attributes = [
             by_attribute(
@@ -82,7 +87,7 @@ def evaluate(run: Run) -> pathlib.Path:
         title=system.title,
         subtitle=describe(run),
         citation=system.citation,
-        summary=summarize(result),
+        summary=summary,
         ours=[label],
         headline=present,
         metrics=system.metrics,
@@ -93,6 +98,7 @@ def evaluate(run: Run) -> pathlib.Path:
             *system.statements(config, split),
             *found.statements,
             *map(sentence, attributes),
+            *judging.statements(run, embedding, summary[label]),
         ],
         claims=[_beats_all(result, list(restorers), key) for key in beatable],
         published=system.published_tables,
@@ -106,7 +112,7 @@ def evaluate(run: Run) -> pathlib.Path:
         groups=_groups(run, result),
         group_key=key,
         hole_size=by_hole_size(result, key),
-        environment=_environment(run, result),
+        environment={**_environment(run, result), **judging.networks(run, aligned)},
         departures=system.departures,
         notes=_notes(run),
     )
@@ -182,11 +188,17 @@ def _epoch_table(run: Run) -> Table | None:
     )
 
 
+def _poses(run: Run) -> Landmarks | None:
+    """Landmarks for the error by yaw: those of the set, or found for this paper."""
+    own = "landmarks" in run.data.test.fields
+    return run.landmarks if own or run.system.by_pose or run.embedding else None
+
+
 def _groups(run: Run, result: Evaluation) -> dict:
     split, groups = run.data.test, {}
-    if "landmarks" in split.fields:
+    if found := _poses(run):
         nose = subsets.NOSE_HEIGHTS.get(split.source.info.name, subsets.NOSE_HEIGHT)
-        groups["By yaw"] = subsets.yaw_groups(split.fields["landmarks"], nose)
+        groups[subsets.BY_YAW] = subsets.yaw_groups(found.points, nose)
     if "attributes" in split.fields:
         names = split.source.info.attribute_names
         groups["By attribute"] = {
@@ -213,35 +225,27 @@ def _environment(run: Run, result: Evaluation) -> dict:
         "LPIPS weights": f"sha256 {lpips.sha256_prefix}" if lpips else "none",
         "data": described_data(data.test, training_images=len(data.train)),
         "config": shareable(type(run.config), record["config"]),
-        **_judged_by(run),
     }
-
-
-def _judged_by(run: Run) -> dict[str, str]:
-    """The networks that judged restored faces."""
-    found, embedding = {}, run.embedding
-    if run.classifier:
-        found["judge"] = run.classifier.description
-    if embedding:
-        found["embedding"] = (
-            f"{embedding.name}, output {embedding.output}, "
-            f"sha256 {embedding.sha256_prefix}"
-        )
-    return found
 
 
 def _notes(run: Run) -> list[str]:
     data = run.data
     notes = [f"Skipped: {text}" for text in data.test.skipped[:20]]
-    if "landmarks" in data.test.fields:
+    if found := _poses(run):
         notes.append(
             "Yaw is estimated from the nose's distance to the face's midline; left and "
-            "right are the picture's."
+            f"right are the picture's. Landmarks are of {found.origin}."
         )
     if run.perceptual is None:
         notes.append(
             "LPIPS is left out: there are no weights. Pass --lpips_weights=FILE; "
             "`python -m experiments.lpips_weights --help` says how to make it."
+        )
+    if run.embedding is None:
+        notes.append(
+            "Identity is left out: there is no face embedding. `python -m "
+            "experiments.face_descriptor --download` fetches a published one, or pass "
+            "--embedding=FOLDER."
         )
     if "attributes" in data.test.fields and not run.classifier:
         notes.append(
