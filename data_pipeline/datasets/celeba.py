@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from data_pipeline import pixels
-from data_pipeline.datasets import elements, folder, tfds
+from data_pipeline.datasets import archives, elements, folder, tfds
 
 HOMEPAGE = "http://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
 COUNTS = {"train": 162770, "validation": 19867, "test": 19962}
@@ -169,9 +169,13 @@ def _loose(path: pathlib.Path) -> tuple[list[str], Callable]:
 
 def _zipped(path: pathlib.Path) -> tuple[list[str], Callable]:
     archive = _open_zip(path, path.stat().st_mtime_ns)
+    try:
+        names = [info.filename for info in archives.zip_members(archive)]
+    except archives.OverLimitError as error:
+        raise elements.no_photographs(path, error) from error
     files = [
         name
-        for name in archive.namelist()
+        for name in names
         if name.lower().endswith(pixels.IMAGE_SUFFIXES) and "__MACOSX" not in name
     ]
     return files, functools.partial(_fetch_from_zip, archive)
