@@ -56,7 +56,7 @@ def picture_files():
         "whole": whole,
         "whole_gray": codec.compress(np.full((16, 16, 3), 99, np.uint8)),
         "claims_more": claims,
-        "payload_cut": whole[:-3],
+        "whole_cut_is_other_latents": whole[:-3],
         "payload_longer": whole + bytes(9),
         "no_payload": whole[:30],
     }
@@ -70,8 +70,8 @@ def range_coders():
     return {
         "whole": b"\1\2" + near,
         "whole_far": b"\0\0" + far,
-        "cut": b"\1\2" + near[:-1],
-        "ones": b"\7\7" + b"\xff" * 40,
+        "whole_cut_is_other_latents": b"\1\2" + near[:-1],
+        "whole_ones": b"\7\7" + b"\xff" * 40,
         "zeros": b"\7\7" + bytes(40),
         "empty": b"",
     }
@@ -228,6 +228,7 @@ def landmarks():
         "not_a_number": whole.replace("109", "nan"),
         "infinite": whole.replace("109", "inf"),
         "overflows": whole.replace("109", "1e999"),
+        "far_away": whole.replace("109", "1000000"),
         "beyond_float32": whole.replace("109", "1e300"),
         "nine": whole.replace("69 ", ""),
         "twice": whole.replace("000002", "000001"),
