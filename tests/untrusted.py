@@ -35,7 +35,6 @@ _MODEL = bytes(range(8))
 _PIXELS = 2**16  # that a compressed file may claim here
 
 
-
 @functools.cache
 def codec():
     return tiny_codec.build(max_pixels=_PIXELS)
@@ -215,7 +214,7 @@ def refuses(name, data):
     """
     try:
         READERS[name](data)
-    except (ValueError if name in _BY_PATH else REFUSALS) as error:
+    except ValueError if name in _BY_PATH else REFUSALS as error:
         assert str(error) and "\n" not in str(error).strip()
         return error
     return None

@@ -283,8 +283,8 @@ def _tar(*members):
 def _patched(data, size):
     """A .tgz whose first header claims another size, in base 256."""
     raw = bytearray(gzip.decompress(data))
-    raw[124:136] = (
-        bytes([0x80 if size >= 0 else 0xFF]) + (size % 256**11).to_bytes(11, "big")
+    raw[124:136] = bytes([0x80 if size >= 0 else 0xFF]) + (size % 256**11).to_bytes(
+        11, "big"
     )
     raw[148:156] = b" " * 8
     raw[148:156] = b"%06o\0 " % sum(raw[:512])
