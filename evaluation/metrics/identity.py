@@ -30,7 +30,7 @@ from data_pipeline.landmarks import similarity
 INPUT_RANGES = {
     "unit": pixels.bytes_to_unit,
     "signed": pixels.bytes_to_signed,
-    "bytes": tf.identity,
+    "bytes": lambda image: tf.identity(image),
 }
 _LIMITS = {"unit": "[0, 1]", "signed": "[-1, 1]", "bytes": "[0, 255]"}
 _SIGNATURE = "serving_default"

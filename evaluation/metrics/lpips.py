@@ -61,7 +61,7 @@ class LPIPS:
         return self._compiled(target, restored)
 
     def loss(
-        self, target: tf.Tensor, restored: tf.Tensor, dtype: tf.DType = tf.float32
+        self, target: tf.Tensor, restored: tf.Tensor, dtype: tf.DType | str = "float32"
     ) -> tf.Tensor:
         """The metric as a term of a loss, with a gradient of `restored` alone.
 
