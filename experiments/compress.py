@@ -195,11 +195,15 @@ def compress(options: Options) -> None:
     shard = Shard.parse(options.shard)
     found, jobs = _jobs(options, "picture", pixels.IMAGE_SUFFIXES, SUFFIX)
     if shard.merges:
-        print(_total(_noted(options, found)))
+        if measured := _noted(options, found):
+            print(_total(measured))
         file_jobs.conclude(
             found, 0, verb="compressed", output=options.output, shard=shard
         )
         return
+    if shard.is_part:
+        pathlib.Path(options.output).mkdir(parents=True, exist_ok=True)
+        _notes(options, shard).touch()
     codec = load(models[0])
     kept = {target for _, target in found} - {target for _, target in jobs}
     others = sum(_writer(path) != codec.model_id for path in kept)
@@ -275,10 +279,8 @@ def _note(options: Options, path: pathlib.Path, measured: Measured) -> None:
 
     A line begins with its end, so that one that was cut off spoils no other.
     """
-    file = _notes(options, Shard.parse(options.shard))
-    file.parent.mkdir(parents=True, exist_ok=True)
     values = {"name": _name(options, path), **dataclasses.asdict(measured)}
-    with file.open("a") as lines:
+    with _notes(options, Shard.parse(options.shard)).open("a") as lines:
         lines.write("\n" + json.dumps(values))
 
 
@@ -292,23 +294,21 @@ def _noted(options: Options, jobs: Sequence[Job]) -> list[Measured]:
     found = {}
     for shard in Shard.parse(options.shard).all:
         file = _notes(options, shard)
-        if not file.exists() and shard.of(jobs):
+        if not file.exists():
             raise FileNotFoundError(
                 f"{file} is missing: run --shard={shard.number}/{shard.count} first."
             )
-        for line in file.read_text().splitlines() if file.exists() else ():
+        for line in file.read_text().splitlines():
             with contextlib.suppress(ValueError):  # cut off by a kill
                 values = json.loads(line)
                 found[values.pop("name")] = Measured(**values)
     done = [_name(options, path) for path, target in jobs if os.path.exists(target)]
     lacking = [name for name in done if name not in found]
-    if lacking or not done:
+    if lacking:
         raise ValueError(
-            f"{options.output} has {counted(len(lacking), 'result')} that no shard has "
-            f"measured, such as {file_jobs.shown(lacking[0])}. Delete them, and run the "
-            "shards again."
-            if lacking
-            else f"{options.output} has no results."
+            f"No shard has measured {counted(len(lacking), 'result')} in "
+            f"{options.output}, such as that of {file_jobs.shown(lacking[0])}. Delete "
+            "them, and run the shards again."
         )
     return [found[name] for name in done]
 

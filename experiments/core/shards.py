@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shlex
+import subprocess
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -12,6 +14,7 @@ HELP = (
     "machines that share the folders; then merge/n joins what they have measured."
 )
 _MERGE = "merge"
+_SAID = 4000  # characters of what a command that fails has said
 
 T = TypeVar("T")
 
@@ -82,3 +85,17 @@ class Shard:
 
 
 WHOLE = Shard(1, 1)  # all of the work
+
+
+def run(shard: str, command: Sequence[str]) -> str:
+    """Runs a command with a --shard, and returns what it has printed.
+
+    Raises:
+      RuntimeError: If it fails; the message has the end of what it said.
+    """
+    words = [*command, f"--shard={shard}"]
+    done = subprocess.run(words, capture_output=True, text=True, errors="replace")
+    if done.returncode:
+        said = (done.stdout + done.stderr)[-_SAID:]
+        raise RuntimeError(f"{shlex.join(words)}: exit code {done.returncode}\n{said}")
+    return done.stdout
