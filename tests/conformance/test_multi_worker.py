@@ -15,7 +15,6 @@ from tiny_papers import configure
 
 from experiments.core import runner
 from experiments.core import system as papers
-from training.checkpoints import Checkpoints
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LONGEST_SECONDS = 900  # of a busy machine; a quiet one takes 30

@@ -4,11 +4,12 @@ import dataclasses
 import os
 
 import numpy as np
+import psutil
 import pytest
 import tensorflow as tf
 import tiny
 
-from data_pipeline import decoded, machine, pixels, sources
+from data_pipeline import decoded, machine, pipeline, pixels, sources
 from data_pipeline.datasets import elements
 
 SIZE = 16
