@@ -35,6 +35,8 @@ from experiments.core.folder import FinishedRun
 from experiments.core.run import Run
 from training.loop import Length
 
+EVALUATED = 64  # images measured at once, in whole batches also by a shard
+
 
 @dataclasses.dataclass(frozen=True)
 class EpochTable:
