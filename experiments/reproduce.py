@@ -47,6 +47,7 @@ from experiments.core.results import (
     cost_table,
     draw_curves,
     draw_faces,
+    draw_figures,
     page_blocks,
     render,
     systems_table,
@@ -80,7 +81,8 @@ def main() -> None:
         "picture",
         "",
         "Run folder, or output of experiments.compare, whose typical restorations (and "
-        "loss curves, of several runs) docs/papers shows.",
+        "loss curves, of several runs) docs/papers shows, and the results page its "
+        "figures of the paper's layout.",
     )
     flags.DEFINE_string(
         "rate_distortion",
@@ -114,19 +116,22 @@ def reproduce() -> None:
         results = gather(system, folders, root / PICTURES, results)
     if given.rate_distortion:
         results["rate_distortion"] = coded(pathlib.Path(given.rate_distortion))
-    written = documents(root, {system.name: results})
-    if given.runs or given.rate_distortion:
-        written[path] = json.dumps(results, indent=1) + "\n"
     target = root / PICTURES
     if given.picture:
         folder = pathlib.Path(given.picture)
         draw_faces(folder, target / f"{system.name}.png")
+        figures = draw_figures(system, folder, target)
+        if figures and results:
+            results["figures"] = figures
         charts = target / f"{system.name}_losses.png"
         tile_charts(folder, _LOSSES, charts)
     if given.rate_distortion:
         folder = pathlib.Path(given.rate_distortion)
         charts = target / f"{system.name}_rate_distortion.png"
         tile_charts(folder, _RATES, charts)
+    written = documents(root, {system.name: results})
+    if results and (given.runs or given.rate_distortion or given.picture):
+        written[path] = json.dumps(results, indent=1) + "\n"
     _write(written)
 
 

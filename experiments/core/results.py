@@ -168,6 +168,7 @@ def render(results: Mapping) -> str:
     parts[1:1] = published
     for runs in others:
         parts += _compared(system, runs, whole=False)
+    parts += map(_picture, results.get("figures", ()))
     if "rate_distortion" in results:
         parts.append(_rate_distortion(results["rate_distortion"]))
     return "\n\n".join(parts)
@@ -216,13 +217,16 @@ def _joint_parts(found: Mapping) -> list[str]:
     parts = []
     if found["statements"]:
         parts.append("\n".join(f"- {statement}" for statement in found["statements"]))
-    for picture in found["pictures"]:
-        shown = f"![{tables.escape(picture['alt'])}](../{PICTURES}/{picture['file']})"
-        parts.append(f"{shown}\n\n{picture['note']}".rstrip())
+    parts += map(_picture, found["pictures"])
     for number, made in enumerate(found["tables"]):
         long = number and len(made["rows"]) > view.LONG_TABLE
         parts.append(_folded(made) if long else _titled(made))
     return parts
+
+
+def _picture(found: Mapping) -> str:
+    shown = f"![{tables.escape(found['alt'])}](../{PICTURES}/{found['file']})"
+    return f"{shown}\n\n{found['note']}".rstrip()
 
 
 def _rate_distortion(found: Mapping) -> str:
@@ -315,12 +319,39 @@ _SHOWN = 128  # pixels
 
 def draw_faces(folder: pathlib.Path, target: pathlib.Path) -> None:
     """Writes a picture of a run's median restorations, a face a row."""
+    _draw_section(folder, _reported(folder)["pictures"]["Median"], target)
+
+
+def draw_figures(
+    system: System, folder: pathlib.Path, target: pathlib.Path
+) -> list[dict[str, str]]:
+    """Writes the paper's figures that a report has as <target>/<paper>_<slug>.png.
+
+    Returns:
+      Of each picture {"file": its name, "alt", "note": what its columns are}.
+    """
+    results, drawn = _reported(folder), []
+    for figure in system.figures(results["ours"]):
+        if rows := results["pictures"].get(figure.title):
+            name = f"{system.name}_{pictures.slug(figure.title)}.png"
+            _draw_section(folder, rows, target / name)
+            note = f"{figure.title}: {', '.join(figure.columns)}."
+            drawn.append({"file": name, "alt": figure.title, "note": note})
+    return drawn
+
+
+def _reported(folder: pathlib.Path) -> Mapping:
     results = folder / "report" / "results.json"
     if not results.exists():
         raise FileNotFoundError(
             f"--picture={folder} has no report; run it with --stages=evaluate first."
         )
-    rows = json.loads(results.read_text())["pictures"]["Median"]
+    return json.loads(results.read_text())
+
+
+def _draw_section(
+    folder: pathlib.Path, rows: Sequence[Mapping], target: pathlib.Path
+) -> None:
     images = [
         [
             _shown(pixels.read(folder / "report" / file))

@@ -25,6 +25,7 @@ from evaluation.charts import Curve
 from evaluation.claims import Claim, Evidence, Trained
 from evaluation.metrics import registry
 from evaluation.record import Evaluation
+from evaluation.report.pictures import Figure
 from evaluation.report.report import Report
 from evaluation.tables import Table, counted, share
 from experiments.core.command_line import Presets, fields_that, formerly
@@ -33,6 +34,8 @@ from experiments.core.environment import shareable
 from experiments.core.folder import FinishedRun
 from experiments.core.run import Run
 from training.loop import Length
+
+EVALUATED = 64  # images measured at once, in whole batches also by a shard
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,6 +137,8 @@ class System(abc.ABC):
         face embeddings look at.
       floors: Baselines that any trained network should beat; a claim about one that
         does not is undecided.
+      by_pose: Whether reports look for landmarks, where the images come without, to
+        have the error by yaw.
       pictures_note: Shown above the report's pictures.
       published_tables: To read beside ours.
       comparison: The published number that the table of all systems has; without one
@@ -155,6 +160,7 @@ class System(abc.ABC):
     metrics: Sequence[str] = Report.metrics
     region = "raw"
     floors: Sequence[str] = ()
+    by_pose = False
     pictures_note = ""
     published_tables: Sequence[Table] = ()
     comparison: Comparison | None = None
@@ -255,6 +261,10 @@ class System(abc.ABC):
         `restorers` are the network, as `restorer` has it, and the baselines.
         """
         return Findings()
+
+    def figures(self, labels: Sequence[str]) -> Sequence[Figure]:
+        """The paper's figures that these networks can show; none by default."""
+        return ()
 
     # Reports, cards and exports.
 

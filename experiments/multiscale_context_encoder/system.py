@@ -38,6 +38,7 @@ class MultiscaleContextEncoder(InpaintingSystem):
     build_network = staticmethod(training.build_network)
     build_trainer = staticmethod(training.build_trainer)
     check_claims = staticmethod(published.check_claims)
+    figures = staticmethod(published.figures)
     examine = staticmethod(report.examine)
 
     def published_length(self, config: Config) -> int:
