@@ -54,11 +54,11 @@ def initial(
         other = system.configuration(run.trained_with())
         weights = trained(system, other, run).get_weights()
     else:
-        other, weights = _exported(system, config.initial)
+        other, weights = exported(system, config.initial)
     return system.begun_from(config, other, weights)
 
 
-def _exported(system: Any, name: str) -> tuple[SystemConfig, list[np.ndarray]]:
+def exported(system: Any, name: str) -> tuple[SystemConfig, list[np.ndarray]]:
     """Configuration and weights of an export, or of a model that is shipped."""
     path = zoo.resolve(name)
     try:
