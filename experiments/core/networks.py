@@ -75,8 +75,9 @@ def exported(system: Any, name: str) -> tuple[SystemConfig, list[np.ndarray]]:
             f"{system.name}."
         )
     other = system.configuration(facts["config"])
-    loaded = tf.keras.models.load_model(path, compile=False)
+    # Built first, because that registers the layers that the export has.
     expected = system.build_network(other).weights
+    loaded = tf.keras.models.load_model(path, compile=False)
     if [weight.name for weight in loaded.weights] != [w.name for w in expected]:
         raise ValueError(
             f"--initial={name} holds more or less than the network. Pass the --workdir "
