@@ -4,7 +4,6 @@ import concurrent.futures
 import io
 import json
 import threading
-import time
 import types
 import uuid
 
