@@ -54,7 +54,7 @@ def test_what_is_known_is_listed(audit, packages, found):
         (
             [{"name": "a", "skip_reason": "not found"}],
             3,
-            "1 not: the database does not",
+            "1 not: the database does",
         ),
         ([package(), {"name": "b", "skip_reason": "x"}], 3, "1 packages looked up, 1"),
         ([], 3, "Could not look"),
