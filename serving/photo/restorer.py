@@ -69,7 +69,8 @@ class PhotoRestorer:
         self._restore: Callable = self._model.signatures["serving_bytes"]
         self._restore_crop: Callable = self._model.signatures["serving_default"]
         self.hole = _hole(self.facts)
-        self._fillable = Fillable(**self.facts.get("fills", {}))
+        fills = self.facts.get("fills")  # of exports before 0.1.0 it is not known
+        self._fillable = Fillable(**fills) if fills else None
 
     @property
     def size(self) -> int:
@@ -92,7 +93,7 @@ class PhotoRestorer:
         Raises:
           UnfillableHoleError: If the model cannot fill one of the holes.
         """
-        if any(mask.size > LARGE for mask in masks):
+        if self._fillable and any(mask.size > LARGE for mask in masks):
             return [self._one_by_one(*pair) for pair in zip(images, masks)]
         image_bytes = [pixels.encode_png(image) for image in images]
         mask_bytes = [pixels.encode_png(m[..., 0] * np.uint8(255)) for m in masks]
