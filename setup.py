@@ -79,11 +79,16 @@ setuptools.setup(
         # Installed anyway where there is a wheel of it.
         "codec": ["tensorflow-compression>=2.14,<2.15"],
         "face": ["mediapipe==0.10.21"],
+        "fuzz": [
+            "atheris>=3; python_version >= '3.11' and sys_platform == 'linux' "
+            "and platform_machine == 'x86_64'"
+        ],
         "heic": ["pillow-heif>=0.16"],
         "serving": ["tensorflow-serving-api>=2.14.1,<2.15"],
         # Before 2.6, weights_only=True did not keep a file from running code.
         "torch": ["torch>=2.6"],
         "dev": [
+            "hypothesis>=6.100",
             "mkdocs>=1.6",
             "pytest>=8",
             "pytest-xdist>=3",

@@ -15,6 +15,11 @@ import tensorflow as tf
 from data_pipeline import pixels
 from serving.export import saved_model
 from serving.export.kinds import COMMANDS, INPAINTING, kind_of
+from serving.export.restorer import Fillable
+from serving.photo import strips
+
+# Pixels of a picture that goes through the network strip by strip; see `strips`.
+LARGE = 8_000_000
 
 
 class UnfillableHoleError(ValueError):
@@ -64,6 +69,8 @@ class PhotoRestorer:
         self._restore: Callable = self._model.signatures["serving_bytes"]
         self._restore_crop: Callable = self._model.signatures["serving_default"]
         self.hole = _hole(self.facts)
+        fills = self.facts.get("fills")  # of exports before 0.1.0 it is not known
+        self._fillable = Fillable(**fills) if fills else None
 
     @property
     def size(self) -> int:
@@ -86,6 +93,8 @@ class PhotoRestorer:
         Raises:
           UnfillableHoleError: If the model cannot fill one of the holes.
         """
+        if self._fillable and any(mask.size > LARGE for mask in masks):
+            return [self._one_by_one(*pair) for pair in zip(images, masks)]
         image_bytes = [pixels.encode_png(image) for image in images]
         mask_bytes = [pixels.encode_png(m[..., 0] * np.uint8(255)) for m in masks]
         with _naming_the_hole():
@@ -94,6 +103,19 @@ class PhotoRestorer:
             )["restored_bytes"]
         restored = [pixels.decode(data, "restored") for data in encoded.numpy()]
         return [_colored_as(*pair) for pair in zip(images, restored)]
+
+    def _one_by_one(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        """Restores one picture of a batch with a large one."""
+        if mask.size <= LARGE:
+            return self([image], [mask])[0]
+
+        def restore_small(image: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+            mask = self._fillable.settle(mask[None])
+            with _naming_the_hole():
+                return self._restore_crop(image=image[None], mask=mask)["restored"][0]
+
+        restored = strips.restore(image, mask, restore_small, self.size)
+        return _colored_as(image, restored)
 
     def restore_crop(self, image: np.ndarray, hole: np.ndarray) -> np.ndarray:
         """Restores an image of the network's own size.
