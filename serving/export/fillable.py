@@ -29,7 +29,8 @@ class Fillable:
                 f"This model fills the hole of {square} in the center of a picture of "
                 f"{size}x{size}, and none elsewhere or of another size."
             )
-        return f"This model fills one hole of up to {square} in a picture of {size}x{size}."
+        hole = f"one hole of up to {square}"
+        return f"This model fills {hole} in a picture of {size}x{size}."
 
     def prepared(self, mask: np.ndarray) -> np.ndarray:
         """`settle` and `assertions` without TensorFlow, of one mask [S, S, 1].
