@@ -16,11 +16,11 @@ from data_pipeline import pixels
 from serving.codec import container
 from serving.codec.base import Codec
 from serving.codec.latent_codec import LatentCodec
+from serving.export.fillable import UnfillableHoleError
 from serving.page import uploads
 from serving.photo import masks
 from serving.photo.faces import BeyondFacesError
 from serving.photo.framing import NoFaceError
-from serving.photo.restorer import UnfillableHoleError
 from serving.zoo.zoo import named
 
 # The longer side, pixels, of pictures in a comparison: the models see fewer, and OpenCV
