@@ -18,7 +18,7 @@ from data_pipeline.decoded import DecodedSplit
 from data_pipeline.masks import MaskFn
 
 # image uint8 [S, S, 3], key integer [2], index [] -> (inputs, target)
-TaskFn = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple]
+TaskFn = "Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple]"
 
 # Purposes of a key; a new one takes a new number.
 _ORDER, _TASK, _AUGMENT, _REAL_MASK = 1, 2, 3, 4

@@ -230,7 +230,7 @@ def decompress(options: Options) -> None:
     load = functools.cache(lambda model: _load(model, options.bits))
 
     def convert(path: pathlib.Path) -> tuple[bytes, str]:
-        data = path.read_bytes()
+        data = pixels.read_bytes(path)
         image = load(options.model or zoo.writer(claimed_id(data))).decompress(data)
         height, width = image.shape[:2]
         return png.encode_png(image, png.DECODED), f"{width}x{height} pixels"

@@ -166,7 +166,8 @@ class SystemConfig(RunConfig):
     embedding: str = hp(
         "",
         "SavedModel that makes a vector of a face: the report then has the similarity "
-        "of restored faces and originals.",
+        "of restored faces and originals. Empty takes the one that `python -m "
+        "experiments.face_descriptor --download` has put into the cache, if it did.",
         path=True,
     )
     embedding_range: str = hp(

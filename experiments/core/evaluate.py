@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
+from data_pipeline.landmarks import Landmarks
 from evaluation import evaluate as evaluation
 from evaluation import subsets
 from evaluation.attributes import by_attribute, sentence
@@ -22,6 +23,7 @@ from evaluation.report.report import Report
 from evaluation.report.write import write_report
 from evaluation.subsets import by_group, by_hole_size, read_groups
 from evaluation.tables import Table, counted, share
+from experiments.core import judging
 from experiments.core.environment import commit, described_data, shareable
 from experiments.core.folder import FINGERPRINT, set_aside
 from experiments.core.run import Run
@@ -44,14 +46,21 @@ def evaluate(run: Run) -> pathlib.Path:
     restorers = {label: system.restorer(run.network), **system.baselines(run.data)}
     batches = system.fixed_batches(config, split)
     judge = run.classifier and run.classifier.judge(split)
+    embedding, aligned = judging.located(run)
     merges = run.shard.merges
-    result = _merged(run) if merges else _measured(run, restorers, judge)
+    result = (
+        _merged(run, embedding)
+        if merges
+        else _measured(run, restorers, judge, embedding)
+    )
     if run.shard.is_part:
         path = _part(run, run.shard)
         result.save(path)
         return path
     found = system.examine(run, restorers, result)
     result = result.joined(found.values)
+    if embedding and embedding.facts.threshold is not None:
+        result = result.joined(judging.verified(result, system.region, embedding))
     set_aside(run.folder.report, result.fingerprint)
     key = system.headline[0]
     shown = pictures.gather(
@@ -63,7 +72,7 @@ def evaluate(run: Run) -> pathlib.Path:
         of=label,
         to_unit=system.to_unit,
     )
-    attributes = []
+    summary, attributes = summarize(result), []
     if judge:
         attributes = [
             by_attribute(
@@ -81,7 +90,7 @@ def evaluate(run: Run) -> pathlib.Path:
         title=system.title,
         subtitle=describe(run),
         citation=system.citation,
-        summary=summarize(result),
+        summary=summary,
         ours=[label],
         headline=present,
         metrics=system.metrics,
@@ -92,6 +101,7 @@ def evaluate(run: Run) -> pathlib.Path:
             *system.statements(config, split),
             *found.statements,
             *map(sentence, attributes),
+            *judging.statements(run, embedding, summary[label]),
         ],
         claims=[_beats_all(result, list(restorers), key) for key in beatable],
         published=system.published_tables,
@@ -105,7 +115,7 @@ def evaluate(run: Run) -> pathlib.Path:
         groups=_groups(run, result),
         group_key=key,
         hole_size=by_hole_size(result, key),
-        environment=_environment(run, result),
+        environment={**_environment(run, result), **judging.networks(run, aligned)},
         departures=system.departures,
         notes=_notes(run),
     )
@@ -115,14 +125,16 @@ def evaluate(run: Run) -> pathlib.Path:
     return write_report(run.folder.report, report)
 
 
-def _measured(run: Run, restorers: Mapping[str, Callable], judge) -> Evaluation:
+def _measured(
+    run: Run, restorers: Mapping[str, Callable], judge, embedding
+) -> Evaluation:
     """The values of this shard's images, which are whole batches of all."""
     system, config, split = run.system, run.config, run.data.test
     extra = dict(system.measures(config))
     if judge:
         extra[f"{system.region}/attribute_accuracy"] = judge
-    if run.embedding:
-        extra[f"{system.region}/identity"] = run.embedding
+    if embedding:
+        extra[f"{system.region}/identity"] = embedding
     part = split.part(*_span(run, run.shard))
     return evaluation.evaluate(
         restorers,
@@ -153,14 +165,17 @@ def _part(run: Run, shard: Shard) -> pathlib.Path:
         digest.update(weight.tobytes())
     lpips = run.perceptual
     flags = shareable(type(run.config), run.record["config"])
-    measured_by = [flags, lpips and lpips.sha256_prefix, _judged_by(run)]
+    measured_by = [flags, lpips and lpips.sha256_prefix, judging.networks(run, "")]
     digest.update(json.dumps(measured_by, sort_keys=True).encode())
     folder = run.folder.path / "shards" / digest.hexdigest()[:12]
     return folder / f"{shard.name}.npz"
 
 
-def _merged(run: Run) -> Evaluation:
-    """The values of all shards, which must be of this test set and these holes."""
+def _merged(run: Run, embedding) -> Evaluation:
+    """The values of all shards, which must be of this test set and these holes.
+
+    The embedding sees the originals, which the report says something of.
+    """
     paths = [_part(run, shard) for shard in run.shard.all]
     missing = [path.stem for path in paths if not path.exists()]
     if missing:
@@ -174,7 +189,9 @@ def _merged(run: Run) -> Evaluation:
         part, digest = run.data.test.part(*_span(run, shard)), Fingerprint()
         batches = run.system.fixed_batches(run.config, part)
         walked = evaluation.walk(batches, part.names, to_unit=run.system.to_unit)
-        for here, _, _, masks in walked:
+        for here, _, target, masks in walked:
+            if embedding:
+                embedding(target, target, part.names[here])
             for name, mask in zip(part.names[here], masks):
                 digest.update(name, mask)
                 whole.update(name, mask)
@@ -248,11 +265,17 @@ def _epoch_table(run: Run) -> Table | None:
     )
 
 
+def _poses(run: Run) -> Landmarks | None:
+    """Landmarks for the error by yaw: those of the set, or found for this paper."""
+    own = "landmarks" in run.data.test.fields
+    return run.landmarks if own or run.system.by_pose or run.embedding else None
+
+
 def _groups(run: Run, result: Evaluation) -> dict:
     split, groups = run.data.test, {}
-    if "landmarks" in split.fields:
+    if found := _poses(run):
         nose = subsets.NOSE_HEIGHTS.get(split.source.info.name, subsets.NOSE_HEIGHT)
-        groups["By yaw"] = subsets.yaw_groups(split.fields["landmarks"], nose)
+        groups[subsets.BY_YAW] = subsets.yaw_groups(found.points, nose)
     if "attributes" in split.fields:
         names = split.source.info.attribute_names
         groups["By attribute"] = {
@@ -279,35 +302,27 @@ def _environment(run: Run, result: Evaluation) -> dict:
         "LPIPS weights": f"sha256 {lpips.sha256_prefix}" if lpips else "none",
         "data": described_data(data.test, training_images=len(data.train)),
         "config": shareable(type(run.config), record["config"]),
-        **_judged_by(run),
     }
-
-
-def _judged_by(run: Run) -> dict[str, str]:
-    """The networks that judged restored faces."""
-    found, embedding = {}, run.embedding
-    if run.classifier:
-        found["judge"] = run.classifier.description
-    if embedding:
-        found["embedding"] = (
-            f"{embedding.name}, output {embedding.output}, "
-            f"sha256 {embedding.sha256_prefix}"
-        )
-    return found
 
 
 def _notes(run: Run) -> list[str]:
     data = run.data
     notes = [f"Skipped: {text}" for text in data.test.skipped[:20]]
-    if "landmarks" in data.test.fields:
+    if found := _poses(run):
         notes.append(
             "Yaw is estimated from the nose's distance to the face's midline; left and "
-            "right are the picture's."
+            f"right are the picture's. Landmarks are of {found.origin}."
         )
     if run.perceptual is None:
         notes.append(
             "LPIPS is left out: there are no weights. Pass --lpips_weights=FILE; "
             "`python -m experiments.lpips_weights --help` says how to make it."
+        )
+    if run.embedding is None:
+        notes.append(
+            "Identity is left out: there is no face embedding. `python -m "
+            "experiments.face_descriptor --download` fetches a published one, or pass "
+            "--embedding=FOLDER."
         )
     if "attributes" in data.test.fields and not run.classifier:
         notes.append(

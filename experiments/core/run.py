@@ -8,6 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from data_pipeline import landmarks
 from evaluation import attributes, subsets
 from evaluation.metrics import identity, lpips
 from experiments.core import networks
@@ -94,11 +95,21 @@ class Run:
 
     @functools.cached_property
     def embedding(self) -> identity.Similarity | None:
-        """The face embedding that --embedding names."""
-        config = self.config
-        if not config.embedding:
+        """The face embedding that --embedding names, or the one in the cache."""
+        path = identity.resolve(self.config.embedding)
+        # Whatever --embedding_range says, the cached one takes the default.
+        given = [self.config.embedding_range] if self.config.embedding else []
+        return identity.load(path, *given) if path else None
+
+    @functools.cached_property
+    def landmarks(self) -> landmarks.Landmarks | None:
+        """Those of the test images, where they come with them or MediaPipe is there."""
+        if self.config.dataset == "scenes":  # there are no faces
             return None
-        return identity.load(config.embedding, config.embedding_range)
+        config = self.config
+        return landmarks.of(
+            self.data.test, crop=config.crop, cache_dir=config.cache_dir
+        )
 
     @functools.cached_property
     def network(self) -> tf.keras.Model:

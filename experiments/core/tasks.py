@@ -157,6 +157,7 @@ class ReconstructionSystem(System):
         "lpips",
         "attribute_accuracy",
         "identity",
+        "verified_percent",
         "bits_per_pixel",
     )
 
