@@ -141,10 +141,9 @@ def rejoining() -> Iterator[None]:
     except tf.errors.OpError as error:
         if type(error).__name__ not in _LOST:
             raise
-        line = error.message.partition("\n")[0]
         print(
-            f"Another worker is lost ({line}). This one starts again and waits for it: "
-            "start it with the same command, or end all of them.",
+            f"Another worker is lost ({type(error).__name__}). This one starts again "
+            "and waits for it: start it with the same command, or end all of them.",
             file=sys.stderr,
         )
     else:
@@ -161,7 +160,8 @@ def _ending_at_once() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {each: signal.signal(each, signal.SIG_DFL) for each in stopping.SIGNALS}
+    heeded = [e for e in stopping.SIGNALS if signal.getsignal(e) != signal.SIG_IGN]
+    before = {each: signal.signal(each, signal.SIG_DFL) for each in heeded}
     try:
         yield
     finally:
