@@ -69,6 +69,8 @@ setuptools.setup(
     ],
     extras_require={
         "app": ["gradio>=6.31,<7"],
+        # Best in an environment of its own: it needs nothing else of facemend.
+        "beam": ["apache-beam>=2.60"],
         # Newer versions of onnx want a newer ml_dtypes than TensorFlow 2.14 has.
         "convert": [
             "onnx>=1.14,<1.19",
