@@ -64,6 +64,11 @@ class LatentCodec(Codec):
             for other_id, other in (others or {}).items()
         }
 
+    @property
+    def model_ids(self) -> tuple[bytes, ...]:
+        """The identifiers of the files that `decompress` reads."""
+        return (self.model_id, *self._others)
+
     def decompress(self, data: bytes) -> np.ndarray:
         """Decodes a file of this quantizer or one of the others; see `Codec`."""
         other = self._others.get(container.claimed_id(data))
