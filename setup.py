@@ -78,6 +78,7 @@ setuptools.setup(
         # Installed anyway where there is a wheel of it.
         "codec": ["tensorflow-compression>=2.14,<2.15"],
         "face": ["mediapipe==0.10.21"],
+        "jxl": ["pillow-jxl-plugin>=1.3"],
         "heic": ["pillow-heif>=0.16"],
         "serving": ["tensorflow-serving-api>=2.14.1,<2.15"],
         # Before 2.6, weights_only=True did not keep a file from running code.

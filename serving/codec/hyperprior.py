@@ -287,7 +287,7 @@ def _check(kernels: Sequence[np.ndarray], biases: Sequence[np.ndarray]) -> None:
     for kernel, bias in zip(kernels, biases):
         if kernel.dtype != np.int32 or bias.dtype != np.int64:
             raise ValueError(
-                f"Weights must be whole; got {kernel.dtype}, {bias.dtype}."
+                f"Weights must be int32 and int64; got {kernel.dtype}, {bias.dtype}."
             )
         axes = (0, 1, 3) if kernel.ndim == 4 else 0
         weighed = np.abs(kernel.astype(np.float64)).sum(axis=axes)
