@@ -41,6 +41,7 @@ setuptools.setup(
         "serving.zoo.pretrained": ["*"],
         "evaluation.report": ["templates/*"],
         **{f"experiments.{paper}": ["card.md"] for paper in PAPERS},
+        "experiments": ["*.json"],
     },
     entry_points={"console_scripts": ["facemend = experiments.__main__:main"]},
     install_requires=[

@@ -25,8 +25,11 @@ or 8 each. They resize pictures to the size they were trained on, and results ba
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
+import json
+import os
 import pathlib
 import statistics
 import sys
@@ -38,9 +41,10 @@ import tqdm
 from data_pipeline import limits, pixels
 from evaluation.metrics.measure import psnr_db_uint8
 from evaluation.tables import counted
-from experiments.core import command_line, file_jobs
+from experiments.core import command_line, file_jobs, shards
 from experiments.core.command_line import hp, hp_like
 from experiments.core.file_jobs import Job
+from experiments.core.shards import Shard
 from models.optional import tensorflow_compression
 from serving import png
 from serving.codec.base import Codec
@@ -82,8 +86,10 @@ class Options:
     overwrite: bool = hp(
         False, "Replace results that are there; inputs are never replaced."
     )
+    shard: str = hp("", shards.HELP)
 
     def __post_init__(self):
+        Shard.parse(self.shard)
         file_jobs.check_levels(self.levels)
         command_line.require(input=self.input, output=self.output)
         command_line.check_folder("output", self.output)
@@ -182,7 +188,7 @@ def compress(options: Options) -> None:
         else:
             # Of the bytes themselves, so that every written file can be read.
             decoded = codec.decompress(data)
-        return data, Measured(
+        measured = Measured(
             size=len(data),
             original_size=path.stat().st_size,
             pixels=image.shape[0] * image.shape[1],
@@ -190,8 +196,22 @@ def compress(options: Options) -> None:
             model=model if model != options.model else "",
             png_size=len(whole),
         )
+        if shard.is_part:
+            _note(options, path, measured)
+        return data, measured
 
+    shard = Shard.parse(options.shard)
     found, jobs = _jobs(options, "picture", pixels.IMAGE_SUFFIXES, SUFFIX)
+    if shard.merges:
+        if measured := _noted(options, found):
+            print(_total(measured))
+        file_jobs.conclude(
+            found, 0, verb="compressed", output=options.output, shard=shard
+        )
+        return
+    if shard.is_part:
+        pathlib.Path(options.output).mkdir(parents=True, exist_ok=True)
+        _notes(options, shard).touch()
     codec = load(models[0])
     kept = {target for _, target in found} - {target for _, target in jobs}
     others = sum(_writer(path) != codec.model_id for path in kept)
@@ -203,7 +223,9 @@ def compress(options: Options) -> None:
     measured = _convert(jobs, convert, verb="compress")
     if measured:
         print(_total(measured))
-    file_jobs.conclude(jobs, len(measured), verb="compressed", output=options.output)
+    file_jobs.conclude(
+        jobs, len(measured), verb="compressed", output=options.output, shard=shard
+    )
 
 
 def decompress(options: Options) -> None:
@@ -216,26 +238,33 @@ def decompress(options: Options) -> None:
     reader = Reader(max_pixels=limits.max_padded())
 
     def convert(path: pathlib.Path) -> tuple[bytes, str]:
-        data = path.read_bytes()
+        data = pixels.read_bytes(path)
         if options.model and not is_png(data):
-            image = named(options.model).decompress(data)
+            image = load(options.model).decompress(data)
         else:
             image = reader.decompress(data)
         height, width = image.shape[:2]
         return png.encode_png(image, png.DECODED), f"{width}x{height} pixels"
 
-    named = functools.cache(lambda model: _load(model, options.bits))
-    _, jobs = _jobs(options, "compressed picture", (SUFFIX,), ".png")
-    if options.model:
-        named(options.model)
+    load = functools.cache(lambda model: _load(model, options.bits))
+    shard = Shard.parse(options.shard)
+    found, jobs = _jobs(options, "compressed picture", (SUFFIX,), ".png")
+    if options.model and not shard.merges:
+        load(options.model)
     done = _convert(jobs, convert, verb="decompress")
-    file_jobs.conclude(jobs, len(done), verb="decompressed", output=options.output)
+    file_jobs.conclude(
+        found if shard.merges else jobs,
+        len(done),
+        verb="decompressed",
+        output=options.output,
+        shard=shard,
+    )
 
 
 def _jobs(
     options: Options, kind: str, suffixes: tuple[str, ...], result: str
 ) -> tuple[list[Job], list[Job]]:
-    """All jobs, and those that are to be done; see `file_jobs`."""
+    """All jobs of the shard, and those that are to be done; see `file_jobs`."""
     found = file_jobs.find(
         pathlib.Path(options.input),
         pathlib.Path(options.output),
@@ -243,7 +272,57 @@ def _jobs(
         suffixes=suffixes,
         result=result,
     )
-    return found, file_jobs.pending(found, overwrite=options.overwrite)
+    shard = Shard.parse(options.shard)
+    jobs = file_jobs.pending(found, overwrite=options.overwrite, shard=shard)
+    return found if shard.merges else list(shard.of(found)), jobs
+
+
+def _notes(options: Options, shard: Shard) -> pathlib.Path:
+    """Where a shard keeps what it has measured, a line a picture."""
+    return pathlib.Path(options.output, f".compressed-{shard.name}.jsonl")
+
+
+def _name(options: Options, path: pathlib.Path) -> str:
+    return os.path.relpath(path, options.input)
+
+
+def _note(options: Options, path: pathlib.Path, measured: Measured) -> None:
+    """Keeps a picture's measurements, before its file: a killed shard goes on after it.
+
+    A line begins with its end, so that one that was cut off spoils no other.
+    """
+    values = {"name": _name(options, path), **dataclasses.asdict(measured)}
+    with _notes(options, Shard.parse(options.shard)).open("a") as lines:
+        lines.write("\n" + json.dumps(values))
+
+
+def _noted(options: Options, jobs: Sequence[Job]) -> list[Measured]:
+    """What all shards have measured of the pictures that have results, in their order.
+
+    Raises:
+      FileNotFoundError: If a shard has not begun.
+      ValueError: If there is a result without measurements.
+    """
+    found = {}
+    for shard in Shard.parse(options.shard).all:
+        file = _notes(options, shard)
+        if not file.exists():
+            raise FileNotFoundError(
+                f"{file} is missing: run --shard={shard.number}/{shard.count} first."
+            )
+        for line in file.read_text().splitlines():
+            with contextlib.suppress(ValueError):  # cut off by a kill
+                values = json.loads(line)
+                found[values.pop("name")] = Measured(**values)
+    done = [_name(options, path) for path, target in jobs if os.path.exists(target)]
+    lacking = [name for name in done if name not in found]
+    if lacking:
+        raise ValueError(
+            f"No shard has measured {counted(len(lacking), 'result')} in "
+            f"{options.output}, such as that of {file_jobs.shown(lacking[0])}. Delete "
+            "them, and run the shards again."
+        )
+    return [found[name] for name in done]
 
 
 def _load(model: str, bits: int) -> Codec:

@@ -1,19 +1,20 @@
-r"""Gathers runs of a paper into results/, the README's table and the model card.
+r"""Gathers runs of a paper into results/, docs/papers/ and the README's table.
 
   python -m experiments.reproduce --paper=skip_inpainting --runs=runs/a,runs/b \
       --picture=runs/demo
 
 Runs that were evaluated on the same images and holes, which their fingerprint says,
-stand in one table; the README has that of the first run. All text that is written comes
-from results/<paper>.json; without --runs the README and the card are only written again
-from there. With --runs charts of several runs are drawn into docs/pictures. What
-experiments.rate_distortion has measured of codecs is added with --rate_distortion.
+stand in one table. All text that is written comes from results/<paper>.json; without
+--runs the documents are only written again from there. With --runs charts of several
+runs are drawn into docs/pictures. What experiments.rate_distortion has measured of
+codecs is added with --rate_distortion.
 """
 
 from __future__ import annotations
 
 import json
 import pathlib
+import re
 from collections.abc import Mapping, Sequence
 
 from absl import flags
@@ -29,8 +30,10 @@ from experiments.core.results import (
     cost_table,
     draw_curves,
     draw_faces,
-    main_table,
+    draw_figures,
+    page_blocks,
     render,
+    systems_table,
     tile_charts,
 )
 from experiments.core.system import System, load, names
@@ -39,6 +42,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 # The panels of Chen et al.'s Fig. 4.
 _LOSSES = tuple(f"learning-{name}" for name in ("g", "d", "c-real", "c-fake"))
 _RATES = ("rate-psnr-db", "rate-ms-ssim")
+_BLOCK = re.compile(r"^<!-- (\w+) -->$.*?^<!-- /\1 -->$", re.MULTILINE | re.DOTALL)
 
 
 def main() -> None:
@@ -49,7 +53,8 @@ def main() -> None:
         "picture",
         "",
         "Run folder, or output of experiments.compare, whose typical restorations (and "
-        "loss curves, of several runs) the README shows.",
+        "loss curves, of several runs) docs/papers shows, and the results page its "
+        "figures of the paper's layout.",
     )
     flags.DEFINE_string(
         "rate_distortion",
@@ -74,19 +79,22 @@ def reproduce() -> None:
         results = gather(system, folders, root / PICTURES, results)
     if given.rate_distortion:
         results["rate_distortion"] = coded(pathlib.Path(given.rate_distortion))
-    written = documents(root, {system.name: results})
-    if given.runs or given.rate_distortion:
-        written[path] = json.dumps(results, indent=1) + "\n"
     target = root / PICTURES
     if given.picture:
         folder = pathlib.Path(given.picture)
         draw_faces(folder, target / f"{system.name}.png")
+        figures = draw_figures(system, folder, target)
+        if figures and results:
+            results["figures"] = figures
         charts = target / f"{system.name}_losses.png"
         tile_charts(folder, _LOSSES, charts)
     if given.rate_distortion:
         folder = pathlib.Path(given.rate_distortion)
         charts = target / f"{system.name}_rate_distortion.png"
         tile_charts(folder, _RATES, charts)
+    written = documents(root, {system.name: results})
+    if results and (given.runs or given.rate_distortion or given.picture):
+        written[path] = json.dumps(results, indent=1) + "\n"
     for path, text in written.items():
         pixels.write_bytes(path, text.encode())
         print(path)
@@ -168,15 +176,13 @@ def documents(
 
     `root` is the repository, `changed` {paper: results} that are not written yet.
     """
-    readme = root / "README.md"
-    text, written = readme.read_text(), {}
+    written = {}
     found = {
         path.stem: json.loads(path.read_text())
         for path in (root / "results").glob("*.json")
     }
-    for name, results in sorted({**found, **(changed or {})}.items()):
-        if not results:
-            continue
+    found = {k: v for k, v in sorted({**found, **(changed or {})}.items()) if v}
+    for name, results in found.items():
         path = root / "results" / f"{name}.json"
         system = load(results["paper"])
         rendered = render(results)
@@ -185,21 +191,34 @@ def documents(
             rendered,
             results["sets"][0]["runs"][0]["environment"]["config"]["image_size"],
         )
-        for number, runs in enumerate(results["sets"], start=1):
-            block = f"{system.name}_{number}" if number > 1 else system.name
-            if number == 1 or f"<!-- {block} -->" in text:
-                text = replace_block(text, block, main_table(system, runs))
-    return {readme: text, **written}
+        page = root / "docs" / "papers" / f"{name}.md"
+        if page.exists():
+            written[page] = fill(page, page_blocks(system, results))
+    readme = root / "README.md"
+    return {readme: fill(readme, {"systems": systems_table(found)}), **written}
 
 
-def replace_block(text: str, name: str, content: str) -> str:
-    """Puts generated text between <!-- name --> and <!-- /name -->."""
-    start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-    before, found, rest = text.partition(start)
-    _, closed, after = rest.partition(end)
-    if not found or not closed:
-        raise ValueError(f"README.md has no lines {start} and {end}.")
-    return f"{before}{start}\n{content}\n{end}{after}"
+def fill(path: pathlib.Path, blocks: Mapping[str, str]) -> str:
+    """Text of a document, each <!-- name --> ... <!-- /name --> in it generated.
+
+    Raises:
+      ValueError: If a block has a name that is not known, or no end.
+    """
+
+    def content(found: re.Match) -> str:
+        if found[1] not in blocks:
+            raise ValueError(
+                f"{path.name} has a block {found[1]}, which nothing is generated for; "
+                f"there are {', '.join(blocks)}."
+            )
+        return f"<!-- {found[1]} -->\n{blocks[found[1]]}\n<!-- /{found[1]} -->"
+
+    text = path.read_text()
+    opened = re.findall(r"^<!-- (\w+) -->$", text, re.MULTILINE)
+    filled, count = _BLOCK.subn(content, text)
+    if count < len(opened):
+        raise ValueError(f"{path.name}: one of the blocks {opened} has no end.")
+    return filled
 
 
 if __name__ == "__main__":

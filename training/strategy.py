@@ -1,23 +1,40 @@
-"""Distribution over devices: GPUs, or logical CPUs in their place."""
+"""Distribution over devices: GPUs, or logical CPUs in their place, and machines."""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
 PRECISIONS = ("float32", "mixed_bfloat16")
+STRATEGIES = ("mirrored", "multi_worker")
+# What collective operations raise where a worker has ended.
+_LOST = (
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.FailedPreconditionError,
+    tf.errors.InternalError,
+    tf.errors.UnavailableError,
+)
 
 
-def make(num_replicas: int = 0) -> tf.distribute.Strategy:
-    """The default strategy for one device, or MirroredStrategy for several.
+def make(num_replicas: int = 0, kind: str = "mirrored") -> tf.distribute.Strategy:
+    """The default strategy for one device, Mirrored- for several, or a cluster's.
 
     0 replicas are every GPU, or the CPU where there is none; N are N GPUs, or N logical
-    CPUs.
+    CPUs. "multi_worker" takes every GPU of every worker that TF_CONFIG names, or their
+    CPUs, and waits until all have started.
 
     Raises:
-      ValueError: If there are fewer devices than replicas.
+      ValueError: If there are fewer devices than replicas, or no cluster is named.
     """
+    if kind == "multi_worker":
+        return _multi_worker(num_replicas)
     # Physical devices: listing logical ones starts TensorFlow, and a started TensorFlow
     # cannot split the CPU.
     gpus = len(tf.config.list_physical_devices("GPU"))
@@ -40,6 +57,94 @@ def make(num_replicas: int = 0) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy(
         names, cross_device_ops=tf.distribute.ReductionToOneDevice()
     )
+
+
+def _multi_worker(num_replicas: int) -> tf.distribute.Strategy:
+    if num_replicas:
+        raise ValueError(
+            f"--num_replicas={num_replicas} is of one machine; with "
+            "--strategy=multi_worker each worker takes all its GPUs. Leave it out, and "
+            "choose GPUs with CUDA_VISIBLE_DEVICES."
+        )
+    try:
+        config = json.loads(os.environ["TF_CONFIG"])
+        task = config["task"]
+        _ = config["cluster"][task["type"]][task["index"]]
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise ValueError(
+            "--strategy=multi_worker finds the workers in the environment variable "
+            "TF_CONFIG, such as "
+            '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, '
+            '"task": {"type": "worker", "index": 0}}; '
+            f"it is missing or incomplete ({type(error).__name__}: {error})."
+        ) from error
+    tf.get_logger().setLevel(logging.WARNING)
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
+    """Whether several processes train together."""
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Whether this process writes what all have trained."""
+    return strategy.extended.should_checkpoint
+
+
+def distributed(
+    strategy: tf.distribute.Strategy,
+    batches: Callable[[int, int], tf.data.Dataset],
+    batch_size: int,
+) -> tf.data.Dataset:
+    """What `fit` takes of the batches of all workers, given (i, n) -> the i-th's part.
+
+    Each makes its own part only; TensorFlow would make all batches everywhere.
+    """
+    if not is_multi_worker(strategy):
+        return batches(0, 1)
+
+    def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        part = batches(context.input_pipeline_id, context.num_input_pipelines)
+        replicas = context.num_replicas_in_sync // context.num_input_pipelines
+        if replicas == 1:
+            return part
+        return part.rebatch(context.get_per_replica_batch_size(batch_size), True)
+
+    return strategy.distribute_datasets_from_function(of_worker)
+
+
+def largest(strategy: tf.distribute.Strategy, value: int) -> int:
+    """The largest value that any worker has; all of them must call it."""
+    if not is_multi_worker(strategy):
+        return value
+    here = strategy.experimental_distribute_values_from_function(
+        lambda context: tf.constant([value], tf.int64)
+    )
+    return int(tf.reduce_max(strategy.gather(here, axis=0)))
+
+
+@contextlib.contextmanager
+def rejoining(strategy: tf.distribute.Strategy) -> Iterator[None]:
+    """Starts this process anew where another worker is lost in the block.
+
+    TensorFlow cannot take a worker back into a cluster that runs: all must start again.
+    """
+    try:
+        yield
+    except tf.errors.OpError as error:
+        if not is_multi_worker(strategy) or not isinstance(error, _LOST):
+            raise
+        line = error.message.partition("\n")[0]
+        print(
+            f"Another worker is lost ({line}). This one starts again and waits for it: "
+            "start it with the same command, or end all of them.",
+            file=sys.stderr,
+            flush=True,
+        )
+    else:
+        return
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def _logical_cpus(count: int) -> list:

@@ -16,7 +16,6 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 
 from evaluation import bootstrap, tables
 from evaluation.charts import Curve, Series
@@ -55,6 +54,9 @@ class RateCurve:
         self.rates = rates[order][first]
         self._log_rate = None
         if len(self.rates) > 1:
+            # Here, because it takes a quarter of a second, and --help has no curves.
+            from scipy.interpolate import PchipInterpolator
+
             self._log_rate = PchipInterpolator(
                 self.qualities, np.log(self.rates), extrapolate=False
             )

@@ -24,13 +24,19 @@ class PortraitAutoencoder(ReconstructionSystem):
 
     name = "portrait_autoencoder"
     title = "Convolutional auto-encoder for portraits"
+    summary = (
+        "encodes a 192×192 face as 12×12×192 numbers; "
+        "as a codec, writes files of any picture"
+    )
     citation = published.CITATION
     config_class = Config
     presets = table.PRESETS
     headline = published.HEADLINE
     tabled = published.TABLED
     published_tables = published.PUBLISHED
+    comparison = published.COMPARISON
     departures = published.DEPARTURES
+    contradictions = published.CONTRADICTIONS
     restores = "autoencoder"
 
     label = staticmethod(table.label)

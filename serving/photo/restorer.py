@@ -54,7 +54,8 @@ class PhotoRestorer:
                 f"which {COMMANDS[kind]} takes. --help lists the models that come "
                 "along and fill holes."
             )
-        self._model = tf.saved_model.load(str(folder))
+        with saved_model.opening(folder):
+            self._model = tf.saved_model.load(str(folder))
         if "serving_bytes" not in self._model.signatures:
             raise ValueError(
                 f"--model={folder} has no signature serving_bytes; it has "

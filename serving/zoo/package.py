@@ -27,7 +27,6 @@ from typing import BinaryIO
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.core.protobuf import fingerprint_pb2
 
 from serving.codec import hyperprior
 from serving.codec.base import identify
@@ -156,6 +155,9 @@ def _forget_hash(path: pathlib.Path) -> None:
     """Removes the hash of the weights from a model's fingerprint, if it has one."""
     # The file stays: without it TensorFlow warns whenever it loads the model.
     if path.exists():
+        # Here, because it loads TensorFlow.
+        from tensorflow.core.protobuf import fingerprint_pb2
+
         found = fingerprint_pb2.FingerprintDef.FromString(path.read_bytes())
         found.ClearField("checkpoint_hash")
         path.write_bytes(found.SerializeToString(deterministic=True))

@@ -4,11 +4,12 @@ import dataclasses
 import os
 
 import numpy as np
+import psutil
 import pytest
 import tensorflow as tf
 import tiny
 
-from data_pipeline import decoded, machine, pixels, sources
+from data_pipeline import decoded, machine, pipeline, pixels, sources
 from data_pipeline.datasets import elements
 
 SIZE = 16
@@ -262,3 +263,29 @@ def test_each_filter_has_its_own_cache_and_the_usual_one_keeps_its_name(
         filter="bilinear",
     )
     np.testing.assert_array_equal(plain.images[0], expected["image"])
+
+
+def test_memory_does_not_grow_with_a_set_on_disk(tmp_path):
+    # 40 MB of pictures, in a file as `decode` writes it.
+    names = tuple(f"{number}" for number in range(3300))
+    path = tmp_path / "images.u8"
+    np.memmap(path, np.uint8, "w+", shape=(len(names), 64, 64, 3))[:] = 7
+    images = np.memmap(path, np.uint8, "r", shape=(len(names), 64, 64, 3))
+    source = elements.Source(
+        elements.SourceInfo("made", "", {}, ""), "train", names, None
+    )
+    split = decoded.DecodedSplit(source, names, images, {}, path=path)
+
+    def own_megabytes():
+        found = psutil.Process().memory_full_info()
+        return (found.rss - found.shared) / 1e6
+
+    task = pipeline.reconstruction()
+    batches = iter(pipeline.training_batches(split, task, batch_size=50, seed=0))
+    next(batches)
+    before = own_megabytes()
+    for _ in range(2 * 66):
+        next(batches)
+    assert own_megabytes() - before < 20
+    _ = np.array(split.images)  # which the measure would have seen
+    assert images.nbytes > 2 * 20e6

@@ -310,3 +310,35 @@ def test_the_command_line_writes_what_this_process_would(model, codec, tmp_path)
     assert "error: 1 picture could not be compressed; see above." in done.stderr
     assert "Traceback" not in done.stderr
     assert done.returncode == 1
+
+
+def test_shards_make_the_files_and_the_total_of_one_process(run, tmp_path, capsys):
+    for name, image in PICTURES.items():
+        write(tmp_path / "photos" / name, image)
+    (tmp_path / "photos" / "broken.png").write_bytes(b"no picture")
+
+    def said(**options):
+        with pytest.raises(ValueError, match="^1 picture could not be compressed; see"):
+            run("compress", **options)
+        return [
+            line.partition(": ")[0] if "compressed" in line else line
+            for line in capsys.readouterr().out.splitlines()
+            if "in all" in line or "compressed" in line
+        ]
+
+    alone, parts = tmp_path / "small", tmp_path / "parts"
+    expected = said()
+    run("compress", output=parts, shard="2/3")
+    with pytest.raises(FileNotFoundError, match="run --shard=1/3 first"):
+        run("compress", output=parts, shard="merge/3")
+    run("compress", output=parts, shard="1/3")
+    # A shard that was killed while it wrote is run again.
+    (notes,) = parts.glob(".compressed-1-of-3.jsonl")
+    notes.write_text(notes.read_text() + '\n{"name": "a.p')
+    for shard in ("1/3", "3/3"):
+        run("compress", output=parts, shard=shard)
+    capsys.readouterr()
+    assert said(output=parts, shard="merge/3") == expected
+    assert len(expected) == 2
+    files = {k: v for k, v in contents(parts).items() if not k.startswith(".")}
+    assert files == contents(alone)

@@ -70,7 +70,7 @@ def test_runs_are_gathered_ours_first_with_claims_checked(system, tmp_path):
     verdicts = [claim["verdict"] for claim in results["claims"]]
     # After one epoch a blur may be cured; more cannot be told.
     told = ["not measured", "not measured", "holds", "cannot tell"]
-    assert verdicts == [*told, "not measured", "not measured"]
+    assert verdicts == [*told, *["not measured"] * 3]
     (first, *_), *_ = results["cost"]["rows"]
     assert first == "model 3"
     parameters = [int(row[1].replace(",", "")) for row in results["cost"]["rows"]]
@@ -143,9 +143,33 @@ def test_a_run_without_a_report_is_named(system, tmp_path):
         reproduce.gather(system, [tmp_path], tmp_path)
 
 
-def test_a_block_is_replaced_and_nothing_else():
-    text = "a\n<!-- x -->\nold\n<!-- /x -->\nb"
-    replaced = reproduce.replace_block(text, "x", "new")
-    assert replaced == "a\n<!-- x -->\nnew\n<!-- /x -->\nb"
-    with pytest.raises(ValueError, match="no lines <!-- y -->"):
-        reproduce.replace_block(text, "y", "new")
+def test_blocks_are_filled_and_nothing_else_changes(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("a\n<!-- x -->\nold\n<!-- /x -->\nb <!-- x --> c\n")
+    filled = reproduce.fill(page, {"x": "new"})
+    assert filled == "a\n<!-- x -->\nnew\n<!-- /x -->\nb <!-- x --> c\n"
+    with pytest.raises(ValueError, match="page.md has a block x, which nothing is"):
+        reproduce.fill(page, {"y": "new"})
+    page.write_text("<!-- x -->\nold\n")
+    with pytest.raises(ValueError, match=r"one of the blocks \['x'\] has no end"):
+        reproduce.fill(page, {"x": "new"})
+
+
+def test_the_table_of_systems_has_the_best_of_each_beside_the_published(
+    system, tmp_path
+):
+    runs = [
+        fake_run(tmp_path / "3", "model 3", 0.2),
+        fake_run(tmp_path / "2", "model 2", 0.3),
+    ]
+    (first, second) = runs
+    for run in (first, second):
+        path = run / "report" / "results.json"
+        report = json.loads(path.read_text())
+        report["environment"]["config"]["epochs"] = 8
+        report["environment"]["data"] = {"set": "Forty faces"}
+        path.write_text(json.dumps(report))
+    results = reproduce.gather(system, runs, tmp_path)
+    *_, row = results_text.systems_table({system.name: results}).splitlines()
+    assert "0.200 (model 3; Forty faces, 8 epochs, published 40)" in row
+    assert "0.100 (Telea)" in row and system.comparison.published in row
