@@ -49,7 +49,8 @@ def save(
 
     As a Keras model it is image -> restored, [B, H, W, 3] in [0, 1]; its layers are the
     halves "analysis" (latents in float32, not rounded) and "synthesis" (an image, not
-    clipped). In assets.extra/ are config.json, model_card.md and, if given,
+    clipped). A hyperprior's means are float there: a few latents in ten thousand are
+    rounded to the other side than in files. In assets.extra/ are config.json, model_card.md and, if given,
     entropy_tables.npz.
 
     Args:
