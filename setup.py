@@ -85,6 +85,7 @@ setuptools.setup(
             "atheris>=3; python_version >= '3.11' and sys_platform == 'linux' "
             "and platform_machine == 'x86_64'"
         ],
+        "jxl": ["pillow-jxl-plugin>=1.3"],
         "heic": ["pillow-heif>=0.16"],
         "serving": ["tensorflow-serving-api>=2.14.1,<2.15"],
         # Before 2.6, weights_only=True did not keep a file from running code.

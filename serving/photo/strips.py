@@ -1,7 +1,8 @@
 """Restores a large picture strip by strip.
 
-Floats of all of a large picture take gigabytes. Here a picture is shrunk in strips and enlarged where it is missing, in
-strips again; the network sees the same small picture but for the rounding of a resize.
+Floats of all of a large picture take gigabytes. Here a picture is shrunk in strips and
+enlarged where it is missing, in strips again; the network sees the same small picture
+but for the rounding of a resize.
 """
 
 from __future__ import annotations
