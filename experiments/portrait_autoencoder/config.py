@@ -10,6 +10,7 @@ from experiments.core.command_line import check_at_least, hp, hp_like
 from experiments.core.config import ReconstructionConfig
 from models import portrait_autoencoder
 from serving.codec import image_codec
+from training import losses
 
 CODEC = {
     "entropy": "factorized",
@@ -252,5 +253,12 @@ class Config(ReconstructionConfig):
                     f"{self.image_size}, and goes without --shift, which squares "
                     f"anywhere make needless; got --shift={self.shift}."
                 )
+        seen = self.train_side or self.image_size
+        if self.distortion == "ms_ssim" and seen < losses.MS_SSIM_SIDE:
+            raise ValueError(
+                f"--distortion=ms_ssim needs images of {losses.MS_SSIM_SIDE} px, which "
+                f"its window takes at the coarsest scale; got {seen}. Raise "
+                "--train_side and --image_size, or leave the flag out."
+            )
         if self.lmbda <= 0:
             raise ValueError(f"--lmbda must be above 0; got {self.lmbda}.")
