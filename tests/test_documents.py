@@ -111,6 +111,8 @@ def check_command(words):
         rest = [words[2].partition(".")[2], *words[3:]]
     elif program != "facemend":
         return
+    if rest[:1] == ["beam"]:  # whose own flags are Beam's
+        rest = rest[rest.index("--") + 1 :]
     name, *rest = rest or ["--help"]
     paper = rest[0] if name == "train" else name if name in papers.names() else ""
     module = ROOT / "experiments" / (f"{paper}/config.py" if paper else f"{name}.py")
