@@ -19,9 +19,11 @@ from data_pipeline.choices import check_choice
 from evaluation import evaluate as evaluation
 from evaluation import tables
 from evaluation.bootstrap import summarize
-from evaluation.metrics import registry
+from evaluation.codecs import round_trips
+from evaluation.metrics import lpips, registry
 from experiments.core import cards, command_line
 from experiments.core.command_line import hp
+from serving.export import codec as codec_export
 from serving.export import saved_model
 from serving.export.kinds import CODEC
 from serving.zoo import zoo
@@ -81,10 +83,7 @@ def measure(
 ) -> tuple[Mapping[str, Mapping], str]:
     """The summary of a shipped model on the test images, and their fingerprint."""
     # Here, because they define classes of TensorFlow's, whose import takes seconds.
-    from evaluation.codecs import round_trips
-    from evaluation.metrics import lpips
     from experiments.core import networks, system
-    from serving.export import codec as codec_export
 
     path = zoo.resolve(name)
     facts = saved_model.read_config(path)
