@@ -7,13 +7,14 @@ r"""Compresses pictures with an exported codec, and decompresses its files.
 
 --input is a file or a folder (searched recursively). Pictures of any size become .fmc
 files, which only the model that wrote them can read, and these become 8-bit PNGs, gray
-or color. EXIF orientation is applied, transparency is laid over white, and metadata is
-dropped. Files that cannot be read are named and skipped; the command then ends with an
-error after the last file.
+or color. EXIF orientation is applied, colors become sRGB, transparency is laid over
+white, and metadata is dropped. Files that cannot be read are named and skipped; the
+command then ends with an error after the last file.
 
-Without --model, --quality=1 (smallest files) to 6 (best pictures) takes one of the
-codecs of portraits that come along, and --target_bytes=N, for each picture, the best of
-them whose file has at most N bytes; decompressing, each file names its codec.
+Without --model, --quality=0 (smallest files) to 100 (best pictures) takes the nearest
+of the codecs of portraits that come along, and --target_bytes=N, for each picture, the
+best of them whose file has at most N bytes; decompressing, each file names its codec.
+With --lossless no file is larger than a PNG of its picture.
 
   python -m experiments.compress compress --target_bytes=8000 --input=photos \
       --output=small
@@ -51,6 +52,7 @@ from serving.codec.container import HEADER_BYTES, SUFFIX, claimed_id
 from serving.export import codec, latents
 from serving.export.kinds import CODEC, LATENTS
 from serving.zoo import zoo
+from serving.zoo.reader import Reader, is_png
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,14 +61,19 @@ class Options:
 
     model: str = hp("", zoo.flag_help("Folder of an exported codec", CODEC, LATENTS))
     quality: int = hp(
-        0,
-        "Instead of --model, the shipped codec of this number: 1 makes the smallest "
-        "files, the last one, 6, the best pictures.",
+        -1,
+        "Instead of --model, the nearest of the shipped codecs: 0 makes the smallest "
+        "files, 100 the best pictures.",
     )
     target_bytes: int = hp(
         0,
         "Instead of --model, for each picture the best of the shipped codecs whose "
         "file has at most so many bytes.",
+    )
+    lossless: bool = hp(
+        False,
+        "Where the codec's file would be no smaller than a PNG of the picture, the "
+        ".fmc file is that PNG, which loses nothing.",
     )
     input: str = hp("", "A file, or a folder of files.")
     output: str = hp("", "Folder for the results.")
@@ -86,19 +93,15 @@ class Options:
         file_jobs.check_levels(self.levels)
         command_line.require(input=self.input, output=self.output)
         command_line.check_folder("output", self.output)
-        command_line.check_at_least("quality", self.quality, 0)
         command_line.check_at_least("target_bytes", self.target_bytes, 0)
-        chosen = [self.model, self.quality, self.target_bytes]
+        chosen = [self.model, self.quality != -1, self.target_bytes]
         if sum(map(bool, chosen)) > 1:
             raise ValueError(
                 "--model, --quality and --target_bytes each say which codec to take; "
                 "pass one of them."
             )
-        if self.quality > len(zoo.names(CODEC)):
-            raise ValueError(
-                f"--quality must be 1 to {len(zoo.names(CODEC))}, the shipped codecs; "
-                f"got {self.quality}."
-            )
+        if not -1 <= self.quality <= 100:
+            raise ValueError(f"--quality must be 0 to 100; got {self.quality}.")
 
     def models(self) -> list[str]:
         """The codecs that compress a picture, the best first.
@@ -110,8 +113,8 @@ class Options:
         shipped = zoo.names(CODEC)
         if self.target_bytes:
             return [*reversed(shipped)]
-        if self.quality:
-            return [shipped[self.quality - 1]]
+        if self.quality != -1:
+            return [shipped[round(self.quality / 100 * (len(shipped) - 1))]]
         if not self.model:
             raise ValueError(
                 "--model is required to compress, or --quality or --target_bytes, "
@@ -179,14 +182,19 @@ def compress(options: Options) -> None:
                 f"the smallest file, by {model}, has {len(data):,} bytes, more than "
                 f"--target_bytes={options.target_bytes}. Shrink the picture."
             )
+        whole = png.encode_png(image, "")
+        if options.lossless and len(whole) <= len(data):
+            data, decoded, model = whole, image, "PNG"
+        else:
+            # Of the bytes themselves, so that every written file can be read.
+            decoded = codec.decompress(data)
         measured = Measured(
             size=len(data),
             original_size=path.stat().st_size,
             pixels=image.shape[0] * image.shape[1],
-            # Of the bytes themselves, so that every written file can be read.
-            psnr_db=psnr_db_uint8(image, codec.decompress(data)),
-            model="" if options.model else model,
-            png_size=len(png.encode_png(image, "")),
+            psnr_db=psnr_db_uint8(image, decoded),
+            model=model if model != options.model else "",
+            png_size=len(whole),
         )
         if shard.is_part:
             _note(options, path, measured)
@@ -227,14 +235,18 @@ def decompress(options: Options) -> None:
       FileNotFoundError: If there is no file, or no model.
       ValueError: As `compress`.
     """
-    load = functools.cache(lambda model: _load(model, options.bits))
+    reader = Reader(max_pixels=limits.max_padded())
 
     def convert(path: pathlib.Path) -> tuple[bytes, str]:
         data = pixels.read_bytes(path)
-        image = load(options.model or zoo.writer(claimed_id(data))).decompress(data)
+        if options.model and not is_png(data):
+            image = load(options.model).decompress(data)
+        else:
+            image = reader.decompress(data)
         height, width = image.shape[:2]
         return png.encode_png(image, png.DECODED), f"{width}x{height} pixels"
 
+    load = functools.cache(lambda model: _load(model, options.bits))
     shard = Shard.parse(options.shard)
     found, jobs = _jobs(options, "compressed picture", (SUFFIX,), ".png")
     if options.model and not shard.merges:

@@ -160,7 +160,9 @@ def build_autoencoder(
     return tf.keras.Model(image, restored, name="portrait_autoencoder")
 
 
-def build_hyper_analysis(channels: int = CHANNELS) -> tf.keras.Model:
+def build_hyper_analysis(
+    channels: int = CHANNELS, cells: int | None = None
+) -> tf.keras.Model:
     """Builds the encoder of a hyperprior (Minnen, Ballé & Toderici, 2018).
 
       latents       [B, h, w, N], zeros added below and on the right: multiples of 4
@@ -171,12 +173,17 @@ def build_hyper_analysis(channels: int = CHANNELS) -> tf.keras.Model:
     Kernels and widths are those that milliseconds on a CPU allow: theirs are 3x3, 5x5
     and 5x5, all N wide.
 
+    Args:
+      channels: N.
+      cells: Height and width of the latents; None for any.
+
     Returns:
-      latents of any height and width -> hyper-latents, float32, of any value.
+      latents -> hyper-latents, float32, of any value.
     """
     hyper = max(1, channels // 2)
-    latents = tf.keras.Input((None, None, channels), name="latents")
-    height, width = tf.unstack(tf.shape(latents)[1:3])
+    latents = tf.keras.Input((cells, cells, channels), name="latents")
+    shape = tf.unstack(tf.shape(latents)[1:3])
+    height, width = (cells, cells) if cells else shape
     around = [[0, -height % HYPER_REDUCTION], [0, -width % HYPER_REDUCTION]]
     x = tf.pad(latents, [[0, 0], *around, [0, 0]])
     for stage, strides in enumerate((1, 2, 2), start=1):
@@ -186,7 +193,9 @@ def build_hyper_analysis(channels: int = CHANNELS) -> tf.keras.Model:
     return tf.keras.Model(latents, x, name="hyper_analysis")
 
 
-def build_hyper_synthesis(channels: int = CHANNELS) -> tf.keras.Model:
+def build_hyper_synthesis(
+    channels: int = CHANNELS, cells: int | None = None
+) -> tf.keras.Model:
     """Builds the decoder of a hyperprior, which says how the latents are distributed.
 
       hyper-latents   [B, h/4, w/4, N/2]
@@ -196,11 +205,16 @@ def build_hyper_synthesis(channels: int = CHANNELS) -> tf.keras.Model:
 
     `serving.codec.hyperprior` computes the same in whole numbers, for files.
 
+    Args:
+      channels: N.
+      cells: As `build_hyper_analysis` takes it.
+
     Returns:
       hyper-latents -> means, then logarithms of standard deviations, float32.
     """
     hyper = max(1, channels // 2)
-    x = latents = tf.keras.Input((None, None, hyper), name="hyper_latents")
+    side = cells and -(-cells // HYPER_REDUCTION)
+    x = latents = tf.keras.Input((side, side, hyper), name="hyper_latents")
     for stage, filters in enumerate((hyper, channels), start=1):
         options = {"dtype": "float32", "name": f"hyper_up{stage}"}
         x = tf.keras.layers.Conv2DTranspose(

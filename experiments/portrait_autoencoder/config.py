@@ -10,6 +10,7 @@ from experiments.core.command_line import check_at_least, hp, hp_like
 from experiments.core.config import ReconstructionConfig
 from models import portrait_autoencoder
 from serving.codec import image_codec
+from training import losses
 
 CODEC = {
     "entropy": "factorized",
@@ -82,6 +83,12 @@ PRESETS = {
         "train_side": 16,
     },
 }
+# Of the paper's tables and figures, in their order.
+REPRODUCED = (
+    *("n192", "learning_rate_1e-2", "learning_rate_1e-3", "learning_rate_1e-5"),
+    *("learning_rates", "filters_5_5_3", "filters_9_5_5", "gdn"),
+    *(f"lambda_{lmbda:g}" for lmbda in LAMBDAS),
+)
 
 
 def label(config: Config) -> str:
@@ -246,5 +253,12 @@ class Config(ReconstructionConfig):
                     f"{self.image_size}, and goes without --shift, which squares "
                     f"anywhere make needless; got --shift={self.shift}."
                 )
+        seen = self.train_side or self.image_size
+        if self.distortion == "ms_ssim" and seen < losses.MS_SSIM_SIDE:
+            raise ValueError(
+                f"--distortion=ms_ssim needs images of {losses.MS_SSIM_SIDE} px, which "
+                f"its window takes at the coarsest scale; got {seen}. Raise "
+                "--train_side and --image_size, or leave the flag out."
+            )
         if self.lmbda <= 0:
             raise ValueError(f"--lmbda must be above 0; got {self.lmbda}.")

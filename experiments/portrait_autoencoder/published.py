@@ -97,6 +97,10 @@ DEPARTURES = (
     "The presets lambda_* have 128 channels and GDN and learn from random squares of "
     "96 pixels, with clipped gradients and a learning rate that falls to 0; the paper "
     "says nothing of a codec.",
+    "The presets hyperprior_* are beyond the paper: mean and scale of each latent are "
+    "predicted from hyper-latents that the file holds (Ballé et al. 2018; Minnen et "
+    "al. 2018), by a network in whole numbers (Ballé, Johnston & Minnen 2019). "
+    "hyperprior_ms_ssim_* are trained for MS-SSIM instead (--distortion).",
 )
 
 _BLACK = 1.0  # percent of white

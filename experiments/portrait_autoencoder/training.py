@@ -14,6 +14,11 @@ from models.compression import (
     Quantization,
     cropped,
 )
+from models.portrait_autoencoder import (
+    REDUCTION,
+    build_hyper_analysis,
+    build_hyper_synthesis,
+)
 from serving.codec.base import identify
 from serving.codec.entropy import MAX_PRECISION, EntropyTables
 from serving.codec.hyperprior import Hyperprior, IntegerNetwork, scale_tables
@@ -45,14 +50,14 @@ def build_halves(
     )
 
 
-def build_hyper_halves(config: Config) -> tuple[tf.keras.Model, ...]:
-    """Those of a hyperprior, or none."""
+def build_hyper_halves(
+    config: Config, image_size: int | None
+) -> tuple[tf.keras.Model, ...]:
+    """Those of a hyperprior, or none; as `build_halves`."""
     if config.entropy != "hyperprior":
         return ()
-    return (
-        portrait_autoencoder.build_hyper_analysis(config.channels),
-        portrait_autoencoder.build_hyper_synthesis(config.channels),
-    )
+    sides = (config.channels, image_size and image_size // REDUCTION)
+    return build_hyper_analysis(*sides), build_hyper_synthesis(*sides)
 
 
 def build_network(config: Config, *, any_size: bool = False) -> tf.keras.Model:
@@ -74,7 +79,7 @@ def build_network(config: Config, *, any_size: bool = False) -> tf.keras.Model:
         latents = Quantization(name="quantization")([latents, key])
         outputs["bits"] = FactorizedPrior(name=PRIOR)(latents)
     elif config.entropy == "hyperprior":
-        hyper_analysis, hyper_synthesis = build_hyper_halves(config)
+        hyper_analysis, hyper_synthesis = build_hyper_halves(config, size)
         hyper = hyper_analysis(latents)
         # Another salt: the noise of both would begin alike.
         hyper = Quantization(salt=1, name="hyper_quantization")([hyper, key])
@@ -167,7 +172,7 @@ def _hyper_halves(network: tf.keras.Model) -> list[tf.keras.Model]:
 
 def for_any_size(config: Config, network: tf.keras.Model) -> tuple[tf.keras.Model, ...]:
     """A trained network's halves, those of a hyperprior last, for any image."""
-    halves = (*build_halves(config, None), *build_hyper_halves(config))
+    halves = (*build_halves(config, None), *build_hyper_halves(config, None))
     for half in halves:
         half.set_weights(network.get_layer(half.name).get_weights())
     return halves

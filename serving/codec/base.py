@@ -60,6 +60,11 @@ class Codec(abc.ABC):
         self.model_id = model_id
         self._max_pixels = max_pixels
 
+    @property
+    def model_ids(self) -> tuple[bytes, ...]:
+        """The identifiers of the files that `decompress` reads."""
+        return (self.model_id,)
+
     def compress(self, image: np.ndarray) -> bytes:
         """Encodes uint8 [H, W, 3] of any size as the bytes of a file.
 
@@ -79,10 +84,18 @@ class Codec(abc.ABC):
           CorruptFileError: If the file is not as `compress` made it.
           ForeignFileError: If it is no such file, or another model's.
         """
+        header, latents = self.read(data)
+        return self._draw(latents, header)
+
+    def read(self, data: bytes) -> tuple[Header, np.ndarray | Latents]:
+        """The bytes of a file -> its header, and what `quantize` returned.
+
+        These are the same on every machine. Raises errors as `decompress` does.
+        """
         header, payload = container.unpack(
             data, self.model_id, max_pixels=self._max_pixels
         )
-        return self._draw(self._read(payload, header), header)
+        return header, self._read(payload, header)
 
     def reconstruct(self, image: np.ndarray) -> np.ndarray:
         """Encodes and decodes a picture, as `compress` takes it, without a file."""

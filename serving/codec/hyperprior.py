@@ -138,7 +138,7 @@ class IntegerNetwork:
         for kernel, bias in zip(self._kernels[:-1], self._biases):
             x = _divided(_doubled(x, kernel) + bias, _WEIGHT_ONE)
             x = np.clip(x, 0, _LARGEST)
-        x = _divided(x @ self._kernels[-1] + self._biases[-1], _WEIGHT_ONE)
+        x = _divided(_product(x, self._kernels[-1]) + self._biases[-1], _WEIGHT_ONE)
         means, log_scales = np.split(np.clip(x, -_LARGEST, _LARGEST), 2, axis=-1)
         scales = _divided(SCALES_PER_E * log_scales + FIRST_SCALE * _ONE, _ONE)
         scales = np.clip(scales, 0, SCALES - 1)
@@ -244,14 +244,16 @@ def _doubled(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """Transposed convolution 3x3/2, SAME: [h, w, in] -> [2 h, 2 w, out]."""
     rows, columns, _ = x.shape
     sums = np.zeros((2 * rows + 1, 2 * columns + 1, kernel.shape[2]))
-    for row in range(3):
-        for column in range(3):
-            place = (
-                slice(row, row + 2 * rows, 2),
-                slice(column, column + 2 * columns, 2),
-            )
-            sums[place] += x @ kernel[row, column].T
+    for row, column in np.ndindex(3, 3):
+        place = sums[row : row + 2 * rows : 2, column : column + 2 * columns : 2]
+        place += _product(x, kernel[row, column].T)
     return sums[:-1, :-1]
+
+
+def _product(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """[h, w, in], [in, out] -> [h, w, out]: all positions at once, which is faster."""
+    rows, columns, inputs = x.shape
+    return (x.reshape(-1, inputs) @ kernel).reshape(rows, columns, -1)
 
 
 def _whole(values: np.ndarray, dtype: type) -> np.ndarray:
@@ -287,7 +289,7 @@ def _check(kernels: Sequence[np.ndarray], biases: Sequence[np.ndarray]) -> None:
     for kernel, bias in zip(kernels, biases):
         if kernel.dtype != np.int32 or bias.dtype != np.int64:
             raise ValueError(
-                f"Weights must be whole; got {kernel.dtype}, {bias.dtype}."
+                f"Weights must be int32 and int64; got {kernel.dtype}, {bias.dtype}."
             )
         axes = (0, 1, 3) if kernel.ndim == 4 else 0
         weighed = np.abs(kernel.astype(np.float64)).sum(axis=axes)

@@ -49,8 +49,9 @@ def save(
 
     As a Keras model it is image -> restored, [B, H, W, 3] in [0, 1]; its layers are the
     halves "analysis" (latents in float32, not rounded) and "synthesis" (an image, not
-    clipped). In assets.extra/ are config.json, model_card.md and, if given,
-    entropy_tables.npz.
+    clipped). A hyperprior's means are float there: some latents are rounded to the
+    other side than in files. In assets.extra/ are config.json, model_card.md and, if
+    given, entropy_tables.npz.
 
     Args:
       analysis: The Keras model "analysis" in float32, image [B, H, W, 3] in [0, 1] ->
