@@ -238,6 +238,7 @@ def landmarks():
         "superscript_count": "²" + whole[1:],
         "endless_count": "9" * 5000 + whole[1:],
         "one_line": "2",
+        "no_rows": "0\n" + " ".join(celeba.LANDMARKS),
     }
 
 
@@ -246,6 +247,7 @@ def kaggle_landmarks():
     row = "000001.jpg,69,109,106,113,77,142,73,152,108,154"
     return {
         "whole": f"{header}\n{row}\n",
+        "no_rows": header,
         "quoted": f"{header}\n" + row.replace("69", '"6,9"'),
         "no_header": row,
     }
