@@ -11,7 +11,7 @@ import collections
 import dataclasses
 import pathlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -23,7 +23,7 @@ KINDS = (
 )  # fmt: skip
 
 # key [2] int32, index [] int64 -> mask [S, S, 1]
-MaskFn = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+MaskFn = "Callable[[tf.Tensor, tf.Tensor], tf.Tensor]"
 
 STROKES = 3  # of a free-form hole
 STROKE_POINTS = 5  # of each stroke

@@ -8,14 +8,6 @@ import tensorflow as tf
 
 from models import compression
 
-_COUNTED = (
-    tf.keras.layers.Conv2D,
-    tf.keras.layers.SeparableConv2D,
-    tf.keras.layers.DepthwiseConv2D,
-    tf.keras.layers.Dense,
-    tf.keras.layers.EinsumDense,
-    compression.GDN,
-)
 _KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel", "gamma")
 
 
@@ -25,6 +17,14 @@ def multiply_adds(model: tf.keras.Model) -> int:
     Biases, normalization, activations and resizing do not count, as in the literature;
     GDN does: it is a convolution.
     """
+    counted = (
+        tf.keras.layers.Conv2D,
+        tf.keras.layers.SeparableConv2D,
+        tf.keras.layers.DepthwiseConv2D,
+        tf.keras.layers.Dense,
+        tf.keras.layers.EinsumDense,
+        compression.GDN,
+    )
     total = 0
     for layer in model.layers:
         if isinstance(layer, tf.keras.Model):
@@ -39,6 +39,6 @@ def multiply_adds(model: tf.keras.Model) -> int:
             shared = layer.kernel.shape.rank < 3
             positions = layer.output_shape[-1] if shared else 1
         for name in _KERNELS:
-            if isinstance(layer, _COUNTED) and hasattr(layer, name):
+            if isinstance(layer, counted) and hasattr(layer, name):
                 total += positions * math.prod(getattr(layer, name).shape)
     return total

@@ -20,12 +20,11 @@ import typing
 
 import tensorflow as tf
 
-from models import blocks, convolutions, discriminators
+from models import blocks, convolutions, discriminators, stochastic
 
 LATENTS = 512
 DISCRIMINATOR_WIDTHS = (64, 128)
 DROPOUT = 0.3
-_LOG_VARIANCES = (-30.0, 20.0)
 _HEAD = 512  # units of the hidden layer before the latents, whatever their number
 
 
@@ -177,7 +176,8 @@ def build_autoencoder(
     image = tf.keras.Input(encoder.input_shape[1:], name="image")
     key = tf.keras.Input((2,), dtype="int32", name="key")
     code = encoder(image)
-    sample = Sampling(name="sampling")([code["mean"], code["log_variance"], key])
+    latents = [code["mean"], code["log_variance"], key]
+    sample = stochastic.Sampling(name="sampling")(latents)
     outputs = {"image": decoder(sample), **code}
     return tf.keras.Model({"image": image, "key": key}, outputs, name="cvae_dcgan")
 
@@ -208,62 +208,12 @@ def build_discriminator(image_size: int = 64) -> tf.keras.Model:
     for level, width in enumerate(DISCRIMINATOR_WIDTHS, start=1):
         x = blocks.conv(x, width, 5, strides=2, name=f"conv{level}")
         x = blocks.leaky_relu(x, name=f"act{level}")
-        x = KeyedDropout(DROPOUT, level, name=f"dropout{level}")([x, key])
+        dropout = stochastic.KeyedDropout(DROPOUT, level, name=f"dropout{level}")
+        x = dropout([x, key])
     x = tf.keras.layers.Flatten(name="features")(x)
     x = blocks.dense(x, 1, dtype="float32", name="score")
     logit = tf.keras.layers.Reshape((), dtype="float32", name="logit")(x)
     return tf.keras.Model({"image": image, "key": key}, logit, name="discriminator")
-
-
-@tf.keras.utils.register_keras_serializable("facemend")
-class Sampling(tf.keras.layers.Layer):
-    """Draws latents from a normal distribution; at evaluation returns its mean.
-
-    mean + exp(log_variance / 2) * noise, the reparametrization of Kingma & Welling, in
-    float32. The log-variance is clipped to -30..20, as in Rombach et al.'s
-    latent-diffusion, so that a diverging training stays finite.
-
-    mean [B, L], log_variance [B, L], key -> [B, L].
-    """
-
-    def __init__(self, **options):
-        super().__init__(**{**options, "dtype": "float32"})
-
-    def call(self, inputs, training=False):
-        """The mean, or a sample."""
-        mean, log_variance, key = inputs
-        if not training:
-            return mean
-        log_variance = tf.clip_by_value(log_variance, *_LOG_VARIANCES)
-        noise = tf.random.stateless_normal(tf.shape(mean), tf.cast(key[0], tf.int32))
-        return mean + tf.exp(log_variance / 2) * noise
-
-
-@tf.keras.utils.register_keras_serializable("facemend")
-class KeyedDropout(tf.keras.layers.Layer):
-    """Dropout in float32: bfloat16 has few random numbers.
-
-    [B, ...], key -> the same shape. `number` is unique among the layers with one key.
-    """
-
-    def __init__(self, rate: float, number: int, **options):
-        super().__init__(**{**options, "dtype": "float32"})
-        self.rate = rate
-        self.number = number
-
-    def call(self, inputs, training=False):
-        """Drops in training; changes nothing at evaluation."""
-        x, key = inputs
-        if not training:
-            return x
-        seed = tf.random.experimental.stateless_fold_in(
-            tf.cast(key[0], tf.int32), self.number
-        )
-        return tf.nn.experimental.stateless_dropout(x, self.rate, seed)
-
-    def get_config(self):
-        """The arguments of `__init__`."""
-        return {**super().get_config(), "rate": self.rate, "number": self.number}
 
 
 def _up(x, filters: int, kernel: int, **options):

@@ -95,13 +95,14 @@ def build_generator(
     return tf.keras.Model(inputs, restored, name=f"pyramid_cgan_{configuration}")
 
 
-def _conv(x, filters, kernel, norm, *, layer=convolutions.Conv2D, name, **options):
+def _conv(x, filters, kernel, norm, *, layer=None, name, **options):
     """A convolution of any kind, SAME, with a bias -> BatchNorm (or no norm)."""
     normalized = norm == "batch"
     # Without norms DCGAN's N(0, 0.02) would shrink the signal to 1e-7 and gradients to
     # 1e-13; He et al.'s initialization keeps the size of both.
     init = blocks.normal_init() if normalized else tf.keras.initializers.HeNormal()
     options = {**options, "padding": "same", "kernel_initializer": init}
+    layer = layer or convolutions.Conv2D
     x = layer(filters=filters, kernel_size=kernel, name=name, **options)(x)
     return blocks.batch_norm(x, name=f"{name}_norm") if normalized else x
 

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
-from tensorflow.core.util import event_pb2
 
 from training import files
 from training.loop import Length
@@ -188,8 +187,10 @@ def _logged(logs: pathlib.Path, length: Length) -> dict[int, Row]:
     return rows
 
 
-def _events(path: pathlib.Path) -> list[event_pb2.Event]:
+def _events(path: pathlib.Path) -> list:
     """The events of a file, up to where it is cut off."""
+    from tensorflow.core.util import event_pb2  # loads TensorFlow
+
     found = []
     try:
         for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():

@@ -26,18 +26,16 @@ class Length:
         return step if self.unit == "step" else -(-step // self.row_steps)
 
 
-class _KeepMeans(tf.keras.callbacks.Callback):
+def _keep_means(trainer: tf.keras.Model) -> tf.keras.callbacks.Callback:
     """Keeps the means of an epoch that is resumed, which `fit` resets."""
+    variables = [v for metric in trainer.metrics for v in metric.variables]
+    values = [variable.numpy() for variable in variables]
 
-    def __init__(self, trainer: tf.keras.Model):
-        super().__init__()
-        self._variables = [v for metric in trainer.metrics for v in metric.variables]
-        self._values = [variable.numpy() for variable in self._variables]
-
-    def on_epoch_begin(self, epoch, logs=None):
-        """Restores the means."""
-        for variable, value in zip(self._variables, self._values):
+    def restore(epoch: int, logs: dict | None = None) -> None:
+        for variable, value in zip(variables, values):
             variable.assign(value)
+
+    return tf.keras.callbacks.LambdaCallback(on_epoch_begin=restore)
 
 
 def fit(
@@ -60,7 +58,7 @@ def fit(
         # the end of the run.
         whole = (total_steps - step) // steps_per_epoch if not done else 0
         count = min(steps_per_epoch - done, total_steps - step)
-        first = [_KeepMeans(trainer)] if done else []
+        first = [_keep_means(trainer)] if done else []
         trainer.fit(
             batches_from(step),
             initial_epoch=epoch,

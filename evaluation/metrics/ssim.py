@@ -21,8 +21,6 @@ _C1, _C2 = 0.01**2, 0.03**2
 # (fewest taps, scales). With a single tap there would be no contrast left to compare.
 _WINDOWS = {"ssim": (11, 1), "ms_ssim": (11, 5), "ms_ssim_3": (11, 3)}
 _WINDOWS["ms_ssim_5w"] = (2, 5)
-# One trace serves every image size.
-_IMAGES = tf.TensorSpec([None, None, None, None], tf.float32)
 
 
 def ssim(target, restored) -> tf.Tensor:
@@ -99,8 +97,10 @@ def similarity(weights: tuple[float, ...] = (1.0,), taps: int = TAPS) -> Callabl
         halves the image, rounding up; the last must hold the window.
       taps: Width of the Gaussian window. Its sigma is 1.5 * taps / 11.
     """
+    # One trace serves every image size.
+    images = tf.TensorSpec([None, None, None, None], tf.float32)
 
-    @tf.function(input_signature=[_IMAGES, _IMAGES])
+    @tf.function(input_signature=[images, images])
     def compiled(target, restored):
         # TF32 on a GPU is too coarse for the subtraction E[x^2] - E[x]^2.
         with tf.device("/CPU:0"):
@@ -138,7 +138,7 @@ def _terms(x, y, taps: int) -> tuple[tf.Tensor, tf.Tensor]:
     return luminance, (covariance + _C2) / (variances + _C2)
 
 
-def gaussian_band(size, taps: int, sigma: float, dtype=tf.float32) -> tf.Tensor:
+def gaussian_band(size, taps: int, sigma: float, dtype="float32") -> tf.Tensor:
     """[size - taps + 1, size], a Gaussian window at each of its positions."""
     offsets = tf.range(taps, dtype=dtype) - (taps - 1) / 2
     window = tf.nn.softmax(-tf.square(offsets / sigma) / 2)

@@ -10,6 +10,9 @@ image.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from evaluation.metrics.ssim import as_images, gaussian_band
@@ -20,7 +23,6 @@ MINIMUM_SIZE = 41
 _TAPS = (17, 9, 5, 3)  # of each scale's window, whose sigma is a fifth of that
 _EYE_NOISE = 2.0  # its variance, for levels of 0 to 255
 _NOTHING = 1e-10  # a smaller variance is rounding
-_IMAGES = tf.TensorSpec([None, None, None, None], tf.float32)
 
 
 def vif(target, restored) -> tf.Tensor:
@@ -49,11 +51,17 @@ def vif(target, restored) -> tf.Tensor:
             f"because its window must fit the coarsest scale; got {height}×{width}. "
             "Smaller images have ssim (from 11 px)."
         )
-    return _compiled(target, restored)
+    return _compiled()(target, restored)
 
 
-@tf.function(input_signature=[_IMAGES, _IMAGES])
-def _compiled(target, restored):
+@functools.cache
+def _compiled() -> Callable:
+    """`_vif`, traced once for every image size."""
+    images = tf.TensorSpec([None, None, None, None], tf.float32)
+    return tf.function(_vif, input_signature=[images, images])
+
+
+def _vif(target, restored) -> tf.Tensor:
     # float64, because E[x^2] - E[x]^2 of nearly flat skin loses its digits in float32.
     with tf.device("/CPU:0"):
         x, y = _levels(target), _levels(restored)

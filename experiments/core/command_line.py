@@ -112,8 +112,9 @@ def explained(error: Exception) -> str:
 
 def _is_tensorflow(error: Exception) -> bool:
     """Whether it is one of TensorFlow's, which not every command has imported."""
-    tensorflow = sys.modules.get("tensorflow")
-    return tensorflow is not None and isinstance(error, tensorflow.errors.OpError)
+    if "tensorflow.python" not in sys.modules:
+        return False
+    return isinstance(error, sys.modules["tensorflow"].errors.OpError)
 
 
 def _save_memory() -> str:

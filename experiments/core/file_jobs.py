@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import collections
+import concurrent.futures
 import dataclasses
 import errno
 import os
 import pathlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
 import numpy as np
 import tqdm
@@ -17,12 +19,14 @@ from data_pipeline import pixels
 from data_pipeline.choices import check_choice
 from evaluation.tables import counted
 from experiments.core.command_line import hp
+from experiments.core.shards import WHOLE, Shard
 from serving.photo import masks, output
 
 _NAMED = 5  # at most so many of the files that are left out
 # Errors of writing that are one file's, after which the next one is tried.
 _OF_ONE_FILE = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EISDIR)
 
+Item = TypeVar("Item")
 Job = tuple[pathlib.Path, pathlib.Path]  # an input and where its result goes
 
 
@@ -164,8 +168,15 @@ def find(
     return jobs
 
 
-def pending(jobs: list[Job], *, overwrite: bool) -> list[Job]:
-    """The jobs that are to be done; prints how many results exist already."""
+def pending(jobs: list[Job], *, overwrite: bool, shard: Shard = WHOLE) -> list[Job]:
+    """The jobs that are to be done; prints how many results exist already.
+
+    Those of a shard are its part of all that were found; what joins the shards has
+    none.
+    """
+    if shard.merges:
+        return []
+    jobs = shard.of(jobs)
     if overwrite:
         return jobs
     # Not Path.exists, which is an error for a name that is too long.
@@ -205,15 +216,51 @@ def write(path: pathlib.Path, target: pathlib.Path, data: bytes) -> bool:
     return True
 
 
-def conclude(jobs: list[Job], done: int, *, verb: str, output: str) -> None:
+def in_threads(
+    do: Callable[[Item], Any], items: Iterable[Item]
+) -> Iterator[tuple[Item, Callable[[], Any]]]:
+    """Yields items, in their order, with the results of `do` on them.
+
+    Threads work a few items ahead, so that memory does not grow with their number.
+
+    Yields:
+      (item, result): `result()` returns what `do` did, or raises its error.
+    """
+    count = os.cpu_count() or 1
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        waiting = collections.deque()
+        for item in items:
+            waiting.append((item, pool.submit(do, item)))
+            if len(waiting) > count:
+                done, future = waiting.popleft()
+                yield done, future.result
+        for done, future in waiting:
+            yield done, future.result
+
+
+def conclude(
+    jobs: list[Job], done: int, *, verb: str, output: str, shard: Shard = WHOLE
+) -> None:
     """Prints how many of the jobs were done; a ValueError if some were skipped.
 
-    `verb` is such as "restored".
+    Of a shard, skipped pictures are no error: what joins the shards looks for them.
+
+    Args:
+      jobs: To be done; for what joins the shards all of them.
+      done: How many were; what joins the shards counts the results.
+      verb: Such as "restored".
+      output: Where the results are.
+      shard: The part of the work.
     """
+    if shard.merges:
+        missing = [path for path, target in jobs if not os.path.exists(target)]
+        for path in missing:
+            print(f"no result: {shown(path)}", file=sys.stderr)
+        done = len(jobs) - len(missing)
     skipped = len(jobs) - done
     note = f", {skipped} skipped" if skipped else ""
     print(f"{counted(done, 'picture')} {verb}{note}: {output}")
-    if skipped:
+    if skipped and not shard.is_part:
         raise ValueError(
             f"{counted(skipped, 'picture')} could not be {verb}; see above."
         )

@@ -14,8 +14,7 @@ from experiments.core.config import SystemConfig
 from experiments.core.folder import RunFolder
 from serving.export import saved_model
 from serving.zoo import zoo
-from training import checkpoints
-from training.trainer import average_of
+from training import checkpoints, trainer
 
 
 def trained(system: Any, config: SystemConfig, folder: RunFolder) -> tf.keras.Model:
@@ -27,7 +26,7 @@ def trained(system: Any, config: SystemConfig, folder: RunFolder) -> tf.keras.Mo
     """
     network = system.build_network(config)
     items = {system.restores: network, "steps": tf.Variable(0, dtype=tf.int64)}
-    average = average_of(network, config.ema_decay)
+    average = trainer.average_of(network, config.ema_decay)
     if average is not None:
         items["average"] = average
     saved = checkpoints.Checkpoints(items, folder.checkpoints)

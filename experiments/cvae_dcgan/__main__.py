@@ -1,6 +1,6 @@
 """`python -m experiments.cvae_dcgan`."""
 
-from experiments.core import runner
-from experiments.cvae_dcgan.system import SYSTEM
+from experiments.core import paper
+from experiments.cvae_dcgan import config
 
-runner.main(SYSTEM)
+paper.main(config)

@@ -1,6 +1,6 @@
 """`python -m experiments.multiscale_context_encoder`."""
 
-from experiments.core import runner
-from experiments.multiscale_context_encoder.system import SYSTEM
+from experiments.core import paper
+from experiments.multiscale_context_encoder import config
 
-runner.main(SYSTEM)
+paper.main(config)

@@ -1,6 +1,6 @@
 """`python -m experiments.portrait_autoencoder`."""
 
-from experiments.core import runner
-from experiments.portrait_autoencoder.system import SYSTEM
+from experiments.core import paper
+from experiments.portrait_autoencoder import config
 
-runner.main(SYSTEM)
+paper.main(config)

@@ -1,6 +1,6 @@
 """`python -m experiments.pyramid_cgan`."""
 
-from experiments.core import runner
-from experiments.pyramid_cgan.system import SYSTEM
+from experiments.core import paper
+from experiments.pyramid_cgan import config
 
-runner.main(SYSTEM)
+paper.main(config)

@@ -1,6 +1,6 @@
 """`python -m experiments.skip_inpainting`."""
 
-from experiments.core import runner
-from experiments.skip_inpainting.system import SYSTEM
+from experiments.core import paper
+from experiments.skip_inpainting import config
 
-runner.main(SYSTEM)
+paper.main(config)

@@ -1,8 +1,8 @@
 """Restores a large picture strip by strip.
 
-An export's signature for encoded pictures makes floats of all of a picture, about 90
-bytes a pixel. Here a picture is shrunk in strips and enlarged where it is missing, in
-strips again; the network sees the same small picture but for the rounding of a resize.
+Floats of all of a large picture take gigabytes. Here a picture is shrunk in strips and
+enlarged where it is missing, in strips again; the network sees the same small picture
+but for the rounding of a resize.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PASTED = 2_000_000  # pixels, a strip
 _REACH = 3  # pixels, of the coarser picture, that a resize looks beyond; bicubic: 2
 
 # image [S, S, 3] in [0, 1], mask [S, S, 1] -> restored [S, S, 3] in [0, 1]
-Restore = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+Restore = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def restore(
@@ -39,7 +39,7 @@ def restore(
     Returns:
       uint8 [H, W, 3]; known pixels are unchanged.
     """
-    small = restore_small(*shrink(image, mask, size))
+    small = restore_small(*map(np.asarray, shrink(image, mask, size)))
     restored, missing = image.copy(), mask[..., 0] > 0
     left, top, right, bottom = bounding_box(missing, margin=0)
     scales = [side / size for side in image.shape[:2]]

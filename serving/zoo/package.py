@@ -27,10 +27,9 @@ from typing import BinaryIO
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.core.protobuf import fingerprint_pb2
 
+from serving.codec import hyperprior
 from serving.codec.base import identify
-from serving.codec.entropy import EntropyTables
 from serving.codec.quantizer import Quantizer
 from serving.export import codec, latents, saved_model
 
@@ -144,7 +143,7 @@ def _identify_anew(folder: pathlib.Path) -> None:
         return
     weights = saved_model.weights_of(tf.saved_model.load(str(folder)))
     if "model_id" in config:
-        tables = EntropyTables.load(extra / codec.TABLES)
+        tables = hyperprior.load(extra / codec.TABLES)
         config["model_id"] = identify(weights, tables).hex()
     for bits in config.get(latents.QUANTIZERS, {}):
         quantizer = Quantizer.load(extra / latents.quantizer_file(bits))
@@ -156,6 +155,9 @@ def _forget_hash(path: pathlib.Path) -> None:
     """Removes the hash of the weights from a model's fingerprint, if it has one."""
     # The file stays: without it TensorFlow warns whenever it loads the model.
     if path.exists():
+        # Here, because it loads TensorFlow.
+        from tensorflow.core.protobuf import fingerprint_pb2
+
         found = fingerprint_pb2.FingerprintDef.FromString(path.read_bytes())
         found.ClearField("checkpoint_hash")
         path.write_bytes(found.SerializeToString(deterministic=True))

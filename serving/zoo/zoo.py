@@ -106,8 +106,8 @@ def writer(model_id: bytes) -> str:
         if model_id.hex() in entry.codec_ids:
             return entry.name
     raise ValueError(
-        f"It is no file of a codec that comes with the repository (it names "
-        f"{model_id.hex() or 'none'}). Pass the --model that wrote it."
+        f"The file was compressed by the model {model_id.hex() or '(none)'}, which "
+        "does not come with the repository. Pass the --model that wrote it."
     )
 
 

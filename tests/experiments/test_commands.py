@@ -32,6 +32,34 @@ def test_one_process_may_import_every_command():
     assert not [owner for owner in owners if owner.startswith("experiments.")]
 
 
+HELP = """
+import contextlib, io, runpy, sys
+from absl import app, flags
+
+HEAVY = ("tensorflow.python", "matplotlib", "mediapipe", "gradio", "scipy.stats")
+names, sys.argv = sys.argv[1:], ["facemend", "--help"]
+app.define_help_flags()
+absl = set(flags.FLAGS)
+for name in names:
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
+        runpy.run_module(f"experiments.{name}", run_name="__main__", alter_sys=True)
+    for flag in set(flags.FLAGS) - absl:
+        delattr(flags.FLAGS, flag)
+    print(name, "--" in said.getvalue(), [m for m in HEAVY if m in sys.modules])
+"""
+
+
+def test_help_loads_nothing_that_takes_seconds():
+    names = [module.name for module in pkgutil.iter_modules(experiments.__path__)]
+    names = [name for name in names if name not in ("core", "__main__")]
+    said = subprocess.run(
+        [sys.executable, "-c", HELP, *names],
+        capture_output=True, text=True, cwd=ROOT,
+    )  # fmt: skip
+    assert said.stdout.splitlines() == [f"{name} True []" for name in names], said
+
+
 @pytest.mark.parametrize("inside", ["", "deeper", "a/b"])
 def test_a_file_in_the_way_of_a_folder_is_named(tmp_path, monkeypatch, inside):
     (tmp_path / "file").touch()

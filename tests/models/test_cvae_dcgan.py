@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from models import cvae_dcgan
-from models.cvae_dcgan import Sampling
+from models.stochastic import Sampling
 
 TINY = {"image_size": 32, "latents": 6}
 # generator -> parameters of the encoder, of the decoder, of both

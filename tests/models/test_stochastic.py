@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.cvae_dcgan import KeyedDropout, Sampling
+from models.stochastic import KeyedDropout, Sampling
 
 
 def keys(count=2):

@@ -16,10 +16,11 @@ from tensorflow.core.protobuf import saved_model_pb2
 from data_pipeline import pixels
 from models import multiscale_context_encoder, skip_inpainting
 from serving.export import restorer, saved_model
+from serving.export.fillable import UnfillableHoleError
 from serving.export.kinds import INPAINTING
 from serving.export.restorer import Fillable
 from serving.photo import restorer as photo_restorer
-from serving.photo.restorer import PhotoRestorer, UnfillableHoleError
+from serving.photo.restorer import PhotoRestorer
 
 SIZE, HOLE = 32, 16
 START, STOP = 8, 24  # of the center
