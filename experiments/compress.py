@@ -25,13 +25,14 @@ or 8 each. They resize pictures to the size they were trained on, and results ba
 from __future__ import annotations
 
 import dataclasses
-import functools
 import pathlib
 import statistics
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import tqdm
 
 from data_pipeline import limits, pixels
@@ -47,6 +48,8 @@ from serving.codec.container import HEADER_BYTES, SUFFIX, claimed_id
 from serving.export import codec, latents
 from serving.export.kinds import CODEC, LATENTS
 from serving.zoo import zoo
+
+_FAR = 4  # times; no level of PNG makes as much of a difference
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,7 +162,7 @@ def compress(options: Options) -> None:
         were skipped.
     """
     models = options.models()
-    load = functools.cache(lambda model: _load(model, options.bits))
+    load = _Codecs(options.bits)
 
     def convert(path: pathlib.Path) -> tuple[bytes, Measured]:
         image = pixels.read_picture(path, options.levels).image
@@ -180,7 +183,7 @@ def compress(options: Options) -> None:
             # Of the bytes themselves, so that every written file can be read.
             psnr_db=psnr_db_uint8(image, codec.decompress(data)),
             model="" if options.model else model,
-            png_size=len(png.encode_png(image, "")),
+            png_size=_png_size(image, len(data)),
         )
 
     found, jobs = _jobs(options, "picture", pixels.IMAGE_SUFFIXES, SUFFIX)
@@ -205,7 +208,7 @@ def decompress(options: Options) -> None:
       FileNotFoundError: If there is no file, or no model.
       ValueError: As `compress`.
     """
-    load = functools.cache(lambda model: _load(model, options.bits))
+    load = _Codecs(options.bits)
 
     def convert(path: pathlib.Path) -> tuple[bytes, str]:
         data = path.read_bytes()
@@ -234,9 +237,21 @@ def _jobs(
     return found, file_jobs.pending(found, overwrite=options.overwrite)
 
 
-def _load(model: str, bits: int) -> Codec:
-    limit = limits.max_padded()
-    return codec.load(zoo.resolve(model), bits=bits, max_pixels=limit)
+class _Codecs:
+    """model -> its codec, opened once, whichever thread asks first."""
+
+    def __init__(self, bits: int):
+        self._bits, self._opened, self._lock = bits, {}, threading.Lock()
+
+    def __call__(self, model: str) -> Codec:
+        with self._lock:
+            if model not in self._opened:
+                self._opened[model] = codec.load(
+                    zoo.resolve(model),
+                    bits=self._bits,
+                    max_pixels=limits.max_padded(),
+                )
+            return self._opened[model]
 
 
 def _writer(path: pathlib.Path) -> bytes:
@@ -254,9 +269,12 @@ def _convert(
     """Writes the results of `convert`, and prints and returns its notes on them."""
     tensorflow_compression()  # otherwise each picture would be refused
     notes = []
-    for path, target in tqdm.tqdm(jobs, unit="img", desc=verb):
+    progress = tqdm.tqdm(jobs, unit="img", desc=verb)
+    for (path, target), result in file_jobs.in_threads(
+        lambda job: convert(job[0]), progress
+    ):
         try:
-            data, note = convert(path)
+            data, note = result()
         except (ValueError, OSError) as error:
             file_jobs.skip(path, zoo.named(str(error)))
             continue
@@ -264,6 +282,12 @@ def _convert(
             tqdm.tqdm.write(f"{file_jobs.shown(path)}: {note}")
             notes.append(note)
     return notes
+
+
+def _png_size(image: np.ndarray, size: int) -> int:
+    """Bytes of a picture's PNG; about, if it is far larger than a file of `size`."""
+    quick = len(png.encode_png(image, "", level=1))
+    return quick if quick > _FAR * size else len(png.encode_png(image, "", level=6))
 
 
 def _total(measured: Sequence[Measured]) -> str:
