@@ -2,12 +2,15 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup extras demo app test check lint format clean
+.PHONY: help setup extras demo app test bench check lint format clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo
 EXTRAS := app,face
+BENCH := inference,codec,commands,training
+BENCHED := runs/bench
+comma := ,
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +68,14 @@ app: setup  ## Open the web page (MODELS=DIR,DIR or names; otherwise all that co
 # A process a core: small tests gain nothing from TensorFlow's own threads.
 test: setup  ## Run the tests
 	TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+
+# Numbers of one run on one machine compare; those of two runs do not.
+bench: setup  ## Measure training, inference, the codec, commands: an hour (BENCH=inference,...)
+	@set -e; for name in $(subst $(comma), ,$(BENCH)); do \
+	  options=; [ $$name != training ] || options=--input; \
+	  $(BIN)/python -m benchmarks.$$name $$options --output=$(BENCHED)/$$name.json; \
+	done; \
+	$(BIN)/python -m benchmarks.page --folder=$(BENCHED)
 
 lint: setup  ## Check style and formatting
 	$(BIN)/ruff check .

@@ -97,6 +97,12 @@ class PhotoRestorer:
             for drawn, image, mask in zip(restored, images, masks)
         ]
 
+    def restore_batch(self, images: np.ndarray, hole: np.ndarray) -> np.ndarray:
+        """Restores float32 [B, S, S, 3] in [0, 1] with one hole, float32 [S, S, 1]."""
+        mask = self._fillable.prepared(hole)
+        with _naming_the_hole():
+            return self._network(images, np.repeat(mask[None], len(images), axis=0))
+
     def restore_crop(self, image: np.ndarray, hole: np.ndarray) -> np.ndarray:
         """Restores an image of the network's own size.
 
@@ -111,9 +117,7 @@ class PhotoRestorer:
         Raises:
           UnfillableHoleError: If the model cannot fill the hole.
         """
-        mask = self._fillable.prepared(hole[..., None].astype(np.float32))
-        with _naming_the_hole():
-            restored = self._network(image[None], mask[None])
+        restored = self.restore_batch(image[None], hole[..., None].astype(np.float32))
         return _colored_as(image, restored[0])
 
 
