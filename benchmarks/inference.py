@@ -67,23 +67,23 @@ def main(argv: list[str]) -> None:
     holes = np.broadcast_to(mask, (len(images), *mask.shape))
     weights = lpips.resolve("")
     rows: dict[tuple, dict[str, Any]] = {}
+    first = None  # TensorFlow's
     for key, model in models.items():
         parts = range(0, len(images), BATCHES[-1])
         restored = np.concatenate(
             [model.restore_batch(images[i : i + BATCHES[-1]], mask) for i in parts]
         )
         rows[key] = quality(images, restored, holes, weights)
-        first = restored if key == CHOICES[0] else first
+        first = restored if first is None else first
         rows[key]["largest_difference_levels"] = round(
             255 * float(np.abs(restored - first).max()), 2
         )
     seconds = {(key, batch): [] for key in models for batch in BATCHES}
+    given = {batch: np.resize(images, (batch, *images[0].shape)) for batch in BATCHES}
     for _ in range(_ROUNDS.value + 1):
         for key, batch in seconds:
             start = time.perf_counter()
-            models[key].restore_batch(
-                np.resize(images, (batch, *images[0].shape)), mask
-            )
+            models[key].restore_batch(given[batch], mask)
             seconds[key, batch].append(time.perf_counter() - start)
     for (key, batch), (_, *taken) in seconds.items():  # without the first
         milliseconds = 1000 * statistics.median(taken)
