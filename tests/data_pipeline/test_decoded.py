@@ -66,6 +66,19 @@ def test_images_are_cropped_and_resized_in_order(folder, crop):
     np.testing.assert_array_equal(gathered(split), split.images[::-1])
 
 
+@pytest.mark.parametrize("name", ["faces", "scenes"])
+def test_processes_draw_what_threads_draw(name, monkeypatch):
+    drawn = sources.load(name, "test", limit=12, size=32)
+    threads = decoded.decode(drawn, size=32, crop="center")
+    monkeypatch.setattr(decoded, "_FEW", 2)
+    processes = decoded.decode(drawn, size=32, crop="center")
+    assert processes.names == threads.names == drawn.names
+    np.testing.assert_array_equal(processes.images, threads.images)
+    assert processes.fields.keys() == threads.fields.keys() == {*drawn.fields}
+    for key, values in threads.fields.items():
+        np.testing.assert_array_equal(processes.fields[key], values)
+
+
 def test_unreadable_images_are_named_counted_and_skipped(folder, capsys):
     whole = decode(folder)
     broken = {

@@ -33,7 +33,7 @@ class Painter:
     hole = (0.25, 0.75)
     size = 64  # of what it sees of a face with --align
 
-    def __init__(self, folder):
+    def __init__(self, folder, engine, precision):
         Painter.sizes = []
         config = {"dataset": "faces", "crop": "none", "image_size": self.size}
         self.facts = {"config": config}
