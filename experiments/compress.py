@@ -316,7 +316,8 @@ def _noted(options: Options, jobs: Sequence[Job]) -> list[Measured]:
         for line in file.read_text().splitlines():
             with contextlib.suppress(ValueError):  # cut off by a kill
                 values = json.loads(line)
-                found[values.pop("name")] = Measured(**values)
+                name = values.pop("name")
+                found[name] = Measured(**values)
     done = [_name(options, path) for path, target in jobs if os.path.exists(target)]
     lacking = [name for name in done if name not in found]
     if lacking:

@@ -285,14 +285,15 @@ def test_memory_does_not_grow_with_a_set_on_disk(tmp_path):
     assert images.nbytes > 40e6
     split = dataclasses.replace(tiny.split_of(images), path=path)
     task = pipeline.reconstruction()
-    batches = iter(pipeline.training_batches(split, task, batch_size=50, seed=0))
+    batches = iter(pipeline.training_batches(split, task, batch_size=10, seed=0))
 
     def own_megabytes():
         found = psutil.Process().memory_full_info()
         return (found.rss - found.shared) / 1e6
 
-    next(batches)
+    for _ in range(50):  # until as many threads and batches are there as it takes
+        next(batches)
     before = own_megabytes()
-    for _ in range(2 * 66):  # two epochs
+    for _ in range(330):  # an epoch
         next(batches)
     assert own_megabytes() - before < 20
