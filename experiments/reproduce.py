@@ -1,13 +1,26 @@
-r"""Gathers runs of a paper into results/, docs/papers/ and the README's table.
+r"""Reproduces the papers, and gathers runs into results/, docs/papers/ and README.
+
+  python -m experiments.reproduce --scale=smoke --only=skip_inpainting
+
+trains, evaluates and exports every network of the papers' tables and figures, each in a
+folder of its own below --workdir, and writes one book of them, results/index.html and
+results/README.md there. Runs that stand are skipped, others resume; one that fails is
+named at the end. The scales: smoke takes seconds a network and learns nothing, cpu
+minutes, both on drawn faces or --dataset; paper is as published, with the data below
+--data_dir.
+
+  python -m experiments.reproduce --check=runs/model3
+
+says whether a run's history lies where those of results/ lie, which three seeds tell.
 
   python -m experiments.reproduce --paper=skip_inpainting --runs=runs/a,runs/b \
       --picture=runs/demo
 
-Runs that were evaluated on the same images and holes, which their fingerprint says,
-stand in one table. All text that is written comes from results/<paper>.json; without
---runs the documents are only written again from there. With --runs charts of several
-runs are drawn into docs/pictures. What experiments.rate_distortion has measured of
-codecs is added with --rate_distortion.
+gathers runs by hand. Runs that were evaluated on the same images and holes, which their
+fingerprint says, stand in one table. All text that is written comes from
+results/<paper>.json; without --runs the documents are only written again from there.
+With --runs charts of several runs are drawn into docs/pictures. What
+experiments.rate_distortion has measured of codecs is added with --rate_distortion.
 """
 
 from __future__ import annotations
@@ -15,6 +28,7 @@ from __future__ import annotations
 import json
 import pathlib
 import re
+import sys
 from collections.abc import Mapping, Sequence
 
 from absl import flags
@@ -23,8 +37,11 @@ from data_pipeline import pixels
 from data_pipeline.choices import check_choice
 from evaluation import bootstrap, record
 from evaluation.report.write import strict
-from experiments.core import command_line, export
+from evaluation.tables import counted
+from experiments.core import command_line, envelope, export
+from experiments.core.book import book
 from experiments.core.folder import FinishedRun, read_finished
+from experiments.core.reproduction import SCALES, plan, start
 from experiments.core.results import (
     PICTURES,
     cost_table,
@@ -37,6 +54,7 @@ from experiments.core.results import (
     tile_charts,
 )
 from experiments.core.system import System, load, names
+from serving.export.codec import TABLES
 
 ROOT = pathlib.Path(__file__).parent.parent
 # The panels of Chen et al.'s Fig. 4.
@@ -47,6 +65,16 @@ _BLOCK = re.compile(r"^<!-- (\w+) -->$.*?^<!-- /\1 -->$", re.MULTILINE | re.DOTA
 
 def main() -> None:
     """The command line."""
+    flags.DEFINE_string("scale", None, f"One of {', '.join(SCALES)}: starts runs.")
+    flags.DEFINE_list("only", [], "Papers to reproduce with --scale; by default all.")
+    flags.DEFINE_string(
+        "workdir", "", "Folder of the runs; by default runs/reproduce/<scale>."
+    )
+    flags.DEFINE_string("dataset", "", "Of all runs, in place of the scale's.")
+    flags.DEFINE_string("data_dir", "", "Where data sets are.")
+    flags.DEFINE_string("lpips_weights", "", "See --help of a paper.")
+    flags.DEFINE_integer("seeds", 1, "Runs of each network; three show the spread.")
+    flags.DEFINE_string("check", "", "Run folder to compare with results/.")
     flags.DEFINE_string("paper", None, f"One of {', '.join(names())}.")
     flags.DEFINE_list("runs", [], "Run folders; the first of each table leads it.")
     flags.DEFINE_string(
@@ -68,10 +96,19 @@ def main() -> None:
 def reproduce() -> None:
     """Writes everything."""
     given = flags.FLAGS
-    check_choice("paper", given.paper, names())
     command_line.check_folder("output", given.output)
-    system = load(given.paper)
     root = pathlib.Path(given.output)
+    if given.scale:
+        reproduce_all(given)
+        return
+    if given.check:
+        print(envelope.check(pathlib.Path(given.check), root / "results"))
+        return
+    if not (given.paper or given.runs or given.rate_distortion or given.picture):
+        _write(documents(root))
+        return
+    check_choice("paper", given.paper, names())
+    system = load(given.paper)
     path = root / "results" / f"{system.name}.json"
     results = json.loads(path.read_text()) if path.exists() else {}
     if given.runs:
@@ -95,9 +132,76 @@ def reproduce() -> None:
     written = documents(root, {system.name: results})
     if results and (given.runs or given.rate_distortion or given.picture):
         written[path] = json.dumps(results, indent=1) + "\n"
+    _write(written)
+
+
+def _write(written: Mapping[pathlib.Path, str]) -> None:
     for path, text in written.items():
         pixels.write_bytes(path, text.encode())
         print(path)
+
+
+def reproduce_all(given: flags.FlagValues) -> None:
+    """Starts the runs of a scale, and writes the book of those that stand.
+
+    Raises:
+      ValueError: If a run failed; the others are in the book.
+    """
+    check_choice("scale", given.scale, SCALES)
+    command_line.check_at_least("seeds", given.seeds, 1)
+    for paper in given.only:
+        check_choice("only", paper, names())
+    root = pathlib.Path(given.workdir or f"runs/reproduce/{given.scale}")
+    command_line.check_folder("workdir", root)
+    root = root.expanduser().resolve()
+    shared = {
+        name: value if name == "dataset" else absolute(value)
+        for name in ("dataset", "data_dir", "lpips_weights")
+        if (value := getattr(given, name))
+    }
+    failed, found = [], {}
+    for system in map(load, given.only or names()):
+        runs = plan(system, given.scale, root, given=shared, seeds=given.seeds)
+        for run in runs:
+            if run.stands:
+                print(f"{run.folder} stands")
+            elif not start(run.command()):
+                failed.append(str(run.folder))
+        folders = [run.folder for run in runs if run.stands]
+        if not folders:
+            continue
+        found[system.name] = gather(system, folders, root / PICTURES)
+        draw_faces(folders[0], root / PICTURES / f"{system.name}.png")
+        codecs = [run.folder for run in runs if run.stands and is_codec(run.folder)]
+        if codecs:
+            target = root / system.name / "rate_distortion"
+            runs_flag = f"--runs={','.join(map(str, codecs))}"
+            command = [sys.executable, "-m", "experiments.rate_distortion", runs_flag]
+            standing = (target / "rate_distortion.json").exists()
+            if standing or start([*command, f"--output={target}"]):
+                found[system.name]["rate_distortion"] = coded(target)
+            else:
+                failed.append(str(target))
+    for name, results in found.items():
+        path = root / "results" / f"{name}.json"
+        pixels.write_bytes(path, (json.dumps(results, indent=1) + "\n").encode())
+    _write(documents(root))
+    if failed:
+        raise ValueError(
+            f"{counted(len(failed), 'run')} failed: {', '.join(failed)}. What they "
+            f"said is above; the others are in {root / 'results' / 'index.html'}. The "
+            "same command tries these again."
+        )
+
+
+def absolute(path: str) -> str:
+    """A path that holds in other folders too."""
+    return str(pathlib.Path(path).expanduser().resolve())
+
+
+def is_codec(folder: pathlib.Path) -> bool:
+    """Whether a run's export writes files of pictures of any size."""
+    return (folder / "export" / "1" / "assets.extra" / TABLES).exists()
 
 
 def gather(
@@ -138,6 +242,7 @@ def _compared(
     found = system.joint_findings(evidence, finished)
     shared = {table.key for table in found.tables} - {""}
     runs = [run.described(system.config_class, without=shared) for run in finished]
+    bands = envelope.curves(runs, system.headline)
     ours = [run["label"] for run in runs]
     order = [*ours, *(name for name in merged.values if name not in ours)]
     summary = bootstrap.summarize(merged)
@@ -149,7 +254,7 @@ def _compared(
         "together": {
             "statements": found.statements,
             "tables": found.tables,
-            "pictures": draw_curves(found.curves, pictures, prefix),
+            "pictures": draw_curves([*found.curves, *bands], pictures, prefix),
             "folded": found.folded,
             "note": found.note,
         },
@@ -194,8 +299,17 @@ def documents(
         page = root / "docs" / "papers" / f"{name}.md"
         if page.exists():
             written[page] = fill(page, page_blocks(system, results))
+    drawn = [path.name for path in sorted((root / PICTURES).glob("*.png"))]
+    shown = {
+        name: [file for file in drawn if re.match(rf"{name}[_.]", file)]
+        for name in found
+    }
+    for file, text in book(found, shown).items():
+        written[root / "results" / file] = text
     readme = root / "README.md"
-    return {readme: fill(readme, {"systems": systems_table(found)}), **written}
+    if readme.exists():
+        written[readme] = fill(readme, {"systems": systems_table(found)})
+    return written
 
 
 def fill(path: pathlib.Path, blocks: Mapping[str, str]) -> str:

@@ -27,8 +27,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import pathlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import tqdm
@@ -41,14 +42,15 @@ from experiments.core import command_line, file_jobs, shards
 from experiments.core.command_line import hp
 from experiments.core.file_jobs import Job
 from experiments.core.shards import Shard
-from serving import png
+from serving import engines, png
+from serving.export.fillable import UnfillableHoleError
 from serving.export.kinds import INPAINTING
 from serving.photo import masks, output
 from serving.photo.blending import blend
 from serving.photo.faces import BeyondFacesError, FaceRestorer
 from serving.photo.finder import FaceFinder
 from serving.photo.framing import NoFaceError
-from serving.photo.restorer import PhotoRestorer, UnfillableHoleError
+from serving.photo.restorer import PhotoRestorer
 from serving.zoo import zoo
 
 FACES = ("largest", "all")
@@ -88,6 +90,8 @@ class Options(file_jobs.RestoreOptions):
         "Where the face is, instead of finding it: x and y of left eye, right eye, "
         "nose, left and right corner of the mouth, pixels.",
     )
+    engine: str = hp(engines.TENSORFLOW, engines.ENGINE_HELP)
+    precision: str = hp(engines.FLOAT32, engines.PRECISION_HELP)
     batch_size: int = hp(8, "Pictures at once, fewer if they are large.")
     seed: int = hp(0, "Of --mask=random.")
     invented: str = hp(
@@ -116,6 +120,7 @@ class Options(file_jobs.RestoreOptions):
                     "and --output: the files in it have the names of the results."
                 )
         command_line.check_at_least("batch_size", self.batch_size, 1)
+        engines.check(self.engine, self.precision)
         check_choice("face", self.face, FACES)
         if self.mask.startswith(masks.RECTANGLE):
             masks.rectangle(self.mask)
@@ -166,16 +171,23 @@ def restore(options: Options) -> None:
             found, 0, verb="restored", output=options.output, shard=shard
         )
         return
-    model = PhotoRestorer(zoo.resolve(options.model))
+    model = PhotoRestorer(zoo.resolve(options.model), options.engine, options.precision)
     restorer = (AlignedFaces if options.align else WholePictures)(model, options)
+
+    def finish(result: Result) -> bool:
+        task, restored = result
+        image = restored()
+        data = options.encode(image, task.picture, task.mask, task.target.suffix)
+        written = file_jobs.write(task.path, task.target, data)
+        if written and options.invented:
+            _write_invented(task, options)
+        return written
+
     restored = 0
-    for task, image in restorer(tqdm.tqdm(jobs, unit="img", desc="restore")):
+    progress = tqdm.tqdm(jobs, unit="img", desc="restore")
+    for (task, _), written in file_jobs.in_threads(finish, restorer(progress)):
         with _skipping(task.path):
-            data = options.encode(image, task.picture, task.mask, task.target.suffix)
-            written = file_jobs.write(task.path, task.target, data)
-            if written and options.invented:
-                _write_invented(task, options)
-            restored += written
+            restored += written()
     file_jobs.conclude(
         jobs, restored, verb="restored", output=options.output, shard=shard
     )
@@ -214,7 +226,7 @@ def _skipping(picture: pathlib.Path) -> Iterator[None]:
         file_jobs.skip(picture, str(error))
 
 
-Result = tuple[Task, np.ndarray]  # with the restored picture
+Result = tuple[Task, Callable[[], np.ndarray]]  # with what makes the restored picture
 
 
 class WholePictures:
@@ -226,13 +238,10 @@ class WholePictures:
     def __call__(self, jobs: Iterable[Job]) -> Iterator[Result]:
         """Yields the pictures that are restored; the others are named and skipped."""
         batch, room = [], _BATCH_PIXELS
-        for path, target in jobs:
+        for (path, _), read in file_jobs.in_threads(self._read, jobs):
             task = None
             with _skipping(path):
-                picture = self._options.read(path)
-                drawn = {"hole": self._model.hole, "seed": self._options.seed}
-                mask = self._options.mask_of(path, picture, **drawn)
-                task = Task(path, target, picture, mask)
+                task = read()
             if task is None:
                 continue
             if batch and (
@@ -244,6 +253,13 @@ class WholePictures:
             room -= task.mask.size
         if batch:
             yield from self._fill(batch)
+
+    def _read(self, job: Job) -> Task:
+        path, target = job
+        picture = self._options.read(path)
+        drawn = {"hole": self._model.hole, "seed": self._options.seed}
+        mask = self._options.mask_of(path, picture, **drawn)
+        return Task(path, target, picture, mask)
 
     def _fill(self, batch: Sequence[Task]) -> Iterator[Result]:
         holes = [task.mask for task in batch]
@@ -260,7 +276,8 @@ class WholePictures:
             file_jobs.skip(batch[0].path, f"its hole {span}. {error}")
         else:
             for task, image in zip(batch, restored):
-                yield task, blend(image, task.mask, self._model.size)
+                size = self._model.size
+                yield task, functools.partial(blend, image, task.mask, size)
 
 
 class AlignedFaces:
@@ -311,7 +328,7 @@ class AlignedFaces:
         else:
             mask = self._options.mask_of(path, picture)
         restored = self._fill(image, mask, faces)
-        return Task(path, target, picture, mask), restored
+        return Task(path, target, picture, mask), lambda: restored
 
     def _fill(
         self, image: np.ndarray, mask: np.ndarray, faces: Sequence[np.ndarray]

@@ -14,6 +14,11 @@ DRAWN = "drawn by facemend; invented content, nobody's picture"
 STRIP = "drawn by facemend between the pictures at its ends; invented content"
 
 
+# Of zlib, 0 to 9: of photographs this one takes 40% of the time of 6, the default, for
+# files that are 4% larger.
+LEVEL = 3
+
+
 def encode_png(image: np.ndarray, description: str) -> bytes:
     """Encodes a picture, a gray one as a grayscale PNG.
 
@@ -24,7 +29,7 @@ def encode_png(image: np.ndarray, description: str) -> bytes:
     buffer = io.BytesIO()
     gray = (image == image[..., :1]).all()
     Image.fromarray(image[..., 0] if gray else image).save(
-        buffer, format="PNG", pnginfo=text(description)
+        buffer, format="PNG", pnginfo=text(description), compress_level=LEVEL
     )
     return buffer.getvalue()
 

@@ -1,6 +1,6 @@
 r"""Fuzzes a reader of untrusted bytes with Atheris, beginning with its corpus.
 
-  make fuzz READER=tar SECONDS=300
+  make fuzz READER=tar FUZZ_SECONDS=300
   python tests/fuzz.py READER [libFuzzer's options]
 
 Whatever neither reads nor is refused as it should is written to crash-*; the bug is

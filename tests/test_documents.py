@@ -27,7 +27,8 @@ PAGES = [
 ]
 RUN_ELSEWHERE = {"docs/keras.md", "docs/extending.md"}
 BLOCK = re.compile(
-    r"^(?:<!-- not run: (.+) -->\n)?(`{3,})(\w+)\n(.*?)^\2$", re.MULTILINE | re.DOTALL
+    r"^(?:<!-- not run: ([^\n]+) -->\n)?(`{3,})(\w+)\n(.*?)^\2$",
+    re.MULTILINE | re.DOTALL,
 )
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 each_document = pytest.mark.parametrize(

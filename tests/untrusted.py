@@ -208,13 +208,14 @@ _BY_PATH = (
 
 
 def refuses(name, data):
-    """Runs a reader; the error with which it refuses these bytes, None if it reads them.
+    """Runs a reader: the error by which it refuses the bytes, or None if it reads them.
 
     Any other error is raised.
     """
+    expected = ValueError if name in _BY_PATH else REFUSALS
     try:
         READERS[name](data)
-    except ValueError if name in _BY_PATH else REFUSALS as error:
+    except expected as error:
         assert str(error) and "\n" not in str(error).strip()
         return error
     return None

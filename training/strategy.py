@@ -6,21 +6,24 @@ import contextlib
 import json
 import logging
 import os
+import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 
 import tensorflow as tf
+
+from training import stopping
 
 PRECISIONS = ("float32", "mixed_bfloat16")
 STRATEGIES = ("mirrored", "multi_worker")
 # What collective operations raise where a worker has ended.
 _LOST = (
-    tf.errors.AbortedError,
-    tf.errors.CancelledError,
-    tf.errors.FailedPreconditionError,
-    tf.errors.InternalError,
-    tf.errors.UnavailableError,
+    *("AbortedError", "CancelledError", "FailedPreconditionError", "InternalError"),
+    "UnavailableError",
 )
+_PAUSE = 1.0  # seconds, before a lost worker is waited for
 
 
 def make(num_replicas: int = 0, kind: str = "mirrored") -> tf.distribute.Strategy:
@@ -79,7 +82,10 @@ def _multi_worker(num_replicas: int) -> tf.distribute.Strategy:
             f"it is missing or incomplete ({type(error).__name__}: {error})."
         ) from error
     tf.get_logger().setLevel(logging.WARNING)
-    return tf.distribute.MultiWorkerMirroredStrategy()
+    with rejoining(), _ending_at_once():
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        largest(strategy, 0)  # until all are there
+    return strategy
 
 
 def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
@@ -118,14 +124,18 @@ def largest(strategy: tf.distribute.Strategy, value: int) -> int:
     """The largest value that any worker has; all of them must call it."""
     if not is_multi_worker(strategy):
         return value
+    replicas = strategy.num_replicas_in_sync
+    # A sum of vectors, in which each replica has its place: `gather` would trace a
+    # function every time.
     here = strategy.experimental_distribute_values_from_function(
-        lambda context: tf.constant([value], tf.int64)
+        lambda context: value
+        * tf.one_hot(context.replica_id_in_sync_group, replicas, dtype=tf.int64)
     )
-    return int(tf.reduce_max(strategy.gather(here, axis=0)))
+    return int(tf.reduce_max(strategy.reduce("SUM", here, axis=None)))
 
 
 @contextlib.contextmanager
-def rejoining(strategy: tf.distribute.Strategy) -> Iterator[None]:
+def rejoining() -> Iterator[None]:
     """Starts this process anew where another worker is lost in the block.
 
     TensorFlow cannot take a worker back into a cluster that runs: all must start again.
@@ -133,18 +143,34 @@ def rejoining(strategy: tf.distribute.Strategy) -> Iterator[None]:
     try:
         yield
     except tf.errors.OpError as error:
-        if not is_multi_worker(strategy) or not isinstance(error, _LOST):
+        if type(error).__name__ not in _LOST:
             raise
-        line = error.message.partition("\n")[0]
         print(
-            f"Another worker is lost ({line}). This one starts again and waits for it: "
-            "start it with the same command, or end all of them.",
+            f"Another worker is lost ({type(error).__name__}). This one starts again "
+            "and waits for it: start it with the same command, or end all of them.",
             file=sys.stderr,
-            flush=True,
         )
     else:
         return
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    time.sleep(_PAUSE)
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+@contextlib.contextmanager
+def _ending_at_once() -> Iterator[None]:
+    """Lets signals end the process in the block, in which TensorFlow waits."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heeded = [e for e in stopping.SIGNALS if signal.getsignal(e) != signal.SIG_IGN]
+    before = {each: signal.signal(each, signal.SIG_DFL) for each in heeded}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def _logical_cpus(count: int) -> list:

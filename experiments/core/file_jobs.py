@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import collections
+import concurrent.futures
 import dataclasses
 import errno
 import os
 import pathlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
 import numpy as np
 import tqdm
@@ -24,6 +26,7 @@ _NAMED = 5  # at most so many of the files that are left out
 # Errors of writing that are one file's, after which the next one is tried.
 _OF_ONE_FILE = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EISDIR)
 
+Item = TypeVar("Item")
 Job = tuple[pathlib.Path, pathlib.Path]  # an input and where its result goes
 
 
@@ -211,6 +214,28 @@ def write(path: pathlib.Path, target: pathlib.Path, data: bytes) -> bool:
         skip(path, f"its result cannot be written ({error.strerror}).")
         return False
     return True
+
+
+def in_threads(
+    do: Callable[[Item], Any], items: Iterable[Item]
+) -> Iterator[tuple[Item, Callable[[], Any]]]:
+    """Yields items, in their order, with the results of `do` on them.
+
+    Threads work a few items ahead, so that memory does not grow with their number.
+
+    Yields:
+      (item, result): `result()` returns what `do` did, or raises its error.
+    """
+    count = os.cpu_count() or 1
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        waiting = collections.deque()
+        for item in items:
+            waiting.append((item, pool.submit(do, item)))
+            if len(waiting) > count:
+                done, future = waiting.popleft()
+                yield done, future.result
+        for done, future in waiting:
+            yield done, future.result
 
 
 def conclude(

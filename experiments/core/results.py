@@ -24,32 +24,39 @@ from models import cost
 PICTURES = "docs/pictures"
 
 
-def systems_table(found: Mapping[str, Mapping]) -> str:
+def systems_table(
+    found: Mapping[str, Mapping], papers: str = "docs/papers"
+) -> tables.Markdown:
     """The best measured result of each paper beside the published one.
 
-    `found` is {paper: results}; of the results the first set is compared.
+    Args:
+      found: {paper: results}; of the results the first set is compared.
+      papers: The folder of the papers' pages, from the document's own.
     """
     columns = ["System", "What it does", "Measured here", "Best baseline", "Published"]
     rows = []
     for name, results in found.items():
-        system, runs = load(name), results["sets"][0]
-        asked = system.comparison or Comparison(system.headline[0], tables.DASH)
-        ours = [run["label"] for run in runs["runs"]]
-        best = _best(runs, [o for o in ours if o.startswith(asked.networks)], asked.key)
-        run = next(run for run in runs["runs"] if run["label"] == best)
-        shown = f"{_value(runs, best, asked.key)} ({best}; {_trained(system, run)})"
-        floor = _best(runs, [n for n in runs["summary"] if n not in ours], asked.key)
-        against = f"{_value(runs, floor, asked.key)} ({floor})" if floor else None
-        rows.append(
-            [
-                tables.Markdown(f"[`{name}`](docs/papers/{name}.md)"),
-                system.summary,
-                f"{registry.title(asked.key)}{registry.arrow(asked.key)} {shown}",
-                against,
-                asked.published,
-            ]
-        )
+        system = load(name)
+        link = tables.Markdown(f"[`{name}`]({papers}/{name}.md)")
+        rows.append([link, system.summary, *compared(system, results).values()])
     return tables.markdown_table(columns, rows)
+
+
+def compared(system: System, results: Mapping) -> dict[str, str]:
+    """{"measured", "baseline", "published"} of a paper, as text."""
+    runs = results["sets"][0]
+    asked = system.comparison or Comparison(system.headline[0], tables.DASH)
+    ours = [run["label"] for run in runs["runs"]]
+    best = _best(runs, [o for o in ours if o.startswith(asked.networks)], asked.key)
+    run = next(run for run in runs["runs"] if run["label"] == best)
+    shown = f"{_value(runs, best, asked.key)} ({best}; {_trained(system, run)})"
+    floor = _best(runs, [n for n in runs["summary"] if n not in ours], asked.key)
+    against = f"{_value(runs, floor, asked.key)} ({floor})" if floor else tables.DASH
+    return {
+        "measured": f"{registry.title(asked.key)}{registry.arrow(asked.key)} {shown}",
+        "baseline": against,
+        "published": asked.published,
+    }
 
 
 def _best(runs: Mapping, names: Sequence[str], key: str) -> str:

@@ -128,6 +128,7 @@ class System(abc.ABC):
       citation: Of the paper.
       config_class: Its table of hyper-parameters.
       presets: Name -> fields that differ.
+      reproduced: The presets that the paper's tables and figures are made of.
       headline: The metrics that reports begin with, such as "hole/l1_percent". The
         best checkpoint is the one with the lowest value of the first.
       tabled: Metrics that tables of several runs have besides the headline.
@@ -153,6 +154,7 @@ class System(abc.ABC):
     citation: str
     config_class: type
     presets: Presets
+    reproduced: Sequence[str] = ("paper",)
     headline: Sequence[str]
     tabled: Sequence[str] = ()
     metrics: Sequence[str] = Report.metrics

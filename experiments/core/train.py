@@ -26,7 +26,10 @@ def train(run: Run) -> None:
     """Trains to the end of the configuration, from the last checkpoint if any."""
     if run.config.deterministic:
         tf.config.experimental.enable_op_determinism()
-    with strategy.rejoining(run.devices), _own_folder(run) as own:
+    # One process has no others to lose.
+    together = strategy.is_multi_worker(run.devices)
+    rejoining = strategy.rejoining() if together else contextlib.nullcontext()
+    with rejoining, _own_folder(run) as own:
         _ = own.record  # written before anything is trained
         trainer, current = _build(own)
         _resume(own, trainer, Validation(own, current))

@@ -34,6 +34,7 @@ class CVAEDCGAN(ReconstructionSystem):
     citation = published.CITATION
     config_class = Config
     presets = table.PRESETS
+    reproduced = table.REPRODUCED
     headline = published.HEADLINE
     tabled = published.TABLED
     published_tables = published.PUBLISHED

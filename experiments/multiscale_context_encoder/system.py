@@ -27,6 +27,7 @@ class MultiscaleContextEncoder(InpaintingSystem):
     citation = published.CITATION
     config_class = Config
     presets = table.PRESETS
+    reproduced = table.REPRODUCED
     headline = published.HEADLINE
     published_tables = published.PUBLISHED
     comparison = published.COMPARISON

@@ -83,6 +83,12 @@ PRESETS = {
         "train_side": 16,
     },
 }
+# Of the paper's tables and figures, in their order.
+REPRODUCED = (
+    *("n192", "learning_rate_1e-2", "learning_rate_1e-3", "learning_rate_1e-5"),
+    *("learning_rates", "filters_5_5_3", "filters_9_5_5", "gdn"),
+    *(f"lambda_{lmbda:g}" for lmbda in LAMBDAS),
+)
 
 
 def label(config: Config) -> str:

@@ -31,6 +31,7 @@ class PortraitAutoencoder(ReconstructionSystem):
     citation = published.CITATION
     config_class = Config
     presets = table.PRESETS
+    reproduced = table.REPRODUCED
     headline = published.HEADLINE
     tabled = published.TABLED
     published_tables = published.PUBLISHED

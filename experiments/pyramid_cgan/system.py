@@ -20,6 +20,7 @@ class PyramidCGAN(InpaintingSystem):
     citation = published.CITATION
     config_class = Config
     presets = table.PRESETS
+    reproduced = table.REPRODUCED
     headline = published.HEADLINE
     tabled = published.TABLED
     metrics = (*InpaintingSystem.metrics, "seam_percent")

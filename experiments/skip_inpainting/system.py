@@ -29,6 +29,7 @@ class SkipInpainting(InpaintingSystem):
     citation = published.CITATION
     config_class = Config
     presets = table.PRESETS
+    reproduced = table.REPRODUCED
     headline = ("hole/l1_percent", "hole/psnr_db", "hole/ssim", "hole/lpips")
     # The whole image as well: what a network does to the pixels it was given.
     tabled = ("raw/lpips",)

@@ -58,13 +58,9 @@ class ImageCodec(Codec):
         """Rounded latents of a picture: int32 [ceil(H / 16), ceil(W / 16), N]."""
         self._check(image)
         height, width = map(container.cells, image.shape[:2])
-        # Repeated edges are cheap: for crops of 150 photographs JPEG and WebP took 2.6%
-        # and 5.6% more with reflections.
-        around = (*map(_padding, image.shape[:2]), (0, 0))
-        image = np.pad(image, around, mode="edge")
         latents = np.empty((height, width, self.tables.channels), np.float32)
         for rows, columns in itertools.product(_cuts(height), _cuts(width)):
-            seen = image[_in_pixels(rows.seen), _in_pixels(columns.seen)]
+            seen = _padded(image, rows.seen, columns.seen)
             shape = (rows.size, columns.size, self.tables.channels)
             found = apply(self._analysis, pixels.bytes_to_unit(seen), shape)
             latents[rows.kept, columns.kept] = found[rows.inner, columns.inner]
@@ -81,8 +77,7 @@ class ImageCodec(Codec):
 
     def _draw(self, quantized: np.ndarray | Latents, header: Header) -> np.ndarray:
         latents = self.tables.dequantize(quantized)
-        height, width = (CELL * cells for cells in latents.shape[:2])
-        image = np.empty((height, width, 3), np.uint8)
+        image = np.empty((header.height, header.width, 3), np.uint8)
         for rows, columns in itertools.product(*map(_cuts, latents.shape[:2])):
             seen = tf.cast(latents[rows.seen, columns.seen], tf.float32)
             shape = (CELL * rows.size, CELL * columns.size, 3)
@@ -90,12 +85,14 @@ class ImageCodec(Codec):
             drawn = drawn[_in_pixels(rows.inner), _in_pixels(columns.inner)]
             if header.gray:
                 drawn = tf.reduce_mean(drawn, axis=-1, keepdims=True)
+            (to_rows, from_rows), (to_columns, from_columns) = (
+                _without_padding(cut.kept, side)
+                for cut, side in zip((rows, columns), image.shape)
+            )
             # One channel of gray becomes three.
-            part = image[_in_pixels(rows.kept), _in_pixels(columns.kept)]
-            part[:] = pixels.unit_to_bytes(drawn)
-        (top, _), (left, _) = _padding(header.height), _padding(header.width)
-        image = image[top : top + header.height, left : left + header.width]
-        return np.ascontiguousarray(image)
+            drawn = pixels.unit_to_bytes(drawn)[from_rows, from_columns]
+            image[to_rows, to_columns] = drawn
+        return image
 
 
 class _Cut(typing.NamedTuple):
@@ -118,15 +115,38 @@ def _cuts(cells: int) -> list[_Cut]:
     return cuts
 
 
-def _padding(side: int) -> tuple[int, int]:
-    """The pixels that make a side whole cells, before and after it.
+def _padding(side: int) -> int:
+    """The pixels before a side, of those that make it whole cells.
 
     The side is centered because networks draw a corner's pixel worst, and the smallest
     picture has no other.
     """
-    rest = CELL * container.cells(side) - side
-    return rest // 2, rest - rest // 2
+    return (CELL * container.cells(side) - side) // 2
+
+
+def _padded(image: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
+    """Some cells of a picture whose edges are repeated to whole cells.
+
+    Repeated edges are cheap: for crops of 150 photographs JPEG and WebP took 2.6% and
+    5.6% more with reflections.
+    """
+    places = (
+        np.clip(np.arange(*_ends(cells)) - _padding(side), 0, side - 1)
+        for cells, side in zip((rows, columns), image.shape)
+    )
+    return image[np.ix_(*places)]
+
+
+def _without_padding(cells: slice, side: int) -> tuple[slice, slice]:
+    """Where some cells lie on a side: their pixels of the side, and of the cells."""
+    start, stop = (end - _padding(side) for end in _ends(cells))
+    first, last = max(start, 0), min(stop, side)
+    return slice(first, last), slice(first - start, last - start)
+
+
+def _ends(cells: slice) -> tuple[int, int]:
+    return CELL * cells.start, CELL * cells.stop
 
 
 def _in_pixels(cells: slice) -> slice:
-    return slice(CELL * cells.start, CELL * cells.stop)
+    return slice(*_ends(cells))

@@ -16,49 +16,10 @@ from typing import Any
 import tensorflow as tf
 
 from data_pipeline import pixels
-from models import holes
 from serving.export.encoded_images import decode_pair, paste, shrink
+from serving.export.fillable import ANY_HOLE, Fillable
 from serving.export.kinds import INPAINTING
 from serving.export.saved_model import write
-
-
-@dataclasses.dataclass(frozen=True)
-class Fillable:
-    """The holes that a network fills."""
-
-    side: int = 0  # of the largest one, a square, in the network's pixels; 0 = any hole
-    centered: bool = False  # only the square of that side in the image's center
-
-    def settle(self, mask: tf.Tensor) -> tf.Tensor:
-        """Replaces a mask that a resize moved by up to a pixel by the center's."""
-        if not self.centered:
-            return mask
-        size = mask.shape[1]
-        inner, center, outer = (_center(size, self.side + 2 * d) for d in (-1, 0, 1))
-        near = tf.reduce_all(
-            (mask >= inner) & (mask <= outer), axis=[1, 2, 3], keepdims=True
-        )
-        return tf.where(near, center, mask)
-
-    def assertions(self, mask: tf.Tensor) -> list[tf.Operation]:
-        """Operations that fail for a mask [B, S, S, 1] that is not filled."""
-        if not self.side:
-            return []
-        size = mask.shape[1]
-        square = f"{self.side}x{self.side} pixels"
-        if self.centered:
-            wrong = tf.abs(mask - _center(size, self.side))
-            rule = f"the hole of {square} in the center of a picture of {size}x{size}"
-            rule += ", and none elsewhere or of another size."
-        else:
-            inside = holes.crop_hole(mask, mask, self.side)
-            wrong = tf.reduce_sum(mask) - tf.reduce_sum(inside)
-            rule = f"one hole of up to {square} in a picture of {size}x{size}."
-        message = f"This model fills {rule}"
-        return [tf.debugging.assert_less(tf.reduce_sum(wrong), 0.5, message)]
-
-
-ANY_HOLE = Fillable()
 
 
 def build_restorer(
@@ -184,11 +145,3 @@ class HoleCheck(tf.keras.layers.Layer):
     def get_config(self):
         """The arguments of this layer."""
         return {**super().get_config(), "fillable": dataclasses.asdict(self.fillable)}
-
-
-def _center(size: int, side: int) -> tf.Tensor:
-    """The mask of the square of a side in the center, float32 [size, size, 1]."""
-    start = (size - side) // 2
-    position = tf.range(size)
-    inside = (position >= start) & (position < start + side)
-    return tf.cast(inside[:, None] & inside[None, :], tf.float32)[..., None]

@@ -15,11 +15,11 @@ import numpy as np
 from data_pipeline import pixels
 from serving.codec.base import Codec
 from serving.codec.latent_codec import LatentCodec
+from serving.export.fillable import UnfillableHoleError
 from serving.page import uploads
 from serving.photo import masks
 from serving.photo.faces import BeyondFacesError
 from serving.photo.framing import NoFaceError
-from serving.photo.restorer import UnfillableHoleError
 
 # The longer side, pixels, of pictures in a comparison: the models see fewer, and OpenCV
 # takes minutes for a large hole in a photograph.

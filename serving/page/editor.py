@@ -1,4 +1,4 @@
-"""The editor of missing parts, with limits on what its visitors' browsers send.
+"""Limits on what browsers send to the editor of missing parts.
 
 Gradio's keeps whatever a browser sends until an event takes it, for any number of
 layers, and decodes the picture under them as well.
@@ -17,36 +17,34 @@ _LARGEST = 2**22  # bytes of a layer; most have some kB
 _KEPT = 2**27  # bytes of layers that no event has taken
 
 
-class Editor(gr.ImageEditor):
-    """A `gr.ImageEditor` whose value has layers alone, and few of them."""
+def limited(editor: gr.ImageEditor) -> gr.ImageEditor:
+    """Makes an editor's value layers alone, and few of them; returns the editor."""
+    # It is no subclass, because Gradio would write a stub beside its source.
+    preprocess, accept = editor.preprocess, editor.accept_blobs
+    kept, lock = editor.blob_storage, threading.Lock()
 
-    is_template = True  # in the browser it is Gradio's own
-
-    def __init__(self, **options):
-        super().__init__(**options)
-        self._lock = threading.Lock()
-
-    def preprocess(self, payload: EditorData | None) -> dict | None:
-        """A browser's value -> what events are given."""
+    def take(payload: EditorData | None) -> dict | None:
         if payload is not None:
             payload.background = payload.composite = None
             payload.layers = (payload.layers or [])[:_LAYERS]
-        with self._lock:
-            return super().preprocess(payload)
+        with lock:
+            return preprocess(payload)
 
     @server
-    def accept_blobs(self, data: AcceptBlobs) -> None:
-        """Keeps a layer that a browser sends before the event that takes it."""
-        part, kept = data.data, self.blob_storage
+    def keep(data: AcceptBlobs) -> None:
+        part = data.data
         if part["type"] != "layer" or len(data.files[0][1]) > _LARGEST:
             return
         if not 0 <= int(part["index"]) < _LAYERS:
             return
-        with self._lock:
-            super().accept_blobs(data)
+        with lock:
+            accept(data)
             # Those of visitors who left are the oldest.
             while len(kept) > 1 and sum(map(_size, kept.values())) > _KEPT:
                 kept.pop(next(iter(kept)))
+
+    editor.preprocess, editor.accept_blobs = take, keep
+    return editor
 
 
 def _size(blobs) -> int:

@@ -45,7 +45,7 @@ _HEADERS = [
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
 ]
-# Requests that may wait, each told its place; as much memory as MAX_CALL lets them take.
+# Requests that may wait, each told its place. MAX_CALL limits the memory they take.
 QUEUE = 1000
 _FREE = 2**30  # bytes of the disk that uploads leave
 _KEPT = 3600  # seconds that visitors' files are kept

@@ -16,7 +16,7 @@ from data_pipeline.pixels import FORMATS, encode_png, installed_formats, write_b
 from serving.page import canvas, uploads
 from serving.page.actions import Metric, Row
 from serving.page.canvas import Faces
-from serving.page.editor import Editor
+from serving.page.editor import limited
 from serving.zoo import zoo
 
 # Options of events. One model works at a time; other visitors wait their turn.
@@ -157,7 +157,7 @@ def painter(
     def offered(name, label):
         return canvas.PARTS.get(name) in (None, *parts(label))
 
-    editor = Editor(
+    editor = gr.ImageEditor(
         label="Paint over what is missing",
         type="numpy",
         format="png",
@@ -171,6 +171,7 @@ def painter(
         visible=False,
         elem_classes="painter",
     )
+    editor = limited(editor)
     with gr.Row(visible=False, elem_classes="regions") as row:
         buttons = [
             gr.Button(

@@ -16,6 +16,7 @@ from serving.photo.framing import Framing, anchors
 
 _CANVAS = 2048  # pixels; larger crops are not resampled at the photograph's full detail
 _STAND_IN = 2  # pixels of the crop over which known colors spread into a hole
+SEAM = 2  # pixels of a window's border whose antialiasing lacks what is beyond it
 _MARGIN = 4  # pixels that interpolation reads around each pixel it computes
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels
@@ -52,11 +53,20 @@ class Alignment:
         """The same map for the part of the photograph that begins at this corner."""
         return Alignment(_after_shift(self.matrix, (left, top)), self.size)
 
-    def crop(self, image: np.ndarray, unknown: np.ndarray) -> np.ndarray:
+    def to_corner(self, left: int, top: int) -> Alignment:
+        """The same map for the part of the crop that begins at this corner."""
+        matrix = self.matrix.copy()
+        matrix[:, 2] -= (left, top)
+        return Alignment(matrix, self.size)
+
+    def crop(
+        self, image: np.ndarray, unknown: np.ndarray, window: Box | None = None
+    ) -> np.ndarray:
         """The crop of uint8 [H, W, 3], antialiased: float32 [S, S, 3] in [0, 255].
 
         Beyond its border the photograph is mirrored. Unknown pixels, bool [H, W], have
-        no influence: the colors around them take their place.
+        no influence: the colors around them take their place. With a window a part of
+        the crop is computed, [h, w, 3], as exactly but for `SEAM` pixels at its border.
         """
         box = self._window(*unknown.shape)
         values = part_of(image, box).astype(np.float32)
@@ -64,7 +74,8 @@ class Alignment:
         if hidden.any():
             reach = int(np.ceil(_STAND_IN / self.density))
             values = np.where(hidden[..., None], _near(values, hidden, reach), values)
-        return np.clip(self._sample(values, box, cv2.BORDER_REFLECT), 0.0, 255.0)
+        sampled = self._sample(values, box, cv2.BORDER_REFLECT, window)
+        return np.clip(sampled, 0.0, 255.0)
 
     def crop_mask(self, mask: np.ndarray) -> np.ndarray:
         """The crop of a mask, bool [H, W] -> [S, S]: where at least half is marked."""
@@ -111,19 +122,23 @@ class Alignment:
         matrix = _after_shift(self.matrix, (left, top))
         return cv2.warpAffine(crop, matrix, (right - left, bottom - top), **options)
 
-    def _sample(self, values: np.ndarray, box: Box, border: int) -> np.ndarray:
+    def _sample(
+        self, values: np.ndarray, box: Box, border: int, window: Box | None = None
+    ) -> np.ndarray:
         """float32 [h, w, C], a part of a photograph -> [S, S, C], antialiased."""
+        left, top, right, bottom = window or (0, 0, self.size, self.size)
+        width, height = right - left, bottom - top
         # First at the photograph's resolution, then shrunk as training images are.
         times = int(np.ceil(1.0 / self.density - 1e-6))
         times = min(max(times, 1), max(_CANVAS // self.size, 1))
         matrix = _after_shift(self.matrix, box[:2]) * times
-        matrix[:, 2] += (times - 1) / 2
-        side = self.size * times
+        matrix[:, 2] += (times - 1) / 2 - times * np.array([left, top])
+        side = (width * times, height * times)
         large = cv2.warpAffine(
-            values, matrix, (side, side), flags=cv2.INTER_CUBIC, borderMode=border
-        ).reshape(side, side, -1)
+            values, matrix, side, flags=cv2.INTER_CUBIC, borderMode=border
+        ).reshape(*side[::-1], -1)
         planes = [np.ascontiguousarray(large[..., i]) for i in range(large.shape[-1])]
-        planes = [pixels.resize(plane, self.size, self.size) for plane in planes]
+        planes = [pixels.resize(plane, height, width) for plane in planes]
         return np.stack(planes, axis=-1)
 
 

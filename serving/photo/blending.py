@@ -14,11 +14,23 @@ edge of the picture, and the middle of a large hole needs no correction.
 
 from __future__ import annotations
 
+import functools
+import math
+from collections.abc import Callable
+
 import numpy as np
+import scipy.fft
 import scipy.ndimage
 import scipy.sparse.linalg
 
-from serving.photo.alignment import Alignment, Box, bounding_box, part_of, squeeze
+from serving.photo.alignment import (
+    SEAM,
+    Alignment,
+    Box,
+    bounding_box,
+    part_of,
+    squeeze,
+)
 
 # How far a correction reaches, as a share of the side of the picture: 37% of it is left
 # at this distance from a straight border.
@@ -48,12 +60,29 @@ def blend(restored: np.ndarray, mask: np.ndarray, size: int) -> np.ndarray:
     part, hole = part_of(blended, box), part_of(hole, box)
     alignment = alignment.from_corner(*box[:2])
     small_hole = alignment.crop_mask(hole)
+    # Of the network's picture, too, only what is around the hole is read.
+    window = _window(hole, alignment, size)
     # Each side of the border is resampled without the other.
-    inside, outside = alignment.crop(part, ~hole), alignment.crop(part, hole)
+    inside, outside = (alignment.crop(part, side, window) for side in (~hole, hole))
+    small_hole, alignment = (
+        part_of(small_hole, window),
+        alignment.to_corner(*window[:2]),
+    )
     small = np.where(small_hole[..., None], inside, outside)
-    small = poisson_blend(small.astype(np.float32), small_hole, ~small_hole)
+    small = poisson_blend(small.astype(np.float32), small_hole, ~small_hole, size=size)
     paste(part, small, hole, hole, alignment, (0, 0, *hole.shape[::-1]))
     return blended
+
+
+def _window(hole: np.ndarray, alignment: Alignment, size: int) -> Box:
+    """The part of an upright crop that decides what is pasted into a hole."""
+    left, top, right, bottom = bounding_box(hole, margin=0)
+    corners = np.array([(left, top), (right, bottom)]) - 0.5
+    margin = SEAM + _MARGIN + math.ceil(2 * alignment.density)
+    low, high = alignment(corners)
+    low = np.clip(np.floor(low).astype(int) - margin, 0, size)
+    high = np.clip(np.ceil(high).astype(int) + margin, 0, size)
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
 
 def paste(
@@ -84,45 +113,96 @@ def paste(
     part[hole] = np.clip(np.rint(values[hole]), 0, 255).astype(np.uint8)
 
 
-def poisson_blend(image: np.ndarray, hole: np.ndarray, known: np.ndarray) -> np.ndarray:
+def poisson_blend(
+    image: np.ndarray, hole: np.ndarray, known: np.ndarray, *, size: int = 0
+) -> np.ndarray:
     """Removes the step in color at the border of a hole.
 
     Args:
-      image: Float [S, S, C], restored.
-      hole: bool [S, S], the restored pixels, which may change.
-      known: bool [S, S], reliable pixels; those outside the hole never change.
+      image: Float [H, W, C], restored.
+      hole: bool [H, W], the restored pixels, which may change.
+      known: bool [H, W], reliable pixels; those outside the hole never change.
+      size: Side of the picture that the image is a part of; 0 if it is the whole.
 
     Returns:
-      Float [S, S, C]; not clipped.
+      Float [H, W, C]; not clipped.
     """
-    count = int(hole.sum())
-    if not count or not (known & ~hole).any():
+    if not hole.any() or not (known & ~hole).any():
         return image
-    size = len(hole)
+    padded = np.pad(image, ((1,), (1,), (0,)))
+    border = np.pad(known & ~hole, 1)
+    height, width = hole.shape
+    steps = np.zeros(image.shape)
+    for down, right in _NEIGHBORS:
+        moved = slice(1 + down, 1 + down + height), slice(1 + right, 1 + right + width)
+        steps += border[moved][..., None] * (padded[moved].astype(np.float64) - image)
+    screen = 1.0 / (_REACH * (size or len(hole))) ** 2
+    blended = image.copy()
+    left, top, right, bottom = box = bounding_box(hole, margin=0)
+    around = np.pad(hole | known, 1)[top : bottom + 2, left : right + 2]
+    if part_of(hole, box).all() and _on_all_sides(around):
+        correction = _solve_rectangle(part_of(steps, box), screen)
+        part_of(blended, box)[...] += correction.astype(image.dtype)
+        return blended
+    solve = _solver(hole.tobytes(), (known & ~hole).tobytes(), hole.shape, screen)
+    blended[hole] += solve(steps[hole]).astype(image.dtype)
+    return blended
+
+
+def _on_all_sides(around: np.ndarray) -> bool:
+    """Whether each pixel at the border of a rectangle [h, w] has a neighbor beyond it.
+
+    `around` is bool [h + 2, w + 2]; its corners are nobody's neighbors.
+    """
+    sides = (around[0, 1:-1], around[-1, 1:-1], around[1:-1, 0], around[1:-1, -1])
+    return all(side.all() for side in sides)
+
+
+def _solve_rectangle(steps: np.ndarray, screen: float) -> np.ndarray:
+    """Solves (screen - Laplacian) x = steps, [h, w, C], with x = 0 around it.
+
+    Sines are the eigenvectors: exact, and 20 times as fast as a factorization.
+    """
+    rows, columns = (
+        2.0 - 2.0 * np.cos(np.pi * np.arange(1, side + 1) / (side + 1))
+        for side in steps.shape[:2]
+    )
+    values = (screen + rows[:, None] + columns)[..., None]
+    sines = scipy.fft.dstn(steps, type=1, axes=(0, 1))
+    return scipy.fft.idstn(sines / values, type=1, axes=(0, 1))
+
+
+@functools.lru_cache(maxsize=4)  # a folder's pictures often have the same hole
+def _solver(
+    hole_bytes: bytes, border_bytes: bytes, shape: tuple[int, int], screen: float
+) -> Callable[[np.ndarray], np.ndarray]:
+    """The factorized equation of a hole of any shape: [N, C] -> [N, C].
+
+    Args:
+      hole_bytes: bool [H, W], N of them true.
+      border_bytes: bool [H, W], the known pixels outside.
+      shape: H, W.
+      screen: As of `_solve_rectangle`.
+    """
+    hole, border = (
+        np.pad(np.frombuffer(data, bool).reshape(shape), 1)
+        for data in (hole_bytes, border_bytes)
+    )
+    rows, columns = np.nonzero(hole)
+    count = len(rows)
     number = np.full(hole.shape, -1)
     number[hole] = np.arange(count)
-    rows, columns = np.nonzero(hole)
-    diagonal = np.full(count, 1.0 / (_REACH * size) ** 2)
-    steps = np.zeros((count, image.shape[-1]))
-    pairs = []
+    diagonal, pairs = np.full(count, screen), []
     for down, right in _NEIGHBORS:
         row, column = rows + down, columns + right
-        inside = (row >= 0) & (row < size) & (column >= 0) & (column < size)
-        here = np.flatnonzero(inside)
-        row, column = row[inside], column[inside]
-        both, border = hole[row, column], known[row, column] & ~hole[row, column]
-        pairs.append((here[both], number[row[both], column[both]]))
-        diagonal[here[both | border]] += 1.0
-        here, row, column = here[border], row[border], column[border]
-        steps[here] += image[row, column] - image[rows[here], columns[here]]
+        both = np.flatnonzero(hole[row, column])
+        pairs.append((both, number[row[both], column[both]]))
+        diagonal += hole[row, column] | border[row, column]
     first, second = (np.concatenate(side) for side in zip(*pairs))
     matrix = scipy.sparse.coo_matrix(
         (np.full(len(first), -1.0), (first, second)), (count, count)
     ) + scipy.sparse.diags(diagonal)
-    correction = scipy.sparse.linalg.splu(matrix.tocsc()).solve(steps)
-    blended = image.copy()
-    blended[hole] += correction.astype(image.dtype)
-    return blended
+    return scipy.sparse.linalg.splu(matrix.tocsc()).solve
 
 
 def extend_detail(

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from data_pipeline.masks import center
+from serving.export.fillable import UnfillableHoleError
 from serving.photo import blending, framing, masks
 from serving.photo.alignment import Alignment, align, bounding_box
-from serving.photo.restorer import PhotoRestorer, UnfillableHoleError
+from serving.photo.restorer import PhotoRestorer
 
 # A face is made at most so much smaller than those of training to fit a hole that is
 # larger than the model fills.

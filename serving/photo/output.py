@@ -88,7 +88,10 @@ def encode(
         image = image.convert("LA" if image.mode == "RGBA" else "L")
     options: dict[str, Any] = {"quality": quality or QUALITY}
     if form == "PNG":
-        options = {"pnginfo": png.text(png.RESTORED)}
+        options = {
+            "pnginfo": png.text(png.RESTORED),
+            "compress_level": png.LEVEL,
+        }
     elif form == "WEBP":
         options |= {"exact": True}
     elif not quality and picture.tables:

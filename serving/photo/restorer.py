@@ -6,19 +6,21 @@ import contextlib
 import os
 import pathlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from data_pipeline import pixels
+from serving import engines
 from serving.export import saved_model
+from serving.export.fillable import Fillable, UnfillableHoleError
 from serving.export.kinds import COMMANDS, INPAINTING, kind_of
+from serving.photo import strips
+from serving.photo.alignment import bounding_box, part_of
 
-
-class UnfillableHoleError(ValueError):
-    """The model cannot fill a hole; the message says which it can fill."""
+# Pixels of a picture that goes through the network strip by strip; see `strips`.
+LARGE = 8_000_000
 
 
 class PhotoRestorer:
@@ -26,8 +28,11 @@ class PhotoRestorer:
 
     Args:
       folder: Of the SavedModel, such as `<run>/export/1`.
+      engine: The program that computes it, one of `engines.ENGINES`.
+      precision: In which it computes, one of `engines.PRECISIONS`.
 
     Attributes:
+      size: Side of the square that the network sees, pixels.
       facts: Its config.json (see `saved_model.read_config`); empty without one.
       hole: Where the center hole that the model was trained on begins and ends, as
         shares of the image's side; the middle half without a config.json.
@@ -37,7 +42,12 @@ class PhotoRestorer:
       ValueError: If the SavedModel does not restore pictures.
     """
 
-    def __init__(self, folder: str | os.PathLike):
+    def __init__(
+        self,
+        folder: str | os.PathLike,
+        engine: str = engines.TENSORFLOW,
+        precision: str = engines.FLOAT32,
+    ):
         folder = pathlib.Path(folder)
         if not (folder / "saved_model.pb").exists():
             raise FileNotFoundError(
@@ -54,22 +64,15 @@ class PhotoRestorer:
                 f"which {COMMANDS[kind]} takes. --help lists the models that come "
                 "along and fill holes."
             )
-        with saved_model.opening(folder):
-            self._model = tf.saved_model.load(str(folder))
-        if "serving_bytes" not in self._model.signatures:
+        if engine != engines.TENSORFLOW and "fills" not in self.facts:
             raise ValueError(
-                f"--model={folder} has no signature serving_bytes; it has "
-                f"{', '.join(self._model.signatures) or 'none'}."
+                f"--engine={engine} checks no hole, and the config.json of "
+                f"--model={folder} does not say which the model fills. Export it "
+                f"again, or take --engine={engines.TENSORFLOW}."
             )
-        self._restore: Callable = self._model.signatures["serving_bytes"]
-        self._restore_crop: Callable = self._model.signatures["serving_default"]
+        self._network, self.size = engines.load(folder, engine, precision)
+        self._fillable = Fillable(**self.facts.get("fills", {}))
         self.hole = _hole(self.facts)
-
-    @property
-    def size(self) -> int:
-        """Side of the square that the network sees, pixels."""
-        _, inputs = self._restore_crop.structured_input_signature
-        return inputs["image"].shape[1]
 
     def __call__(
         self, images: Sequence[np.ndarray], masks: Sequence[np.ndarray]
@@ -86,14 +89,32 @@ class PhotoRestorer:
         Raises:
           UnfillableHoleError: If the model cannot fill one of the holes.
         """
-        image_bytes = [pixels.encode_png(image) for image in images]
-        mask_bytes = [pixels.encode_png(m[..., 0] * np.uint8(255)) for m in masks]
+        if any(mask.size > LARGE for mask in masks):
+            return [self._one_by_one(*pair) for pair in zip(images, masks)]
+        pairs = [
+            shrink(image, mask > 0, self.size) for image, mask in zip(images, masks)
+        ]
+        small, holes = zip(*pairs)
+        holes = [self._fillable.prepared(hole) for hole in holes]
         with _naming_the_hole():
-            encoded = self._restore(
-                image_bytes=tf.constant(image_bytes), mask_bytes=tf.constant(mask_bytes)
-            )["restored_bytes"]
-        restored = [pixels.decode(data, "restored") for data in encoded.numpy()]
-        return [_colored_as(*pair) for pair in zip(images, restored)]
+            restored = self._network(np.stack(small), np.stack(holes))
+        return [
+            _colored_as(image, paste(drawn, image, mask > 0))
+            for drawn, image, mask in zip(restored, images, masks)
+        ]
+
+    def _one_by_one(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        """Restores one picture of a batch with a large one."""
+        if mask.size <= LARGE:
+            return self([image], [mask])[0]
+
+        def restore_small(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+            mask = self._fillable.prepared(mask)
+            with _naming_the_hole():
+                return self._network(image[None], mask[None])[0]
+
+        restored = strips.restore(image, mask, restore_small, self.size)
+        return _colored_as(image, restored)
 
     def restore_crop(self, image: np.ndarray, hole: np.ndarray) -> np.ndarray:
         """Restores an image of the network's own size.
@@ -109,12 +130,61 @@ class PhotoRestorer:
         Raises:
           UnfillableHoleError: If the model cannot fill the hole.
         """
-        mask = hole[None, ..., None].astype(np.float32)
+        mask = self._fillable.prepared(hole[..., None].astype(np.float32))
         with _naming_the_hole():
-            restored = self._restore_crop(
-                image=tf.constant(image[None]), mask=tf.constant(mask)
-            )["restored"]
-        return _colored_as(image, restored[0].numpy())
+            restored = self._network(image[None], mask[None])
+        return _colored_as(image, restored[0])
+
+
+def shrink(
+    image: np.ndarray, missing: np.ndarray, size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """A picture as the network takes it.
+
+    As `encoded_images.shrink`, which exports contain.
+
+    Args:
+      image: uint8 [H, W, 3].
+      missing: bool [H, W, 1].
+      size: S.
+
+    Returns:
+      float32 [S, S, 3] in [0, 1] and float32 [S, S, 1].
+    """
+    known = (~missing).astype(np.float32)
+    image = image / np.float32(255.0) * known
+    # A small pixel is the mean of the known ones below it, so that nothing of the
+    # missing ones is mixed into the hole's rim.
+    weight = pixels.resize_unit(known.astype(np.float64), size, size)
+    weights = np.maximum(weight, 0.5).astype(np.float32)
+    mean = pixels.resize_unit(image, size, size) / weights
+    # Half a pixel is known, also where it is computed as a little less.
+    mask = (weight < 0.5 - 1e-6).astype(np.float32)
+    return np.clip(mean, 0.0, 1.0) * (1 - mask), mask
+
+
+def paste(restored: np.ndarray, image: np.ndarray, missing: np.ndarray) -> np.ndarray:
+    """Pastes a network's picture into a larger one.
+
+    As `encoded_images.paste`, which exports contain.
+
+    Args:
+      restored: float32 [S, S, 3] in [0, 1].
+      image: uint8 [H, W, 3].
+      missing: bool [H, W, 1], the pixels to replace.
+
+    Returns:
+      uint8 [H, W, 3].
+    """
+    pasted = image.copy()
+    if not missing.any():
+        return pasted
+    box = bounding_box(missing[..., 0], margin=0)
+    enlarged = pixels.resize_unit(restored, *image.shape[:2], box)
+    enlarged = np.rint(enlarged * np.float32(255.0)).astype(np.uint8)
+    part = part_of(pasted, box)
+    np.copyto(part, enlarged, where=part_of(missing, box))
+    return pasted
 
 
 def _colored_as(image: np.ndarray, restored: np.ndarray) -> np.ndarray:
@@ -131,8 +201,9 @@ def _naming_the_hole() -> Iterator[None]:
     """Turns the graph's assertion about a hole into an `UnfillableHoleError`."""
     try:
         yield
-    except tf.errors.InvalidArgumentError as error:
-        # The pictures are encoded here, so it can only be the hole.
+    except Exception as error:
+        if type(error).__name__ != "InvalidArgumentError":  # TensorFlow's
+            raise
         limit = re.search(r"This model fills [^\]]*", error.message)
         if limit is None:
             raise

@@ -35,7 +35,7 @@ def configuration(workdir, **options):
 def plain_descent(monkeypatch):
     """Adam makes a step of any rounding error."""
     sgd = tf.keras.optimizers.SGD
-    monkeypatch.setattr(tf.keras.optimizers, "Adam", lambda *_, **__: sgd(0.01))
+    monkeypatch.setattr(tf.keras.optimizers, "Adam", lambda *_, **__: sgd(1e-4))
 
 
 def train(workdir, kill_at):

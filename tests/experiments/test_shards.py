@@ -1,5 +1,6 @@
 """Shards of a work, on whatever machines, make what one process makes."""
 
+import itertools
 import json
 import re
 import shutil
@@ -11,6 +12,7 @@ import pytest
 import tiny_papers
 
 from evaluation.record import Evaluation
+from experiments import beam
 from experiments.core import evaluate, runner, tasks
 from experiments.core.folder import RunFolder
 from experiments.core.shards import Shard
@@ -22,9 +24,9 @@ from experiments.skip_inpainting.system import SYSTEM
 def test_parts_are_the_whole_each_item_once(items, count):
     parts, things = Shard(0, count).all, list(range(items))
     assert len(parts) == count
-    assert sorted(sum((list(part.of(things)) for part in parts), [])) == things
+    assert sorted(itertools.chain(*(part.of(things) for part in parts))) == things
     spans = [part.span(items, unit=4) for part in parts]
-    assert sum((things[slice(*span)] for span in spans), []) == things
+    assert [*itertools.chain(*(range(*span) for span in spans))] == things
     # Whole units, so that each is the one of the undivided work.
     assert all(start % 4 == 0 or start == items for start, _ in spans)
 
@@ -90,7 +92,6 @@ else:
 
 
 def test_beam_runs_every_shard_and_then_what_joins_them(tmp_path, capfd):
-    beam = pytest.importorskip("experiments.beam")
     pytest.importorskip("apache_beam")
     beam.run(
         [sys.executable, "-c", COMMAND, str(tmp_path)],
@@ -101,7 +102,6 @@ def test_beam_runs_every_shard_and_then_what_joins_them(tmp_path, capfd):
 
 
 def test_beam_is_named_where_it_is_missing():
-    # -I: what is installed for this user is not looked for.
     blocked = "import sys; sys.modules['apache_beam'] = None; sys.argv = {}; "
     words = ["beam", "--shards=2", "--runner=DirectRunner", "--", "restore"]
     script = blocked.format(words) + "from experiments import beam; beam.main()"

@@ -107,6 +107,21 @@ class TestImages:
         restored = images.reconstruct(padded)[7:24, 7:40]
         np.testing.assert_array_equal(images.reconstruct(image), restored)
 
+    def test_memory_is_that_of_the_picture_and_its_latents(self, images, monkeypatch):
+        image = picture(1000, 1200)
+        latents = images.quantize(image)
+        header = Header(width=1200, height=1000, gray=False)
+        monkeypatch.setattr(image_codec, "_TILE", 4)
+        for run, kept in (
+            (lambda: images.quantize(image), latents.nbytes),
+            (lambda: images._draw(latents, header), image.nbytes),
+        ):
+            tracemalloc.start()
+            run()
+            peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            assert peak < kept + 0.3 * image.nbytes
+
     def test_tiles_leave_no_seam(self, images, monkeypatch):
         image = picture(200, 333)
         latents, whole = images.quantize(image), images.reconstruct(image)

@@ -17,10 +17,10 @@ from tiny_page import Visitor
 from data_pipeline import pixels
 from experiments import app
 from serving import png
+from serving.export.fillable import UnfillableHoleError
 from serving.page import canvas, page
 from serving.page.actions import Restorer
 from serving.page.models import Models
-from serving.photo.restorer import UnfillableHoleError
 from serving.zoo import zoo
 
 RED = (255, 0, 0)

@@ -9,12 +9,12 @@ from tiny_codec import build_latents, picture
 
 from experiments import app
 from serving.codec.container import CorruptFileError, ForeignFileError
+from serving.export.fillable import UnfillableHoleError
 from serving.page import actions
 from serving.page.actions import Restorer, Row
 from serving.photo import masks
 from serving.photo.faces import BeyondFacesError
 from serving.photo.framing import NoFaceError
-from serving.photo.restorer import UnfillableHoleError
 from serving.zoo.reader import Reader
 
 RED = np.array([255, 0, 0], np.uint8)

@@ -4,7 +4,6 @@ import concurrent.futures
 import io
 import json
 import threading
-import time
 import types
 import uuid
 
@@ -17,6 +16,7 @@ from tiny_codec import picture
 
 pytest.importorskip("gradio", reason="needs the extra app")
 
+import gradio as gr
 from gradio.components.image_editor import AcceptBlobs, EditorData
 from tiny_page import Visitor
 
@@ -168,7 +168,7 @@ class TestEditor:
         made.accept_blobs(AcceptBlobs.model_construct(data=part, files=files))
 
     def test_layers_alone_are_kept_until_they_are_taken(self):
-        made, layer = editor.Editor(layers=False), io.BytesIO()
+        made, layer = editor.limited(gr.ImageEditor(layers=False)), io.BytesIO()
         Image.fromarray(np.zeros((8, 8, 4), np.uint8)).save(layer, "PNG")
         for kind in ("layer", "background", "composite"):
             self.send(made, layer.getvalue(), kind)
@@ -179,18 +179,18 @@ class TestEditor:
 
     @pytest.mark.parametrize("index", ["4", "-1", "99999999999"])
     def test_a_layer_far_up_takes_no_memory(self, index):
-        made = editor.Editor()
+        made = editor.limited(gr.ImageEditor())
         self.send(made, index=index)
         assert not made.blob_storage
 
     def test_what_is_never_taken_has_an_end(self, monkeypatch):
         monkeypatch.setattr(editor, "_KEPT", 50)
-        made = editor.Editor()
+        made = editor.limited(gr.ImageEditor())
         for number in range(100):
             self.send(made, bytes(10), name=str(number))
         assert [*made.blob_storage] == [str(number) for number in range(95, 100)]
 
     def test_a_layer_has_a_size(self):
-        made = editor.Editor()
+        made = editor.limited(gr.ImageEditor())
         self.send(made, bytes(editor._LARGEST + 1))
         assert not made.blob_storage

@@ -11,12 +11,13 @@ from tiny_codec import picture
 
 from data_pipeline.drawn_faces import draw
 from experiments import app
+from serving.export.fillable import UnfillableHoleError
 from serving.export.restorer import Fillable
 from serving.page import models, uploads
 from serving.photo import masks
 from serving.photo.blending import blend
 from serving.photo.faces import FaceRestorer
-from serving.photo.restorer import PhotoRestorer, UnfillableHoleError
+from serving.photo.restorer import PhotoRestorer
 from serving.zoo import zoo
 
 

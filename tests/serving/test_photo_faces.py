@@ -10,10 +10,10 @@ from test_alignment import SIZE, TYPICAL, moved, own_framing, scene, turned
 
 from data_pipeline import sources
 from data_pipeline.drawn_faces import draw
+from serving.export.fillable import UnfillableHoleError
 from serving.photo import blending, finder, framing, masks
 from serving.photo.alignment import align
 from serving.photo.faces import BeyondFacesError, FaceRestorer
-from serving.photo.restorer import UnfillableHoleError
 
 FRAMING = own_framing({"image": np.zeros((SIZE, SIZE, 3)), "landmarks": TYPICAL})
 UNFILLABLE = "This model fills something else."
