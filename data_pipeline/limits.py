@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from PIL import Image
 
-MEGAPIXELS = 50  # photographs of today's telephones pass; restoring one takes 4 GB
+MEGAPIXELS = 50  # photographs of today's telephones pass
 FLAG = "max_megapixels"
 _pixels = MEGAPIXELS * 10**6
 # Of a file: four channels of 32 bits, not compressed, and what else a file may hold.

@@ -46,7 +46,8 @@ def tar_members(path: pathlib.Path) -> Iterator[tarfile.TarInfo]:
 
 def zip_members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     """The files in an opened .zip; an `OverLimitError` if it is over a limit."""
-    members = [info for info in archive.infolist() if not info.is_dir()]
+    # Not is_dir, which fails for a member without a name.
+    members = [i for i in archive.infolist() if not i.filename.endswith("/")]
     _check_count(len(members))
     for info in members:
         _check_size(info.filename, info.file_size)

@@ -362,6 +362,8 @@ def _read(
             rule = f"a file name and {len(header)} {what}"
             raise _malformed(path, number, rule, line) from None
         _check_once(path, number, fields[0], names)
+    if not rows:
+        raise ValueError(f"{path} has a header and no rows. Fetch it again.")
     return tuple(names), np.array(rows)
 
 

@@ -78,10 +78,10 @@ def opening(folder: str | os.PathLike) -> Iterator[None]:
     try:
         yield
     # Readers of cut files raise IndexErrors, of JSON that is nested without end
-    # RecursionErrors, and of damaged graphs whatever the damage leads to.
+    # RuntimeErrors, and of damaged graphs whatever the damage leads to.
     except (
         *(ValueError, OSError, LookupError, AttributeError, TypeError),
-        *(RecursionError, AssertionError, DecodeError, tf.errors.OpError),
+        *(RuntimeError, AssertionError, DecodeError, tf.errors.OpError),
     ) as error:
         why = str(error).partition("\n")[0]
         raise ValueError(

@@ -47,6 +47,7 @@ _HEADERS = [
 ]
 # Requests that may wait, each told its place. MAX_CALL limits the memory they take.
 QUEUE = 1000
+_TOLD = 1  # seconds after which those who wait are told again
 _FREE = 2**30  # bytes of the disk that uploads leave
 _KEPT = 3600  # seconds that visitors' files are kept
 _EXAMPLES = "examples"  # folder
@@ -91,7 +92,8 @@ def start(
     Image.MAX_IMAGE_PIXELS = uploads.MAX_PIXELS // 2
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)
     page = build(models, tools, folder, find)
-    page.queue(max_size=QUEUE)
+    # Told at each change, hundreds who wait would keep the server busy.
+    page.queue(status_update_rate=_TOLD, max_size=QUEUE)
     page.launch(
         server_name=host,
         server_port=port or None,

@@ -12,10 +12,12 @@ import json
 import pathlib
 import struct
 import tarfile
+import tempfile
 import zipfile
 import zlib
 
 import numpy as np
+import tensorflow as tf
 import tiny_codec
 import untrusted
 from PIL import Image
@@ -236,6 +238,7 @@ def landmarks():
         "superscript_count": "²" + whole[1:],
         "endless_count": "9" * 5000 + whole[1:],
         "one_line": "2",
+        "no_rows": "0\n" + " ".join(celeba.LANDMARKS),
     }
 
 
@@ -244,6 +247,7 @@ def kaggle_landmarks():
     row = "000001.jpg,69,109,106,113,77,142,73,152,108,154"
     return {
         "whole": f"{header}\n{row}\n",
+        "no_rows": header,
         "quoted": f"{header}\n" + row.replace("69", '"6,9"'),
         "no_header": row,
     }
@@ -347,6 +351,7 @@ def zips():
         "whole_paths_that_leave": _zip(
             ("../../000001.jpg", jpeg, 0o644), ("/etc/000002.jpg", jpeg, 0o644)
         ),
+        "whole_no_name": _zip(("", jpeg, 0o644), ("000001.jpg", jpeg, 0o644)),
         "whole_link": _zip(("000001.jpg", b"/etc/passwd", 0o120777)),
         "whole_unknown_method": bytes(method),
         "whole_encrypted": bytes(locked),
@@ -357,8 +362,25 @@ def zips():
     }
 
 
+def _graph():
+    module = tf.Module()
+    module.double = tf.function(
+        lambda x: 2 * x, input_signature=[tf.TensorSpec([None], tf.float32)]
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(module, folder)
+        return pathlib.Path(folder, "saved_model.pb").read_bytes()
+
+
 def graphs():
+    graph = _graph()
+    middle = len(graph) // 2
     return {
+        "no_signature": graph,
+        "cut": graph[:middle],
+        "flipped": graph[:middle] + bytes([graph[middle] ^ 64]) + graph[middle + 1 :],
+        "other_operation": graph.replace(b"Mul", b"Mum"),
+        "hole": graph[: middle - 50] + bytes(100) + graph[middle + 50 :],
         "zeros": bytes(64),
         "no_protobuf": b"\xff" * 64,
         "text": b"saved_model_schema_version: 1",
