@@ -79,7 +79,8 @@ def test_it_shows_the_same_faces_by_all(runs, compared):
             name: pixels.read(compared / file)
             for name, file in {**typical["files"], **row["files"]}.items()
         }
-        known = np.any(images["Input"] != images["Original"], axis=-1) == 0
+        known = np.ones([32, 32], bool)
+        known[8:24, 8:24] = False  # the hole
         np.testing.assert_array_equal(
             images["model 3"][known], images["Original"][known]
         )
