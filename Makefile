@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup extras demo app docs test check lint format audit fuzz clean
+.PHONY: help setup extras demo app docs test bench check lint format audit fuzz clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,6 +10,9 @@ DEMO := runs/demo
 EXTRAS := app,face
 READER := container
 FUZZ_SECONDS := 300
+BENCH := inference,codec,commands,training
+BENCHED := runs/bench
+comma := ,
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +78,14 @@ docs: setup  ## Build the documentation as a site: build/site/index.html
 # A process a core: small tests gain nothing from TensorFlow's own threads.
 test: setup  ## Run the tests
 	TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+
+# Numbers of one run on one machine compare; those of two runs do not.
+bench: setup  ## Measure training, inference, the codec, commands: an hour (BENCH=inference,...)
+	@set -e; for name in $(subst $(comma), ,$(BENCH)); do \
+	  options=; [ $$name != training ] || options=--input; \
+	  $(BIN)/python -m benchmarks.$$name $$options --output=$(BENCHED)/$$name.json; \
+	done; \
+	$(BIN)/python -m benchmarks.page --folder=$(BENCHED)
 
 lint: setup  ## Check style and formatting
 	$(BIN)/ruff check .

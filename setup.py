@@ -78,6 +78,13 @@ setuptools.setup(
             "openvino>=2024.0",
             "tf2onnx>=1.17; python_version >= '3.10'",
         ],
+        # Engines of `--engine`; ONNX Runtime's networks are converted by tf2onnx.
+        "openvino": ["openvino>=2024.0"],
+        "onnxruntime": [
+            "onnx>=1.14,<1.19",
+            "onnxruntime>=1.17",
+            "tf2onnx>=1.17; python_version >= '3.10'",
+        ],
         # Installed anyway where there is a wheel of it.
         "codec": ["tensorflow-compression>=2.14,<2.15"],
         "face": ["mediapipe==0.10.21"],

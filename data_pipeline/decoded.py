@@ -14,9 +14,13 @@ import hashlib
 import itertools
 import json
 import math
+import multiprocessing
+import operator
 import os
 import pathlib
+import signal
 import sys
+import types
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -30,6 +34,7 @@ from data_pipeline.datasets.elements import Source
 OPTIONAL_FIELDS = ("attributes", "landmarks", "face_mask", "identity")
 NAMED = 10  # images with a problem that are named on the screen
 _AHEAD = 64  # images being decoded at once
+_FEW = 200  # images that are drawn before processes have begun
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,12 +191,14 @@ def _decode_all(
 
     names, skipped = [], []
     fields: dict[str, list[np.ndarray]] = {}
-    fitted = map_in_order(
-        functools.partial(_fit, options=options),
-        source.readers(range(len(source))),
-        total=len(source),
-        description=f"{source.info.name} {source.split}",
-    )
+    readers = source.readers(range(len(source)))
+    shown = {"total": len(source), "description": f"{source.info.name} {source.split}"}
+    if source.drawn and len(source) >= _FEW:
+        elements = _call_in_processes(readers, **shown)
+        fitted = (pixels.fit(element, **options) for element in elements)
+    else:
+        fit = functools.partial(_fit, options=options)
+        fitted = map_in_order(fit, readers, **shown)
     for element, name in zip(fitted, source.names):
         if isinstance(element, pixels.UnreadableImageError):
             skipped.append(str(element))
@@ -270,9 +277,7 @@ def map_in_order(
     description: str,
 ) -> Iterator[Any]:
     """Yields function(value) in order, computed by threads, with a progress bar."""
-    progress = tqdm.tqdm(
-        total=total, desc=description, unit="img", mininterval=0.5, leave=False
-    )
+    progress = _progress(total, description)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool, progress:
         waiting, values = collections.deque(), iter(values)
         while True:
@@ -282,6 +287,35 @@ def map_in_order(
                 return
             yield waiting.popleft().result()
             progress.update()
+
+
+def _call_in_processes(
+    functions: Iterable[Callable[[], Any]], *, total: int, description: str
+) -> Iterator[Any]:
+    """Yields function() in order, called by processes, with a progress bar."""
+    # New processes and not copies of this one, in which TensorFlow's threads run. They
+    # would run the user's script again, which they have no need of.
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        pool = multiprocessing.get_context("spawn").Pool(
+            # Ctrl-C is this process's to answer.
+            initializer=signal.signal,
+            initargs=(signal.SIGINT, signal.SIG_IGN),
+        )
+    finally:
+        sys.modules["__main__"] = main
+    call = operator.methodcaller("__call__")
+    with pool, _progress(total, description) as progress:
+        for result in pool.imap(call, functions, chunksize=8):
+            yield result
+            progress.update()
+
+
+def _progress(total: int, description: str) -> tqdm.tqdm:
+    return tqdm.tqdm(
+        total=total, desc=description, unit="img", mininterval=0.5, leave=False
+    )
 
 
 def _load(source: Source, folder: pathlib.Path) -> DecodedSplit:

@@ -9,8 +9,6 @@ import pathlib
 import shutil
 from collections.abc import Iterator
 
-import tensorflow as tf
-
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -33,7 +31,7 @@ def naming(folder: str | os.PathLike, needed: int) -> Iterator[None]:
         yield
     except FullDiskError:
         raise
-    except (OSError, tf.errors.OpError) as error:
+    except Exception as error:  # among them TensorFlow's, which is not imported here
         if not _is_full(error):
             raise
         raise FullDiskError(
@@ -52,7 +50,7 @@ def in_bytes(count: int) -> str:
     return f"{count:,} bytes"
 
 
-def _is_full(error: OSError | tf.errors.OpError) -> bool:
+def _is_full(error: Exception) -> bool:
     if isinstance(error, OSError) and error.errno in _FULL:
         return True
     # The errors of TensorFlow and of `shutil.copytree` say it in words.

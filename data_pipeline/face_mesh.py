@@ -16,7 +16,7 @@ _LEFT_EYE, _RIGHT_EYE = (33, 133, 159, 145), (362, 263, 386, 374)
 _NOSE, _LEFT_MOUTH, _RIGHT_MOUTH = (1,), (61,), (291,)
 _FIVE = (_LEFT_EYE, _RIGHT_EYE, _NOSE, _LEFT_MOUTH, _RIGHT_MOUTH)
 
-_FACES = 5  # at most so many in an image; the largest one counts
+_FACES = 5  # at most so many in an image
 
 
 def five_of(points: np.ndarray) -> np.ndarray:
@@ -25,7 +25,7 @@ def five_of(points: np.ndarray) -> np.ndarray:
 
 
 class FaceMesh:
-    """Finds the largest face of an image.
+    """Finds the faces of an image.
 
     May be called from any thread: each has a mesh of its own, because MediaPipe's
     graphs take one image at a time. On one core it takes 5 to 10 ms an image.
@@ -52,10 +52,10 @@ class FaceMesh:
         self.oval = _ring(dict(face_mesh.FACEMESH_FACE_OVAL))
         self._own = threading.local()
 
-    def __call__(self, image: np.ndarray) -> np.ndarray | None:
-        """uint8 [H, W, 3] -> x and y of the points, float [468, 2]; None without one.
+    def __call__(self, image: np.ndarray) -> list[np.ndarray]:
+        """uint8 [H, W, 3] -> x and y of each face's points, float [468, 2].
 
-        They are in pixels, 0 at the center of the first.
+        They are in pixels, 0 at the center of the first. The largest face comes first.
         """
         if not hasattr(self._own, "mesh"):
             with machine.quiet():  # it warns when it begins
@@ -69,7 +69,7 @@ class FaceMesh:
             - 0.5
             for face in faces
         ]
-        return max(found, key=self._size, default=None)
+        return sorted(found, key=self._size, reverse=True)
 
     def _size(self, points: np.ndarray) -> float:
         return cv2.contourArea(points[self.oval].astype(np.float32))

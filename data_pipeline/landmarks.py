@@ -7,7 +7,7 @@ import functools
 import hashlib
 import io
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -92,12 +92,24 @@ def _landmarks_of(
     read: Callable[[], dict], *, mesh: face_mesh.FaceMesh, size: int, crop: str
 ) -> np.ndarray:
     """Float32 [5, 2] in pixels of the decoded image; NaN without a face."""
-    element = read()
-    points = mesh(element["image"])
+    image = read()["image"]
+    points = central(mesh(image), image.shape)
     if points is None:
         return np.full([5, 2], np.nan, np.float32)
-    element = {"image": element["image"], "landmarks": face_mesh.five_of(points)}
+    element = {"image": image, "landmarks": points}
     return pixels.fit(element, size=size, crop=crop)["landmarks"]
+
+
+def central(faces: Sequence[np.ndarray], shape: Sequence[int]) -> np.ndarray | None:
+    """The five landmarks [5, 2] of the face nearest to an image's center, or None.
+
+    The sets show somebody there; bystanders may be larger.
+    """
+    center = np.array([shape[1] - 1, shape[0] - 1]) / 2
+    found = [face_mesh.five_of(points) for points in faces]
+    return min(
+        found, key=lambda five: np.hypot(*(five.mean(axis=0) - center)), default=None
+    )
 
 
 def similarity(points: np.ndarray, target: np.ndarray) -> np.ndarray:

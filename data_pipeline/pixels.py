@@ -20,14 +20,16 @@ import re
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-import tensorflow as tf
 from PIL import Image, ImageCms, JpegImagePlugin, UnidentifiedImageError
 
 from data_pipeline import disk, limits
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 # Pillow's names of the formats that are read, and the suffixes of their files. Pillow
 # knows dozens of others, and starts other programs for some of them.
@@ -507,6 +509,8 @@ def _bicubic(source: int, target: int) -> np.ndarray:
 
 def bytes_to_unit(image: tf.Tensor | np.ndarray) -> tf.Tensor:
     """uint8 -> float32 in [0, 1]."""
+    import tensorflow as tf  # here, as below: what only reads and draws does without
+
     return tf.cast(image, tf.float32) / 255.0
 
 
@@ -522,11 +526,15 @@ def unit_to_signed(image: tf.Tensor) -> tf.Tensor:
 
 def signed_to_unit(image: tf.Tensor) -> tf.Tensor:
     """[-1, 1] -> [0, 1], clipped."""
+    import tensorflow as tf
+
     return tf.clip_by_value((image + 1.0) * 0.5, 0.0, 1.0)
 
 
 def unit_to_bytes(image: tf.Tensor) -> tf.Tensor:
     """[0, 1] -> uint8, clipped and rounded; the inverse of `bytes_to_unit`."""
+    import tensorflow as tf
+
     image = tf.clip_by_value(image, 0.0, 1.0)
     return tf.cast(tf.round(image * 255.0), tf.uint8)
 

@@ -11,7 +11,7 @@ from data_pipeline.datasets.elements import Source, SourceInfo
 from data_pipeline.datasets.folder import whole as whole_folder
 from data_pipeline.drawn_faces.draw import ATTRIBUTES
 from data_pipeline.drawn_faces.draw import draw as draw_face
-from data_pipeline.drawn_scenes.draw import draw as draw_scene
+from data_pipeline.drawn_scenes.draw import element as draw_scene
 
 __all__ = ["DATASETS", "Source", "SourceInfo", "load", "splits", "whole_folder"]
 
@@ -121,15 +121,11 @@ def _drawn(name: str, split: str, *, seed: int, size: int) -> Source:
     faces, indices = name == "faces", _DRAWN[split]
     names = tuple(f"{'face' if faces else 'scene'}_{index:06d}" for index in indices)
 
-    def element(position: int) -> dict:
-        if faces:
-            return draw_face(indices[position], seed=seed, size=size)
-        image = draw_scene(indices[position], seed=seed, size=size)
-        return {"image": image, "name": names[position]}
+    draw = draw_face if faces else draw_scene
 
     def readers(positions: Sequence[int]) -> Iterator[Callable[[], dict]]:
         for position in positions:
-            yield functools.partial(element, position)
+            yield functools.partial(draw, indices[position], seed=seed, size=size)
 
     info = SourceInfo(
         name=name,
@@ -140,4 +136,4 @@ def _drawn(name: str, split: str, *, seed: int, size: int) -> Source:
         notes=f"drawn with seed {seed}; the splits are disjoint",
     )
     fields = ("attributes", "landmarks", "face_mask") if faces else ()
-    return Source(info, split, names, readers, fields)
+    return Source(info, split, names, readers, fields, drawn=True)

@@ -27,6 +27,7 @@ from evaluation.codecs.round_trips import similarity_key
 from evaluation.metrics import measure, registry
 from experiments.core import command_line
 from experiments.core.command_line import hp
+from serving import engines
 from serving.page import models, uploads
 from serving.page.actions import Fill, Restorer, Tools
 from serving.photo.finder import FaceFinder
@@ -43,12 +44,17 @@ class Options:
     models: tuple[str, ...] = hp(
         (), zoo.flag_help("Folders of exported models, with commas between")
     )
+    engine: str = hp(
+        engines.TENSORFLOW, f"Of models that fill holes. {engines.ENGINE_HELP}"
+    )
+    precision: str = hp(engines.FLOAT32, engines.PRECISION_HELP)
     host: str = hp("127.0.0.1", "Address to listen on.")
     port: int = hp(0, "0 takes the first free one from 7860.")
 
     def __post_init__(self):
         command_line.require(host=self.host)
         command_line.check_at_least("port", self.port, 0)
+        engines.check(self.engine, self.precision)
 
 
 def main() -> None:
@@ -78,7 +84,7 @@ def serve(options: Options) -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     # Without this, a process that is terminated deletes nothing.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-    loaded = load(options.models)
+    loaded = load(options.models, options.engine, options.precision)
     with uploads.folder() as folder:
         page = start(
             loaded,
@@ -95,12 +101,17 @@ def serve(options: Options) -> None:
             page.close(verbose=False)
 
 
-def load(names: Sequence[str]) -> models.Models:
+def load(
+    names: Sequence[str],
+    engine: str = engines.TENSORFLOW,
+    precision: str = engines.FLOAT32,
+) -> models.Models:
     """Opens models by folder or name; by default all that the repository has."""
     names = names or zoo.names()
     for name in names:
         print(f"loading {name}", flush=True)
-    return models.load([zoo.resolve(name) for name in names])
+    folders = [zoo.resolve(name) for name in names]
+    return models.load(folders, engine, precision)
 
 
 def _face_finder() -> FaceFinder | None:

@@ -27,15 +27,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import json
 import os
 import pathlib
 import statistics
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import tqdm
 
 from data_pipeline import limits, pixels
@@ -53,6 +54,8 @@ from serving.export import codec, latents
 from serving.export.kinds import CODEC, LATENTS
 from serving.zoo import zoo
 from serving.zoo.reader import Reader, is_png
+
+_FAR = 4  # times; no level of PNG makes as much of a difference
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,7 +171,7 @@ def compress(options: Options) -> None:
         were skipped.
     """
     models = options.models()
-    load = functools.cache(lambda model: _load(model, options.bits))
+    load = _Codecs(options.bits)
 
     def convert(path: pathlib.Path) -> tuple[bytes, Measured]:
         image = pixels.read_picture(path, options.levels).image
@@ -182,9 +185,9 @@ def compress(options: Options) -> None:
                 f"the smallest file, by {model}, has {len(data):,} bytes, more than "
                 f"--target_bytes={options.target_bytes}. Shrink the picture."
             )
-        whole = png.encode_png(image, "")
-        if options.lossless and len(whole) <= len(data):
-            data, decoded, model = whole, image, "PNG"
+        png_size = _png_size(image, len(data))
+        if options.lossless and png_size <= len(data):
+            data, decoded, model = png.encode_png(image, "", level=6), image, "PNG"
         else:
             # Of the bytes themselves, so that every written file can be read.
             decoded = codec.decompress(data)
@@ -194,7 +197,7 @@ def compress(options: Options) -> None:
             pixels=image.shape[0] * image.shape[1],
             psnr_db=psnr_db_uint8(image, decoded),
             model=model if model != options.model else "",
-            png_size=len(whole),
+            png_size=png_size,
         )
         if shard.is_part:
             _note(options, path, measured)
@@ -236,6 +239,7 @@ def decompress(options: Options) -> None:
       ValueError: As `compress`.
     """
     reader = Reader(max_pixels=limits.max_padded())
+    load = _Codecs(options.bits)
 
     def convert(path: pathlib.Path) -> tuple[bytes, str]:
         data = pixels.read_bytes(path)
@@ -246,7 +250,6 @@ def decompress(options: Options) -> None:
         height, width = image.shape[:2]
         return png.encode_png(image, png.DECODED), f"{width}x{height} pixels"
 
-    load = functools.cache(lambda model: _load(model, options.bits))
     shard = Shard.parse(options.shard)
     found, jobs = _jobs(options, "compressed picture", (SUFFIX,), ".png")
     if options.model and not shard.merges:
@@ -313,7 +316,8 @@ def _noted(options: Options, jobs: Sequence[Job]) -> list[Measured]:
         for line in file.read_text().splitlines():
             with contextlib.suppress(ValueError):  # cut off by a kill
                 values = json.loads(line)
-                found[values.pop("name")] = Measured(**values)
+                name = values.pop("name")
+                found[name] = Measured(**values)
     done = [_name(options, path) for path, target in jobs if os.path.exists(target)]
     lacking = [name for name in done if name not in found]
     if lacking:
@@ -325,9 +329,21 @@ def _noted(options: Options, jobs: Sequence[Job]) -> list[Measured]:
     return [found[name] for name in done]
 
 
-def _load(model: str, bits: int) -> Codec:
-    limit = limits.max_padded()
-    return codec.load(zoo.resolve(model), bits=bits, max_pixels=limit)
+class _Codecs:
+    """model -> its codec, opened once, whichever thread asks first."""
+
+    def __init__(self, bits: int):
+        self._bits, self._opened, self._lock = bits, {}, threading.Lock()
+
+    def __call__(self, model: str) -> Codec:
+        with self._lock:
+            if model not in self._opened:
+                self._opened[model] = codec.load(
+                    zoo.resolve(model),
+                    bits=self._bits,
+                    max_pixels=limits.max_padded(),
+                )
+            return self._opened[model]
 
 
 def _writer(path: pathlib.Path) -> bytes:
@@ -345,9 +361,12 @@ def _convert(
     """Writes the results of `convert`, and prints and returns its notes on them."""
     tensorflow_compression()  # otherwise each picture would be refused
     notes = []
-    for path, target in tqdm.tqdm(jobs, unit="img", desc=verb):
+    progress = tqdm.tqdm(jobs, unit="img", desc=verb)
+    for (path, target), result in file_jobs.in_threads(
+        lambda job: convert(job[0]), progress
+    ):
         try:
-            data, note = convert(path)
+            data, note = result()
         except (ValueError, OSError) as error:
             file_jobs.skip(path, zoo.named(str(error)))
             continue
@@ -355,6 +374,12 @@ def _convert(
             tqdm.tqdm.write(f"{file_jobs.shown(path)}: {note}")
             notes.append(note)
     return notes
+
+
+def _png_size(image: np.ndarray, size: int) -> int:
+    """Bytes of a picture's PNG; about, if it is far larger than a file of `size`."""
+    quick = len(png.encode_png(image, "", level=1))
+    return quick if quick > _FAR * size else len(png.encode_png(image, "", level=6))
 
 
 def _total(measured: Sequence[Measured]) -> str:

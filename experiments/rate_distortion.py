@@ -41,6 +41,9 @@ def main() -> None:
     flags.DEFINE_string("data_dir", "", "Where the data set is; by default as trained.")
     flags.DEFINE_string("output", "", "Folder of report/ and rate_distortion.json.")
     flags.DEFINE_integer("limit", 0, "At most so many test images; 0 takes all.")
+    flags.DEFINE_integer(
+        "size", 0, "Side of the images, such as 250 for those of LFW; 0 as trained."
+    )
     flags.DEFINE_bool(
         "slow_formats", False, "Also AVIF at its slowest: up to a second an image."
     )
@@ -50,11 +53,13 @@ def main() -> None:
         given = flags.FLAGS
         command_line.require(runs=",".join(given.runs), output=given.output)
         check_at_least("limit", given.limit, 0)
+        check_at_least("size", given.size, 0)
         page = compare(
             [pathlib.Path(path).expanduser() for path in given.runs],
             given.output,
             data_dir=given.data_dir,
             limit=given.limit,
+            size=given.size,
             slow=given.slow_formats,
             lpips_weights=given.lpips_weights,
         )
@@ -69,13 +74,15 @@ def compare(
     *,
     data_dir: str = "",
     limit: int = 0,
+    size: int = 0,
     slow: bool = False,
     lpips_weights: str = "",
 ) -> pathlib.Path:
     """Measures, and writes everything into `output`; returns the path of report.html.
 
-    With `slow` formats take part that need a second an image. LPIPS is measured where
-    there are weights; see `lpips.resolve`.
+    Images have a side of `size` pixels, or that of the runs. With `slow` formats take
+    part that need a second an image. LPIPS is measured where there are weights; see
+    `lpips.resolve`.
 
     Raises:
       FileNotFoundError: If a run or its export does not exist.
@@ -84,7 +91,7 @@ def compare(
     command_line.check_folder("output", output)
     target = pathlib.Path(output).expanduser()
     runs = read(folders, data_dir=data_dir, limit=limit)
-    split, paper = test_split(runs), runs[0].system
+    split, paper = test_split(runs, size), runs[0].system
     codecs = {run.label: run.codec for run in runs}
     weights = lpips.resolve(lpips_weights)
     perceptual = lpips.load(weights) if weights else None
@@ -240,15 +247,19 @@ def _read_record(path: pathlib.Path) -> dict[str, Any]:
     return record
 
 
-def test_split(runs: Sequence[CodecRun]) -> DecodedSplit:
-    """The test images of the runs; a ValueError if they are not the same for all."""
+def test_split(runs: Sequence[CodecRun], size: int = 0) -> DecodedSplit:
+    """The test images of the runs; a ValueError if they are not the same for all.
+
+    Their side is `size`, or that of the runs.
+    """
     first, splits = runs[0], {}
     for run in runs:
         options = _data_options(run.config)
         key = tuple(options.items())
         if key in splits:
             continue
-        split = splits[key] = run.system.data(run.config).test
+        data = run.system.data(run.config)
+        split = splits[key] = data.test_at(size) if size else data.test
         expected = next(iter(splits.values()))
         if split.names != expected.names or not np.array_equal(
             split.images, expected.images

@@ -29,6 +29,7 @@ import json
 import pathlib
 import re
 import sys
+import zipfile
 from collections.abc import Mapping, Sequence
 
 from absl import flags
@@ -38,7 +39,7 @@ from data_pipeline.choices import check_choice
 from evaluation import bootstrap, record
 from evaluation.report.write import strict
 from evaluation.tables import counted
-from experiments.core import command_line, envelope, export
+from experiments.core import cards, command_line, envelope, export
 from experiments.core.book import book
 from experiments.core.folder import FinishedRun, read_finished
 from experiments.core.reproduction import SCALES, plan, start
@@ -55,6 +56,7 @@ from experiments.core.results import (
 )
 from experiments.core.system import System, load, names
 from serving.export.codec import TABLES
+from serving.zoo import zoo
 
 ROOT = pathlib.Path(__file__).parent.parent
 # The panels of Chen et al.'s Fig. 4.
@@ -306,9 +308,29 @@ def documents(
     }
     for file, text in book(found, shown).items():
         written[root / "results" / file] = text
+    written |= _heads(root, found)
     readme = root / "README.md"
     if readme.exists():
         written[readme] = fill(readme, {"systems": systems_table(found)})
+    return written
+
+
+def _heads(root: pathlib.Path, found: Mapping) -> dict[pathlib.Path, str]:
+    """Cards of packages, their heads made of the results of the runs they are of."""
+    folder, written = root / "pretrained", {}
+    entries = zoo.read_index(folder) if (folder / zoo.INDEX).exists() else {}
+    for entry in entries.values():
+        with zipfile.ZipFile(folder / entry.file) as archive:
+            facts = json.loads(archive.read("assets.extra/config.json"))
+        run = (
+            cards.find_run(found[entry.paper], facts) if entry.paper in found else None
+        )
+        if run:
+            path = folder / entry.card
+            text = cards.body(path.read_text())
+            system = load(entry.paper)
+            keys = (*system.headline, *system.tabled)
+            written[path] = cards.head(entry, facts, *run, keys) + text
     return written
 
 

@@ -19,17 +19,18 @@ STRIP = "drawn by facemend between the pictures at its ends; invented content"
 LEVEL = 3
 
 
-def encode_png(image: np.ndarray, description: str) -> bytes:
+def encode_png(image: np.ndarray, description: str, level: int = LEVEL) -> bytes:
     """Encodes a picture, a gray one as a grayscale PNG.
 
     Args:
       image: uint8 [H, W, 3].
       description: For the text chunk "Description", which viewers and editors show.
+      level: Of compression; see `LEVEL`.
     """
     buffer = io.BytesIO()
     gray = (image == image[..., :1]).all()
     Image.fromarray(image[..., 0] if gray else image).save(
-        buffer, format="PNG", pnginfo=text(description), compress_level=LEVEL
+        buffer, format="PNG", pnginfo=text(description), compress_level=level
     )
     return buffer.getvalue()
 

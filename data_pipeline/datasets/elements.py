@@ -56,6 +56,9 @@ class Source:
     names: tuple[str, ...]  # unique and stable, one per image
     readers: Callable[[Sequence[int]], Iterator[Callable[[], dict]]]
     fields: tuple[str, ...] = ()  # the optional keys that every element has
+    # Python draws the images, which threads cannot do at once; the functions can be
+    # sent to other processes.
+    drawn: bool = False
 
     def __len__(self) -> int:
         return len(self.names)

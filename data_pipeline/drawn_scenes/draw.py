@@ -38,6 +38,11 @@ def draw(index: int, *, seed: int = 0, size: int = 128) -> np.ndarray:
     return drawing.add_grain(canvas.image, grain.uniform(0.5, 4.0), grain)
 
 
+def element(index: int, *, seed: int = 0, size: int = 128) -> dict:
+    """A scene as an element of a source; see `draw`."""
+    return {"name": f"scene_{index:06d}", "image": draw(index, seed=seed, size=size)}
+
+
 def paint(kind: Callable[[Canvas, Rng], None], rng: Rng, side: int) -> Canvas:
     """Paints a scene of one of `KINDS` and the light on it."""
     canvas = Canvas(np.zeros((side, side, 3), np.uint8))

@@ -227,10 +227,10 @@ def _face_of(
 
 def _inside_oval(mesh: FaceMesh, image: np.ndarray) -> np.ndarray | None:
     """uint8 [H, W, 3] -> uint8 [H, W, 1], 1 in the face oval; None without a face."""
-    points = mesh(image)
-    if points is None:
+    faces = mesh(image)
+    if not faces:
         return None
     mask = np.zeros(image.shape[:2], np.uint8)
-    corners = np.rint(points[mesh.oval] * (1 << _SHIFT)).astype(np.int32)
+    corners = np.rint(faces[0][mesh.oval] * (1 << _SHIFT)).astype(np.int32)
     cv2.fillPoly(mask, [corners], 1, cv2.LINE_8, _SHIFT)
     return mask[..., None]

@@ -55,6 +55,8 @@ class ImageFormat:
         """RGB uint8 [H, W, 3] -> a file without metadata; quality <= `HIGHEST`."""
         buffer = io.BytesIO()
         options = {"quality": quality, **self.options}
+        if not self.feature and quality == HIGHEST:
+            options["lossless"] = True  # the plugin refuses the quality without
         Image.fromarray(image).save(buffer, self.writer or self.name, **options)
         return buffer.getvalue()
 
@@ -75,7 +77,8 @@ class ImageFormat:
     def nearest(self, image: np.ndarray, size: int) -> tuple[int, bytes]:
         """The quality whose file of an image is nearest to `size` bytes, and the file.
 
-        Found by bisection: a higher quality makes a larger file, but for a few bytes.
+        Found by bisection: a higher quality makes a larger file, but for a few bytes,
+        or a tenth of a JPEG XL.
         """
         low, high = self.qualities[0], HIGHEST
         while low < high:  # to the lowest quality that takes so many bytes

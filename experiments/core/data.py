@@ -70,6 +70,10 @@ class RunData:
         """The test split."""
         return self._decode("test", self._config.limit)
 
+    def test_at(self, size: int) -> decoded.DecodedSplit:
+        """The test split in another size than the networks have."""
+        return self._decode("test", self._config.limit, size)
+
     @functools.cached_property
     def _train(self) -> decoded.DecodedSplit:
         return self._decode("train", self._config.limit)
@@ -82,8 +86,9 @@ class RunData:
     def _taken(self) -> int:
         return min(self._config.validation_images, max(len(self._train) // 5, 1))
 
-    def _decode(self, split: str, limit: int) -> decoded.DecodedSplit:
+    def _decode(self, split: str, limit: int, size: int = 0) -> decoded.DecodedSplit:
         config = self._config
+        size = size or config.image_size
         source = sources.load(
             config.dataset,
             split,
@@ -91,12 +96,12 @@ class RunData:
             seed=config.seed,
             split_by=config.split_by,
             limit=limit,
-            size=config.image_size,
+            size=size,
             **self._source_options,
         )
         return decoded.decode(
             source,
-            size=config.image_size,
+            size=size,
             crop=config.crop,
             resize=self._resize,
             cache_dir=config.cache_dir,

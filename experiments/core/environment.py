@@ -74,7 +74,11 @@ def write_benchmark(results: Mapping, load: float, output: str) -> None:
 
     `load` is the load average before it began; `output` a JSON file to write, or empty.
     """
-    measured_on = {"load_average_before": round(load, 2), "environment": environment()}
+    measured_on = {
+        "load_average_before": round(load, 2),
+        "instructions": instructions(),
+        "environment": environment(),
+    }
     text = json.dumps({**results, **measured_on}, indent=1) + "\n"
     print(text)
     if output:
@@ -116,6 +120,16 @@ def hardware() -> str:
     gigabytes = machine.total_memory() / 2**30
     parts = [f"{os.cpu_count()} CPU cores ({_processor()})", f"{gigabytes:.0f} GiB"]
     return ", ".join(parts + (gpus or ["no GPU"]))
+
+
+def instructions() -> list[str]:
+    """The vector and matrix instructions of the processor that networks run on."""
+    try:
+        words = set(pathlib.Path("/proc/cpuinfo").read_text().split())
+    except OSError:
+        return []
+    known = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "bf16")
+    return [word for word in known if word in words]
 
 
 def _processor() -> str:

@@ -54,11 +54,11 @@ def initial(
         other = system.configuration(run.trained_with())
         weights = trained(system, other, run).get_weights()
     else:
-        other, weights = _exported(system, config.initial)
+        other, weights = exported(system, config.initial)
     return system.begun_from(config, other, weights)
 
 
-def _exported(system: Any, name: str) -> tuple[SystemConfig, list[np.ndarray]]:
+def exported(system: Any, name: str) -> tuple[SystemConfig, list[np.ndarray]]:
     """Configuration and weights of an export, or of a model that is shipped."""
     path = zoo.resolve(name)
     try:
@@ -75,8 +75,9 @@ def _exported(system: Any, name: str) -> tuple[SystemConfig, list[np.ndarray]]:
             f"{system.name}."
         )
     other = system.configuration(facts["config"])
-    loaded = tf.keras.models.load_model(path, compile=False)
+    # Built first, because that registers the layers that the export has.
     expected = system.build_network(other).weights
+    loaded = tf.keras.models.load_model(path, compile=False)
     if [weight.name for weight in loaded.weights] != [w.name for w in expected]:
         raise ValueError(
             f"--initial={name} holds more or less than the network. Pass the --workdir "

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from serving import engines
 from serving.codec.base import Codec
 from serving.codec.latent_codec import LatentCodec
 from serving.export import codec, latents, saved_model
@@ -42,11 +43,17 @@ class Models:
     latents: Mapping[str, LatentCodec] = dataclasses.field(default_factory=dict)
 
 
-def load(folders: Sequence[str | os.PathLike]) -> Models:
+def load(
+    folders: Sequence[str | os.PathLike],
+    engine: str = engines.TENSORFLOW,
+    precision: str = engines.FLOAT32,
+) -> Models:
     """Opens exported models.
 
     Args:
       folders: Exports of any kind, such as `runs/NAME/export/1`.
+      engine: The program that computes those that fill holes; see `engines`.
+      precision: In which it computes.
 
     Raises:
       FileNotFoundError: If a folder is not one of our exports.
@@ -56,7 +63,9 @@ def load(folders: Sequence[str | os.PathLike]) -> Models:
         (pathlib.Path(folder), saved_model.read_config(folder)) for folder in folders
     ]
     load_kind = {
-        INPAINTING: _load_restorer,
+        INPAINTING: functools.partial(
+            _load_restorer, engine=engine, precision=precision
+        ),
         CODEC: functools.partial(codec.load_image_codec, max_pixels=_PADDED),
         LATENTS: functools.partial(latents.load, max_pixels=_PADDED),
     }
@@ -108,8 +117,8 @@ def _run(folder: pathlib.Path) -> str:
     return (place.parent if place.name == "export" else place).name
 
 
-def _load_restorer(folder: pathlib.Path) -> Restorer:
-    model = PhotoRestorer(folder)
+def _load_restorer(folder: pathlib.Path, *, engine: str, precision: str) -> Restorer:
+    model = PhotoRestorer(folder, engine, precision)
     size, fills = model.facts["image_size"], model.facts.get("fills")
     fill_faces, parts = None, masks.REGIONS
     if fills and fills["centered"]:

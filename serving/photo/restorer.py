@@ -116,6 +116,12 @@ class PhotoRestorer:
         restored = strips.restore(image, mask, restore_small, self.size)
         return _colored_as(image, restored)
 
+    def restore_batch(self, images: np.ndarray, hole: np.ndarray) -> np.ndarray:
+        """Restores float32 [B, S, S, 3] in [0, 1] with one hole, float32 [S, S, 1]."""
+        mask = self._fillable.prepared(hole)
+        with _naming_the_hole():
+            return self._network(images, np.repeat(mask[None], len(images), axis=0))
+
     def restore_crop(self, image: np.ndarray, hole: np.ndarray) -> np.ndarray:
         """Restores an image of the network's own size.
 
@@ -130,9 +136,7 @@ class PhotoRestorer:
         Raises:
           UnfillableHoleError: If the model cannot fill the hole.
         """
-        mask = self._fillable.prepared(hole[..., None].astype(np.float32))
-        with _naming_the_hole():
-            restored = self._network(image[None], mask[None])
+        restored = self.restore_batch(image[None], hole[..., None].astype(np.float32))
         return _colored_as(image, restored[0])
 
 

@@ -59,13 +59,16 @@ class Entry:
     license: str  # the terms of the weights
     kind: str = ""  # one of `KINDS`, also where the index has none
     codec_ids: Sequence[str] = ()  # of the models that a codec's files name
+    retired: bool = False  # kept to read old files: a better one writes new ones
 
 
-_KEYS = tuple(field.name for field in dataclasses.fields(Entry))[:-2]
+_KEYS = tuple(field.name for field in dataclasses.fields(Entry))[:-3]
 
 
 def names(*kinds: str) -> tuple[str, ...]:
     """The names of the models that come with the repository, of some or all kinds.
+
+    Retired ones are left out; `resolve` and `writer` know them.
 
     Raises:
       ValueError: If the index is damaged, or there is no such kind.
@@ -73,7 +76,8 @@ def names(*kinds: str) -> tuple[str, ...]:
     if not set(kinds) <= set(KINDS):
         raise ValueError(f"A kind is one of {', '.join(KINDS)}; got {kinds}.")
     entries = read_index(PRETRAINED).values()
-    return tuple(e.name for e in entries if not kinds or e.kind in kinds)
+    found = (entry for entry in entries if not entry.retired)
+    return tuple(e.name for e in found if not kinds or e.kind in kinds)
 
 
 def flag_help(meaning: str, *kinds: str) -> str:
@@ -151,7 +155,12 @@ def read_index(folder: pathlib.Path) -> dict[str, Entry]:
         found = json.loads(path.read_text(encoding="utf-8"))[LIST]
         # The index of a later version may have more keys.
         entries = [
-            Entry(*(e[k] for k in _KEYS), kind_of(e), e.get("codec_ids", ()))
+            Entry(
+                *(e[k] for k in _KEYS),
+                kind_of(e),
+                e.get("codec_ids", ()),
+                e.get("retired", False),
+            )
             for e in found
         ]
         return {entry.name: entry for entry in entries}

@@ -1,6 +1,7 @@
 """What every command keeps that turns files into files: names, skips, overwriting."""
 
 import dataclasses
+import os
 from collections.abc import Callable
 
 import numpy as np
@@ -157,6 +158,26 @@ def test_mistakes_are_told_at_once(run, command, write):
     ):
         with pytest.raises((ValueError, FileNotFoundError), match=text):
             run(**options)
+
+
+def test_threads_keep_the_order_and_work_little_ahead():
+    begun = []
+
+    def do(item):
+        begun.append(item)
+        if item == 2:
+            raise ValueError("two")
+        return 10 * item
+
+    results, errors = [], []
+    for item, result in file_jobs.in_threads(do, iter(range(100))):
+        assert len(begun) <= item + 2 + (os.cpu_count() or 1)
+        try:
+            results.append((item, result()))
+        except ValueError as error:
+            errors.append((item, str(error)))
+    assert results == [(item, 10 * item) for item in range(100) if item != 2]
+    assert errors == [(2, "two")]
 
 
 def found(root, names):

@@ -66,6 +66,19 @@ def test_images_are_cropped_and_resized_in_order(folder, crop):
     np.testing.assert_array_equal(gathered(split), split.images[::-1])
 
 
+@pytest.mark.parametrize("name", ["faces", "scenes"])
+def test_processes_draw_what_threads_draw(name, monkeypatch):
+    drawn = sources.load(name, "test", limit=12, size=32)
+    threads = decoded.decode(drawn, size=32, crop="center")
+    monkeypatch.setattr(decoded, "_FEW", 2)
+    processes = decoded.decode(drawn, size=32, crop="center")
+    assert processes.names == threads.names == drawn.names
+    np.testing.assert_array_equal(processes.images, threads.images)
+    assert processes.fields.keys() == threads.fields.keys() == {*drawn.fields}
+    for key, values in threads.fields.items():
+        np.testing.assert_array_equal(processes.fields[key], values)
+
+
 def test_unreadable_images_are_named_counted_and_skipped(folder, capsys):
     whole = decode(folder)
     broken = {
@@ -272,14 +285,15 @@ def test_memory_does_not_grow_with_a_set_on_disk(tmp_path):
     assert images.nbytes > 40e6
     split = dataclasses.replace(tiny.split_of(images), path=path)
     task = pipeline.reconstruction()
-    batches = iter(pipeline.training_batches(split, task, batch_size=50, seed=0))
+    batches = iter(pipeline.training_batches(split, task, batch_size=10, seed=0))
 
     def own_megabytes():
         found = psutil.Process().memory_full_info()
         return (found.rss - found.shared) / 1e6
 
-    next(batches)
+    for _ in range(50):  # until as many threads and batches are there as it takes
+        next(batches)
     before = own_megabytes()
-    for _ in range(2 * 66):  # two epochs
+    for _ in range(330):  # an epoch
         next(batches)
     assert own_megabytes() - before < 20

@@ -380,6 +380,18 @@ def test_resize_is_antialiased():
 # Ranges
 
 
+@pytest.mark.parametrize("sizes", [((50, 31), (20, 20)), ((20, 20), (47, 90))])
+def test_floats_are_resized_as_tensorflow_resizes_them(sizes):
+    before, after = sizes
+    image = np.random.default_rng(0).uniform(0, 1, (*before, 3)).astype(np.float32)
+    found = pixels.resize_unit(image, *after)
+    expected = tf.image.resize(image, after, "bicubic", antialias=True)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, np.clip(expected, 0, 1), atol=1e-5)
+    part = pixels.resize_unit(image, *after, (3, 5, 17, 12))
+    np.testing.assert_allclose(part, found[5:12, 3:17], atol=1e-6)
+
+
 def test_ranges_are_inverses_for_every_byte_and_clip():
     every = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
     unit, signed = pixels.bytes_to_unit(every), pixels.bytes_to_signed(every)

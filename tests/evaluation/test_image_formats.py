@@ -12,6 +12,8 @@ from data_pipeline.drawn_faces import draw
 from evaluation.codecs import image_formats
 
 FORMATS = image_formats.available()
+# Of a file: so much smaller may it be than that of a lower quality.
+SLACK = {"JPEG XL": 0.1}
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +53,8 @@ class TestEveryFormat:
         form = FORMATS[name]
         files = [form.encode(face, quality) for quality in form.qualities]
         errors = [error(face, form.decode(file)) for file in files]
-        assert np.all(np.diff([len(file) for file in files]) > 0)
+        sizes = np.array([len(file) for file in files])
+        assert np.all(np.diff(sizes) > -SLACK.get(name, 0) * sizes[:-1])
         assert np.all(np.diff(errors) < 0)
         # The first is the lowest that there is, and the others are dense enough.
         assert len(files[0]) <= min(len(form.encode(face, q)) for q in (2, 3))
@@ -65,7 +68,8 @@ class TestEveryFormat:
             assert data == form.encode(face, quality)
             best = min(abs(size - wanted) for size in sizes.values())
             # Sizes do not quite increase with the quality.
-            assert abs(len(data) - wanted) <= best + 0.02 * wanted
+            slack = 0.02 + SLACK.get(name, 0)
+            assert abs(len(data) - wanted) <= best + slack * wanted
         assert form.nearest(face, 0)[0] == form.qualities[0]
         assert form.nearest(face, 10**9)[0] == image_formats.HIGHEST
 
@@ -97,4 +101,15 @@ def test_a_format_that_pillow_does_not_know_is_left_out(monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for found in (image_formats.available(), image_formats.described()):
-            assert list(found) == ["JPEG", "WebP"]
+            assert [*found] == [name for name in FORMATS if name != "AVIF"]
+
+
+def test_slow_formats_are_measured_on_request(face):
+    slow = image_formats.available(slow=True).keys() - FORMATS.keys()
+    assert slow == ({"AVIF, slowest"} if "AVIF" in FORMATS else set())
+    for name in slow:
+        form = image_formats.available(slow=True)[name]
+        data = form.encode(face, 50)
+        assert data != FORMATS["AVIF"].encode(face, 50)
+        assert error(face, form.decode(data)) < 100
+        assert "speed=0" in image_formats.described(slow=True)[name]

@@ -151,6 +151,8 @@ class TestRuns:
         run = write_run(tmp_path / "fine", lmbda=0.1)
         moved = write_run(tmp_path / "rough", lmbda=0.01, data_dir="elsewhere")
         assert len(command.test_split(command.read([run, moved]))) == IMAGES
+        (whole,) = command.test_split(command.read([run]), 48).images[:1]
+        assert whole.shape == (48, 48, 3)
         found = command.read([run, moved], data_dir="here")
         assert [each.config.data_dir for each in found] == ["here"] * 2
         other = write_run(tmp_path / "copy", seed=1)

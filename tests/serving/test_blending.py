@@ -87,10 +87,15 @@ def square_in(size, start, stop):
 
 
 class TestPoissonBlend:
-    def test_it_solves_its_equation(self):
+    @pytest.mark.parametrize("shape", ["any", "rectangle", "at the edge"])
+    def test_it_solves_its_equation(self, shape):
         rng = np.random.default_rng(0)
         hole = rng.random((20, 20)) < 0.5
         known = ~hole & (rng.random((20, 20)) < 0.8)
+        if shape != "any":
+            hole = np.zeros((20, 20), bool)
+            hole[0 if shape == "at the edge" else 4 : 11, 7:17] = True
+            known = ~hole
         image = rng.uniform(0, 255, (20, 20, 3))
         correction = blending.poisson_blend(image, hole, known) - image
         correction, padded = (
@@ -105,6 +110,15 @@ class TestPoissonBlend:
                 elif known[other]:
                     left = left + correction[y, x] - (padded[other] - padded[y, x])
             np.testing.assert_allclose(left, 0.0, atol=1e-9)
+
+    def test_a_part_is_blended_as_in_the_whole(self):
+        rng = np.random.default_rng(0)
+        image = rng.uniform(0, 255, (24, 24, 3))
+        hole = square_in(24, 9, 15)
+        part = slice(5, 20), slice(7, 17)
+        whole = blending.poisson_blend(image, hole, ~hole)
+        found = blending.poisson_blend(image[part], hole[part], ~hole[part], size=24)
+        np.testing.assert_allclose(found, whole[part], atol=1e-9)
 
     def test_it_changes_nothing_without_a_step_or_a_border(self):
         plain = np.full((16, 16, 3), 33.0, np.float32)

@@ -1,10 +1,12 @@
 """Restorers as SavedModels: what they promise whoever loads or serves them."""
 
+import contextlib
 import dataclasses
 import functools
 import io
 import json
 import pathlib
+import re
 
 import mask_table
 import numpy as np
@@ -15,6 +17,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from data_pipeline import pixels
 from models import multiscale_context_encoder, skip_inpainting
+from serving import engines
 from serving.export import restorer, saved_model
 from serving.export.fillable import UnfillableHoleError
 from serving.export.kinds import INPAINTING
@@ -383,6 +386,53 @@ class TestFillable:
             known = np.broadcast_to(mask == 0, image.shape)
             np.testing.assert_array_equal(restored[known], image[known])
             assert small.shape == (30, 30, 3)
+
+
+@pytest.fixture(params=engines.ENGINES)
+def engine(request, tmp_path, monkeypatch):
+    monkeypatch.setenv("FACEMEND_CACHE", str(tmp_path / "cache"))
+    needed = {"openvino": ["openvino"], "onnxruntime": ["onnxruntime", "tf2onnx"]}
+    for module in needed.get(request.param, []):
+        pytest.importorskip(module)
+    return request.param
+
+
+class TestPhotoRestorer:
+    """It prepares pictures without TensorFlow, for any engine."""
+
+    def test_it_restores_what_serving_bytes_restores(self, exported, engine):
+        exported = exported(WHOLE)
+        images = [photograph(*size) for size in ((SIZE, SIZE), (71, 50), (20, 130))]
+        missing = [hole_in(*image.shape[:2]) for image in images]
+        model = PhotoRestorer(exported.folder, engine)
+        assert model.size == SIZE
+        found = model(images, [hole[..., None].astype(np.uint8) for hole in missing])
+        masks = (encode(as_mask(hole)) for hole in missing)
+        expected = exported.run_bytes(map(encode, images), masks)
+        for image, hole, one, other in zip(images, missing, found, expected):
+            np.testing.assert_array_equal(one[~hole], image[~hole])
+            np.testing.assert_allclose(one.astype(int), other, atol=1)
+            assert (one != other).mean() < 0.01
+            assert np.abs(one.astype(int) - image)[hole].mean() > 5
+
+    @pytest.mark.parametrize("name", FILLABLE)
+    def test_every_engine_refuses_what_the_model_does_not_fill(
+        self, exported, engine, name
+    ):
+        exported = exported(name)
+        side = FILLABLE[name].side
+        hole = np.zeros((SIZE, SIZE), bool)
+        hole[1 : side + 3, 2:4] = True
+        model = PhotoRestorer(exported.folder, engine)
+        image = photograph(SIZE, SIZE)
+        context = contextlib.nullcontext()
+        if side:
+            rule = re.escape(FILLABLE[name].rule(SIZE))
+            context = pytest.raises(UnfillableHoleError, match=rule)
+        with context:
+            model([image], [hole[..., None].astype(np.uint8)])
+        with context:
+            model.restore_crop(image / np.float32(255), hole)
 
 
 class TestFolder:

@@ -179,6 +179,13 @@ class TestNames:
         (shipped / zoo.INDEX).write_text("{")
         assert zoo.named("2233") == "2233"
 
+    def test_a_retired_codec_is_read_with_and_not_offered(self, shipped):
+        retired = entry("a", paper="portrait_autoencoder", codec_ids=["0011"])
+        newer = entry("b", paper="portrait_autoencoder", codec_ids=["2233"])
+        write_index(shipped, {**retired, "retired": True}, newer)
+        assert zoo.names(CODEC) == ("b",)
+        assert zoo.writer(bytes.fromhex("0011")) == "a"
+
 
 class TestMistakes:
     def test_an_unknown_name_lists_those_that_are(self, shipped, package):
