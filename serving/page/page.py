@@ -48,6 +48,7 @@ _HEADERS = [
 # Requests that may wait, each told its place. MAX_CALL limits the memory they take.
 QUEUE = 1000
 _TOLD = 1  # seconds after which those who wait are told again
+_SESSIONS = 32  # visitors of whom Gradio keeps 0.6 MB each; nothing here needs it
 _FREE = 2**30  # bytes of the disk that uploads leave
 _KEPT = 3600  # seconds that visitors' files are kept
 _EXAMPLES = "examples"  # folder
@@ -101,6 +102,7 @@ def start(
         css=style.CSS,
         allowed_paths=[str(pathlib.Path(folder, _EXAMPLES))],
         max_file_size=uploads.MAX_BYTES,
+        state_session_capacity=_SESSIONS,
         app_kwargs={"middleware": [Middleware(Guard, folder=folder)]},
         prevent_thread_lock=True,
         quiet=True,
