@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup extras demo app test bench check lint format clean
+.PHONY: help setup extras demo app docs test bench check lint format audit fuzz clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,6 +11,8 @@ EXTRAS := app,face
 BENCH := inference,codec,commands,training
 BENCHED := runs/bench
 comma := ,
+READER := container
+FUZZ_SECONDS := 300
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,7 +45,7 @@ demo: setup  ## Restore and compress a photograph, then train on drawn faces: mi
 	  --landmarks=219,192,309,188,268,246,229,278,305,275 --mask=nose \
 	  --input=$(DEMO)/photo --output=$(DEMO)/photo_restored; \
 	echo; echo "The same photograph compressed by a shipped codec, and decompressed:"; \
-	$(BIN)/python -m experiments.compress compress --overwrite --quality=4 \
+	$(BIN)/python -m experiments.compress compress --overwrite --quality=60 \
 	  --input=$(DEMO)/photo --output=$(DEMO)/photo_small && \
 	$(BIN)/python -m experiments.compress decompress --overwrite \
 	  --input=$(DEMO)/photo_small --output=$(DEMO)/photo_again || :; \
@@ -64,6 +66,14 @@ app: setup  ## Open the web page (MODELS=DIR,DIR or names; otherwise all that co
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	    -c constraints.txt -e '.[app,face]'
 	@$(BIN)/python -m experiments.app $(if $(MODELS),--models=$(MODELS))
+
+# Links are relative to the repository, so the pages keep their places in it.
+docs: setup  ## Build the documentation as a site: build/site/index.html
+	@rm -rf build/pages && mkdir -p build/pages
+	@tar cf - README.md CHANGELOG.md LICENSE docs results/*.md results/*.json benchmarks/*.json \
+	  pretrained/*.md pretrained/models.json | tar xf - -C build/pages
+	$(BIN)/mkdocs build --quiet --strict
+	@echo "The site: $(CURDIR)/build/site/index.html"
 
 # A process a core: small tests gain nothing from TensorFlow's own threads.
 test: setup  ## Run the tests
@@ -86,6 +96,16 @@ format: setup  ## Format the code
 	$(BIN)/ruff format .
 
 check: lint test  ## What continuous integration runs: lint, format check, tests
+
+audit:  ## Look up known vulnerabilities of the tested versions (Error 3: could not look)
+	@scripts/audit
+
+# Atheris is no part of the tested versions: it has wheels for one platform only.
+fuzz: setup  ## Fuzz a reader of untrusted files (READER=tar FUZZ_SECONDS=300)
+	@$(BIN)/python -c "import atheris" 2>/dev/null || \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	    -c constraints.txt -e '.[fuzz]'
+	@$(BIN)/python tests/fuzz.py $(READER) -max_total_time=$(FUZZ_SECONDS)
 
 clean:  ## Remove .venv and caches; runs stay
 	rm -rf $(VENV) .pytest_cache .ruff_cache *.egg-info

@@ -41,6 +41,7 @@ setuptools.setup(
         "serving.zoo.pretrained": ["*"],
         "evaluation.report": ["templates/*"],
         **{f"experiments.{paper}": ["card.md"] for paper in PAPERS},
+        "experiments": ["*.json"],
     },
     entry_points={"console_scripts": ["facemend = experiments.__main__:main"]},
     install_requires=[
@@ -68,6 +69,8 @@ setuptools.setup(
     ],
     extras_require={
         "app": ["gradio>=6.31,<7"],
+        # Best in an environment of its own: it needs nothing else of facemend.
+        "beam": ["apache-beam>=2.60"],
         # Newer versions of onnx want a newer ml_dtypes than TensorFlow 2.14 has.
         "convert": [
             "onnx>=1.14,<1.19",
@@ -85,10 +88,22 @@ setuptools.setup(
         # Installed anyway where there is a wheel of it.
         "codec": ["tensorflow-compression>=2.14,<2.15"],
         "face": ["mediapipe==0.10.21"],
+        "fuzz": [
+            "atheris>=3; python_version >= '3.11' and sys_platform == 'linux' "
+            "and platform_machine == 'x86_64'"
+        ],
+        "jxl": ["pillow-jxl-plugin>=1.3"],
         "heic": ["pillow-heif>=0.16"],
         "serving": ["tensorflow-serving-api>=2.14.1,<2.15"],
         # Before 2.6, weights_only=True did not keep a file from running code.
         "torch": ["torch>=2.6"],
-        "dev": ["pytest>=8", "pytest-xdist>=3", "ruff>=0.12", "scikit-image>=0.22"],
+        "dev": [
+            "hypothesis>=6.100",
+            "mkdocs>=1.6",
+            "pytest>=8",
+            "pytest-xdist>=3",
+            "ruff>=0.12",
+            "scikit-image>=0.22",
+        ],
     },
 )

@@ -28,7 +28,6 @@ from absl import app, flags
 from data_pipeline.drawn_faces import draw
 from evaluation.codecs import image_formats
 from experiments.core import environment
-from serving.codec import container
 from serving.codec.base import Codec
 from serving.export.codec import load_image_codec
 
@@ -60,15 +59,12 @@ def drawn() -> dict[str, np.ndarray]:
 def our_calls(codec: Codec, image: np.ndarray) -> dict[str, Callable[[], object]]:
     """Encoding and decoding a picture as calls, whole and in parts."""
     data, latents = codec.compress(image), codec.quantize(image)
-    _, payload = container.unpack(data, codec.model_id)
     return {
         "encode": lambda: codec.compress(image),
         "decode": lambda: codec.decompress(data),
         "encode, network": lambda: codec.quantize(image),
         "encode, entropy coder": lambda: codec.tables.encode(latents),
-        "decode, entropy coder": lambda: codec.tables.decode(
-            payload, *latents.shape[:2]
-        ),
+        "decode, entropy coder": lambda: codec.read(data),
     }
 
 

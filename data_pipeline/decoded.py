@@ -72,12 +72,18 @@ class DecodedSplit:
             if self.path is None:
                 images = tf.convert_to_tensor(self.images)
                 return lambda position: tf.gather(images, position)
-            # The mapped file as a tensor: gathering reads only the pages it needs.
             shape, file = (self.first + len(self), *self.images.shape[1:]), self.path
-            images = tf.raw_ops.ImmutableConst(
-                dtype=tf.uint8, shape=shape, memory_region_name=str(file.resolve())
-            )
-        return lambda position: tf.gather(images, position + self.first)
+
+        def gathered(position: tf.Tensor) -> tf.Tensor:
+            # The mapped file as a tensor: gathering reads only the pages it needs. An
+            # operation of the graph and no tensor: a tf.data service is sent its path.
+            with tf.device("CPU:0"):
+                images = tf.raw_ops.ImmutableConst(
+                    dtype=tf.uint8, shape=shape, memory_region_name=str(file.resolve())
+                )
+                return tf.gather(images, position + self.first)
+
+        return gathered
 
     def mean_image(self) -> np.ndarray:
         """The average image, float32 [S, S, 3] in [0, 1]."""

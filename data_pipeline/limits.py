@@ -1,7 +1,8 @@
 """The limit of a picture's pixels, for all of a process.
 
 Decoding takes memory by pixels, not by bytes: a file of 100 kB may be a picture of
-119 megapixels. So the size in its header is checked before anything is decoded.
+119 megapixels. So the size in its header is checked before anything is decoded, and
+the length of its file before it is read.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from PIL import Image
 MEGAPIXELS = 50  # photographs of today's telephones pass; restoring one takes 4 GB
 FLAG = "max_megapixels"
 _pixels = MEGAPIXELS * 10**6
+# Of a file: four channels of 32 bits, not compressed, and what else a file may hold.
+_BYTES_A_PIXEL, _BESIDE = 16, 2**26
 
 
 def max_pixels() -> int:
@@ -45,4 +48,14 @@ def check(width: int, height: int, name: str) -> None:
             f"{name}: {width}x{height} is over the limit of {_pixels / 1e6:g} "
             f"megapixels. Make it smaller first, or pass --{FLAG}={needed}, which "
             "takes memory."
+        )
+
+
+def check_bytes(size: int, name: str) -> None:
+    """Raises a ValueError if a file is longer than any picture within the limit."""
+    most = _BYTES_A_PIXEL * _pixels + _BESIDE
+    if size > most:
+        raise ValueError(
+            f"{name}: {size:,} bytes are more than a picture of {_pixels / 1e6:g} "
+            f"megapixels can have, {most:,}. Pass another file, or raise --{FLAG}."
         )

@@ -168,6 +168,8 @@ def training_batches(
     batch_size: int,
     seed: int,
     start_step: int = 0,
+    part: tuple[int, int] = (0, 1),
+    service: str = "",
 ) -> tf.data.Dataset:
     """Shuffled batches from a step on, without end.
 
@@ -179,12 +181,19 @@ def training_batches(
       batch_size: Over all replicas.
       seed: Of the order and of the task's randomness.
       start_step: Number of the first batch, where a run resumes.
+      part: (i, n), the i-th of n equal parts of every batch, for one of n workers.
+      service: Address of a tf.data service, grpc://HOST:PORT, whose workers make the
+        batches. They come about in order, not in order.
     """
     count = len(split)
     used = steps_per_epoch(split, batch_size) * batch_size
     lookup = split.lookup()
+    which, parts = part
+    share = batch_size // parts
 
-    def make(position: tf.Tensor) -> tuple:
+    def make(place: tf.Tensor) -> tuple:
+        # Of this part's examples, and then of all.
+        position = place // share * batch_size + which * share + place % share
         epoch, offset = position // used, position % used
         order, last = _fold(seed, _ORDER, epoch), tf.cast(count - 1, tf.int64)
         index = tf.random.experimental.index_shuffle(offset, order, last)
@@ -192,8 +201,28 @@ def training_batches(
         return task(lookup(index), key, index)
 
     # Not `count`: a dataset that knows its end would make Keras stop an epoch early.
-    positions = tf.data.Dataset.range(start_step * batch_size, tf.int64.max)
-    return _batched(positions, make, batch_size, drop_remainder=True)
+    if service:
+        return _served(start_step, make, share, service)
+    places = tf.data.Dataset.range(start_step * share, tf.int64.max)
+    return _batched(places, make, share, drop_remainder=True)
+
+
+def _served(start_step: int, make: Callable, size: int, service: str):
+    """Batches of `size` by the workers of a tf.data service, each step by one of them.
+
+    What is shared out are the elements of the source: steps, not positions.
+    """
+
+    def batch(step: tf.Tensor) -> tf.data.Dataset:
+        places = tf.data.Dataset.range(step * size, (step + 1) * size)
+        made = places.map(make, num_parallel_calls=tf.data.AUTOTUNE)
+        return made.batch(size, drop_remainder=True)
+
+    steps = tf.data.Dataset.range(start_step, tf.int64.max // size)
+    shared = tf.data.experimental.service.distribute(
+        tf.data.experimental.service.ShardingPolicy.DYNAMIC, service
+    )
+    return steps.flat_map(batch).apply(shared).prefetch(tf.data.AUTOTUNE)
 
 
 def evaluation_batches(

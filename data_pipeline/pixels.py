@@ -17,6 +17,7 @@ import itertools
 import os
 import pathlib
 import re
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -337,12 +338,23 @@ def read_picture(path: str | os.PathLike, levels: Sequence[float] = ()) -> Pictu
     return decode_picture(read_bytes(path), str(path), levels)
 
 
-def read_bytes(path: str | os.PathLike) -> bytes:
-    """The bytes of an image file; an `UnreadableImageError` if there are none."""
+def read_bytes(path: str | os.PathLike, name: str = "") -> bytes:
+    """The bytes of an image file; an `UnreadableImageError` if there are none.
+
+    Devices and pipes, which may have no end, are not read. Errors call the file by its
+    name, or else its path.
+    """
+    name = name or str(path)
     try:
+        status = os.stat(path)
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+            raise ValueError(f"{name}: a device or a pipe, not a file. Save it as one.")
+        limits.check_bytes(status.st_size, name)
         return pathlib.Path(path).read_bytes()
+    except ValueError as error:
+        raise UnreadableImageError(str(error)) from error
     except OSError as error:
-        raise UnreadableImageError(f"{path}: {error.strerror or error}.") from error
+        raise UnreadableImageError(f"{name}: {error.strerror or error}.") from error
 
 
 def encode_png(image: np.ndarray) -> bytes:

@@ -145,3 +145,49 @@ def merge(first: Evaluation, *others: Evaluation) -> Evaluation:
                     f"Two different results are called {restorer!r}; rename one."
                 )
     return dataclasses.replace(first, values=values)
+
+
+def concatenate(
+    parts: Sequence[Evaluation], fingerprints: Sequence[str], fingerprint: str
+) -> Evaluation:
+    """Joins evaluations of the same restorers on consecutive parts of a set.
+
+    Args:
+      parts: In the set's order.
+      fingerprints: What each of them should have.
+      fingerprint: Of the whole set.
+
+    Raises:
+      ValueError: If a part is of other images or masks, or of other restorers.
+    """
+    first = parts[0]
+    for number, (part, expected) in enumerate(zip(parts, fingerprints), 1):
+        if part.fingerprint != expected:
+            raise ValueError(
+                f"Part {number} has fingerprint {part.fingerprint} and not {expected}: "
+                "other images, another order or other masks. Measure it again."
+            )
+        if list(part.values) != list(first.values):
+            raise ValueError(
+                f"Part {number} is of {', '.join(part.values)}, the first one of "
+                f"{', '.join(first.values)}. Measure both with the same flags."
+            )
+
+    def column(restorer: str, key: str) -> np.ndarray:
+        # Images of other sizes may lack a metric.
+        columns = (
+            part.values[restorer].get(key, np.full(len(part.names), np.nan))
+            for part in parts
+        )
+        return np.concatenate([*columns])
+
+    values = {
+        restorer: {
+            key: column(restorer, key)
+            for key in dict.fromkeys(k for part in parts for k in part.values[restorer])
+        }
+        for restorer in first.values
+    }
+    names = tuple(name for part in parts for name in part.names)
+    ratio = np.concatenate([part.hole_ratio for part in parts])
+    return Evaluation(names, values, ratio, fingerprint)

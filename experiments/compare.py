@@ -122,7 +122,10 @@ def _made(system: System, run: Mapping) -> dict[str, Any]:
 def _pictures(
     merged: Evaluation, restorers: Mapping, system: System, config: SystemConfig
 ) -> dict[str, list[dict]]:
-    """The same faces by every network: typical ones, and where they differ most."""
+    """The same faces by every network: typical ones, and where they differ most.
+
+    The paper's figures come first, of the typical ones.
+    """
     split, key = system.data(config).test, system.headline[0]
     if tuple(split.names) != tuple(merged.names):
         raise ValueError(
@@ -137,13 +140,23 @@ def _pictures(
         "Median": pictures.pick(mean, "mean", key, _SHOWN)["Median"],
         "Where they differ most": [int(i) for i in np.argsort(-spread)[:_SHOWN]],
     }
-    return pictures.gather(
+    figures = system.figures(list(restorers))
+    shown = {source for figure in figures for source in figure.columns.values()}
+    gathered = pictures.gather(
         merged,
         sections,
         restorers,
         system.fixed_batches(config, split),
         to_unit=system.to_unit,
+        wholes=[name for name in restorers if pictures.whole(name) in shown],
     )
+    columns = {name: name for name in ("Input", *restorers, "Original")}
+    laid_out = {figure.title: figure.rows(gathered["Median"]) for figure in figures}
+    for title, rows in gathered.items():
+        known = [name for name, _ in rows[0]["images"]] if rows else ()
+        kept = {name: name for name in columns if name in known}
+        laid_out[title] = pictures.Figure(title, kept).rows(rows)
+    return laid_out
 
 
 if __name__ == "__main__":

@@ -7,13 +7,14 @@ r"""Compresses pictures with an exported codec, and decompresses its files.
 
 --input is a file or a folder (searched recursively). Pictures of any size become .fmc
 files, which only the model that wrote them can read, and these become 8-bit PNGs, gray
-or color. EXIF orientation is applied, transparency is laid over white, and metadata is
-dropped. Files that cannot be read are named and skipped; the command then ends with an
-error after the last file.
+or color. EXIF orientation is applied, colors become sRGB, transparency is laid over
+white, and metadata is dropped. Files that cannot be read are named and skipped; the
+command then ends with an error after the last file.
 
-Without --model, --quality=1 (smallest files) to 6 (best pictures) takes one of the
-codecs of portraits that come along, and --target_bytes=N, for each picture, the best of
-them whose file has at most N bytes; decompressing, each file names its codec.
+Without --model, --quality=0 (smallest files) to 100 (best pictures) takes the nearest
+of the codecs of portraits that come along, and --target_bytes=N, for each picture, the
+best of them whose file has at most N bytes; decompressing, each file names its codec.
+With --lossless no file is larger than a PNG of its picture.
 
   python -m experiments.compress compress --target_bytes=8000 --input=photos \
       --output=small
@@ -24,7 +25,10 @@ or 8 each. They resize pictures to the size they were trained on, and results ba
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import json
+import os
 import pathlib
 import statistics
 import sys
@@ -38,9 +42,10 @@ import tqdm
 from data_pipeline import limits, pixels
 from evaluation.metrics.measure import psnr_db_uint8
 from evaluation.tables import counted
-from experiments.core import command_line, file_jobs
+from experiments.core import command_line, file_jobs, shards
 from experiments.core.command_line import hp, hp_like
 from experiments.core.file_jobs import Job
+from experiments.core.shards import Shard
 from models.optional import tensorflow_compression
 from serving import png
 from serving.codec.base import Codec
@@ -48,6 +53,7 @@ from serving.codec.container import HEADER_BYTES, SUFFIX, claimed_id
 from serving.export import codec, latents
 from serving.export.kinds import CODEC, LATENTS
 from serving.zoo import zoo
+from serving.zoo.reader import Reader, is_png
 
 _FAR = 4  # times; no level of PNG makes as much of a difference
 
@@ -58,14 +64,19 @@ class Options:
 
     model: str = hp("", zoo.flag_help("Folder of an exported codec", CODEC, LATENTS))
     quality: int = hp(
-        0,
-        "Instead of --model, the shipped codec of this number: 1 makes the smallest "
-        "files, the last one, 6, the best pictures.",
+        -1,
+        "Instead of --model, the nearest of the shipped codecs: 0 makes the smallest "
+        "files, 100 the best pictures.",
     )
     target_bytes: int = hp(
         0,
         "Instead of --model, for each picture the best of the shipped codecs whose "
         "file has at most so many bytes.",
+    )
+    lossless: bool = hp(
+        False,
+        "Where the codec's file would be no smaller than a PNG of the picture, the "
+        ".fmc file is that PNG, which loses nothing.",
     )
     input: str = hp("", "A file, or a folder of files.")
     output: str = hp("", "Folder for the results.")
@@ -78,24 +89,22 @@ class Options:
     overwrite: bool = hp(
         False, "Replace results that are there; inputs are never replaced."
     )
+    shard: str = hp("", shards.HELP)
 
     def __post_init__(self):
+        Shard.parse(self.shard)
         file_jobs.check_levels(self.levels)
         command_line.require(input=self.input, output=self.output)
         command_line.check_folder("output", self.output)
-        command_line.check_at_least("quality", self.quality, 0)
         command_line.check_at_least("target_bytes", self.target_bytes, 0)
-        chosen = [self.model, self.quality, self.target_bytes]
+        chosen = [self.model, self.quality != -1, self.target_bytes]
         if sum(map(bool, chosen)) > 1:
             raise ValueError(
                 "--model, --quality and --target_bytes each say which codec to take; "
                 "pass one of them."
             )
-        if self.quality > len(zoo.names(CODEC)):
-            raise ValueError(
-                f"--quality must be 1 to {len(zoo.names(CODEC))}, the shipped codecs; "
-                f"got {self.quality}."
-            )
+        if not -1 <= self.quality <= 100:
+            raise ValueError(f"--quality must be 0 to 100; got {self.quality}.")
 
     def models(self) -> list[str]:
         """The codecs that compress a picture, the best first.
@@ -107,8 +116,8 @@ class Options:
         shipped = zoo.names(CODEC)
         if self.target_bytes:
             return [*reversed(shipped)]
-        if self.quality:
-            return [shipped[self.quality - 1]]
+        if self.quality != -1:
+            return [shipped[round(self.quality / 100 * (len(shipped) - 1))]]
         if not self.model:
             raise ValueError(
                 "--model is required to compress, or --quality or --target_bytes, "
@@ -176,17 +185,36 @@ def compress(options: Options) -> None:
                 f"the smallest file, by {model}, has {len(data):,} bytes, more than "
                 f"--target_bytes={options.target_bytes}. Shrink the picture."
             )
-        return data, Measured(
+        whole = _png(image, len(data))
+        if options.lossless and len(whole) <= len(data):
+            data, decoded, model = whole, image, "PNG"
+        else:
+            # Of the bytes themselves, so that every written file can be read.
+            decoded = codec.decompress(data)
+        measured = Measured(
             size=len(data),
             original_size=path.stat().st_size,
             pixels=image.shape[0] * image.shape[1],
-            # Of the bytes themselves, so that every written file can be read.
-            psnr_db=psnr_db_uint8(image, codec.decompress(data)),
-            model="" if options.model else model,
-            png_size=_png_size(image, len(data)),
+            psnr_db=psnr_db_uint8(image, decoded),
+            model=model if model != options.model else "",
+            png_size=len(whole),
         )
+        if shard.is_part:
+            _note(options, path, measured)
+        return data, measured
 
+    shard = Shard.parse(options.shard)
     found, jobs = _jobs(options, "picture", pixels.IMAGE_SUFFIXES, SUFFIX)
+    if shard.merges:
+        if measured := _noted(options, found):
+            print(_total(measured))
+        file_jobs.conclude(
+            found, 0, verb="compressed", output=options.output, shard=shard
+        )
+        return
+    if shard.is_part:
+        pathlib.Path(options.output).mkdir(parents=True, exist_ok=True)
+        _notes(options, shard).touch()
     codec = load(models[0])
     kept = {target for _, target in found} - {target for _, target in jobs}
     others = sum(_writer(path) != codec.model_id for path in kept)
@@ -198,7 +226,9 @@ def compress(options: Options) -> None:
     measured = _convert(jobs, convert, verb="compress")
     if measured:
         print(_total(measured))
-    file_jobs.conclude(jobs, len(measured), verb="compressed", output=options.output)
+    file_jobs.conclude(
+        jobs, len(measured), verb="compressed", output=options.output, shard=shard
+    )
 
 
 def decompress(options: Options) -> None:
@@ -208,25 +238,36 @@ def decompress(options: Options) -> None:
       FileNotFoundError: If there is no file, or no model.
       ValueError: As `compress`.
     """
-    load = _Codecs(options.bits)
+    reader = Reader(max_pixels=limits.max_padded())
 
     def convert(path: pathlib.Path) -> tuple[bytes, str]:
-        data = path.read_bytes()
-        image = load(options.model or zoo.writer(claimed_id(data))).decompress(data)
+        data = pixels.read_bytes(path)
+        if options.model and not is_png(data):
+            image = load(options.model).decompress(data)
+        else:
+            image = reader.decompress(data)
         height, width = image.shape[:2]
         return png.encode_png(image, png.DECODED), f"{width}x{height} pixels"
 
-    _, jobs = _jobs(options, "compressed picture", (SUFFIX,), ".png")
-    if options.model:
+    load = _Codecs(options.bits)
+    shard = Shard.parse(options.shard)
+    found, jobs = _jobs(options, "compressed picture", (SUFFIX,), ".png")
+    if options.model and not shard.merges:
         load(options.model)
     done = _convert(jobs, convert, verb="decompress")
-    file_jobs.conclude(jobs, len(done), verb="decompressed", output=options.output)
+    file_jobs.conclude(
+        found if shard.merges else jobs,
+        len(done),
+        verb="decompressed",
+        output=options.output,
+        shard=shard,
+    )
 
 
 def _jobs(
     options: Options, kind: str, suffixes: tuple[str, ...], result: str
 ) -> tuple[list[Job], list[Job]]:
-    """All jobs, and those that are to be done; see `file_jobs`."""
+    """All jobs of the shard, and those that are to be done; see `file_jobs`."""
     found = file_jobs.find(
         pathlib.Path(options.input),
         pathlib.Path(options.output),
@@ -234,7 +275,57 @@ def _jobs(
         suffixes=suffixes,
         result=result,
     )
-    return found, file_jobs.pending(found, overwrite=options.overwrite)
+    shard = Shard.parse(options.shard)
+    jobs = file_jobs.pending(found, overwrite=options.overwrite, shard=shard)
+    return found if shard.merges else list(shard.of(found)), jobs
+
+
+def _notes(options: Options, shard: Shard) -> pathlib.Path:
+    """Where a shard keeps what it has measured, a line a picture."""
+    return pathlib.Path(options.output, f".compressed-{shard.name}.jsonl")
+
+
+def _name(options: Options, path: pathlib.Path) -> str:
+    return os.path.relpath(path, options.input)
+
+
+def _note(options: Options, path: pathlib.Path, measured: Measured) -> None:
+    """Keeps a picture's measurements, before its file: a killed shard goes on after it.
+
+    A line begins with its end, so that one that was cut off spoils no other.
+    """
+    values = {"name": _name(options, path), **dataclasses.asdict(measured)}
+    with _notes(options, Shard.parse(options.shard)).open("a") as lines:
+        lines.write("\n" + json.dumps(values))
+
+
+def _noted(options: Options, jobs: Sequence[Job]) -> list[Measured]:
+    """What all shards have measured of the pictures that have results, in their order.
+
+    Raises:
+      FileNotFoundError: If a shard has not begun.
+      ValueError: If there is a result without measurements.
+    """
+    found = {}
+    for shard in Shard.parse(options.shard).all:
+        file = _notes(options, shard)
+        if not file.exists():
+            raise FileNotFoundError(
+                f"{file} is missing: run --shard={shard.number}/{shard.count} first."
+            )
+        for line in file.read_text().splitlines():
+            with contextlib.suppress(ValueError):  # cut off by a kill
+                values = json.loads(line)
+                found[values.pop("name")] = Measured(**values)
+    done = [_name(options, path) for path, target in jobs if os.path.exists(target)]
+    lacking = [name for name in done if name not in found]
+    if lacking:
+        raise ValueError(
+            f"No shard has measured {counted(len(lacking), 'result')} in "
+            f"{options.output}, such as that of {file_jobs.shown(lacking[0])}. Delete "
+            "them, and run the shards again."
+        )
+    return [found[name] for name in done]
 
 
 class _Codecs:
@@ -284,10 +375,10 @@ def _convert(
     return notes
 
 
-def _png_size(image: np.ndarray, size: int) -> int:
-    """Bytes of a picture's PNG; about, if it is far larger than a file of `size`."""
-    quick = len(png.encode_png(image, "", level=1))
-    return quick if quick > _FAR * size else len(png.encode_png(image, "", level=6))
+def _png(image: np.ndarray, size: int) -> bytes:
+    """A picture's PNG, compressed hard unless it is far larger than `size` anyway."""
+    quick = png.encode_png(image, "", level=1)
+    return quick if len(quick) > _FAR * size else png.encode_png(image, "", level=6)
 
 
 def _total(measured: Sequence[Measured]) -> str:

@@ -1,4 +1,4 @@
-r"""Compares the codecs of several runs with JPEG, WebP and AVIF: bytes against quality.
+r"""Compares the codecs of several runs with JPEG, WebP, AVIF and JPEG XL, in bytes.
 
   python -m experiments.rate_distortion --output=runs/rate_distortion \
       --runs=runs/lambda_0.003,runs/lambda_0.01,runs/lambda_0.03
@@ -24,6 +24,7 @@ from data_pipeline import pixels
 from data_pipeline.decoded import DecodedSplit
 from evaluation.codecs import image_formats, rate_distortion, report
 from evaluation.codecs.rate_distortion import OURS
+from evaluation.metrics import lpips
 from evaluation.report.write import strict, write_report
 from experiments.core import command_line, system
 from experiments.core.command_line import check_at_least
@@ -40,6 +41,10 @@ def main() -> None:
     flags.DEFINE_string("data_dir", "", "Where the data set is; by default as trained.")
     flags.DEFINE_string("output", "", "Folder of report/ and rate_distortion.json.")
     flags.DEFINE_integer("limit", 0, "At most so many test images; 0 takes all.")
+    flags.DEFINE_bool(
+        "slow_formats", False, "Also AVIF at its slowest: up to a second an image."
+    )
+    flags.DEFINE_string("lpips_weights", "", "As the papers' commands take it.")
 
     def body() -> None:
         given = flags.FLAGS
@@ -50,6 +55,8 @@ def main() -> None:
             given.output,
             data_dir=given.data_dir,
             limit=given.limit,
+            slow=given.slow_formats,
+            lpips_weights=given.lpips_weights,
         )
         print(f"report: {page}")
 
@@ -57,9 +64,18 @@ def main() -> None:
 
 
 def compare(
-    folders: Sequence[pathlib.Path], output: str, *, data_dir: str = "", limit: int = 0
+    folders: Sequence[pathlib.Path],
+    output: str,
+    *,
+    data_dir: str = "",
+    limit: int = 0,
+    slow: bool = False,
+    lpips_weights: str = "",
 ) -> pathlib.Path:
     """Measures, and writes everything into `output`; returns the path of report.html.
+
+    With `slow` formats take part that need a second an image. LPIPS is measured where
+    there are weights; see `lpips.resolve`.
 
     Raises:
       FileNotFoundError: If a run or its export does not exist.
@@ -70,7 +86,11 @@ def compare(
     runs = read(folders, data_dir=data_dir, limit=limit)
     split, paper = test_split(runs), runs[0].system
     codecs = {run.label: run.codec for run in runs}
-    found = rate_distortion.compare(codecs, split.images, split.names)
+    weights = lpips.resolve(lpips_weights)
+    perceptual = lpips.load(weights) if weights else None
+    found = rate_distortion.compare(
+        codecs, split.images, split.names, lpips=perceptual, slow=slow
+    )
     found.evaluation.save(target / "report" / "evaluation.npz")
     made = {run.label: run.described() for run in runs}
     here = environment()
@@ -86,7 +106,7 @@ def compare(
         "image_size": found.size,
         "fingerprint": found.evaluation.fingerprint,
         "environment": measured,
-        "formats": image_formats.described(),
+        "formats": image_formats.described(slow=slow),
         "runs": [
             {"label": run.label, **made[run.label]}
             | {"config": shareable(type(run.config), run.record["config"])}
@@ -108,7 +128,7 @@ def compare(
             citation=paper.citation,
             environment={
                 **measured,
-                "image formats": image_formats.described(),
+                "image formats": image_formats.described(slow=slow),
                 **made,
             },
             departures=paper.departures,

@@ -1,12 +1,25 @@
-r"""Gathers runs of a paper into results/, the README's table and the model card.
+r"""Reproduces the papers, and gathers runs into results/, docs/papers/ and README.
+
+  python -m experiments.reproduce --scale=smoke --only=skip_inpainting
+
+trains, evaluates and exports every network of the papers' tables and figures, each in a
+folder of its own below --workdir, and writes one book of them, results/index.html and
+results/README.md there. Runs that stand are skipped, others resume; one that fails is
+named at the end. The scales: smoke takes seconds a network and learns nothing, cpu
+minutes, both on drawn faces or --dataset; paper is as published, with the data below
+--data_dir.
+
+  python -m experiments.reproduce --check=runs/model3
+
+says whether a run's history lies where those of results/ lie, which three seeds tell.
 
   python -m experiments.reproduce --paper=skip_inpainting --runs=runs/a,runs/b \
       --picture=runs/demo
 
-Runs that were evaluated on the same images and holes, which their fingerprint says,
-stand in one table; the README has that of the first run. All text that is written comes
-from results/<paper>.json; without --runs the README and the card are only written again
-from there. With --runs charts of several runs are drawn into docs/pictures. What
+gathers runs by hand. Runs that were evaluated on the same images and holes, which their
+fingerprint says, stand in one table. All text that is written comes from
+results/<paper>.json; without --runs the documents are only written again from there.
+With --runs charts of several runs are drawn into docs/pictures. What
 experiments.rate_distortion has measured of codecs is added with --rate_distortion.
 """
 
@@ -14,6 +27,8 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
+import sys
 from collections.abc import Mapping, Sequence
 
 from absl import flags
@@ -22,34 +37,52 @@ from data_pipeline import pixels
 from data_pipeline.choices import check_choice
 from evaluation import bootstrap, record
 from evaluation.report.write import strict
-from experiments.core import command_line, export
+from evaluation.tables import counted
+from experiments.core import command_line, envelope, export
+from experiments.core.book import book
 from experiments.core.folder import FinishedRun, read_finished
+from experiments.core.reproduction import SCALES, plan, start
 from experiments.core.results import (
     PICTURES,
     cost_table,
     draw_curves,
     draw_faces,
-    main_table,
+    draw_figures,
+    page_blocks,
     render,
+    systems_table,
     tile_charts,
 )
 from experiments.core.system import System, load, names
+from serving.export.codec import TABLES
 
 ROOT = pathlib.Path(__file__).parent.parent
 # The panels of Chen et al.'s Fig. 4.
 _LOSSES = tuple(f"learning-{name}" for name in ("g", "d", "c-real", "c-fake"))
 _RATES = ("rate-psnr-db", "rate-ms-ssim")
+_BLOCK = re.compile(r"^<!-- (\w+) -->$.*?^<!-- /\1 -->$", re.MULTILINE | re.DOTALL)
 
 
 def main() -> None:
     """The command line."""
+    flags.DEFINE_string("scale", None, f"One of {', '.join(SCALES)}: starts runs.")
+    flags.DEFINE_list("only", [], "Papers to reproduce with --scale; by default all.")
+    flags.DEFINE_string(
+        "workdir", "", "Folder of the runs; by default runs/reproduce/<scale>."
+    )
+    flags.DEFINE_string("dataset", "", "Of all runs, in place of the scale's.")
+    flags.DEFINE_string("data_dir", "", "Where data sets are.")
+    flags.DEFINE_string("lpips_weights", "", "See --help of a paper.")
+    flags.DEFINE_integer("seeds", 1, "Runs of each network; three show the spread.")
+    flags.DEFINE_string("check", "", "Run folder to compare with results/.")
     flags.DEFINE_string("paper", None, f"One of {', '.join(names())}.")
     flags.DEFINE_list("runs", [], "Run folders; the first of each table leads it.")
     flags.DEFINE_string(
         "picture",
         "",
         "Run folder, or output of experiments.compare, whose typical restorations (and "
-        "loss curves, of several runs) the README shows.",
+        "loss curves, of several runs) docs/papers shows, and the results page its "
+        "figures of the paper's layout.",
     )
     flags.DEFINE_string(
         "rate_distortion",
@@ -63,10 +96,19 @@ def main() -> None:
 def reproduce() -> None:
     """Writes everything."""
     given = flags.FLAGS
-    check_choice("paper", given.paper, names())
     command_line.check_folder("output", given.output)
-    system = load(given.paper)
     root = pathlib.Path(given.output)
+    if given.scale:
+        reproduce_all(given)
+        return
+    if given.check:
+        print(envelope.check(pathlib.Path(given.check), root / "results"))
+        return
+    if not (given.paper or given.runs or given.rate_distortion or given.picture):
+        _write(documents(root))
+        return
+    check_choice("paper", given.paper, names())
+    system = load(given.paper)
     path = root / "results" / f"{system.name}.json"
     results = json.loads(path.read_text()) if path.exists() else {}
     if given.runs:
@@ -74,22 +116,92 @@ def reproduce() -> None:
         results = gather(system, folders, root / PICTURES, results)
     if given.rate_distortion:
         results["rate_distortion"] = coded(pathlib.Path(given.rate_distortion))
-    written = documents(root, {system.name: results})
-    if given.runs or given.rate_distortion:
-        written[path] = json.dumps(results, indent=1) + "\n"
     target = root / PICTURES
     if given.picture:
         folder = pathlib.Path(given.picture)
         draw_faces(folder, target / f"{system.name}.png")
+        figures = draw_figures(system, folder, target)
+        if figures and results:
+            results["figures"] = figures
         charts = target / f"{system.name}_losses.png"
         tile_charts(folder, _LOSSES, charts)
     if given.rate_distortion:
         folder = pathlib.Path(given.rate_distortion)
         charts = target / f"{system.name}_rate_distortion.png"
         tile_charts(folder, _RATES, charts)
+    written = documents(root, {system.name: results})
+    if results and (given.runs or given.rate_distortion or given.picture):
+        written[path] = json.dumps(results, indent=1) + "\n"
+    _write(written)
+
+
+def _write(written: Mapping[pathlib.Path, str]) -> None:
     for path, text in written.items():
         pixels.write_bytes(path, text.encode())
         print(path)
+
+
+def reproduce_all(given: flags.FlagValues) -> None:
+    """Starts the runs of a scale, and writes the book of those that stand.
+
+    Raises:
+      ValueError: If a run failed; the others are in the book.
+    """
+    check_choice("scale", given.scale, SCALES)
+    command_line.check_at_least("seeds", given.seeds, 1)
+    for paper in given.only:
+        check_choice("only", paper, names())
+    root = pathlib.Path(given.workdir or f"runs/reproduce/{given.scale}")
+    command_line.check_folder("workdir", root)
+    root = root.expanduser().resolve()
+    shared = {
+        name: value if name == "dataset" else absolute(value)
+        for name in ("dataset", "data_dir", "lpips_weights")
+        if (value := getattr(given, name))
+    }
+    failed, found = [], {}
+    for system in map(load, given.only or names()):
+        runs = plan(system, given.scale, root, given=shared, seeds=given.seeds)
+        for run in runs:
+            if run.stands:
+                print(f"{run.folder} stands")
+            elif not start(run.command()):
+                failed.append(str(run.folder))
+        folders = [run.folder for run in runs if run.stands]
+        if not folders:
+            continue
+        found[system.name] = gather(system, folders, root / PICTURES)
+        draw_faces(folders[0], root / PICTURES / f"{system.name}.png")
+        codecs = [run.folder for run in runs if run.stands and is_codec(run.folder)]
+        if codecs:
+            target = root / system.name / "rate_distortion"
+            runs_flag = f"--runs={','.join(map(str, codecs))}"
+            command = [sys.executable, "-m", "experiments.rate_distortion", runs_flag]
+            standing = (target / "rate_distortion.json").exists()
+            if standing or start([*command, f"--output={target}"]):
+                found[system.name]["rate_distortion"] = coded(target)
+            else:
+                failed.append(str(target))
+    for name, results in found.items():
+        path = root / "results" / f"{name}.json"
+        pixels.write_bytes(path, (json.dumps(results, indent=1) + "\n").encode())
+    _write(documents(root))
+    if failed:
+        raise ValueError(
+            f"{counted(len(failed), 'run')} failed: {', '.join(failed)}. What they "
+            f"said is above; the others are in {root / 'results' / 'index.html'}. The "
+            "same command tries these again."
+        )
+
+
+def absolute(path: str) -> str:
+    """A path that holds in other folders too."""
+    return str(pathlib.Path(path).expanduser().resolve())
+
+
+def is_codec(folder: pathlib.Path) -> bool:
+    """Whether a run's export writes files of pictures of any size."""
+    return (folder / "export" / "1" / "assets.extra" / TABLES).exists()
 
 
 def gather(
@@ -130,6 +242,7 @@ def _compared(
     found = system.joint_findings(evidence, finished)
     shared = {table.key for table in found.tables} - {""}
     runs = [run.described(system.config_class, without=shared) for run in finished]
+    bands = envelope.curves(runs, system.headline)
     ours = [run["label"] for run in runs]
     order = [*ours, *(name for name in merged.values if name not in ours)]
     summary = bootstrap.summarize(merged)
@@ -141,7 +254,7 @@ def _compared(
         "together": {
             "statements": found.statements,
             "tables": found.tables,
-            "pictures": draw_curves(found.curves, pictures, prefix),
+            "pictures": draw_curves([*found.curves, *bands], pictures, prefix),
             "folded": found.folded,
             "note": found.note,
         },
@@ -168,15 +281,13 @@ def documents(
 
     `root` is the repository, `changed` {paper: results} that are not written yet.
     """
-    readme = root / "README.md"
-    text, written = readme.read_text(), {}
+    written = {}
     found = {
         path.stem: json.loads(path.read_text())
         for path in (root / "results").glob("*.json")
     }
-    for name, results in sorted({**found, **(changed or {})}.items()):
-        if not results:
-            continue
+    found = {k: v for k, v in sorted({**found, **(changed or {})}.items()) if v}
+    for name, results in found.items():
         path = root / "results" / f"{name}.json"
         system = load(results["paper"])
         rendered = render(results)
@@ -185,21 +296,43 @@ def documents(
             rendered,
             results["sets"][0]["runs"][0]["environment"]["config"]["image_size"],
         )
-        for number, runs in enumerate(results["sets"], start=1):
-            block = f"{system.name}_{number}" if number > 1 else system.name
-            if number == 1 or f"<!-- {block} -->" in text:
-                text = replace_block(text, block, main_table(system, runs))
-    return {readme: text, **written}
+        page = root / "docs" / "papers" / f"{name}.md"
+        if page.exists():
+            written[page] = fill(page, page_blocks(system, results))
+    drawn = [path.name for path in sorted((root / PICTURES).glob("*.png"))]
+    shown = {
+        name: [file for file in drawn if re.match(rf"{name}[_.]", file)]
+        for name in found
+    }
+    for file, text in book(found, shown).items():
+        written[root / "results" / file] = text
+    readme = root / "README.md"
+    if readme.exists():
+        written[readme] = fill(readme, {"systems": systems_table(found)})
+    return written
 
 
-def replace_block(text: str, name: str, content: str) -> str:
-    """Puts generated text between <!-- name --> and <!-- /name -->."""
-    start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-    before, found, rest = text.partition(start)
-    _, closed, after = rest.partition(end)
-    if not found or not closed:
-        raise ValueError(f"README.md has no lines {start} and {end}.")
-    return f"{before}{start}\n{content}\n{end}{after}"
+def fill(path: pathlib.Path, blocks: Mapping[str, str]) -> str:
+    """Text of a document, each <!-- name --> ... <!-- /name --> in it generated.
+
+    Raises:
+      ValueError: If a block has a name that is not known, or no end.
+    """
+
+    def content(found: re.Match) -> str:
+        if found[1] not in blocks:
+            raise ValueError(
+                f"{path.name} has a block {found[1]}, which nothing is generated for; "
+                f"there are {', '.join(blocks)}."
+            )
+        return f"<!-- {found[1]} -->\n{blocks[found[1]]}\n<!-- /{found[1]} -->"
+
+    text = path.read_text()
+    opened = re.findall(r"^<!-- (\w+) -->$", text, re.MULTILINE)
+    filled, count = _BLOCK.subn(content, text)
+    if count < len(opened):
+        raise ValueError(f"{path.name}: one of the blocks {opened} has no end.")
+    return filled
 
 
 if __name__ == "__main__":

@@ -111,7 +111,7 @@ def decompress(options: Options) -> None:
     command_line.require(tables=options.tables)
 
     def convert(client: Client, path: pathlib.Path) -> bytes:
-        return png.encode_png(client.decompress(path.read_bytes()), png.DECODED)
+        return png.encode_png(client.decompress(pixels.read_bytes(path)), png.DECODED)
 
     _convert(options, convert, "decompress", _COMPRESSED, ".png")
 

@@ -38,9 +38,10 @@ from data_pipeline import pixels
 from data_pipeline.choices import check_choice
 from data_pipeline.mask_pictures import MaskError
 from evaluation.tables import counted
-from experiments.core import command_line, file_jobs
+from experiments.core import command_line, file_jobs, shards
 from experiments.core.command_line import hp
 from experiments.core.file_jobs import Job
+from experiments.core.shards import Shard
 from serving import engines, png
 from serving.export.fillable import UnfillableHoleError
 from serving.export.kinds import INPAINTING
@@ -101,9 +102,11 @@ class Options(file_jobs.RestoreOptions):
     overwrite: bool = hp(
         False, "Replace results that are there; inputs are never replaced."
     )
+    shard: str = hp("", shards.HELP)
 
     def __post_init__(self):
         super().__post_init__()
+        Shard.parse(self.shard)
         command_line.require(model=self.model, input=self.input, output=self.output)
         command_line.check_folder("output", self.output)
         if self.invented:
@@ -154,14 +157,20 @@ def restore(options: Options) -> None:
       FileNotFoundError: If there is no picture, or no model.
       ValueError: If a result would replace an input, or pictures were skipped.
     """
-    jobs = file_jobs.find(
+    shard = Shard.parse(options.shard)
+    found = file_jobs.find(
         pathlib.Path(options.input),
         pathlib.Path(options.output),
         kind="picture",
         suffixes=pixels.IMAGE_SUFFIXES,
         result=options.suffix,
     )
-    jobs = file_jobs.pending(jobs, overwrite=options.overwrite)
+    jobs = file_jobs.pending(found, overwrite=options.overwrite, shard=shard)
+    if shard.merges:
+        file_jobs.conclude(
+            found, 0, verb="restored", output=options.output, shard=shard
+        )
+        return
     model = PhotoRestorer(zoo.resolve(options.model), options.engine, options.precision)
     restorer = (AlignedFaces if options.align else WholePictures)(model, options)
 
@@ -179,7 +188,9 @@ def restore(options: Options) -> None:
     for (task, _), written in file_jobs.in_threads(finish, restorer(progress)):
         with _skipping(task.path):
             restored += written()
-    file_jobs.conclude(jobs, restored, verb="restored", output=options.output)
+    file_jobs.conclude(
+        jobs, restored, verb="restored", output=options.output, shard=shard
+    )
 
 
 def _write_invented(task: Task, options: Options) -> None:

@@ -1,4 +1,4 @@
-"""Layers for image compression: GDN, quantization, and a factorized prior."""
+"""Layers for image compression: GDN, quantization, factorized prior, hyperprior."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ import tensorflow as tf
 from models.optional import tensorflow_compression
 
 MIN_BETA = 1e-6
+# Tables of a range coder for normal distributions: their standard deviations, e^(-9/4)
+# to e^(45/8), are eight to each factor of e.
+SCALES = 64
+SCALES_PER_E, FIRST_SCALE = 8, 18
 # Added before the root is taken: a gamma of 0 keeps a small gradient.
 _PEDESTAL = 2.0**-36
 
@@ -92,22 +96,26 @@ class Quantization(tf.keras.layers.Layer):
     """Rounds latents; in training adds noise instead, which has a gradient.
 
     Uniform noise in -1/2..1/2 models the error of rounding (Ballé et al., 2016). It
-    depends on the key alone, as in `cvae_dcgan`. float32 whatever the policy.
+    depends on the key and the salt alone, as in `cvae_dcgan`. With means, what is
+    rounded is the distance from them (Minnen et al., 2018). float32 whatever the
+    policy.
 
-    [B, H, W, N] and a key, integer [B, 2], whose first row is used -> [B, H, W, N].
+    [B, H, W, N], a key, integer [B, 2], whose first row is used, and perhaps means,
+    [B, H, W, N] -> [B, H, W, N].
     """
 
-    def __init__(self, **options):
+    def __init__(self, salt: int = 0, **options):
         super().__init__(**{**options, "dtype": "float32"})
+        self._salt = salt
 
     def call(self, inputs, training=False):
         """Rounds, ties to even, or adds noise."""
-        latents, key = inputs
-        if not training:
-            return tf.round(latents)
-        return latents + tf.random.stateless_uniform(
-            tf.shape(latents), tf.cast(key[0], tf.int32), -0.5, 0.5
-        )
+        latents, key, *means = inputs
+        if training:
+            seed = tf.add(tf.cast(key[0], tf.int32), [self._salt, 0])
+            shape = tf.shape(latents)
+            return latents + tf.random.stateless_uniform(shape, seed, -0.5, 0.5)
+        return tf.round(latents - means[0]) + means[0] if means else tf.round(latents)
 
 
 class FactorizedPrior(tf.keras.layers.Layer):
@@ -133,14 +141,53 @@ class FactorizedPrior(tf.keras.layers.Layer):
         log_probability = self.prior.log_prob(latents)
         return -tf.reduce_sum(log_probability, axis=[1, 2, 3]) / math.log(2.0)
 
-    def entropy_model(self) -> tf.Module:
+    def entropy_model(self, precision: int = 12) -> tf.Module:
         """Tables for a range coder, made from the present distributions in seconds.
 
-        Latents are rounded to whole numbers, without an offset.
+        Latents are rounded to whole numbers, without an offset; `precision`, in bits,
+        is that of the tables.
 
         Returns:
           A `ContinuousBatchedEntropyModel` of tensorflow-compression.
         """
         return tensorflow_compression().ContinuousBatchedEntropyModel(
-            self.prior, coding_rank=3, compression=True, offset_heuristic=False
+            self.prior,
+            coding_rank=3,
+            compression=True,
+            offset_heuristic=False,
+            range_coder_precision=precision,
         )
+
+
+class NormalPrior(tf.keras.layers.Layer):
+    """Bits of quantized latents that are normal, each with its own mean and scale.
+
+    The distribution of Ballé et al. (2018) and Minnen, Ballé & Toderici (2018), from
+    tensorflow-compression: a normal one convolved with the noise of `Quantization`.
+    float32 whatever the policy.
+
+    [B, H, W, N] and [B, H, W, 2 N], means before logarithms of standard deviations, ->
+    bits of each image, float32 [B].
+    """
+
+    def __init__(self, **options):
+        super().__init__(**{**options, "dtype": "float32"})
+
+    def call(self, inputs):
+        """-log2 of the latents' probability, summed over an image."""
+        latents, parameters = inputs
+        tfc = tensorflow_compression()
+        means, log_scales = tf.split(parameters, 2, axis=-1)
+        # Between the first and the last table, with a gradient that leads back there.
+        indexes = tfc.lower_bound(SCALES_PER_E * log_scales + FIRST_SCALE, 0.0)
+        indexes = tfc.upper_bound(indexes, SCALES - 1.0)
+        scales = tf.exp((indexes - FIRST_SCALE) / SCALES_PER_E)
+        prior = tfc.NoisyNormal(loc=tf.zeros_like(means), scale=scales)
+        log_probability = prior.log_prob(latents - means)
+        return -tf.reduce_sum(log_probability, axis=[1, 2, 3]) / math.log(2.0)
+
+
+def cropped(parameters: tf.Tensor, latents: tf.Tensor) -> tf.Tensor:
+    """Crops what a hyperprior says to the height and the width of the latents."""
+    height, width = tf.unstack(tf.shape(latents)[1:3])
+    return parameters[:, :height, :width]

@@ -2,7 +2,8 @@
 
 The analysis makes an image 16 times smaller in height and width by three convolutions;
 the synthesis is its mirror image. The activation is the paper's ReLU, or the GDN of
-Ballé, Laparra & Simoncelli (2016), whom the paper follows.
+Ballé, Laparra & Simoncelli (2016), whom the paper follows. Beyond the paper, a second,
+smaller pair encodes how the latents are distributed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ KERNELS = (5, 3, 3)
 STRIDES = (4, 2, 2)
 REDUCTION = math.prod(STRIDES)
 ACTIVATIONS = ("relu", "gdn")
+HYPER_REDUCTION = 4  # of latents to hyper-latents, in height and width
 
 
 def check_side(name: str, side: int) -> None:
@@ -156,6 +158,70 @@ def build_autoencoder(
     image = tf.keras.Input(analysis.input_shape[1:], name="image")
     restored = synthesis(analysis(image))
     return tf.keras.Model(image, restored, name="portrait_autoencoder")
+
+
+def build_hyper_analysis(
+    channels: int = CHANNELS, cells: int | None = None
+) -> tf.keras.Model:
+    """Builds the encoder of a hyperprior (Minnen, Ballé & Toderici, 2018).
+
+      latents       [B, h, w, N], zeros added below and on the right: multiples of 4
+      hyper_down1   conv 3x3/1 -> ReLU -> [B, h, w, N/2]
+      hyper_down2   conv 3x3/2 -> ReLU -> [B, h/2, w/2, N/2]
+      hyper_down3   conv 3x3/2, linear -> hyper-latents [B, h/4, w/4, N/2]
+
+    Kernels and widths are those that milliseconds on a CPU allow: theirs are 3x3, 5x5
+    and 5x5, all N wide.
+
+    Args:
+      channels: N.
+      cells: Height and width of the latents; None for any.
+
+    Returns:
+      latents -> hyper-latents, float32, of any value.
+    """
+    hyper = max(1, channels // 2)
+    latents = tf.keras.Input((cells, cells, channels), name="latents")
+    shape = tf.unstack(tf.shape(latents)[1:3])
+    height, width = (cells, cells) if cells else shape
+    around = [[0, -height % HYPER_REDUCTION], [0, -width % HYPER_REDUCTION]]
+    x = tf.pad(latents, [[0, 0], *around, [0, 0]])
+    for stage, strides in enumerate((1, 2, 2), start=1):
+        activation = "relu" if stage < 3 else None
+        options = {"strides": strides, "activation": activation, "dtype": "float32"}
+        x = _conv(x, hyper, 3, **options, name=f"hyper_down{stage}")
+    return tf.keras.Model(latents, x, name="hyper_analysis")
+
+
+def build_hyper_synthesis(
+    channels: int = CHANNELS, cells: int | None = None
+) -> tf.keras.Model:
+    """Builds the decoder of a hyperprior, which says how the latents are distributed.
+
+      hyper-latents   [B, h/4, w/4, N/2]
+      hyper_up1       transposed conv 3x3/2 -> ReLU -> [B, h/2, w/2, N/2]
+      hyper_up2       transposed conv 3x3/2 -> ReLU -> [B, h, w, N]
+      hyper_up3       conv 1x1, linear -> [B, h, w, 2 N], as `NormalPrior` takes them
+
+    `serving.codec.hyperprior` computes the same in whole numbers, for files.
+
+    Args:
+      channels: N.
+      cells: As `build_hyper_analysis` takes it.
+
+    Returns:
+      hyper-latents -> means, then logarithms of standard deviations, float32.
+    """
+    hyper = max(1, channels // 2)
+    side = cells and -(-cells // HYPER_REDUCTION)
+    x = latents = tf.keras.Input((side, side, hyper), name="hyper_latents")
+    for stage, filters in enumerate((hyper, channels), start=1):
+        options = {"dtype": "float32", "name": f"hyper_up{stage}"}
+        x = tf.keras.layers.Conv2DTranspose(
+            filters, 3, strides=2, padding="same", activation="relu", **options
+        )(x)
+    x = _conv(x, 2 * channels, 1, dtype="float32", name="hyper_up3")
+    return tf.keras.Model(latents, x, name="hyper_synthesis")
 
 
 def _conv(x, filters: int, kernel: int, *, name: str, **options):

@@ -21,6 +21,7 @@ import tensorflow as tf
 
 from data_pipeline import machine
 from data_pipeline.choices import check_choice
+from serving.export import saved_model
 
 TENSORFLOW, OPENVINO, ONNXRUNTIME = ENGINES = ("tensorflow", "openvino", "onnxruntime")
 FLOAT32, BFLOAT16 = PRECISIONS = ("float32", "bfloat16")
@@ -82,7 +83,8 @@ def load(
 
 
 def _tensorflow(folder: pathlib.Path) -> tuple[Network, int]:
-    model = tf.saved_model.load(str(folder))
+    with saved_model.opening(folder):
+        model = tf.saved_model.load(str(folder))
     if SIGNATURE not in model.signatures:
         raise ValueError(
             f"--model={folder} has no signature {SIGNATURE}; it has "

@@ -57,7 +57,8 @@ def test_models_cards_and_templates_are_packed_and_tests_are_not(installed):
     files = {p.relative_to(installed) for p in installed.rglob("*") if p.is_file()}
     for shipped in zoo.PRETRAINED.iterdir():
         assert pathlib.Path("serving/zoo/pretrained", shipped.name) in files
-    for path in (*ROOT.glob("experiments/*/card.md"), *ROOT.rglob("templates/*.j2")):
+    kinds = ("experiments/*/card.md", "experiments/*.json", "*/*/templates/*.j2")
+    for path in (path for kind in kinds for path in ROOT.glob(kind)):
         assert path.relative_to(ROOT) in files
     assert {path.parts[0] for path in files} == {
         *("data_pipeline", "models", "training", "evaluation", "serving"),

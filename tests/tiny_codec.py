@@ -8,6 +8,7 @@ from data_pipeline import pixels
 from models import portrait_autoencoder
 from serving.codec.base import identify
 from serving.codec.entropy import EntropyTables
+from serving.codec.hyperprior import Hyperprior, IntegerNetwork, scale_tables
 from serving.codec.image_codec import ImageCodec
 from serving.codec.latent_codec import LatentCodec
 from serving.codec.quantizer import Quantizer
@@ -59,6 +60,36 @@ def build(seed=0, spreads=(1.0, 2.0, 3.0, 4.0, 5.0), **options):
     tables = laplace_tables(spreads)
     weights = analysis.get_weights() + synthesis.get_weights()
     return ImageCodec(analysis, synthesis, tables, identify(weights, tables), **options)
+
+
+def integer_network(seed=0, hyper=2, channels=CHANNELS, hidden=4):
+    """Of a hyperprior: means and scales of many sizes."""
+    rng = np.random.default_rng(seed)
+    shapes = [(3, 3, hidden, hyper), (3, 3, channels, hidden), (channels, 2 * channels)]
+    kernels = [rng.integers(-9000, 9000, shape).astype("i4") for shape in shapes]
+    lengths = (hidden, channels, 2 * channels)
+    biases = [rng.integers(-(2**24), 2**24, length) for length in lengths]
+    return IntegerNetwork(kernels, biases)
+
+
+def hyperprior(seed=0, **options):
+    """Codes latents of `CHANNELS`."""
+    network = integer_network(seed, **options)
+    tables = laplace_tables([2.0] * network.channels[0], precision=16)
+    return Hyperprior(tables.followed_by(scale_tables()), network)
+
+
+def pool(latents, channels=2):
+    """A hyper-analysis: means of 4 x 4 latents."""
+    return tf.nn.avg_pool2d(latents, 4, 4, "SAME")[..., :channels]
+
+
+def build_hyperprior(seed=0, **options):
+    analysis, synthesis = networks(seed)
+    tables = hyperprior(seed)
+    model_id = identify(analysis.get_weights() + synthesis.get_weights(), tables)
+    options = {"hyper_analysis": pool, **options}
+    return ImageCodec(analysis, synthesis, tables, model_id, **options)
 
 
 def linear_networks(seed=0):

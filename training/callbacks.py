@@ -129,6 +129,7 @@ class SaveCheckpoints(_Callback):
     history: History  # knows the best value so far, also after a resume
     every_steps: int  # between checkpoints within an epoch; 0 saves after epochs only
     best: str  # column of the history whose lowest value is best
+    agreed: Callable[[int], int] = int  # the largest of all workers' values
 
     def on_train_batch_end(self, batch, logs=None):
         """Saves within an epoch, not after its last step: the row comes first."""
@@ -144,7 +145,8 @@ class SaveCheckpoints(_Callback):
             for row in self.history.rows
             if row["step"] > 0 and self.best in row
         }
-        if values and self._is_best(values):
+        # Their values may differ in the last digit, and saving takes all of them.
+        if self.agreed(bool(values) and self._is_best(values)):
             self.checkpoints.save_best()
         self.checkpoints.save()
 
@@ -166,22 +168,27 @@ class StopWhenAsked(_Callback):
 
     request: stopping.Request
     checkpoints: Checkpoints
+    agreed: Callable[[int], int] = int  # the largest of all workers' values
 
     def on_train_batch_end(self, batch, logs=None):
         """Saves and ends, but not after an epoch's last step: the row comes first."""
-        if self.request.signal and batch + 1 < self.params["steps"]:
+        if batch + 1 < self.params["steps"] and (number := self._asked()):
             _check_weights(self.model, self.checkpoints)
             self.checkpoints.save()
-            self._end()
+            self._end(number)
 
     def on_epoch_end(self, epoch, logs=None):
         """Ends; the checkpoint has been saved."""
-        if self.request.signal:
-            self._end()
+        if number := self._asked():
+            self._end(number)
 
-    def _end(self) -> None:
+    def _asked(self) -> int:
+        """The signal that has come to this worker or another, or 0."""
+        return self.agreed(self.request.signal)
+
+    def _end(self, number: int) -> None:
         step = self.checkpoints.steps
-        raise stopping.Stopped(f"Stopped after step {step:,}.", self.request.signal)
+        raise stopping.Stopped(f"Stopped after step {step:,}.", number)
 
 
 @dataclasses.dataclass(eq=False)

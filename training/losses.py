@@ -12,6 +12,8 @@ import tensorflow as tf
 # MS-SSIM: the three finest of the five weights of Wang et al. (2003).
 _SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001)
 _WINDOW = 11  # pixels, of SSIM
+# The least side of an image, pixels: the coarsest scale is a fourth of it.
+MS_SSIM_SIDE = (_WINDOW - 1) * 2 ** (len(_SCALE_WEIGHTS) - 1) + 1
 _LEAST_TERM = 0.01  # smaller terms of MS-SSIM are made positive
 _LEAST_SHARE = 0.01  # of a hole; a loss is divided by it
 _IGNORE_LUMINANCE = 1e5  # k1 of `tf.image.ssim`, large against any image's mean
@@ -134,7 +136,7 @@ def ms_ssim(target: tf.Tensor, restored: tf.Tensor) -> tf.Tensor:
         coarsest scale is four times smaller.
     """
     scales = len(_SCALE_WEIGHTS)
-    _check_sides("ms_ssim", restored, (_WINDOW - 1) * 2 ** (scales - 1) + 1)
+    _check_sides("ms_ssim", restored, MS_SSIM_SIDE)
     pair, similarity = (target, restored), 1.0
     for scale, weight in enumerate(_SCALE_WEIGHTS, start=1):
         if scale > 1:

@@ -7,8 +7,9 @@ readers of its annotation files.
 from __future__ import annotations
 
 import functools
-import math
+import lzma
 import pathlib
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from data_pipeline import pixels
-from data_pipeline.datasets import elements, folder, tfds
+from data_pipeline.datasets import archives, elements, folder, tfds
 
 HOMEPAGE = "http://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
 COUNTS = {"train": 162770, "validation": 19867, "test": 19962}
@@ -51,6 +52,8 @@ _ANNOTATIONS = {
 }
 # It is handed out on request; few have it, so that nothing is said where it lacks.
 _IDENTITIES = "identity_CelebA.txt"
+_FARTHEST = 1e6  # pixels, of a landmark
+_MOST_DIGITS = 9  # of a count, or of the number of a person
 _CSV = ".csv"  # the suffix of Kaggle's copies
 _CSV_NAME = "image_id"  # their first column
 # Below --data_dir: everything in one folder, or the folders of the official download.
@@ -169,9 +172,13 @@ def _loose(path: pathlib.Path) -> tuple[list[str], Callable]:
 
 def _zipped(path: pathlib.Path) -> tuple[list[str], Callable]:
     archive = _open_zip(path, path.stat().st_mtime_ns)
+    try:
+        names = [info.filename for info in archives.zip_members(archive)]
+    except archives.OverLimitError as error:
+        raise elements.no_photographs(path, error) from error
     files = [
         name
-        for name in archive.namelist()
+        for name in names
         if name.lower().endswith(pixels.IMAGE_SUFFIXES) and "__MACOSX" not in name
     ]
     return files, functools.partial(_fetch_from_zip, archive)
@@ -182,7 +189,11 @@ def _open_zip(path: pathlib.Path, modified_ns: int) -> zipfile.ZipFile:
     elements.check_archive(path, CHECKSUMS)
     try:
         return zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
+    # Of a damaged directory also what its numbers lead to.
+    except (
+        *(zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError),
+        *(OSError, struct.error),
+    ) as error:
         raise elements.damaged(path, error, HOMEPAGE, CHECKSUMS) from error
 
 
@@ -190,8 +201,12 @@ def _fetch_from_zip(archive: zipfile.ZipFile, names: Sequence[str]) -> elements.
     def read(name: str) -> bytes:
         try:
             return archive.read(name)
-        except (zipfile.BadZipFile, EOFError, zlib.error) as error:
-            raise OSError(0, str(error)) from error
+        # It is encrypted (RuntimeError), packed in an unknown way, or damaged.
+        except (
+            *(zipfile.BadZipFile, EOFError, RuntimeError, ValueError, struct.error),
+            *(zlib.error, lzma.LZMAError),
+        ) as error:
+            raise OSError(0, f"{type(error).__name__} {error}") from error
 
     def fetch(positions: Sequence[int]) -> Iterator[tuple[str, Callable[[], bytes]]]:
         for position in positions:
@@ -303,7 +318,7 @@ def read_identities(path: pathlib.Path) -> tuple[tuple[str, ...], np.ndarray]:
     names, people = [], []
     for number, line in enumerate(_lines(path), 1):
         fields = line.split()
-        if len(fields) != 2 or not fields[1].isdigit():
+        if len(fields) != 2 or not _is_number(fields[1]):
             raise _malformed(path, number, "a file name and a number", line)
         names.append(fields[0])
         people.append(fields[1])
@@ -358,13 +373,17 @@ def _signs(fields: list[str]) -> list[bool]:
 
 def _numbers(fields: list[str]) -> list[float]:
     values = [float(field) for field in fields]
-    if not all(map(math.isfinite, values)):
+    if not all(abs(value) < _FARTHEST for value in values):  # nor NaN
         raise ValueError
     return values
 
 
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+
+
 def _check_count(path: pathlib.Path, lines: Sequence[str]) -> None:
-    if not lines[0].strip().isdigit():
+    if not _is_number(lines[0].strip()):
         raise _malformed(path, 1, "the number of rows", lines[0])
     if len(lines) - 2 != int(lines[0]):
         raise ValueError(

@@ -153,6 +153,14 @@ def damaged(
     )
 
 
+def no_photographs(path: pathlib.Path, error: Exception) -> ValueError:
+    """The error for an archive that is over a limit; see `archives`."""
+    return ValueError(
+        f"{path} is no archive of photographs: {error}. Get it from another place, or "
+        "unpack it yourself if you trust it and pass the folder."
+    )
+
+
 def web_page(path: pathlib.Path) -> str | None:
     """The title of a web page, whatever its file is called; None if it is none."""
     with path.open("rb") as file:

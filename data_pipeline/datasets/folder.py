@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
@@ -136,7 +137,8 @@ def fetch_from(root: pathlib.Path, names: Sequence[str]) -> elements.Fetch:
     def fetch(positions: Sequence[int]) -> Iterator[tuple[str, Callable[[], bytes]]]:
         for position in positions:
             path = root / names[position]
-            yield printable([str(path)])[0], path.read_bytes
+            (label,) = printable([str(path)])
+            yield label, functools.partial(pixels.read_bytes, path, label)
 
     return fetch
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from data_pipeline.datasets import elements, folder, tfds
+from data_pipeline.datasets import archives, elements, folder, tfds
 
 HOMEPAGE = "http://vis-www.cs.umass.edu/lfw"
 COUNT = 13233
@@ -175,11 +175,12 @@ def _members(path: pathlib.Path, modified_ns: int) -> dict[str, tarfile.TarInfo]
     members = {}
     elements.check_archive(path, CHECKSUMS)
     try:
-        with tarfile.open(path, "r:gz") as archive:
-            for info in archive:
-                match = _MEMBER.fullmatch(info.name)
-                if match and info.isfile():
-                    members[match[2]] = info
+        for info in archives.tar_members(path):
+            match = _MEMBER.fullmatch(info.name)
+            if match:
+                members[match[2]] = info
+    except archives.OverLimitError as error:
+        raise elements.no_photographs(path, error) from error
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise _damaged(path, error) from error
     if not members:

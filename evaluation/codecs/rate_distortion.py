@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -91,11 +91,15 @@ class RateCurve:
 
 
 def scaled(key: str, mean) -> np.ndarray:
-    """A mean quality in dB: PSNR as it is, MS-SSIM as -10 log10(1 - x), at most 100."""
+    """A mean quality in dB: PSNR as it is, others as -10 log10(difference).
+
+    The difference is 1 - MS-SSIM, or LPIPS. At most 100.
+    """
     mean = np.asarray(mean, np.float64)
     if key.endswith("_db"):
         return mean
-    return -10 * np.log10(np.maximum(1 - mean, _LEAST_DIFFERENCE))
+    difference = mean if key == round_trips.LPIPS else 1 - mean
+    return -10 * np.log10(np.maximum(difference, _LEAST_DIFFERENCE))
 
 
 def bd_rates(
@@ -171,9 +175,11 @@ class Comparison:
         return [codec for codec in self.settings if codec != OURS]
 
     @property
-    def keys(self) -> tuple[str, str]:
-        """The two qualities, PSNR and MS-SSIM."""
-        return round_trips.PSNR, round_trips.similarity_key(self.size)
+    def keys(self) -> tuple[str, ...]:
+        """The qualities: PSNR, MS-SSIM and, where it was measured, LPIPS."""
+        keys = (round_trips.PSNR, round_trips.similarity_key(self.size))
+        measured = next(iter(self.evaluation.values.values()))
+        return (*keys, *(key for key in (round_trips.LPIPS,) if key in measured))
 
     @functools.cached_property
     def summary(self) -> dict[str, dict[str, dict[str, float]]]:
@@ -227,13 +233,23 @@ class Comparison:
 
 
 def compare(
-    ours: Mapping[str, round_trips.Codec], images: np.ndarray, names: Sequence[str]
+    ours: Mapping[str, round_trips.Codec],
+    images: np.ndarray,
+    names: Sequence[str],
+    *,
+    lpips: Callable | None = None,
+    slow: bool = False,
 ) -> Comparison:
     """Measures our codec, {setting: codec}, and every image format on the same images.
 
-    `images` are uint8 [N, S, S, 3].
+    Args:
+      ours: Our settings.
+      images: uint8 [N, S, S, 3].
+      names: Of the images.
+      lpips: `(target, decoded) -> [B]`, or None to leave LPIPS out.
+      slow: Whether formats take part that need seconds an image.
     """
-    codecs = {OURS: ours, **image_formats.sweep()}
+    codecs = {OURS: ours, **image_formats.sweep(slow=slow)}
     evaluation = round_trips.evaluate_codecs(
         {
             setting: round_trips.codec_round_trip(
@@ -244,6 +260,7 @@ def compare(
         },
         images,
         names,
+        lpips=lpips,
     )
     settings = {name: list(settings) for name, settings in codecs.items()}
     return Comparison(evaluation, settings, images.shape[1])
@@ -254,22 +271,34 @@ def chart(found: Comparison, key: str) -> Curve:
     series = []
     for codec in found.settings:
         entries = [found.summary[setting] for setting in found.by_rate(codec)]
-        mean, low, high = (
-            scaled(key, [entry[key][end] for entry in entries]).tolist()
+        mean, *ends = (
+            scaled(key, [entry[key][end] for entry in entries])
             for end in ("mean", "low", "high")
         )
+        # The lower the LPIPS, the higher the quality.
+        mean, low, high = (x.tolist() for x in (mean, *np.sort(ends, axis=0)))
         bits = [entry[BITS]["mean"] for entry in entries]
         series.append(Series(codec, bits, mean, low, high, ours=codec == OURS))
-    what = registry.metric_of(key).short
-    label = "PSNR (dB)" if key == round_trips.PSNR else f"−10 log10(1 − {what}) (dB)"
     images = tables.counted(len(found.evaluation.names), "image")
-    return Curve(
-        slug=RATE + registry.metric_of(key).name,
-        title=f"{what} over bits per pixel",
-        x_label="bits per pixel",
-        y_label=label,
+    empty = axes(key)
+    return dataclasses.replace(
+        empty,
         series=series,
-        markers=True,
         note=f"A point is the mean over {images} at one setting, headers included.",
-        alt=f"{what} over bits per pixel of {', '.join(found.settings)}.",
+        alt=f"{empty.title} of {', '.join(found.settings)}.",
+    )
+
+
+def axes(key: str) -> Curve:
+    """A chart of a quality over bits per pixel, without lines."""
+    metric = registry.metric_of(key)
+    difference = "LPIPS" if key == round_trips.LPIPS else f"1 − {metric.short}"
+    psnr = key == round_trips.PSNR
+    return Curve(
+        slug=RATE + metric.name,
+        title=f"{metric.short} over bits per pixel",
+        x_label="bits per pixel",
+        y_label="PSNR (dB)" if psnr else f"−10 log10({difference}) (dB)",
+        series=[],
+        markers=True,
     )

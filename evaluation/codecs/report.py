@@ -10,7 +10,12 @@ import numpy as np
 
 from data_pipeline.decoded import DecodedSplit
 from evaluation import bootstrap, tables
-from evaluation.codecs import image_formats, rate_distortion, round_trips
+from evaluation.codecs import (
+    image_formats,
+    published,
+    rate_distortion,
+    round_trips,
+)
 from evaluation.codecs.image_formats import ImageFormat
 from evaluation.codecs.rate_distortion import OURS, Comparison
 from evaluation.codecs.round_trips import BITS, Codec
@@ -73,7 +78,10 @@ def make_report(
             *statements(found),
         ],
         tables=all_tables(found),
-        curves=[rate_distortion.chart(found, key) for key in found.keys],
+        curves=[
+            *(rate_distortion.chart(found, key) for key in found.keys),
+            *filter(None, map(published.chart, found.keys)),
+        ],
         pictures=pictures,
         pictures_note=f"Ours is {setting}. Each format is shown at the quality whose "
         "file is nearest in bytes; its smallest file may be larger.",
@@ -81,8 +89,9 @@ def make_report(
         environment=environment,
         departures=departures,
         notes=[
-            "Bytes are those of whole files, headers included. All formats halve the "
-            "resolution of chroma. AVIF's slower settings make smaller files."
+            "Bytes are those of whole files, headers included. JPEG, WebP and AVIF "
+            "halve the resolution of chroma. AVIF's slower settings make smaller "
+            "files; --slow_formats measures the slowest."
         ],
     )
 
@@ -178,7 +187,8 @@ def bd_table(found: Comparison) -> Table:
         note="Bytes that ours takes more (above 0) or less (below 0) at equal quality, "
         "averaged over the common range of qualities, with 95% bootstrap intervals "
         "over images (Bjøntegaard 2001; log rate interpolated by PCHIP). A dash where "
-        "there is no common range. MS-SSIM counts as −10 log10(1 − MS-SSIM).",
+        "there is no common range. MS-SSIM counts as −10 log10(1 − MS-SSIM), LPIPS as "
+        "−10 log10(LPIPS).",
         key=BD_RATE,
     )
 

@@ -24,6 +24,7 @@ from evaluation.metrics import measure as metrics
 from evaluation.record import Evaluation
 
 BITS, BYTES, PSNR = "file/bits_per_pixel", "file/bytes", "file/psnr_db"
+LPIPS = "file/lpips"
 _BATCH = 64  # images, a bound on memory
 
 # Batches of (decoded images float32 [B, S, S, 3] in [0, 1], bytes of their files [B]).
@@ -156,6 +157,7 @@ def evaluate_codecs(
     names: Sequence[str],
     *,
     keys: Sequence[str] = (),
+    lpips: Callable | None = None,
     progress: str | None = "compress",
 ) -> Evaluation:
     """Measures round trips of the same images, uint8 [N, S, S, 3], side by side.
@@ -165,6 +167,7 @@ def evaluate_codecs(
       images: The originals.
       names: Of the N images.
       keys: Metrics, see `named_metrics`; by default `PSNR` and `similarity_key`.
+      lpips: `(target, decoded) -> [B]`, or None to leave LPIPS out.
       progress: Title of the progress bar; None shows none.
 
     Returns:
@@ -180,6 +183,8 @@ def evaluate_codecs(
         )
     size, values = images.shape[1], {}
     measures = [named_metrics(keys or (PSNR, similarity_key(size)))]
+    if lpips is not None:
+        measures.append(lambda target, decoded, here: {LPIPS: lpips(target, decoded)})
     with _progress(len(round_trips) * len(images), progress) as bar:
         for name, round_trip in round_trips.items():
             try:

@@ -1,20 +1,30 @@
-"""Identity similarity: the cosine of face embeddings of original and completed face.
+"""Identity: whether a face embedding takes a completed face for the original's person.
 
-No embedding is part of this package; `load` takes a user's own, as a SavedModel. Values
-of different embeddings are not comparable; `Similarity.sha256_prefix` identifies one.
+The similarity is the cosine of the embeddings of both. Where the embedding says from
+which cosine on it takes two faces for one person, the share of such faces is the
+verification rate.
+
+`experiments.face_descriptor` puts a published embedding into the cache, where `resolve`
+finds it; `load` also takes a user's own, as a SavedModel. Values of different
+embeddings are not comparable; `Similarity.sha256_prefix` identifies one.
 """
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import hashlib
+import json
 import os
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 
+import cv2
 import numpy as np
 import tensorflow as tf
 
-from data_pipeline import choices, pixels
+from data_pipeline import choices, machine, pixels
+from data_pipeline.landmarks import similarity
 
 # Range the embedding was trained on -> conversion from uint8.
 INPUT_RANGES = {
@@ -26,17 +36,66 @@ _LIMITS = {"unit": "[0, 1]", "signed": "[-1, 1]", "bytes": "[0, 255]"}
 _SIGNATURE = "serving_default"
 _WAY_OUT = "Or leave --embedding out, to do without identity similarity."
 
+CACHED = pathlib.Path("face_descriptor", "1")  # in the folder for caches
+_FACTS = pathlib.Path("assets.extra", "embedding.json")
+_PAIRED = 2000  # images of which all pairs are compared
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """What an embedding's assets.extra/embedding.json says of it; all may be missing.
+
+    Attributes:
+      title: Its name in reports.
+      anchors: Where it wants both eyes and the middle of the mouth, as x and y in
+        shares of its input's sides.
+      threshold: The cosine from which on two faces are of one person.
+      false_accept_percent: How many pairs of different people have that cosine.
+      measured_on: On which faces.
+    """
+
+    title: str = ""
+    anchors: Sequence[Sequence[float]] = ()
+    threshold: float | None = None
+    false_accept_percent: float | None = None
+    measured_on: str = ""
+
+    @classmethod
+    def read(cls, folder: pathlib.Path) -> Facts:
+        """Reads the file, if there is one; a ValueError if it is damaged."""
+        path = folder / _FACTS
+        try:
+            found = json.loads(path.read_text()) if path.exists() else {}
+            names = {field.name for field in dataclasses.fields(cls)}
+            facts = cls(**{name: found[name] for name in names & set(found)})
+            if len(facts.anchors) not in (0, 3):
+                raise ValueError('"anchors" must be three [x, y]')
+            stated = (facts.threshold, facts.false_accept_percent, facts.measured_on)
+            if facts.threshold is not None and not all(stated):
+                raise ValueError(
+                    '"threshold" needs "false_accept_percent" and "measured_on"'
+                )
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"--embedding={folder}: its {_FACTS} is damaged ({error}). Write it "
+                f"anew, or delete it. {_WAY_OUT}"
+            ) from error
+        return facts
+
 
 class Similarity:
     """`(target, composite, names) -> [B]` float32, the cosine of two embeddings.
 
-    Images are RGB [B, H, W, 3] in [0, 1]. The whole image is rounded to uint8 and
-    resized to the input of the embedding; one that was trained on tighter crops of the
-    face sees smaller faces here.
+    Images are RGB [B, H, W, 3] in [0, 1]. Each is rounded to uint8 and resized to the
+    input of the embedding: the part that the embedding wants, where both say where the
+    face is (see `located`), and the whole image otherwise; an embedding that was
+    trained on tighter crops of the face sees smaller faces then. The cosine is NaN for
+    an image whose landmarks are.
 
     Attributes:
       name: Of the folder that was loaded.
       output: Which of the outputs is compared.
+      facts: What its maker says of it.
       sha256_prefix: First 16 hex digits of a checksum of the folder's files and names.
     """
 
@@ -47,31 +106,56 @@ class Similarity:
         image: tf.TensorSpec,
         input_range: str,
         run: Callable[[tf.Tensor], Mapping[str, tf.Tensor]],
+        facts: Facts | None = None,
     ):
-        self.name, self.output = folder.name, output
+        self.name, self.output, self.facts = folder.name, output, facts or Facts()
         self.sha256_prefix = _sha256(folder)[:16]
         self._folder, self._image, self._run = folder, image, run
         self._input_range = input_range
+        self._landmarks: Mapping[str, np.ndarray] | None = None
         # Every restorer of a batch is compared with the same originals.
         self._target = self._originals = None
+        self._seen: dict[str, np.ndarray] = {}
+
+    def located(self, landmarks: Mapping[str, np.ndarray]) -> Similarity:
+        """The same for images whose landmarks are known.
+
+        Args:
+          landmarks: {image name: float [5, 2]}; see `data_pipeline.datasets.elements`.
+        """
+        located = copy.copy(self)
+        located._landmarks, located._target, located._seen = landmarks, None, {}
+        return located
+
+    @property
+    def aligns(self) -> bool:
+        """Whether it sees faces where it wants them."""
+        return bool(self.facts.anchors) and self._landmarks is not None
 
     def __call__(
         self, target: np.ndarray, composite: np.ndarray, names: Sequence[str]
     ) -> np.ndarray:
         """Compares; a ValueError names an image whose embedding is zero or NaN."""
         if self._target is None or not np.array_equal(target, self._target):
-            self._originals = self._directions(target, names, "original")
+            self._originals = self.directions(target, names, "original")
             self._target = np.array(target)  # a copy: the caller may change it
-        completed = self._directions(composite, names, "completed")
+            self._seen.update(zip(map(str, names), self._originals))
+        completed = self.directions(composite, names, "completed")
         return (self._originals * completed).sum(axis=1).astype(np.float32)
 
-    def _directions(self, images, names: Sequence[str], which: str) -> np.ndarray:
-        """Embeddings of length 1, float64 [B, D]."""
-        embedded = np.asarray(self._run(self._prepare(images))[self.output], np.float64)
-        embedded = embedded.reshape(len(images), -1)
+    def directions(
+        self, images: np.ndarray, names: Sequence[str], which: str = "original"
+    ) -> np.ndarray:
+        """Embeddings of length 1, float64 [B, D]; NaN where the landmarks are."""
+        prepared, where = self._prepare(images, names)
+        if not where.any():
+            return np.full([len(images), 1], np.nan)
+        embedded = np.asarray(self._run(prepared)[self.output], np.float64)
+        embedded = embedded.reshape(len(prepared), -1)
         lengths = np.linalg.norm(embedded, axis=1, keepdims=True)
         broken = ~np.isfinite(lengths[:, 0]) | (lengths[:, 0] == 0)
         if broken.any():
+            names = np.asarray(names)[where]
             raise ValueError(
                 f"--embedding={self._folder}: its output {self.output!r} is zero, NaN "
                 f"or infinite for the {which} image {names[int(np.argmax(broken))]}; "
@@ -80,15 +164,79 @@ class Similarity:
                 f"{', '.join(INPUT_RANGES)}? Then say so with --embedding_range. "
                 f"{_WAY_OUT}"
             )
-        return embedded / lengths
+        directions = np.full([len(images), embedded.shape[1]], np.nan)
+        directions[where] = embedded / lengths
+        return directions
 
-    def _prepare(self, images: np.ndarray) -> tf.Tensor:
-        """Float32 [B, H, W, 3] in [0, 1] -> the size, range and dtype of the input."""
+    def false_accepts(
+        self, people: Mapping[str, str] | None = None
+    ) -> tuple[float, int]:
+        """How often it takes different originals that it has seen for one person.
+
+        All pairs of the first 2,000 of them are compared.
+
+        Args:
+          people: {image name: person}. Without it every two images count as different
+            people, though some may be of one.
+
+        Returns:
+          The share in percent, NaN without a pair or a threshold; the number of pairs.
+        """
+        seen = {n: row for n, row in self._seen.items() if np.isfinite(row).all()}
+        names = [*seen][:_PAIRED]
+        rows, columns = np.triu_indices(len(names), 1)
+        shown = np.array([(people or {}).get(name, name) for name in names], object)
+        different = shown[rows] != shown[columns]
+        count = int(different.sum())
+        if not count or self.facts.threshold is None:
+            return float("nan"), count
+        directions = np.stack([seen[name] for name in names])
+        cosines = (directions @ directions.T)[rows, columns][different]
+        return 100 * float((cosines >= self.facts.threshold).mean()), count
+
+    def _prepare(
+        self, images: np.ndarray, names: Sequence[str]
+    ) -> tuple[tf.Tensor, np.ndarray]:
+        """Images as the embedding wants them, and which have a face, bool [B].
+
+        Float32 [B, H, W, 3] in [0, 1] -> size, range and dtype of the input.
+        """
         sides = zip(self._image.shape[1:3], images.shape[1:3])
         height, width = (wanted or given for wanted, given in sides)
         stored = pixels.unit_to_bytes(images).numpy()
-        resized = np.stack([pixels.resize(image, height, width) for image in stored])
-        return tf.cast(INPUT_RANGES[self._input_range](resized), self._image.dtype)
+        where = np.ones(len(images), bool)
+        if self.aligns:
+            points = np.stack([_anchors(self._landmarks[str(name)]) for name in names])
+            where = np.isfinite(points).all(axis=(1, 2))
+            wanted = np.asarray(self.facts.anchors) * (width, height) - 0.5
+            resized = [
+                cv2.warpAffine(image, similarity(face, wanted), (width, height))
+                for image, face in zip(stored[where], points[where])
+            ]
+        else:
+            resized = [pixels.resize(image, height, width) for image in stored]
+        shaped = np.reshape(resized, [-1, height, width, 3]).astype(np.uint8)
+        prepared = tf.cast(INPUT_RANGES[self._input_range](shaped), self._image.dtype)
+        return prepared, where
+
+
+def _anchors(landmarks: np.ndarray) -> np.ndarray:
+    """Five landmarks [5, 2] -> both eyes and the middle of the mouth, [3, 2]."""
+    points = np.asarray(landmarks, np.float64)
+    return np.stack([points[0], points[1], points[3:].mean(axis=0)])
+
+
+def verified_percent(cosines: np.ndarray, threshold: float) -> np.ndarray:
+    """100 where two faces are taken for one person, 0 where not, NaN where unknown."""
+    return np.where(np.isnan(cosines), np.nan, 100.0 * (cosines >= threshold))
+
+
+def resolve(path: str) -> pathlib.Path | None:
+    """Finds the embedding: that of --embedding, else the cached one, else None."""
+    if path:
+        return pathlib.Path(path).expanduser()
+    places = (folder / CACHED for folder in machine.cache_folders())
+    return next((place for place in places if place.is_dir()), None)
 
 
 def load(path: str | os.PathLike, input_range: str = "unit") -> Similarity:
@@ -128,7 +276,7 @@ def load(path: str | os.PathLike, input_range: str = "unit") -> Similarity:
             f"more an image; its outputs are {_shown(outputs)}. Export it again "
             f"without the layers after the embedding. {_WAY_OUT}"
         )
-    return Similarity(folder, output, image, input_range, run)
+    return Similarity(folder, output, image, input_range, run, Facts.read(folder))
 
 
 def _open(folder: pathlib.Path) -> tuple[dict, dict, Callable]:

@@ -7,20 +7,17 @@ of LPIPS. Measuring does not need PyTorch.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import io
 import os
 import pathlib
 import tempfile
 import types
-import urllib.request
 
 import numpy as np
 import tensorflow as tf
-import tqdm
 
-from data_pipeline import machine, pixels
+from data_pipeline import fetch, machine, pixels
 
 _SHIFT = (-0.030, -0.088, -0.188)
 _SCALE = (0.458, 0.448, 0.450)
@@ -124,6 +121,11 @@ HEADS = (
     "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0",
 )
 
+_OTHERWISE = (
+    "Fetch it by other means, and convert it with `python -m experiments.lpips_weights "
+    "--alexnet=FILE --heads=FILE --output=lpips_alex.npz`."
+)
+
 # Convolution -> (its place in torchvision's `features`, HWIO shape).
 CONVOLUTIONS = {
     1: (0, (11, 11, 3, 64)),
@@ -139,7 +141,7 @@ def load(path: str | os.PathLike) -> LPIPS:
     with np.load(path) as file:
         weights = {key: file[key] for key in file.files}
     _check(weights, path)
-    return LPIPS(weights, _sha256(path)[:16])
+    return LPIPS(weights, fetch.checksum(path)[:16])
 
 
 def resolve(path: str) -> pathlib.Path | None:
@@ -209,7 +211,7 @@ def download() -> pathlib.Path:
         paths = []
         for address, sha256 in (HEADS, ALEXNET):
             paths.append(pathlib.Path(folder) / address.rsplit("/", 1)[1])
-            _fetch(address, sha256, paths[-1])
+            fetch.fetch(address, sha256, paths[-1], otherwise=_OTHERWISE)
         heads, alexnet = paths
         return convert(alexnet, heads, cache)
 
@@ -240,28 +242,6 @@ def _read_checkpoint(path: str | os.PathLike) -> dict[str, np.ndarray]:
         ) from error
 
 
-def _fetch(address: str, sha256: str, path: pathlib.Path) -> None:
-    try:
-        with urllib.request.urlopen(address, timeout=30) as source:
-            total = int(source.headers.get("Content-Length") or 0) or None
-            bar = tqdm.tqdm(total=total, desc=path.name, unit="B", unit_scale=True)
-            with path.open("wb") as file, bar:
-                while block := source.read(1 << 20):
-                    file.write(block)
-                    bar.update(len(block))
-    except OSError as error:
-        raise OSError(
-            f"{address} could not be fetched ({error}). Fetch it by other means, and "
-            "convert it with `python -m experiments.lpips_weights --alexnet=FILE "
-            "--heads=FILE --output=lpips_alex.npz`."
-        ) from error
-    if (got := _sha256(path)) != sha256:
-        raise ValueError(
-            f"{address} gave a file with sha256 {got} instead of {sha256}: it is "
-            "damaged or not the published one. Nothing was kept; try again."
-        )
-
-
 def _take(tensors: dict[str, np.ndarray], key: str, path) -> np.ndarray:
     if key not in tensors:
         raise ValueError(f"{path} has no {key}; it has {', '.join(list(tensors)[:8])}.")
@@ -281,7 +261,3 @@ def _check(weights: dict[str, np.ndarray], path) -> None:
                 "weights of AlexNet v0.1; `python -m experiments.lpips_weights` makes "
                 "the file."
             )
-
-
-def _sha256(path: str | os.PathLike) -> str:
-    return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()

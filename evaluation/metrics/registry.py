@@ -105,5 +105,6 @@ METRICS = {
         # Of `evaluation.attributes` and `evaluation.metrics.identity`.
         Metric("attribute_accuracy", "Attribute accuracy (%)", True, digits=1),
         Metric("identity", "Identity similarity", higher_is_better=True, digits=3),
+        Metric("verified_percent", "Same person (%)", True, digits=1),
     )
 }

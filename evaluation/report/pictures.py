@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -16,6 +17,38 @@ from evaluation.record import Evaluation
 
 # Longest side of pictures inside report.html; the files keep their size.
 PAGE_SIDE = 384
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """A figure of a paper, made again of restored images: a face a row.
+
+    Attributes:
+      title: Such as "As Fig. 2 of the paper".
+      columns: {what a column is called: where it is from}; that is "Input", "Original",
+        a restorer, or `whole` of one.
+    """
+
+    title: str
+    columns: Mapping[str, str]
+
+    def rows(self, gathered: Sequence[Mapping]) -> list[dict]:
+        """Rows of a section that `gather` returned, as this figure has them."""
+        return [
+            {
+                **row,
+                "images": [
+                    (shown, dict(row["images"])[source])
+                    for shown, source in self.columns.items()
+                ],
+            }
+            for row in gathered
+        ]
+
+
+def whole(restorer: str) -> str:
+    """The column of a restorer's own image, its known pixels as it gives them."""
+    return f"{restorer}, whole output"
 
 
 def pick(
@@ -46,6 +79,7 @@ def gather(
     key: str | None = None,
     of: str | None = None,
     to_unit: Callable = pixels.signed_to_unit,
+    wholes: Sequence[str] = (),
 ) -> dict[str, list[dict]]:
     """Restores the picked images once more, for a report.
 
@@ -57,6 +91,7 @@ def gather(
       key: A metric whose value is noted under each row.
       of: The restorer whose value that is; the first by default.
       to_unit: As in `evaluate`.
+      wholes: Restorers whose own images are gathered as well, as `whole` calls them.
 
     Returns:
       {title: [{"name", "note", "images": [(label, uint8 [H, W, 3])]}]}: the input if
@@ -72,10 +107,12 @@ def gather(
         picked = wanted.intersection(range(here.start, here.stop))
         if not picked:
             continue
+        restored = {name: restore(inputs) for name, restore in restorers.items()}
         columns = {
-            name: measure.paste(original, restore(inputs), mask)
-            for name, restore in restorers.items()
+            name: measure.paste(original, image, mask)
+            for name, image in restored.items()
         }
+        columns |= {whole(name): np.clip(restored[name], 0, 1) for name in wholes}
         if "mask" in inputs:  # else the input is the original
             columns = {"Input": to_unit(inputs["image"]), **columns}
         columns["Original"] = original

@@ -70,6 +70,7 @@ class Report:
         "lpips",
         "attribute_accuracy",
         "identity",
+        "verified_percent",
     )
     statements: Sequence[str] = ()
     claims: Sequence[Mapping[str, str]] = ()

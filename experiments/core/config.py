@@ -61,6 +61,17 @@ class RunConfig:
     num_replicas: int = hp(
         0, "Devices: 0 takes every GPU or the CPU, N takes N GPUs or N logical CPUs."
     )
+    strategy: str = hp(
+        "mirrored",
+        "mirrored: the devices of this machine; multi_worker: those of all machines "
+        "that TF_CONFIG names, see docs/scaling.md.",
+    )
+    data_service: str = hp(
+        "",
+        "Address of a tf.data service, grpc://HOST:PORT, that makes the training "
+        "batches; its workers read --cache_dir. Empty makes them in this process.",
+        path=True,
+    )
     jit_compile: bool = hp(False, "Compiles the training step with XLA.")
     checkpoint: str = hp(
         "last",
@@ -86,6 +97,12 @@ class RunConfig:
     def __post_init__(self):
         check_choice("dataset", self.dataset, sources.DATASETS)
         check_choice("precision", self.precision, strategy.PRECISIONS)
+        check_choice("strategy", self.strategy, strategy.STRATEGIES)
+        if self.data_service and not self.cache_dir:
+            raise ValueError(
+                f"--data_service={self.data_service} needs --cache_dir, a folder that "
+                "its workers see under the same path: they read the images there."
+            )
         check_choice("checkpoint", self.checkpoint, CHECKPOINTS)
         check_choice("split_by", self.split_by, sources.SPLIT_BY)
         for stage in self.stages:
@@ -131,6 +148,11 @@ class SystemConfig(RunConfig):
         "two runs on one machine end with equal weights.",
         measures_only=True,
     )
+    learning_rate_batch_size: int = hp(
+        0,
+        "Batch size that learning rates are given for: each is multiplied by "
+        "--batch_size and divided by it. 0 leaves them, whatever the batch.",
+    )
     clip_norm: float = hp(
         0.0, "Largest norm of a gradient; 0 does not clip.", published="not stated"
     )
@@ -144,7 +166,8 @@ class SystemConfig(RunConfig):
     embedding: str = hp(
         "",
         "SavedModel that makes a vector of a face: the report then has the similarity "
-        "of restored faces and originals.",
+        "of restored faces and originals. Empty takes the one that `python -m "
+        "experiments.face_descriptor --download` has put into the cache, if it did.",
         path=True,
     )
     embedding_range: str = hp(
@@ -156,6 +179,21 @@ class SystemConfig(RunConfig):
     def __post_init__(self):
         super().__post_init__()
         check_choice("embedding_range", self.embedding_range, identity.INPUT_RANGES)
+        check_at_least("learning_rate_batch_size", self.learning_rate_batch_size, 0)
+
+    def with_scaled_rates(self) -> SystemConfig:
+        """As it is, but its learning rates are those of --batch_size; says so."""
+        if not self.learning_rate_batch_size:
+            return self
+        factor = self.batch_size / self.learning_rate_batch_size
+        scaled = {
+            field.name: factor * getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name.endswith("learning_rate")
+        }
+        told = ", ".join(f"{name} {value:g}" for name, value in scaled.items())
+        print(f"Learning rates times {factor:g} for the batch: {told}.")
+        return dataclasses.replace(self, learning_rate_batch_size=0, **scaled)
 
 
 def check_shift(config: Any) -> None:

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
+from data_pipeline.landmarks import Landmarks
 from evaluation import evaluate as evaluation
 from evaluation import subsets
 from evaluation.attributes import by_attribute, sentence
 from evaluation.bootstrap import summarize
 from evaluation.claims import Claim, Evidence
 from evaluation.metrics import registry
-from evaluation.record import Evaluation
+from evaluation.record import Evaluation, Fingerprint, concatenate
 from evaluation.report import pictures
 from evaluation.report.report import Report
 from evaluation.report.write import write_report
 from evaluation.subsets import by_group, by_hole_size, read_groups
 from evaluation.tables import Table, counted, share
+from experiments.core import judging
 from experiments.core.environment import commit, described_data, shareable
 from experiments.core.folder import FINGERPRINT, set_aside
 from experiments.core.run import Run
+from experiments.core.shards import Shard
+from experiments.core.system import EVALUATED
 from training.history import History
 
 _PICKED = 4  # faces of each kind in the report
@@ -31,28 +37,30 @@ _PICKED = 4  # faces of each kind in the report
 def evaluate(run: Run) -> pathlib.Path:
     """Measures the network beside the baselines; returns the path of report.html.
 
-    The report of other images or holes is kept; see `folder.set_aside`.
+    A shard of the run writes its values only, and returns their path; what joins the
+    shards measures none of these again. The report of other images or holes is kept;
+    see `folder.set_aside`.
     """
     system, config, label, split = run.system, run.config, run.label, run.data.test
     _ = run.record  # a run of other flags is refused before anything is measured
     restorers = {label: system.restorer(run.network), **system.baselines(run.data)}
     batches = system.fixed_batches(config, split)
     judge = run.classifier and run.classifier.judge(split)
-    extra = dict(system.measures(config))
-    if judge:
-        extra[f"{system.region}/attribute_accuracy"] = judge
-    if run.embedding:
-        extra[f"{system.region}/identity"] = run.embedding
-    result = evaluation.evaluate(
-        restorers,
-        batches,
-        split.names,
-        lpips=run.perceptual,
-        extra=extra,
-        to_unit=system.to_unit,
+    embedding, aligned = judging.located(run)
+    merges = run.shard.merges
+    result = (
+        _merged(run, embedding)
+        if merges
+        else _measured(run, restorers, judge, embedding)
     )
+    if run.shard.is_part:
+        path = _part(run, run.shard)
+        result.save(path)
+        return path
     found = system.examine(run, restorers, result)
     result = result.joined(found.values)
+    if embedding and embedding.facts.threshold is not None:
+        result = result.joined(judging.verified(result, system.region, embedding))
     set_aside(run.folder.report, result.fingerprint)
     key = system.headline[0]
     shown = pictures.gather(
@@ -64,7 +72,7 @@ def evaluate(run: Run) -> pathlib.Path:
         of=label,
         to_unit=system.to_unit,
     )
-    attributes = []
+    summary, attributes = summarize(result), []
     if judge:
         attributes = [
             by_attribute(
@@ -82,7 +90,7 @@ def evaluate(run: Run) -> pathlib.Path:
         title=system.title,
         subtitle=describe(run),
         citation=system.citation,
-        summary=summarize(result),
+        summary=summary,
         ours=[label],
         headline=present,
         metrics=system.metrics,
@@ -93,6 +101,7 @@ def evaluate(run: Run) -> pathlib.Path:
             *system.statements(config, split),
             *found.statements,
             *map(sentence, attributes),
+            *judging.statements(run, embedding, summary[label]),
         ],
         claims=[_beats_all(result, list(restorers), key) for key in beatable],
         published=system.published_tables,
@@ -106,7 +115,7 @@ def evaluate(run: Run) -> pathlib.Path:
         groups=_groups(run, result),
         group_key=key,
         hole_size=by_hole_size(result, key),
-        environment=_environment(run, result),
+        environment={**_environment(run, result), **judging.networks(run, aligned)},
         departures=system.departures,
         notes=_notes(run),
     )
@@ -114,6 +123,80 @@ def evaluate(run: Run) -> pathlib.Path:
     (run.folder.report / "results.json").unlink(missing_ok=True)
     result.save(run.folder.report / "evaluation.npz")
     return write_report(run.folder.report, report)
+
+
+def _measured(
+    run: Run, restorers: Mapping[str, Callable], judge, embedding
+) -> Evaluation:
+    """The values of this shard's images, which are whole batches of all."""
+    system, config, split = run.system, run.config, run.data.test
+    extra = dict(system.measures(config))
+    if judge:
+        extra[f"{system.region}/attribute_accuracy"] = judge
+    if embedding:
+        extra[f"{system.region}/identity"] = embedding
+    part = split.part(*_span(run, run.shard))
+    return evaluation.evaluate(
+        restorers,
+        system.fixed_batches(config, part),
+        part.names,
+        lpips=run.perceptual,
+        extra=extra,
+        to_unit=system.to_unit,
+    )
+
+
+def _span(run: Run, shard: Shard) -> tuple[int, int]:
+    images = len(run.data.test)
+    start, stop = shard.span(images, EVALUATED)
+    if start == stop:
+        most = -(-images // EVALUATED)
+        raise ValueError(
+            f"--shard: {counted(images, 'test image')} are measured {EVALUATED} at "
+            f"once, too few for {shard.count} shards; take at most {most}."
+        )
+    return start, stop
+
+
+def _part(run: Run, shard: Shard) -> pathlib.Path:
+    """Where a shard's values are: beside others of this network and these flags."""
+    digest = hashlib.sha256()
+    for weight in run.network.get_weights():
+        digest.update(weight.tobytes())
+    lpips = run.perceptual
+    flags = shareable(type(run.config), run.record["config"])
+    measured_by = [flags, lpips and lpips.sha256_prefix, judging.networks(run, "")]
+    digest.update(json.dumps(measured_by, sort_keys=True).encode())
+    folder = run.folder.path / "shards" / digest.hexdigest()[:12]
+    return folder / f"{shard.name}.npz"
+
+
+def _merged(run: Run, embedding) -> Evaluation:
+    """The values of all shards, which must be of this test set and these holes.
+
+    The embedding sees the originals, which the report says something of.
+    """
+    paths = [_part(run, shard) for shard in run.shard.all]
+    missing = [path.stem for path in paths if not path.exists()]
+    if missing:
+        raise FileNotFoundError(
+            f"{paths[0].parent} has no values of shard {', '.join(missing)}, by this "
+            "network and these flags. Run these shards first, with the same flags."
+        )
+    parts = [Evaluation.load(path) for path in paths]
+    whole, fingerprints = Fingerprint(), []
+    for shard in run.shard.all:
+        part, digest = run.data.test.part(*_span(run, shard)), Fingerprint()
+        batches = run.system.fixed_batches(run.config, part)
+        walked = evaluation.walk(batches, part.names, to_unit=run.system.to_unit)
+        for here, _, target, masks in walked:
+            if embedding:
+                embedding(target, target, part.names[here])
+            for name, mask in zip(part.names[here], masks):
+                digest.update(name, mask)
+                whole.update(name, mask)
+        fingerprints.append(digest.hexdigest())
+    return concatenate(parts, fingerprints, whole.hexdigest())
 
 
 def describe(run: Run) -> str:
@@ -182,11 +265,17 @@ def _epoch_table(run: Run) -> Table | None:
     )
 
 
+def _poses(run: Run) -> Landmarks | None:
+    """Landmarks for the error by yaw: those of the set, or found for this paper."""
+    own = "landmarks" in run.data.test.fields
+    return run.landmarks if own or run.system.by_pose or run.embedding else None
+
+
 def _groups(run: Run, result: Evaluation) -> dict:
     split, groups = run.data.test, {}
-    if "landmarks" in split.fields:
+    if found := _poses(run):
         nose = subsets.NOSE_HEIGHTS.get(split.source.info.name, subsets.NOSE_HEIGHT)
-        groups["By yaw"] = subsets.yaw_groups(split.fields["landmarks"], nose)
+        groups[subsets.BY_YAW] = subsets.yaw_groups(found.points, nose)
     if "attributes" in split.fields:
         names = split.source.info.attribute_names
         groups["By attribute"] = {
@@ -213,35 +302,27 @@ def _environment(run: Run, result: Evaluation) -> dict:
         "LPIPS weights": f"sha256 {lpips.sha256_prefix}" if lpips else "none",
         "data": described_data(data.test, training_images=len(data.train)),
         "config": shareable(type(run.config), record["config"]),
-        **_judged_by(run),
     }
-
-
-def _judged_by(run: Run) -> dict[str, str]:
-    """The networks that judged restored faces."""
-    found, embedding = {}, run.embedding
-    if run.classifier:
-        found["judge"] = run.classifier.description
-    if embedding:
-        found["embedding"] = (
-            f"{embedding.name}, output {embedding.output}, "
-            f"sha256 {embedding.sha256_prefix}"
-        )
-    return found
 
 
 def _notes(run: Run) -> list[str]:
     data = run.data
     notes = [f"Skipped: {text}" for text in data.test.skipped[:20]]
-    if "landmarks" in data.test.fields:
+    if found := _poses(run):
         notes.append(
             "Yaw is estimated from the nose's distance to the face's midline; left and "
-            "right are the picture's."
+            f"right are the picture's. Landmarks are of {found.origin}."
         )
     if run.perceptual is None:
         notes.append(
             "LPIPS is left out: there are no weights. Pass --lpips_weights=FILE; "
             "`python -m experiments.lpips_weights --help` says how to make it."
+        )
+    if run.embedding is None:
+        notes.append(
+            "Identity is left out: there is no face embedding. `python -m "
+            "experiments.face_descriptor --download` fetches a published one, or pass "
+            "--embedding=FOLDER."
         )
     if "attributes" in data.test.fields and not run.classifier:
         notes.append(

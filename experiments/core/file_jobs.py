@@ -19,6 +19,7 @@ from data_pipeline import pixels
 from data_pipeline.choices import check_choice
 from evaluation.tables import counted
 from experiments.core.command_line import hp
+from experiments.core.shards import WHOLE, Shard
 from serving.photo import masks, output
 
 _NAMED = 5  # at most so many of the files that are left out
@@ -167,8 +168,15 @@ def find(
     return jobs
 
 
-def pending(jobs: list[Job], *, overwrite: bool) -> list[Job]:
-    """The jobs that are to be done; prints how many results exist already."""
+def pending(jobs: list[Job], *, overwrite: bool, shard: Shard = WHOLE) -> list[Job]:
+    """The jobs that are to be done; prints how many results exist already.
+
+    Those of a shard are its part of all that were found; what joins the shards has
+    none.
+    """
+    if shard.merges:
+        return []
+    jobs = shard.of(jobs)
     if overwrite:
         return jobs
     # Not Path.exists, which is an error for a name that is too long.
@@ -230,15 +238,29 @@ def in_threads(
             yield done, future.result
 
 
-def conclude(jobs: list[Job], done: int, *, verb: str, output: str) -> None:
+def conclude(
+    jobs: list[Job], done: int, *, verb: str, output: str, shard: Shard = WHOLE
+) -> None:
     """Prints how many of the jobs were done; a ValueError if some were skipped.
 
-    `verb` is such as "restored".
+    Of a shard, skipped pictures are no error: what joins the shards looks for them.
+
+    Args:
+      jobs: To be done; for what joins the shards all of them.
+      done: How many were; what joins the shards counts the results.
+      verb: Such as "restored".
+      output: Where the results are.
+      shard: The part of the work.
     """
+    if shard.merges:
+        missing = [path for path, target in jobs if not os.path.exists(target)]
+        for path in missing:
+            print(f"no result: {shown(path)}", file=sys.stderr)
+        done = len(jobs) - len(missing)
     skipped = len(jobs) - done
     note = f", {skipped} skipped" if skipped else ""
     print(f"{counted(done, 'picture')} {verb}{note}: {output}")
-    if skipped:
+    if skipped and not shard.is_part:
         raise ValueError(
             f"{counted(skipped, 'picture')} could not be {verb}; see above."
         )

@@ -1,4 +1,4 @@
-"""Text of README and model cards, generated from results/<paper>.json."""
+"""Text of README, docs/papers and model cards, generated from results/*.json."""
 
 from __future__ import annotations
 
@@ -13,13 +13,99 @@ from data_pipeline import pixels
 from evaluation import tables
 from evaluation.charts import Curve
 from evaluation.claims import UNKNOWN
+from evaluation.metrics import registry
 from evaluation.report import pictures, plots, view
 from evaluation.tables import Table
-from experiments.core.system import System, load
+from experiments.core.command_line import fields_that
+from experiments.core.system import Comparison, System, load
 from models import cost
 
 # Folder of the pictures that results pages show, in the repository.
 PICTURES = "docs/pictures"
+
+
+def systems_table(
+    found: Mapping[str, Mapping], papers: str = "docs/papers"
+) -> tables.Markdown:
+    """The best measured result of each paper beside the published one.
+
+    Args:
+      found: {paper: results}; of the results the first set is compared.
+      papers: The folder of the papers' pages, from the document's own.
+    """
+    columns = ["System", "What it does", "Measured here", "Best baseline", "Published"]
+    rows = []
+    for name, results in found.items():
+        system = load(name)
+        link = tables.Markdown(f"[`{name}`]({papers}/{name}.md)")
+        rows.append([link, system.summary, *compared(system, results).values()])
+    return tables.markdown_table(columns, rows)
+
+
+def compared(system: System, results: Mapping) -> dict[str, str]:
+    """{"measured", "baseline", "published"} of a paper, as text."""
+    runs = results["sets"][0]
+    asked = system.comparison or Comparison(system.headline[0], tables.DASH)
+    ours = [run["label"] for run in runs["runs"]]
+    best = _best(runs, [o for o in ours if o.startswith(asked.networks)], asked.key)
+    run = next(run for run in runs["runs"] if run["label"] == best)
+    shown = f"{_value(runs, best, asked.key)} ({best}; {_trained(system, run)})"
+    floor = _best(runs, [n for n in runs["summary"] if n not in ours], asked.key)
+    against = f"{_value(runs, floor, asked.key)} ({floor})" if floor else tables.DASH
+    return {
+        "measured": f"{registry.title(asked.key)}{registry.arrow(asked.key)} {shown}",
+        "baseline": against,
+        "published": asked.published,
+    }
+
+
+def _best(runs: Mapping, names: Sequence[str], key: str) -> str:
+    """The one of these networks or baselines with the best mean; "" if none has it."""
+    means = {
+        name: runs["summary"][name][key]["mean"]
+        for name in names
+        if key in runs["summary"][name]
+    }
+    choose = max if registry.metric_of(key).higher_is_better else min
+    return choose(means, key=means.__getitem__, default="")
+
+
+def _value(runs: Mapping, name: str, key: str) -> str:
+    digits = registry.metric_of(key).digits
+    return tables.number(runs["summary"][name][key]["mean"], digits)
+
+
+def _trained(system: System, run: Mapping) -> str:
+    """Such as "Drawn faces, 1,000 steps, published 5,000"."""
+    (length,) = fields_that(system.config_class, length=True)
+    config = system.configuration(run["environment"]["config"])
+    done = tables.counted(getattr(config, length), length.removesuffix("s"))
+    said = f"{run['environment']['data']['set']}, {done}"
+    published = system.published_length(config)
+    return said if published is None else f"{said}, published {published:,}"
+
+
+def page_blocks(system: System, results: Mapping) -> dict[str, str]:
+    """Generated parts of docs/papers/<paper>.md: name -> text."""
+    blocks = {
+        "published": "\n\n".join(map(_titled, results["published"])),
+        "contradictions": _items(system.contradictions),
+        "departures": _items(system.departures),
+    }
+    for number, runs in enumerate(results["sets"], start=1):
+        place = f"_{number}" if number > 1 else ""
+        blocks[f"measured{place}"] = main_table(system, runs)
+        blocks[f"claims{place}"] = _claims(runs["claims"])
+    return blocks
+
+
+def _items(sentences: Sequence[str]) -> str:
+    return "\n".join(f"- {sentence}" for sentence in sentences)
+
+
+def _claims(found: Sequence[Mapping]) -> str:
+    rows = [[claim["claim"], claim["verdict"], claim["evidence"]] for claim in found]
+    return tables.markdown_table(["Claim", "In these runs", "Evidence"], rows)
 
 
 def main_table(system: System, results: Mapping) -> str:
@@ -82,6 +168,7 @@ def render(results: Mapping) -> str:
     parts[1:1] = published
     for runs in others:
         parts += _compared(system, runs, whole=False)
+    parts += map(_picture, results.get("figures", ()))
     if "rate_distortion" in results:
         parts.append(_rate_distortion(results["rate_distortion"]))
     return "\n\n".join(parts)
@@ -105,16 +192,11 @@ def _compared(system: System, results: Mapping, *, whole: bool = True) -> list[s
             shown = {**run["epochs"], "caption": caption, "note": run["subtitle"]}
             parts.append(_titled(shown))
     parts.append(_titled(results["cost"]))
-    rows = [
-        [claim["claim"], claim["verdict"], claim["evidence"]]
-        for claim in results["claims"]
-        if whole or claim["verdict"] != UNKNOWN
+    found = [
+        claim for claim in results["claims"] if whole or claim["verdict"] != UNKNOWN
     ]
-    if rows:
-        parts.append(
-            "**The paper's claims**\n\n"
-            + tables.markdown_table(["Claim", "In these runs", "Evidence"], rows)
-        )
+    if found:
+        parts.append(f"**The paper's claims**\n\n{_claims(found)}")
     return parts
 
 
@@ -135,13 +217,16 @@ def _joint_parts(found: Mapping) -> list[str]:
     parts = []
     if found["statements"]:
         parts.append("\n".join(f"- {statement}" for statement in found["statements"]))
-    for picture in found["pictures"]:
-        shown = f"![{tables.escape(picture['alt'])}](../{PICTURES}/{picture['file']})"
-        parts.append(f"{shown}\n\n{picture['note']}".rstrip())
+    parts += map(_picture, found["pictures"])
     for number, made in enumerate(found["tables"]):
         long = number and len(made["rows"]) > view.LONG_TABLE
         parts.append(_folded(made) if long else _titled(made))
     return parts
+
+
+def _picture(found: Mapping) -> str:
+    shown = f"![{tables.escape(found['alt'])}](../{PICTURES}/{found['file']})"
+    return f"{shown}\n\n{found['note']}".rstrip()
 
 
 def _rate_distortion(found: Mapping) -> str:
@@ -234,12 +319,39 @@ _SHOWN = 128  # pixels
 
 def draw_faces(folder: pathlib.Path, target: pathlib.Path) -> None:
     """Writes a picture of a run's median restorations, a face a row."""
+    _draw_section(folder, _reported(folder)["pictures"]["Median"], target)
+
+
+def draw_figures(
+    system: System, folder: pathlib.Path, target: pathlib.Path
+) -> list[dict[str, str]]:
+    """Writes the paper's figures that a report has as <target>/<paper>_<slug>.png.
+
+    Returns:
+      Of each picture {"file": its name, "alt", "note": what its columns are}.
+    """
+    results, drawn = _reported(folder), []
+    for figure in system.figures(results["ours"]):
+        if rows := results["pictures"].get(figure.title):
+            name = f"{system.name}_{pictures.slug(figure.title)}.png"
+            _draw_section(folder, rows, target / name)
+            note = f"{figure.title}: {', '.join(figure.columns)}."
+            drawn.append({"file": name, "alt": figure.title, "note": note})
+    return drawn
+
+
+def _reported(folder: pathlib.Path) -> Mapping:
     results = folder / "report" / "results.json"
     if not results.exists():
         raise FileNotFoundError(
             f"--picture={folder} has no report; run it with --stages=evaluate first."
         )
-    rows = json.loads(results.read_text())["pictures"]["Median"]
+    return json.loads(results.read_text())
+
+
+def _draw_section(
+    folder: pathlib.Path, rows: Sequence[Mapping], target: pathlib.Path
+) -> None:
     images = [
         [
             _shown(pixels.read(folder / "report" / file))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from typing import Any
 
 import tensorflow as tf
 
+from data_pipeline import landmarks
 from evaluation import attributes, subsets
 from evaluation.metrics import identity, lpips
 from experiments.core import networks
 from experiments.core.config import SystemConfig
 from experiments.core.data import RunData
 from experiments.core.folder import RunFolder
+from experiments.core.shards import WHOLE, Shard
 from training import strategy
 
 
@@ -20,18 +23,30 @@ class Run:
     """A run, handed from training to evaluation to export.
 
     `system` is the paper's `experiments.core.system.System`, `preset` the one that its
-    flags began with. `data` is decoded when it is first asked for.
+    flags began with, `shard` the part of the evaluation that it does. `data` is decoded
+    when it is first asked for.
     """
 
-    def __init__(self, system: Any, config: SystemConfig, preset: str):
+    def __init__(
+        self, system: Any, config: SystemConfig, preset: str, shard: Shard = WHOLE
+    ):
         self.system, self.config, self.preset = system, config, preset
+        self.shard = shard
         path = config.workdir or f"runs/{system.name}/{preset}-{config.dataset}"
         self.folder = RunFolder(path)
         self.data: RunData = system.data(config)
 
+    def within(self, folder: str) -> Run:
+        """The same run in another folder."""
+        other = copy.copy(self)
+        other.folder = RunFolder(folder)
+        return other
+
     def check(self) -> None:
         """Raises now what would otherwise end the run after hours of training."""
         config = self.config
+        if self.shard.count > 1 and tuple(config.stages) != ("evaluate",):
+            raise ValueError("--shard divides an evaluation: add --stages=evaluate.")
         strategy.check_batch_size(config.batch_size, self.devices)
         strategy.check_jit_compile(config.jit_compile, self.devices)
         if config.groups and "evaluate" in config.stages:
@@ -53,7 +68,10 @@ class Run:
     @functools.cached_property
     def devices(self) -> tf.distribute.Strategy:
         """The devices that it trains on."""
-        return strategy.make(self.config.num_replicas)
+        config = self.config
+        # What only measures needs no other workers.
+        kind = config.strategy if "train" in config.stages else "mirrored"
+        return strategy.make(config.num_replicas, kind)
 
     @functools.cached_property
     def record(self) -> dict[str, Any]:
@@ -77,11 +95,21 @@ class Run:
 
     @functools.cached_property
     def embedding(self) -> identity.Similarity | None:
-        """The face embedding that --embedding names."""
-        config = self.config
-        if not config.embedding:
+        """The face embedding that --embedding names, or the one in the cache."""
+        path = identity.resolve(self.config.embedding)
+        # Whatever --embedding_range says, the cached one takes the default.
+        given = [self.config.embedding_range] if self.config.embedding else []
+        return identity.load(path, *given) if path else None
+
+    @functools.cached_property
+    def landmarks(self) -> landmarks.Landmarks | None:
+        """Those of the test images, where they come with them or MediaPipe is there."""
+        if self.config.dataset == "scenes":  # there are no faces
             return None
-        return identity.load(config.embedding, config.embedding_range)
+        config = self.config
+        return landmarks.of(
+            self.data.test, crop=config.crop, cache_dir=config.cache_dir
+        )
 
     @functools.cached_property
     def network(self) -> tf.keras.Model:

@@ -25,6 +25,7 @@ from evaluation.charts import Curve
 from evaluation.claims import Claim, Evidence, Trained
 from evaluation.metrics import registry
 from evaluation.record import Evaluation
+from evaluation.report.pictures import Figure
 from evaluation.report.report import Report
 from evaluation.tables import Table, counted, share
 from experiments.core.command_line import Presets, fields_that, formerly
@@ -33,6 +34,8 @@ from experiments.core.environment import shareable
 from experiments.core.folder import FinishedRun
 from experiments.core.run import Run
 from training.loop import Length
+
+EVALUATED = 64  # images measured at once, in whole batches also by a shard
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +55,21 @@ class EpochTable:
     label: str
     published: Mapping[int, float]
     note: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """The one number of a paper to read ours beside.
+
+    Attributes:
+      key: The metric, such as "raw/lpips".
+      published: The paper's value, and of what.
+      networks: The beginning of the labels that are compared; all by default.
+    """
+
+    key: str
+    published: str
+    networks: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,9 +124,11 @@ class System(abc.ABC):
     Attributes:
       name: Of the paper, its module, results and card.
       title: Of the report.
+      summary: What it does, to stand in a table.
       citation: Of the paper.
       config_class: Its table of hyper-parameters.
       presets: Name -> fields that differ.
+      reproduced: The presets that the paper's tables and figures are made of.
       headline: The metrics that reports begin with, such as "hole/l1_percent". The
         best checkpoint is the one with the lowest value of the first.
       tabled: Metrics that tables of several runs have besides the headline.
@@ -117,25 +137,35 @@ class System(abc.ABC):
         face embeddings look at.
       floors: Baselines that any trained network should beat; a claim about one that
         does not is undecided.
+      by_pose: Whether reports look for landmarks, where the images come without, to
+        have the error by yaw.
       pictures_note: Shown above the report's pictures.
       published_tables: To read beside ours.
+      comparison: The published number that the table of all systems has; without one
+        the table has the headline's first metric.
       departures: Sentences: where this differs from the paper, and why.
+      contradictions: Sentences: where the paper contradicts itself or its data.
       restores: The checkpoints' name of the network that is measured and exported.
     """
 
     name: str
     title: str
+    summary: str = ""
     citation: str
     config_class: type
     presets: Presets
+    reproduced: Sequence[str] = ("paper",)
     headline: Sequence[str]
     tabled: Sequence[str] = ()
     metrics: Sequence[str] = Report.metrics
     region = "raw"
     floors: Sequence[str] = ()
+    by_pose = False
     pictures_note = ""
     published_tables: Sequence[Table] = ()
+    comparison: Comparison | None = None
     departures: Sequence[str] = ()
+    contradictions: Sequence[str] = ()
     restores = "generator"
 
     def __init__(self):
@@ -231,6 +261,10 @@ class System(abc.ABC):
         `restorers` are the network, as `restorer` has it, and the baselines.
         """
         return Findings()
+
+    def figures(self, labels: Sequence[str]) -> Sequence[Figure]:
+        """The paper's figures that these networks can show; none by default."""
+        return ()
 
     # Reports, cards and exports.
 

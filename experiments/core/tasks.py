@@ -16,10 +16,8 @@ from evaluation import baselines
 from experiments.core.config import InpaintingConfig, ReconstructionConfig
 from experiments.core.data import RunData
 from experiments.core.run import Run
-from experiments.core.system import System
+from experiments.core.system import EVALUATED, System
 from serving.export import restorer as exports
-
-_EVALUATED = 64  # images measured at once
 
 
 class InpaintingSystem(System):
@@ -76,7 +74,7 @@ class InpaintingSystem(System):
         return pipeline.evaluation_batches(
             split,
             self.task(config, config.test_mask, split.names),
-            batch_size=_EVALUATED,
+            batch_size=EVALUATED,
             seed=config.seed,
         )
 
@@ -159,6 +157,7 @@ class ReconstructionSystem(System):
         "lpips",
         "attribute_accuracy",
         "identity",
+        "verified_percent",
         "bits_per_pixel",
     )
 
@@ -173,7 +172,7 @@ class ReconstructionSystem(System):
     ) -> tf.data.Dataset:
         """Every image of a split once, as it is."""
         return pipeline.evaluation_batches(
-            split, pipeline.reconstruction(), batch_size=_EVALUATED, seed=config.seed
+            split, pipeline.reconstruction(), batch_size=EVALUATED, seed=config.seed
         )
 
     def restorer(self, network: tf.keras.Model) -> Callable[[dict], tf.Tensor]:

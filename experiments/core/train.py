@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import functools
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -12,7 +16,7 @@ from evaluation import tables
 from evaluation.evaluate import evaluate
 from experiments.core import networks
 from experiments.core.run import Run
-from training import callbacks, checkpoints, loop, stopping
+from training import callbacks, checkpoints, loop, stopping, strategy
 from training.history import History, check_new, mend
 
 _DRAWN = 8  # images of the pictures that are drawn
@@ -22,15 +26,41 @@ def train(run: Run) -> None:
     """Trains to the end of the configuration, from the last checkpoint if any."""
     if run.config.deterministic:
         tf.config.experimental.enable_op_determinism()
-    with run.folder.training():
-        _ = run.record  # written before anything is trained
-        trainer, current = _build(run)
-        _resume(run, trainer, Validation(run, current))
+    # One process has no others to lose.
+    together = strategy.is_multi_worker(run.devices)
+    rejoining = strategy.rejoining() if together else contextlib.nullcontext()
+    with rejoining, _own_folder(run) as own:
+        _ = own.record  # written before anything is trained
+        trainer, current = _build(own)
+        _resume(own, trainer, Validation(own, current))
+
+
+@contextlib.contextmanager
+def _own_folder(run: Run) -> Iterator[Run]:
+    """The run, which only the chief of several workers trains in its folder.
+
+    Saving takes all workers, because they share variables: the others do what the chief
+    does, in a copy that is deleted at the end.
+    """
+    if strategy.is_chief(run.devices):
+        with run.folder.training():
+            strategy.largest(run.devices, 0)  # until the others have their copies
+            yield run
+        return
+    with tempfile.TemporaryDirectory(prefix="worker-") as folder:
+        named = ("checkpoints", "logs", "config.json", "history.csv")
+        for path in run.folder.path.iterdir():
+            if path.is_dir() and path.name in named:
+                shutil.copytree(path, f"{folder}/{path.name}")
+            elif path.name in named:
+                shutil.copy(path, folder)
+        strategy.largest(run.devices, 0)
+        yield run.within(folder)
 
 
 def _build(run: Run) -> tuple[tf.keras.Model, Callable[[], tf.keras.Model]]:
     """The trainer on its devices, and a call that returns the network as it is now."""
-    system, config = run.system, run.config
+    system, config = run.system, run.config.with_scaled_rates()
     initial = networks.initial(system, config, run.folder)
     tf.keras.utils.set_random_seed(config.seed)
     with run.devices.scope(), networks.precision(config.precision):
@@ -43,13 +73,20 @@ def _build(run: Run) -> tuple[tf.keras.Model, Callable[[], tf.keras.Model]]:
             networks.begin_as(trainer.restores, initial, config.initial)
             if trainer.average is not None:
                 trainer.average.begin_as(trainer.restores)
-        averaged = trainer.average and system.build_network(config)
+    # Reading moving statistics takes all workers: they read them once, for a copy.
+    apart = strategy.is_multi_worker(run.devices)
+    scope = contextlib.nullcontext() if apart else run.devices.scope()
+    measured = trainer.restores
+    if trainer.average or apart:
+        with scope, networks.precision(config.precision):
+            measured = system.build_network(config)
 
     def current() -> tf.keras.Model:
-        if averaged is None:
-            return trainer.restores
-        trainer.average.copy_to(averaged)
-        return averaged
+        if trainer.average:
+            trainer.average.copy_to(measured)
+        elif apart:
+            measured.set_weights(trainer.restores.get_weights())
+        return measured
 
     return trainer, current
 
@@ -100,7 +137,14 @@ def _resume(run: Run, trainer: tf.keras.Model, validation: Validation) -> None:
     config, folder, split = run.config, run.folder, run.data.train
     saved = checkpoints.Checkpoints(trainer.checkpoint_items(), folder.checkpoints)
     length = run.system.length(config, split)
-    if saved.restore():
+    restored = saved.restore()
+    agreed = functools.partial(strategy.largest, run.devices)
+    if agreed(saved.steps) != -agreed(-saved.steps):
+        raise ValueError(
+            f"--workdir={config.workdir} must be a folder that all workers share: this "
+            f"one has found step {saved.steps:,} in it, and another one has not."
+        )
+    if restored:
         mend(folder.history, logs=folder.logs, length=length, step=saved.steps)
     else:
         check_new(folder.history)
@@ -115,9 +159,18 @@ def _resume(run: Run, trainer: tf.keras.Model, validation: Validation) -> None:
     task = run.system.training_task(config, split)
 
     def batches_from(step: int) -> tf.data.Dataset:
-        return pipeline.training_batches(
-            split, task, batch_size=config.batch_size, seed=config.seed, start_step=step
-        )
+        def of_part(*part: int) -> tf.data.Dataset:
+            return pipeline.training_batches(
+                split,
+                task,
+                batch_size=config.batch_size,
+                seed=config.seed,
+                start_step=step,
+                part=part,
+                service=config.data_service,
+            )
+
+        return strategy.distributed(run.devices, of_part, config.batch_size)
 
     headline = f"val_{run.system.headline[0]}"
     # The order matters: a loss that is not finite stops the run before anything is
@@ -141,7 +194,11 @@ def _resume(run: Run, trainer: tf.keras.Model, validation: Validation) -> None:
                     headline=headline,
                 ),
                 callbacks.SaveCheckpoints(
-                    saved, history, every_steps=config.checkpoint_steps, best=headline
+                    saved,
+                    history,
+                    every_steps=config.checkpoint_steps,
+                    best=headline,
+                    agreed=agreed,
                 ),
                 callbacks.SamplePictures(
                     validation.draw,
@@ -151,7 +208,7 @@ def _resume(run: Run, trainer: tf.keras.Model, validation: Validation) -> None:
                     log_dir=folder.logs,
                 ),
                 tf.keras.callbacks.TensorBoard(folder.logs, write_graph=False),
-                callbacks.StopWhenAsked(request, saved),
+                callbacks.StopWhenAsked(request, saved, agreed),
                 callbacks.Progress(saved, length, batch_size=config.batch_size),
             ],
         )

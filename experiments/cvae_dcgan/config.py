@@ -65,6 +65,12 @@ PRESETS = {
     "cpu": {**CVAE, **DRAWN, "batch_size": 32, "limit": 5000},
     "smoke": {**SMALL, "image_size": 32, "latents": 16},
 }
+# Of the paper's tables and figures, in their order.
+REPRODUCED = (
+    *("cvae", "dcgan", "dcgan_weight_1", "dcgan_weight_255"),
+    *("cvae_l2", "cvae_ssim", "cvae_ms_ssim", "cvae_l1_ssim"),
+    *("cvae_256", "cvae_128", "cvae_64"),
+)
 
 OURS = "wide"  # the generator that is not the paper's
 

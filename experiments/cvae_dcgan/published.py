@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from evaluation import claims
 from evaluation.claims import Evidence
 from evaluation.tables import Table
+from experiments.core.system import Comparison
 
 CITATION = "C. Killingbeck, E. Kim, K. Nguyen, S. Vousden. Facial Image Reconstruction."
 
@@ -60,6 +61,24 @@ PUBLISHED = (
         kinds=["published"] * 10,
         digits=3,
     ),
+)
+
+COMPARISON = Comparison("raw/ssim", "0.693 (CVAE, CelebA, 10 epochs)")
+
+# Where the paper contradicts itself or its data, or errs.
+CONTRADICTIONS = (
+    "Table 1 mixes units: the networks' l_1 and l_2 are 10 · MAE and 100 · MSE, "
+    "JPEG's are plain.",
+    "l_1 and l_2 of 'JPEG + mask' repeat those of 'CVAE + mask': a copying error.",
+    "The text names L1 and L2 the wrong way round.",
+    "With masks l_1 falls and l_2 rises. Which images were masked is not said; no "
+    "reading of it gives both.",
+    "The CVAE is said to be lower than Toledo and Antonelo's models in all shared "
+    "metrics; its 1−SSIM, 0.307, equals that of their H9.",
+    "24:1 (64×64 pixels as 512 numbers) is called the higher compression in one place "
+    "and the lower one in another; 128×128 as 512 is 96:1.",
+    "The split is 10:1 in one place and 90-10 in another.",
+    "The DCGAN is called vastly superior and is behind in every column of Table 1.",
 )
 
 DEPARTURES = (

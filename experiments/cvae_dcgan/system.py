@@ -30,13 +30,17 @@ class CVAEDCGAN(ReconstructionSystem):
 
     name = "cvae_dcgan"
     title = "A face in 512 numbers"
+    summary = "encodes a 64×64 face as 512 numbers"
     citation = published.CITATION
     config_class = Config
     presets = table.PRESETS
+    reproduced = table.REPRODUCED
     headline = published.HEADLINE
     tabled = published.TABLED
     published_tables = published.PUBLISHED
+    comparison = published.COMPARISON
     departures = published.DEPARTURES
+    contradictions = published.CONTRADICTIONS
     restores = "autoencoder"
     floors = (report.MEAN, eigenfaces_name(cvae_dcgan.LATENTS))
 

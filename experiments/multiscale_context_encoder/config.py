@@ -240,6 +240,11 @@ PRESETS = {
         "shift": 2,
     },
 }
+# Of the paper's tables and figures, in their order.
+REPRODUCED = (
+    *("celebahq_add", "celebahq_concat", "celebahq_context_encoder"),
+    *("lfw_add", "lfw_concat", "lfw_context_encoder"),
+)
 
 
 def label(config: Config) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from evaluation import claims
 from evaluation.claims import Evidence
+from evaluation.report.pictures import Figure
 from evaluation.tables import Table
+from experiments.core.system import Comparison
 
 CITATION = (
     "T. D. Do, Q. K. Nguyen, V. H. Nguyen. A multi-scale context encoder for high "
@@ -51,27 +55,55 @@ PUBLISHED = (
     ),
 )
 
+COMPARISON = Comparison("hole/ms_ssim_5w", "0.804 (LFW, 300 epochs)")
+
+# Where the paper contradicts itself or its data, or errs.
+CONTRADICTIONS = (
+    "'Leverages the main concept of Context Encoder', whose fully connected layer is "
+    "in none of the tables. Without it a pixel of the patch depends on 62×62 pixels "
+    "of the picture, with three scales as with one, and the middle of the patch sees "
+    "the hole and 1,140 known pixels.",
+    "Table I has '63×63×3: 128, 3×3×64'; a picture of three channels needs a kernel "
+    "of 3×3×3.",
+    "Section III-B says that addition 'keeps the number of parameters' at 16×16×512. "
+    "These are features; addition has 1.05 million parameters, concatenation 2.22.",
+    "Labeled Faces in the Wild has 13,233 images; the text says 13,234, Table III "
+    "12,234.",
+    "Scales are numbered k = 1..n, their encoders k = 0..2.",
+    "'ReLU and batch normalization after each convolution' cannot hold for the "
+    "decoder's last one, which draws the picture.",
+    "Tables IV and V do not name the unit of L1 or the MS-SSIM of a patch that is too "
+    "small for five scales.",
+)
+
 DEPARTURES = (
     "The paper 'leverages the main concept of Context Encoder', but Tables I and II "
     "have no fully connected layer between encoders and decoder, and without one a "
     "pixel of the patch depends on 62×62 pixels of the image, whatever the number of "
     "scales. Presets of the paper are as printed; --bottleneck=channelwise_fc is "
     "Pathak et al.'s layer, --bottleneck=shared_fc has one matrix for all channels.",
-    "The hole's place is not stated: the center.",
-    "The loss and the discriminator are not stated: 0.999 · L2 + 0.001 · cross-entropy "
-    "and a discriminator of the patch, after Pathak et al.'s context encoder, which "
-    "the paper builds on.",
+    "The hole's place is not stated (--train_mask, --test_mask): the center.",
+    "The loss (--reconstruction, --reconstruction_weight, --adversarial_weight) and "
+    "the discriminator (--discriminator_widths) are not stated: 0.999 · L2 + 0.001 · "
+    "cross-entropy and a discriminator of the patch with 64, 128, 256 and 512 "
+    "channels, after Pathak et al.'s context encoder, which the paper builds on. Nor "
+    "are a moving average of weights (--ema_decay) or a bound on gradients "
+    "(--clip_norm): there are none by default.",
     "'A fixed momentum of 0.9' is Adam's beta_1 of the generator by default, and SGD's "
-    "momentum with --optimizer=sgd. The discriminator's rate and momentum are not "
-    "stated: a tenth of the generator's rate and 0.5, as in Pathak et al.'s released "
-    "training. With the generator's own it wins within three epochs. --preset=pathak "
-    "has the rest of that training: a mean color in the hole, and a rim of 4 pixels "
-    "that weighs ten times as much.",
+    "momentum with --optimizer=sgd. The discriminator's rate and momentum "
+    "(--discriminator_rate, --discriminator_momentum) are not stated: a tenth of the "
+    "generator's rate and 0.5, as in Pathak et al.'s released training. With the "
+    "generator's own it wins within three epochs. --preset=pathak has the rest of that "
+    "training, of which the paper says nothing either: a mean color in the hole, and a "
+    "rim of 4 pixels (--overlap) that weighs ten times as much.",
     "The unit of 'L1 loss' in Tables IV and V is not stated: percent of the range.",
     "'Keeps reducing 10% after every 50 epochs' multiplies the learning rate by 0.9 by "
     "default, and by 0.1 with --learning_rate_factor=0.1.",
     "Table I shows only that each level halves; the text says that pooling does it. "
     "Convolutions of stride 2 are --downsampling=stride, with the same parameters.",
+    "How 250 pixels are halved to 125, 63, 32 and 16, and how the image is reduced for "
+    "the other encoders, is not stated: pooling that pads odd sides, and means of 2×2 "
+    "pixels. Upsampling repeats pixels.",
     "ReLU and BatchNorm 'after each convolution' cannot hold for the decoder's output, "
     "which has a tanh.",
     "Table I has '63×63×3: 128, 3×3×64'; the kernel must be 3×3×3. '16×16×512 "
@@ -82,6 +114,9 @@ DEPARTURES = (
     "that it was pooled from is.",
     "The augmentation 'as [16]' is a random flip and a shift by up to 10 pixels over "
     "reflected borders.",
+    "How pictures come to 250×250 is not stated (--crop): CelebA-HQ's are reduced "
+    "whole, with a bicubic filter; LFW's have that size. Nor is which images are the "
+    "fifth that is tested on: a seeded shuffle chooses them.",
     "LFW has 13,233 images, of which all are split 80/20; the paper has 13,234 in the "
     "text and 12,234 in Table III, which --lfw_subset=12234 chooses.",
     "BatchNorm has momentum 0.9 and epsilon 1e-5, where the paper is silent; all "
@@ -92,6 +127,27 @@ DEPARTURES = (
     "batch is the same batch on any number of them. Each replica normalizes by the "
     "statistics of its own part of the batch.",
 )
+
+
+def figures(labels: Sequence[str]) -> list[Figure]:
+    """Figs. 2 and 3, whose columns are in the paper's order.
+
+    Of several networks of a kind the one as printed is shown, or the first.
+    """
+
+    def of_kind(kind: str) -> str | None:
+        alike = [label for label in labels if label.split(", ")[0] == kind]
+        return kind if kind in alike else next(iter(alike), None)
+
+    one, several = of_kind(BASELINE), of_kind(ADD)
+    found = []
+    if one and several:
+        columns = {"Image with the mask": "Input", one: one, several: several}
+        found.append(Figure("As Fig. 2 of the paper", columns))
+    if several:
+        columns = {"Original": "Original", "Image with the mask": "Input"}
+        found.append(Figure("As Fig. 3 of the paper", {**columns, several: several}))
+    return found
 
 
 def check_claims(evidence: Evidence) -> list[claims.Claim]:

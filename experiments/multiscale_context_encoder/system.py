@@ -23,17 +23,22 @@ class MultiscaleContextEncoder(InpaintingSystem):
 
     name = "multiscale_context_encoder"
     title = "A multi-scale context encoder for facial images"
+    summary = "fills the 64×64 center of a 250×250 face from three scales"
     citation = published.CITATION
     config_class = Config
     presets = table.PRESETS
+    reproduced = table.REPRODUCED
     headline = published.HEADLINE
     published_tables = published.PUBLISHED
+    comparison = published.COMPARISON
     departures = published.DEPARTURES
+    contradictions = published.CONTRADICTIONS
 
     label = staticmethod(table.label)
     build_network = staticmethod(training.build_network)
     build_trainer = staticmethod(training.build_trainer)
     check_claims = staticmethod(published.check_claims)
+    figures = staticmethod(published.figures)
     examine = staticmethod(report.examine)
 
     def published_length(self, config: Config) -> int:

@@ -10,6 +10,7 @@ from experiments.core.command_line import check_at_least, hp, hp_like
 from experiments.core.config import ReconstructionConfig
 from models import portrait_autoencoder
 from serving.codec import image_codec
+from training import losses
 
 CODEC = {
     "entropy": "factorized",
@@ -24,6 +25,16 @@ CODEC = {
     "train_side": 96,
 }
 LAMBDAS = (0.0005, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
+# Beyond the paper: Ballé et al. (2018) and Minnen, Ballé & Toderici (2018).
+HYPERPRIOR = {
+    **CODEC,
+    "entropy": "hyperprior",
+    # Two hyper-latents a side; as many pixels a step as the codecs above.
+    "train_side": 128,
+    "batch_size": 9,
+}
+# Of the loss with MS-SSIM, whose errors are other numbers.
+SIMILARITY_LAMBDAS = (2, 4, 8, 16, 32, 64)
 PRESETS = {
     "paper": {},
     **{f"n{channels}": {"channels": channels} for channels in (64, 128, 192, 256)},
@@ -38,6 +49,19 @@ PRESETS = {
     # validation takes come on top of the thousand.
     "learning_rates": {"limit": 1500, "epochs": 1, "first_epoch_seeds": 5},
     **{f"lambda_{lmbda:g}": {**CODEC, "lmbda": lmbda} for lmbda in LAMBDAS},
+    **{
+        f"hyperprior_{name}{lmbda:g}": {**HYPERPRIOR, **options, "lmbda": lmbda}
+        for name, options in {"": {}, "n192_": {"channels": 192}}.items()
+        for lmbda in LAMBDAS
+    },
+    **{
+        f"hyperprior_ms_ssim_{lmbda:g}": {
+            **HYPERPRIOR,
+            "distortion": "ms_ssim",
+            "lmbda": lmbda,
+        }
+        for lmbda in SIMILARITY_LAMBDAS
+    },
     "cpu": {
         **CODEC,
         "dataset": "faces",
@@ -59,16 +83,27 @@ PRESETS = {
         "train_side": 16,
     },
 }
+# Of the paper's tables and figures, in their order.
+REPRODUCED = (
+    *("n192", "learning_rate_1e-2", "learning_rate_1e-3", "learning_rate_1e-5"),
+    *("learning_rates", "filters_5_5_3", "filters_9_5_5", "gdn"),
+    *(f"lambda_{lmbda:g}" for lmbda in LAMBDAS),
+)
 
 
 def label(config: Config) -> str:
     """The name in tables: N or λ, and what differs from their presets."""
-    usual = type(config)(**(CODEC if config.entropy == "factorized" else {}))
+    family = {"none": {}, "factorized": CODEC, "hyperprior": HYPERPRIOR}
+    usual = type(config)(**family[config.entropy])
     named = [f"N = {config.channels}"]
-    if config.entropy == "factorized":
+    if config.entropy != "none":
         named = [f"λ = {config.lmbda:g}", *named]
         if config.channels == usual.channels:
             named.pop()
+    if config.distortion == "ms_ssim":
+        named.insert(0, "MS-SSIM")
+    if config.entropy == "hyperprior":
+        named.insert(0, "hyperprior")
     if config.activation != usual.activation:
         named.append({"gdn": "GDN", "relu": "ReLU"}[config.activation])
     if tuple(config.kernels) != tuple(usual.kernels):
@@ -82,7 +117,8 @@ def label(config: Config) -> str:
     return ", ".join(named)
 
 
-ENTROPIES = ("none", "factorized")
+ENTROPIES = ("none", "factorized", "hyperprior")
+DISTORTIONS = ("mse", "ms_ssim")
 DECAYS = ("none", "cosine")
 
 
@@ -125,13 +161,19 @@ class Config(ReconstructionConfig):
     entropy: str = hp(
         "none",
         "none is the paper, whose code is real numbers; factorized makes a codec: "
-        "rounded latents, and the bits they take in the loss.",
+        "rounded latents, and the bits they take in the loss; hyperprior, which is not "
+        "the paper's, one whose files first say how the latents are distributed.",
         published="the mean squared error alone",
+    )
+    distortion: str = hp(
+        "mse",
+        "mse, or ms_ssim: 1 - MS-SSIM over three scales, which is not the paper's.",
+        published="mean squared error",
     )
     lmbda: float = hp(
         0.01,
-        "λ of a codec, whose loss is bits per pixel + λ · 255² · MSE. Larger makes "
-        "larger files and better pictures.",
+        "λ of a codec, whose loss is bits per pixel + λ · 255² · MSE, or λ · (1 - "
+        "MS-SSIM). Larger makes larger files and better pictures.",
     )
     batch_size: int = hp(50, "Images a step, over all replicas.", published="50")
     epochs: int = hp(3, "Passes over the training images.", published="3", length=True)
@@ -176,6 +218,7 @@ class Config(ReconstructionConfig):
     def __post_init__(self):
         super().__post_init__()
         check_choice("entropy", self.entropy, ENTROPIES)
+        check_choice("distortion", self.distortion, DISTORTIONS)
         check_choice("learning_rate_decay", self.learning_rate_decay, DECAYS)
         check_choice("activation", self.activation, portrait_autoencoder.ACTIVATIONS)
         check_at_least("channels", self.channels, 1)
@@ -189,13 +232,13 @@ class Config(ReconstructionConfig):
         portrait_autoencoder.check(
             self.image_size, self.kernels, self.activation, self.depth
         )
-        if self.entropy == "factorized" and self.checkpoint == "best":
+        if self.entropy != "none" and self.checkpoint == "best":
             raise ValueError(
                 "--checkpoint=best takes the lowest error, whatever the files then "
                 "take; a codec is judged by both. Leave the flag out."
             )
         seen = portrait_autoencoder.reach(self.kernels, self.depth)
-        if self.entropy == "factorized" and seen > image_codec.MARGIN_PIXELS:
+        if self.entropy != "none" and seen > image_codec.MARGIN_PIXELS:
             raise ValueError(
                 f"--depth={self.depth} with these --kernels sees {seen} pixels around, "
                 "and tiles of large pictures overlap by "
@@ -210,5 +253,12 @@ class Config(ReconstructionConfig):
                     f"{self.image_size}, and goes without --shift, which squares "
                     f"anywhere make needless; got --shift={self.shift}."
                 )
+        seen = self.train_side or self.image_size
+        if self.distortion == "ms_ssim" and seen < losses.MS_SSIM_SIDE:
+            raise ValueError(
+                f"--distortion=ms_ssim needs images of {losses.MS_SSIM_SIDE} px, which "
+                f"its window takes at the coarsest scale; got {seen}. Raise "
+                "--train_side and --image_size, or leave the flag out."
+            )
         if self.lmbda <= 0:
             raise ValueError(f"--lmbda must be above 0; got {self.lmbda}.")

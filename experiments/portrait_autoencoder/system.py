@@ -24,13 +24,20 @@ class PortraitAutoencoder(ReconstructionSystem):
 
     name = "portrait_autoencoder"
     title = "Convolutional auto-encoder for portraits"
+    summary = (
+        "encodes a 192×192 face as 12×12×192 numbers; "
+        "as a codec, writes files of any picture"
+    )
     citation = published.CITATION
     config_class = Config
     presets = table.PRESETS
+    reproduced = table.REPRODUCED
     headline = published.HEADLINE
     tabled = published.TABLED
     published_tables = published.PUBLISHED
+    comparison = published.COMPARISON
     departures = published.DEPARTURES
+    contradictions = published.CONTRADICTIONS
     restores = "autoencoder"
 
     label = staticmethod(table.label)
@@ -58,10 +65,11 @@ class PortraitAutoencoder(ReconstructionSystem):
 
     def lost(self, config: Config) -> str:
         """Size of the code relative to the image, as a sentence."""
-        if config.entropy == "factorized":
+        if config.entropy != "none":
+            error = {"mse": "255² · MSE", "ms_ssim": "(1 − MS-SSIM)"}[config.distortion]
             return (
-                f"Trained to make bits per pixel + {config.lmbda:g} · 255² · MSE "
-                "small; its files hold range-coded bytes."
+                f"Trained to make bits per pixel + {config.lmbda:g} · {error} small; "
+                "its files hold range-coded bytes."
             )
         side = config.image_size // portrait_autoencoder.REDUCTION
         values, numbers = 3 * config.image_size**2, side**2 * config.channels
@@ -86,11 +94,14 @@ class PortraitAutoencoder(ReconstructionSystem):
     def export(
         self, run: Run, network: tf.keras.Model, *, facts: Mapping[str, Any], card: str
     ) -> pathlib.Path:
-        """Writes both halves, for images of any size, and a codec's tables."""
-        priced = run.config.entropy == "factorized"
+        """Writes the halves, for images of any size, and a codec's tables."""
+        priced = run.config.entropy != "none"
+        analysis, synthesis, *hyper = training.for_any_size(run.config, network)
         return codec.save(
-            *training.for_any_size(run.config, network),
+            analysis,
+            synthesis,
             run.folder.export,
+            hyper=hyper,
             tables=training.entropy_tables(network) if priced else None,
             config=facts,
             card=card,

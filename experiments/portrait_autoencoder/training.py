@@ -8,15 +8,27 @@ import tensorflow as tf
 
 from experiments.portrait_autoencoder.config import Config
 from models import portrait_autoencoder
-from models.compression import FactorizedPrior, Quantization
+from models.compression import (
+    FactorizedPrior,
+    NormalPrior,
+    Quantization,
+    cropped,
+)
+from models.portrait_autoencoder import (
+    REDUCTION,
+    build_hyper_analysis,
+    build_hyper_synthesis,
+)
 from serving.codec.base import identify
-from serving.codec.entropy import EntropyTables
+from serving.codec.entropy import MAX_PRECISION, EntropyTables
+from serving.codec.hyperprior import Hyperprior, IntegerNetwork, scale_tables
 from serving.codec.image_codec import ImageCodec
 from training import losses
 from training.reconstruction import ReconstructionTrainer
 from training.trainer import average_of
 
 ANALYSIS, SYNTHESIS, PRIOR = "analysis", "synthesis", "prior"
+HYPER_HALVES = ("hyper_analysis", "hyper_synthesis")
 # The distortion of a codec counts levels of 8-bit images, so that lambda has the
 # values that the literature gives it.
 _LEVELS = 255.0**2
@@ -38,6 +50,16 @@ def build_halves(
     )
 
 
+def build_hyper_halves(
+    config: Config, image_size: int | None
+) -> tuple[tf.keras.Model, ...]:
+    """Those of a hyperprior, or none; as `build_halves`."""
+    if config.entropy != "hyperprior":
+        return ()
+    sides = (config.channels, image_size and image_size // REDUCTION)
+    return build_hyper_analysis(*sides), build_hyper_synthesis(*sides)
+
+
 def build_network(config: Config, *, any_size: bool = False) -> tf.keras.Model:
     """Inputs -> outputs, in the global precision policy.
 
@@ -45,7 +67,8 @@ def build_network(config: Config, *, any_size: bool = False) -> tf.keras.Model:
       outputs   {"image": [B, S, S, 3], not clipped, "bits": [B] where there is a prior}
 
     Its layers "analysis", "synthesis" and, with `entropy="factorized"`, "prior" are
-    what a codec is made of. Without, the key has no use.
+    what a codec is made of, and "hyper_analysis" and "hyper_synthesis" with a
+    hyperprior. Without, the key has no use.
     """
     size = None if any_size else config.image_size
     image = tf.keras.Input((size, size, 3), name="image")
@@ -55,6 +78,16 @@ def build_network(config: Config, *, any_size: bool = False) -> tf.keras.Model:
     if config.entropy == "factorized":
         latents = Quantization(name="quantization")([latents, key])
         outputs["bits"] = FactorizedPrior(name=PRIOR)(latents)
+    elif config.entropy == "hyperprior":
+        hyper_analysis, hyper_synthesis = build_hyper_halves(config, size)
+        hyper = hyper_analysis(latents)
+        # Another salt: the noise of both would begin alike.
+        hyper = Quantization(salt=1, name="hyper_quantization")([hyper, key])
+        parameters = cropped(hyper_synthesis(hyper), latents)
+        means = tf.split(parameters, 2, axis=-1)[0]
+        latents = Quantization(name="quantization")([latents, key, means])
+        bits = NormalPrior(name="normal_prior")([latents, parameters])
+        outputs["bits"] = bits + FactorizedPrior(name=PRIOR)(hyper)
     outputs["image"] = synthesis(latents)
     inputs = {"image": image, "key": key}
     return tf.keras.Model(inputs, outputs, name="portrait_autoencoder")
@@ -66,12 +99,16 @@ def build_trainer(
     """The compiled trainer, in the current strategy and precision policy."""
 
     def terms(target, outputs):
-        distortion = losses.l2(target, outputs["image"])
+        if config.distortion == "ms_ssim":
+            distortion = losses.ms_ssim(target, outputs["image"])
+        else:
+            distortion = losses.l2(target, outputs["image"])
         if config.entropy == "none":
             return {"distortion": distortion}
+        levels = _LEVELS if config.distortion == "mse" else 1.0
         return {
             "bits_per_pixel": outputs["bits"] / _pixels(target),
-            "distortion": config.lmbda * _LEVELS * distortion,
+            "distortion": config.lmbda * levels * distortion,
         }
 
     # Whole images are measured as it learns from squares of them.
@@ -101,24 +138,41 @@ def _pixels(images: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.reduce_prod(tf.shape(images)[1:3]), tf.float32)
 
 
-def entropy_tables(network: tf.keras.Model) -> EntropyTables:
-    """Tables for the range coder of a trained codec; takes seconds."""
-    return EntropyTables.from_model(network.get_layer(PRIOR).entropy_model())
+def entropy_tables(network: tf.keras.Model) -> EntropyTables | Hyperprior:
+    """What a trained codec's range coder needs; takes seconds."""
+    prior = network.get_layer(PRIOR)
+    if not _hyper_halves(network):
+        return EntropyTables.from_model(prior.entropy_model())
+    # Most latents take a thousandth of a bit, which coarser tables round up.
+    tables = EntropyTables.from_model(prior.entropy_model(MAX_PRECISION))
+    weights = network.get_layer("hyper_synthesis").get_weights()
+    return Hyperprior(
+        tables.followed_by(scale_tables()), IntegerNetwork.from_weights(weights)
+    )
 
 
 def codec(network: tf.keras.Model) -> ImageCodec:
     """A trained codec, for images of its own size."""
     analysis, synthesis = (network.get_layer(name) for name in (ANALYSIS, SYNTHESIS))
-    tables = entropy_tables(network)
-    weights = analysis.get_weights() + synthesis.get_weights()
-    return ImageCodec(analysis, synthesis, tables, identify(weights, tables))
+    tables, hyper = entropy_tables(network), _hyper_halves(network)
+    # In the order that an export has.
+    halves = [analysis, *hyper, synthesis]
+    model_id = identify((w for half in halves for w in half.get_weights()), tables)
+    hyper_analysis = hyper[0] if hyper else None
+    return ImageCodec(
+        analysis, synthesis, tables, model_id, hyper_analysis=hyper_analysis
+    )
 
 
-def for_any_size(
-    config: Config, network: tf.keras.Model
-) -> tuple[tf.keras.Model, tf.keras.Model]:
-    """A trained network's halves, for images of any height and width."""
-    halves = build_halves(config, None)
+def _hyper_halves(network: tf.keras.Model) -> list[tf.keras.Model]:
+    """Those of a trained hyperprior, or none."""
+    names = {layer.name for layer in network.layers}
+    return [network.get_layer(name) for name in HYPER_HALVES if name in names]
+
+
+def for_any_size(config: Config, network: tf.keras.Model) -> tuple[tf.keras.Model, ...]:
+    """A trained network's halves, those of a hyperprior last, for any image."""
+    halves = (*build_halves(config, None), *build_hyper_halves(config, None))
     for half in halves:
         half.set_weights(network.get_layer(half.name).get_weights())
     return halves

@@ -216,6 +216,8 @@ PRESETS = {
         "validation_images": 8,
     },
 }
+# Of the paper's tables and figures, in their order.
+REPRODUCED = ("d", "c", "b", "a", "paper_literal")
 
 
 def label(config: Config) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from evaluation import claims
 from evaluation.claims import Evidence
 from evaluation.metrics import registry
+from experiments.core.system import Comparison
 from experiments.pyramid_cgan.config import CONFIGURATIONS
 
 CITATION = (
@@ -28,6 +29,24 @@ SAME, SIMILAR = 0.02, 0.2
 # Fast: so many steps take nine tenths of the error that a run takes away.
 FAST = 1000
 LITERAL = f"{LABELS['d']}, losses as printed"
+
+COMPARISON = Comparison("hole/lpips", "none: pictures and loss curves")
+
+# Where the paper contradicts itself or its data, or errs.
+CONTRADICTIONS = (
+    "Table 1 gives stride 2 to every convolution of every residual block. Blocks 4 to "
+    "6 could not enlarge then, nor a shortcut fit its block.",
+    "Section 3.1 feeds a condition y into generator and discriminator; Section 3.2 "
+    "and Algorithm 1 have none.",
+    "Equations 2 to 5 are log-likelihoods, to be maximized, and are called losses.",
+    "Algorithm 1 begins by training the generator alone; the only loss it names for "
+    "the generator asks a discriminator that has not learned anything.",
+    "The classifier is one softmax over classes; the data is said to be CelebA, with "
+    "40 attributes that are true together. The authors' published code has 300 "
+    "outputs.",
+    "The authors' published code contradicts Table 1 in the way up, the order in a "
+    "block, the weights it begins with and the last activation, and has no pyramid.",
+)
 
 DEPARTURES = (
     "Table 1 cannot be built as printed: it gives stride 2 to every convolution of "

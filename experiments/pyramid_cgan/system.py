@@ -16,13 +16,17 @@ class PyramidCGAN(InpaintingSystem):
 
     name = "pyramid_cgan"
     title = "Conditional deep convolutional GANs for image restoration"
+    summary = "fills rectangles anywhere in a 128×128 face; four configurations"
     citation = published.CITATION
     config_class = Config
     presets = table.PRESETS
+    reproduced = table.REPRODUCED
     headline = published.HEADLINE
     tabled = published.TABLED
     metrics = (*InpaintingSystem.metrics, "seam_percent")
+    comparison = published.COMPARISON
     departures = published.DEPARTURES
+    contradictions = published.CONTRADICTIONS
 
     label = staticmethod(table.label)
     build_network = staticmethod(training.build_network)

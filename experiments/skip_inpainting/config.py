@@ -242,6 +242,8 @@ PRESETS = {
         "validation_images": 8,
     },
 }
+# Of the paper's tables and figures, in their order.
+REPRODUCED = ("model3", "model2", "model1", "model0")
 
 
 def label(config: Config) -> str:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 import pathlib
+from collections.abc import Sequence
 
 from data_pipeline.decoded import DecodedSplit
-from evaluation import claims
+from evaluation import claims, subsets
 from evaluation.claims import Evidence
-from evaluation.tables import Table
-from experiments.core.system import EpochTable
+from evaluation.report import pictures
+from evaluation.report.pictures import Figure
+from evaluation.tables import Table, with_interval
+from experiments.core.folder import FinishedRun
+from experiments.core.system import Comparison, EpochTable
 from experiments.skip_inpainting.config import Config
 
 CITATION = (
@@ -92,12 +96,32 @@ PUBLISHED = (
     ),
 )
 
+COMPARISON = Comparison("raw/lpips", "0.104 (model 3, CelebA, 38 epochs)")
+
+# Where the paper contradicts itself or its data, or errs.
+CONTRADICTIONS = (
+    "The values that the paper calls LPIPS are ten times LPIPS: untrained networks "
+    "measure about 1, the paper has 10.",
+    "Tables 1 and 2 measure other regions: the 64×64 patch of models 0 and 1, the "
+    "whole image of models 2 and 3. The two tables cannot be compared, though the "
+    "text compares them.",
+    "Section 3.1 says that every network gives the whole image. Models 0 and 1 give "
+    "the patch under the hole.",
+    "The layer that is dropped to 'decrease the model size' has 4% of the parameters.",
+    "The paper's reconstruction loss is L2 and its adversarial loss L1; the public "
+    "implementation that it starts from has them the other way round.",
+)
+
 DEPARTURES = (
-    "The paper leaves open Adam's betas, the initialization, what stands in the hole, "
-    "the resize and the range of the hole's place. They follow the public "
+    "The paper leaves open Adam's betas (--beta_1, --beta_2), the initialization, what "
+    "stands in the hole (--hole_fill), the resize (--crop), the range of the hole's "
+    "place and the channels (--widths, --discriminator_widths). They follow the public "
     "implementation that it evidently starts from: (0.5, 0.999), N(0, 0.02), white, "
-    "bicubic to 128×128 without a crop, anywhere inside the image.",
-    "The batch size is not stated; 64 by default, 4 in that implementation.",
+    "bicubic to 128×128 without a crop, anywhere inside the image, 64, 64, 128, 256 "
+    "and 512 channels, and 64, 128, 256 and 512 in the discriminator.",
+    "The batch size (--batch_size) is not stated; 64 by default, 4 in that "
+    "implementation. Nor are a moving average of weights (--ema_decay) or a bound on "
+    "gradients (--clip_norm): there are none by default.",
     "The paper says that the reconstruction loss is L2 and the adversarial loss L1; "
     "that implementation has them the other way round. --losses=paper is the "
     "default, --losses=swapped the option.",
@@ -191,6 +215,49 @@ def _convergence(evidence: Evidence) -> list[claims.Claim]:
             early=True,
         ),
     ]
+
+
+FIGURE = "As Figs. 7 and 8 of the paper"
+
+
+def figures(labels: Sequence[str]) -> list[Figure]:
+    """The published networks side by side, models 2 and 3 with all that they give.
+
+    Models 0 and 1 give the patch under the hole, which is set into the image.
+    """
+    columns = {}
+    for label in sorted({f"model {model}" for model in BY_EPOCH}.intersection(labels)):
+        patch = label in ("model 0", "model 1")
+        source = label if patch else pictures.whole(label)
+        columns[label if patch else f"{label}, whole image"] = source
+    if len(columns) < 2:
+        return []
+    shown = {"Input": "Input", **columns, "Original": "Original"}
+    return [Figure(FIGURE, shown)]
+
+
+def check_pose(evidence: Evidence, runs: Sequence[FinishedRun]) -> claims.Claim:
+    """Whether the final design is worse on frontal faces than on turned ones."""
+    claim = "The reconstruction is relatively poor for front faces (Sec. 6, model 3)"
+    name = "model 3"
+    found = [run.report.get("groups", {}) for run in runs if run.label == name]
+    found = [groups[subsets.BY_YAW] for groups in found if subsets.BY_YAW in groups]
+    if not found:
+        why = "There is no model 3, or nobody knows where its test images' faces look."
+        return claims.not_measured(claim, why)
+    contrast = subsets.frontal_less_turned(found[0], name, "hole/l1_percent")
+    if contrast is None:
+        why = "There are too few frontal or turned faces."
+        return claims.not_measured(claim, why)
+    verdict = claims.CANNOT_TELL
+    if contrast["low"] > 0 or contrast["high"] < 0:
+        verdict = _verdict(contrast["low"] > 0)
+    said = (
+        f"Hole L1 (%) of frontal faces, within {subsets.FRONTAL}°, less that of all "
+        f"others: {with_interval(contrast, 2, signed=True)}; "
+        f"{contrast['frontal']:,} and {contrast['turned']:,} faces"
+    )
+    return evidence.weigh(claim, verdict, said, [name])
 
 
 def _validation(evidence: Evidence, name: str, key: str) -> dict[int, float]:

@@ -8,7 +8,10 @@ import numpy as np
 
 from data_pipeline import masks, pipeline
 from data_pipeline.decoded import DecodedSplit
+from evaluation.claims import Evidence
 from experiments.core.data import RunData
+from experiments.core.folder import FinishedRun
+from experiments.core.system import JointFindings
 from experiments.core.tasks import InpaintingSystem
 from experiments.skip_inpainting import config as table
 from experiments.skip_inpainting import published, training
@@ -22,26 +25,40 @@ class SkipInpainting(InpaintingSystem):
 
     name = "skip_inpainting"
     title = "End-to-end facial inpainting with skip connections"
+    summary = "fills a 64×64 hole in a 128×128 face; four networks"
     citation = published.CITATION
     config_class = Config
     presets = table.PRESETS
+    reproduced = table.REPRODUCED
     headline = ("hole/l1_percent", "hole/psnr_db", "hole/ssim", "hole/lpips")
     # The whole image as well: what a network does to the pixels it was given.
     tabled = ("raw/lpips",)
     published_tables = published.PUBLISHED
+    comparison = published.COMPARISON
     departures = published.DEPARTURES
+    contradictions = published.CONTRADICTIONS
 
     label = staticmethod(table.label)
     build_network = staticmethod(training.build_network)
     build_trainer = staticmethod(training.build_trainer)
     check_claims = staticmethod(published.check_claims)
 
+    # "Relatively poor for front faces", which only a pose can tell.
+    by_pose = True
+
     statements = staticmethod(published.statements)
+    figures = staticmethod(published.figures)
     published_epochs = staticmethod(published.epochs)
 
     def published_length(self, config: Config) -> int | None:
         """40 epochs of the paper's networks."""
         return None if config.losses == "perceptual" else 40
+
+    def joint_findings(
+        self, evidence: Evidence, runs: Sequence[FinishedRun]
+    ) -> JointFindings:
+        """What the paper says of poses."""
+        return JointFindings(claims=[published.check_pose(evidence, runs)])
 
     def data(self, config: Config) -> RunData:
         """Training photographs may be joined by those of another folder."""

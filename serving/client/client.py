@@ -143,12 +143,17 @@ class Client:
     def decompress(self, data: bytes) -> np.ndarray:
         """The bytes of a compressed file -> its picture, uint8 [H, W, 3].
 
+        Files of other codecs that come with the repository are decompressed here,
+        without the server.
+
         Raises:
           CorruptFileError: If the file is damaged.
-          ForeignFileError: If it is not a compressed file, or another model's.
+          ForeignFileError: If it is not a compressed file, or an unknown model's.
           ValueError: Without tables; see also `restore`.
         """
-        return self._coder().decompress(data)
+        from serving.zoo.reader import Reader  # here, as it needs TensorFlow
+
+        return Reader([self._coder()]).decompress(data)
 
     def versions(self) -> dict[int, str]:
         """Version -> its state; an "AVAILABLE" one answers.

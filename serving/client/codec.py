@@ -36,14 +36,15 @@ def build_codec(predict: Callable, folder: str | os.PathLike):
         if not (place / name).exists():
             raise FileNotFoundError(
                 f"{place} has no {name}. Pass an export of portrait_autoencoder that "
-                "was trained with --entropy=factorized, or a folder with its "
-                f"{_TABLES} and {_CONFIG}. For cvae_dcgan use experiments.compress, "
-                "which needs no server."
+                "was trained with --entropy=factorized or hyperprior, or a folder with "
+                f"its {_TABLES} and {_CONFIG}. For cvae_dcgan use "
+                "experiments.compress, which needs no server."
             )
     # Imported here because they need TensorFlow, and restoring does not.
     try:
+        from serving.codec import hyperprior
         from serving.codec.container import CELL
-        from serving.codec.entropy import EntropyTables
+        from serving.codec.hyperprior import REDUCTION, Hyperprior
         from serving.codec.image_codec import ImageCodec
     except ImportError as error:
         raise ImportError(
@@ -51,7 +52,8 @@ def build_codec(predict: Callable, folder: str | os.PathLike):
             f"({error}); restoring does not. Install facemend with what it requires."
         ) from error
 
-    tables = EntropyTables.load(place / _TABLES)
+    tables = hyperprior.load(place / _TABLES)
+    whole = not isinstance(tables, Hyperprior)
 
     def analyze(image) -> np.ndarray:
         _, height, width, _ = image.shape
@@ -62,10 +64,20 @@ def build_codec(predict: Callable, folder: str | os.PathLike):
     def synthesize(latents) -> np.ndarray:
         _, height, width, _ = latents.shape
         shape = (1, height * CELL, width * CELL, 3)
-        drawn = predict("synthesis", {"latents": np.asarray(latents).astype(np.int32)})
+        latents = np.asarray(latents).astype(np.int32 if whole else np.float32)
+        drawn = predict("synthesis", {"latents": latents})
         return _checked(drawn, shape).astype(np.float32)
 
-    return ImageCodec(analyze, synthesize, tables, _model_id(place / _CONFIG))
+    def hyper_analyze(latents) -> np.ndarray:
+        _, height, width, _ = latents.shape
+        sides = (-(-side // REDUCTION) for side in (height, width))
+        shape = (1, *sides, tables.hyper_channels)
+        found = predict("hyper_analysis", {"latents": np.asarray(latents)})
+        return _checked(found, shape).astype(np.float32)
+
+    model_id = _model_id(place / _CONFIG)
+    options = {"hyper_analysis": hyper_analyze}
+    return ImageCodec(analyze, synthesize, tables, model_id, **options)
 
 
 def _checked(answer: np.ndarray | list[bytes], shape: tuple[int, ...]) -> np.ndarray:

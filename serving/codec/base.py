@@ -12,10 +12,13 @@ import tensorflow as tf
 from serving.codec import container
 from serving.codec.container import Header
 from serving.codec.entropy import EntropyTables
+from serving.codec.hyperprior import Hyperprior, Latents
 from serving.codec.quantizer import Quantizer
 
 
-def identify(weights: Iterable[np.ndarray], tables: EntropyTables | Quantizer) -> bytes:
+def identify(
+    weights: Iterable[np.ndarray], tables: EntropyTables | Hyperprior | Quantizer
+) -> bytes:
     """The identifier of a model, of `container.ID_BYTES`: the start of a SHA-256.
 
     It covers the weights of encoder and decoder, in a fixed order, and the tables,
@@ -37,7 +40,7 @@ class Codec(abc.ABC):
     another order, which can round a pixel to the next level.
 
     Args:
-      tables: Of the latents' channels.
+      tables: Of the latents' channels, or their hyperprior.
       model_id: From `identify`; files of other models are refused.
       max_pixels: Of a picture; see `container.check_size`.
 
@@ -45,11 +48,22 @@ class Codec(abc.ABC):
       ValueError: If the identifier has the wrong length.
     """
 
-    def __init__(self, tables: EntropyTables, model_id: bytes, *, max_pixels: int):
+    def __init__(
+        self,
+        tables: EntropyTables | Hyperprior,
+        model_id: bytes,
+        *,
+        max_pixels: int,
+    ):
         container.check_id(model_id)
         self.tables = tables
         self.model_id = model_id
         self._max_pixels = max_pixels
+
+    @property
+    def model_ids(self) -> tuple[bytes, ...]:
+        """The identifiers of the files that `decompress` reads."""
+        return (self.model_id,)
 
     def compress(self, image: np.ndarray) -> bytes:
         """Encodes uint8 [H, W, 3] of any size as the bytes of a file.
@@ -70,28 +84,36 @@ class Codec(abc.ABC):
           CorruptFileError: If the file is not as `compress` made it.
           ForeignFileError: If it is no such file, or another model's.
         """
+        header, latents = self.read(data)
+        return self._draw(latents, header)
+
+    def read(self, data: bytes) -> tuple[Header, np.ndarray | Latents]:
+        """The bytes of a file -> its header, and what `quantize` returned.
+
+        These are the same on every machine. Raises errors as `decompress` does.
+        """
         header, payload = container.unpack(
             data, self.model_id, max_pixels=self._max_pixels
         )
-        return self._draw(self._read(payload, header), header)
+        return header, self._read(payload, header)
 
     def reconstruct(self, image: np.ndarray) -> np.ndarray:
         """Encodes and decodes a picture, as `compress` takes it, without a file."""
         return self._draw(self.quantize(image), _header(image))
 
     @abc.abstractmethod
-    def quantize(self, image: np.ndarray) -> np.ndarray:
+    def quantize(self, image: np.ndarray) -> np.ndarray | Latents:
         """Encodes a picture, as `compress` takes it, as int32 [h, w, N].
 
         `tables.estimated_bits` says how many bits these take.
         """
 
     @abc.abstractmethod
-    def _read(self, payload: bytes, header: Header) -> np.ndarray:
+    def _read(self, payload: bytes, header: Header) -> np.ndarray | Latents:
         """The inverse of the entropy coding: payload -> what `quantize` returned."""
 
     @abc.abstractmethod
-    def _draw(self, quantized: np.ndarray, header: Header) -> np.ndarray:
+    def _draw(self, quantized: np.ndarray | Latents, header: Header) -> np.ndarray:
         """Decodes what `quantize` returned to uint8 [H, W, 3]."""
 
     def _check(self, image: np.ndarray) -> None:

@@ -30,6 +30,19 @@ MAX_PIXELS = 55_000_000
 # Sides are padded to whole cells; each cell has its own latents.
 CELL = 16
 
+# What other files have, after so many bytes.
+_OTHERS = (
+    (0, b"\xff\xd8\xff", "JPEGs"),
+    (0, b"\x89PNG", "PNGs"),
+    (0, b"GIF8", "GIFs"),
+    (0, b"\xff\x0a", "JPEG XL files"),
+    (4, b"JXL ", "JPEG XL files"),
+    (4, b"ftypavif", "AVIF files"),
+    (4, b"ftyphei", "HEIC files"),
+    (8, b"WEBP", "WebP files"),
+    (0, b"PK", "zip files"),
+)
+
 _FIELDS = struct.Struct("<4sBBHHI8s")
 _CHECKSUM_BYTES = 8
 HEADER_BYTES = _FIELDS.size + _CHECKSUM_BYTES
@@ -72,10 +85,12 @@ def unpack(
         another model.
     """
     if not data.startswith(MAGIC[: len(data)]):
+        found = [name for at, magic, name in _OTHERS if data[at:].startswith(magic)]
+        looks = f", as {found[0]} do" if found else ""
         raise ForeignFileError(
             "This is not a compressed picture: it does not begin with the bytes "
-            f"{MAGIC.hex()} but with {data[: len(MAGIC)].hex()}. Pass a file that "
-            "facemend compressed."
+            f"{MAGIC.hex()} but with {data[: len(MAGIC)].hex()}{looks}. Pass a file "
+            "that facemend compressed."
         )
     if len(data) < HEADER_BYTES:
         raise CorruptFileError(

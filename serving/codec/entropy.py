@@ -53,21 +53,19 @@ class EntropyTables:
     def __init__(self, cdfs: Sequence[np.ndarray], offsets: np.ndarray, precision: int):
         _check(cdfs, offsets, precision)
         self._cdfs = [np.asarray(cdf, np.int32) for cdf in cdfs]
-        self._offsets = np.asarray(offsets, np.int32)
+        self.offsets = np.asarray(offsets, np.int32)
         self._precision = int(precision)
         lengths = np.array([len(cdf) for cdf in cdfs], np.int32)
-        self._escapes = lengths - 2  # the escape follows the values 0 ... length - 3
-        self._starts = np.cumsum(lengths - 1) - (lengths - 1)
-        self._bits = np.concatenate([_symbol_bits(cdf) for cdf in self._cdfs])
-        # What one position takes, all channels together.
-        self._least_bits = np.minimum.reduceat(self._bits, self._starts).sum()
+        self.escapes = lengths - 2  # the escape follows the values 0 ... length - 3
+        self.starts = np.cumsum(lengths - 1) - (lengths - 1)  # of each table in `bits`
+        self.bits = np.concatenate([_symbol_bits(cdf) for cdf in self._cdfs])
         # The coder takes a precision that equals the 2 ** precision at the end of the
         # table before for a part of that. In this order none does.
         tables = _escape_tables()
-        self._places = np.arange(len(cdfs), dtype=np.int32) + len(tables)
+        self.places = np.arange(len(cdfs), dtype=np.int32) + len(tables)
         tables += [(self._precision, cdf) for cdf in self._cdfs]
         flat = np.concatenate([[number, *cdf] for number, cdf in tables])
-        self._lookup = tf.constant(flat, tf.int32)
+        self.lookup = tf.constant(flat, tf.int32)
 
     @property
     def channels(self) -> int:
@@ -98,7 +96,7 @@ class EntropyTables:
         return {
             "cdf": np.concatenate(self._cdfs),
             "length": np.array([len(cdf) for cdf in self._cdfs], np.int32),
-            "offset": self._offsets,
+            "offset": self.offsets,
             "precision": np.array(self._precision, np.int32),
         }
 
@@ -113,17 +111,24 @@ class EntropyTables:
                 raise ValueError("the lengths do not add up")
             return cls(np.split(cdf, np.cumsum(length)[:-1]), offset, int(precision))
 
+    def followed_by(self, others: EntropyTables) -> EntropyTables:
+        """These tables and those of another, of the same precision."""
+        offsets = np.concatenate([self.offsets, others.offsets])
+        return EntropyTables([*self._cdfs, *others._cdfs], offsets, self._precision)
+
+    def quantize(self, latents: np.ndarray) -> np.ndarray:
+        """Rounds finite float32 [H, W, N] to what `encode` takes, or a ValueError."""
+        return rounded(latents)
+
+    def dequantize(self, latents: np.ndarray) -> np.ndarray:
+        """What `quantize` returned, as the decoder's network takes it."""
+        return latents
+
     def encode(self, latents: np.ndarray) -> bytes:
         """int32 [H, W, N], -LARGEST to LARGEST -> bytes; others are a ValueError."""
-        tfc = tensorflow_compression()
-        handle = tfc.create_range_encoder([], self._lookup)
-        for chunk in self._chunks(self._checked(latents)):
-            symbols, distances = self._symbols(chunk)
-            index = np.broadcast_to(self._places, chunk.shape)
-            handle = tfc.entropy_encode_index(handle, index, symbols)
-            if distances.size:
-                handle = _encode_distances(handle, distances)
-        return tfc.entropy_encode_finalize(handle).numpy()
+        encoder = Encoder(self)
+        encoder.put(*self._checked(latents))
+        return encoder.finish()
 
     def decode(self, data: bytes, height: int, width: int) -> np.ndarray:
         """The inverse of `encode`: -> int32 [height, width, N].
@@ -131,80 +136,163 @@ class EntropyTables:
         Raises:
           CorruptFileError: If no latents of this size are encoded as these bytes.
         """
-        positions = height * width
-        if len(data) + 8 < 0.9 * positions * self._least_bits / 8:
-            raise CorruptFileError(
-                f"The file claims {height}x{width} latents of {self.channels} "
-                f"channels, which its {len(data)} bytes cannot hold. Get it again."
-            )
-        tfc = tensorflow_compression()
-        latents = np.empty((positions, self.channels), np.int32)
-        handle = tfc.create_range_decoder(tf.constant(data), self._lookup)
-        for chunk in self._chunks(latents):
-            index = np.broadcast_to(self._places, chunk.shape)
-            handle, symbols = tfc.entropy_decode_index(
-                handle, index, chunk.shape, tf.int32
-            )
-            symbols = symbols.numpy()
-            outside = symbols == self._escapes
-            if outside.any():
-                handle, distances = _decode_distances(handle, int(outside.sum()))
-                # From the last value, before the escape, or from the first, 0.
-                nearest = np.where(distances > 0, symbols[outside] - 1, 0)
-                symbols[outside] = nearest + distances
-            chunk[:] = symbols + self._offsets
-        latents = latents.reshape(height, width, self.channels)
+        self.check_claim(data, height, width, self.channels)
+        every = np.broadcast_to(
+            np.arange(self.channels), [height, width, self.channels]
+        )
+        latents = Decoder(self, data).get(every)
         # The decoder reads any bytes, and zeros after the last one. Bytes are valid if
         # their latents are encoded as the same bytes again.
-        if not _codable(latents) or self.encode(latents) != data:
-            raise CorruptFileError(
-                "The file's latents are damaged: the bytes are not what they would be "
-                "coded as. Get it again."
-            )
+        if not codable(latents) or self.encode(latents) != data:
+            raise damaged()
         return latents
+
+    def check_claim(self, data: bytes, height: int, width: int, channels: int) -> None:
+        """Raises a CorruptFileError if the bytes cannot hold latents of so many."""
+        # What one position takes, all channels together.
+        least = np.minimum.reduceat(self.bits, self.starts)[:channels].sum()
+        if len(data) + 8 < 0.9 * height * width * least / 8:
+            raise CorruptFileError(
+                f"The file claims {height}x{width} latents of {channels} channels, "
+                f"which its {len(data)} bytes cannot hold. Get it again."
+            )
 
     def estimated_bits(self, latents: np.ndarray) -> float:
         """The bits that `encode` takes by the tables: -log2 of the probability."""
-        total = 0.0
-        for chunk in self._chunks(self._checked(latents)):
-            symbols, distances = self._symbols(chunk)
-            total += self._bits[self._starts + symbols].sum()
-            kinds, _ = _split(distances)
-            total += (_symbol_bits(_kinds_cdf())[kinds] + kinds // 2).sum()
-        return float(total)
+        return bits_of(self, *self._checked(latents))
 
-    def _checked(self, latents: np.ndarray) -> np.ndarray:
-        """Latents that can be coded -> [H W, N]."""
+    def _checked(self, latents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Latents that can be coded, and the table of each."""
         if latents.ndim != 3 or latents.shape[-1] != self.channels or not latents.size:
             raise ValueError(
                 f"Latents must be [H, W, {self.channels}], because the tables have so "
                 f"many channels; got {list(latents.shape)}."
             )
-        if latents.dtype != np.int32 or not _codable(latents):
+        if latents.dtype != np.int32 or not codable(latents):
             raise ValueError(
                 f"Latents must be int32, -{LARGEST} to {LARGEST}; got {latents.dtype}, "
                 f"{latents.min()} to {latents.max()}."
             )
-        return latents.reshape(-1, self.channels)
+        return latents, self.each(*latents.shape[:2])
 
-    def _chunks(self, latents: np.ndarray) -> Iterator[np.ndarray]:
-        """[P, N] -> views of some of the positions."""
-        step = max(1, _VALUES_AT_ONCE // self.channels)
-        for start in range(0, len(latents), step):
-            yield latents[start : start + step]
+    def each(self, height: int, width: int) -> np.ndarray:
+        """The number of each latent's table, [height, width, N]."""
+        shape = (height, width, self.channels)
+        return np.broadcast_to(np.arange(self.channels), shape)
 
-    def _symbols(self, chunk: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """-> places in the tables, int32 [P, N], and the distances of escaped values.
 
-        A distance counts from 1 above the table's last value and from -1 below its
-        first.
-        """
-        symbols = chunk - self._offsets
-        outside = (symbols < 0) | (symbols >= self._escapes)
-        last = np.broadcast_to(self._escapes - 1, chunk.shape)[outside]
-        distances = symbols[outside]
-        distances = np.where(distances < 0, distances, distances - last)
-        return np.where(outside, self._escapes, symbols), distances
+class Encoder:
+    """Codes values, part after part, each by a table of its own."""
+
+    def __init__(self, tables: EntropyTables):
+        self._tables = tables
+        self._handle = tensorflow_compression().create_range_encoder([], tables.lookup)
+
+    def put(self, values: np.ndarray, which: np.ndarray) -> None:
+        """Codes values and the numbers of their tables, both int [H, W, N]."""
+        tfc = tensorflow_compression()
+        for part, table in zip(_chunks(values), _chunks(which)):
+            symbols, distances = _symbols(self._tables, part, table)
+            index = self._tables.places[table]
+            self._handle = tfc.entropy_encode_index(self._handle, index, symbols)
+            if distances.size:
+                self._handle = _encode_distances(self._handle, distances)
+
+    def finish(self) -> bytes:
+        """The bytes of everything that was coded."""
+        return tensorflow_compression().entropy_encode_finalize(self._handle).numpy()
+
+
+class Decoder:
+    """The inverse of `Encoder`: the same parts in the same order."""
+
+    def __init__(self, tables: EntropyTables, data: bytes):
+        self._tables = tables
+        self._handle = tensorflow_compression().create_range_decoder(
+            tf.constant(data), tables.lookup
+        )
+
+    def get(self, which: np.ndarray) -> np.ndarray:
+        """The numbers of tables, int [H, W, N] -> the values, int32."""
+        tfc, tables = tensorflow_compression(), self._tables
+        values = np.empty(which.shape, np.int32)
+        for part, table in zip(_chunks(values), _chunks(which)):
+            index, last = tables.places[table], tables.escapes[table]
+            self._handle, symbols = tfc.entropy_decode_index(
+                self._handle, index, index.shape, tf.int32
+            )
+            symbols = symbols.numpy()
+            outside = symbols == last
+            if outside.any():
+                count = int(outside.sum())
+                self._handle, distances = _decode_distances(self._handle, count)
+                # From the last value, before the escape, or from the first, 0.
+                nearest = np.where(distances > 0, symbols[outside] - 1, 0)
+                symbols[outside] = nearest + distances
+            part[:] = symbols + tables.offsets[table]
+        return values
+
+
+def bits_of(tables: EntropyTables, values: np.ndarray, which: np.ndarray) -> float:
+    """The bits that an `Encoder` takes for such a part."""
+    total = 0.0
+    for part, table in zip(_chunks(values), _chunks(which)):
+        symbols, distances = _symbols(tables, part, table)
+        total += tables.bits[tables.starts[table] + symbols].sum()
+        kinds, _ = _split(distances)
+        total += (_symbol_bits(_kinds_cdf())[kinds] + kinds // 2).sum()
+    return float(total)
+
+
+def rounded(latents: np.ndarray) -> np.ndarray:
+    """Finite numbers -> the nearest whole ones, int32, ties to even.
+
+    Raises:
+      ValueError: If one of them cannot be coded.
+    """
+    whole = np.rint(latents)
+    if np.abs(whole).max() > LARGEST:
+        raise ValueError(
+            f"A latent is {np.abs(whole).max():.3g} and cannot be coded: the limit is "
+            f"{LARGEST}. The network's weights have diverged."
+        )
+    return whole.astype(np.int32)
+
+
+def codable(latents: np.ndarray) -> bool:
+    """Whether all are from -LARGEST to LARGEST."""
+    return bool(latents.min() >= -LARGEST and latents.max() <= LARGEST)
+
+
+def damaged() -> CorruptFileError:
+    """The error of a payload that no latents are encoded as."""
+    return CorruptFileError(
+        "The file's latents are damaged: the bytes are not what they would be coded "
+        "as. Get it again."
+    )
+
+
+def _chunks(values: np.ndarray) -> Iterator[np.ndarray]:
+    """[H, W, N] -> views [P, N] of some of the positions."""
+    flat = values.reshape(-1, values.shape[-1])
+    step = max(1, _VALUES_AT_ONCE // values.shape[-1])
+    for start in range(0, len(flat), step):
+        yield flat[start : start + step]
+
+
+def _symbols(
+    tables: EntropyTables, values: np.ndarray, which: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """-> places in the tables, int32, and the distances of escaped values.
+
+    A distance counts from 1 above the table's last value and from -1 below its first.
+    """
+    symbols, escapes = values - tables.offsets[which], tables.escapes[which]
+    outside = (symbols < 0) | (symbols >= escapes)
+    distances = symbols[outside]
+    above = distances - (escapes[outside] - 1)
+    distances = np.where(distances < 0, distances, above)
+    return np.where(outside, escapes, symbols), distances
 
 
 def npz(arrays: dict[str, np.ndarray]) -> bytes:
@@ -227,10 +315,6 @@ def read_npz(path: str | os.PathLike, what: str) -> Iterator[Mapping[str, np.nda
             f"{path} holds no {what} ({type(error).__name__}: {error}). Export the "
             "model again."
         ) from error
-
-
-def _codable(latents: np.ndarray) -> bool:
-    return bool(latents.min() >= -LARGEST and latents.max() <= LARGEST)
 
 
 def _symbol_bits(cdf: np.ndarray) -> np.ndarray:

@@ -64,6 +64,16 @@ class LatentCodec(Codec):
             for other_id, other in (others or {}).items()
         }
 
+    @property
+    def model_ids(self) -> tuple[bytes, ...]:
+        """The identifiers of the files that `decompress` reads."""
+        return (self.model_id, *self._others)
+
+    def read(self, data: bytes) -> tuple[Header, np.ndarray]:
+        """Reads a file of this quantizer or one of the others; see `Codec`."""
+        other = self._others.get(container.claimed_id(data))
+        return other.read(data) if other else super().read(data)
+
     def decompress(self, data: bytes) -> np.ndarray:
         """Decodes a file of this quantizer or one of the others; see `Codec`."""
         other = self._others.get(container.claimed_id(data))

@@ -8,22 +8,26 @@ entropy tables, which turn latents into bytes, lie beside it for the client:
   payload = tables.encode(latents[0].numpy())                 see `container.pack`
   image = signatures["synthesis"](latents=latents)["image"]
 
-`load` makes a `Codec` of all that, also for pictures of other sizes.
+`load` makes a `Codec` of all that, also for pictures of other sizes. A hyperprior has a
+third signature, "hyper_analysis", and the network that predicts the tables lies beside
+them in whole numbers; see `serving.codec.hyperprior`.
 """
 
 from __future__ import annotations
 
 import os
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from serving.codec import container
+from models import compression
+from serving.codec import container, hyperprior
 from serving.codec.base import Codec, identify
 from serving.codec.container import CELL
 from serving.codec.entropy import LARGEST, EntropyTables, npz
+from serving.codec.hyperprior import Hyperprior
 from serving.codec.image_codec import ImageCodec
 from serving.export import latents, saved_model
 from serving.export.kinds import CODEC, LATENTS, kind_of
@@ -36,7 +40,8 @@ def save(
     synthesis: tf.keras.Model,
     folder: str | os.PathLike,
     *,
-    tables: EntropyTables | None,
+    hyper: Sequence[tf.keras.Model] = (),
+    tables: EntropyTables | Hyperprior | None,
     config: Mapping[str, Any],
     card: str,
 ) -> pathlib.Path:
@@ -44,16 +49,18 @@ def save(
 
     As a Keras model it is image -> restored, [B, H, W, 3] in [0, 1]; its layers are the
     halves "analysis" (latents in float32, not rounded) and "synthesis" (an image, not
-    clipped). In assets.extra/ are config.json, model_card.md and, if given,
-    entropy_tables.npz.
+    clipped). A hyperprior's means are float there: some latents are rounded to the
+    other side than in files. In assets.extra/ are config.json, model_card.md and, if
+    given, entropy_tables.npz.
 
     Args:
       analysis: The Keras model "analysis" in float32, image [B, H, W, 3] in [0, 1] ->
         latents [B, H / 16, W / 16, N], for any H and W that are multiples of 16.
       synthesis: The Keras model "synthesis", latents -> image, not clipped.
       folder: Such as `<run>/export/1`, which is returned.
-      tables: Of the N channels, or None for a network that was not trained to be
-        rounded: its latents are real numbers, and it makes no files.
+      hyper: The halves "hyper_analysis" and "hyper_synthesis" of a hyperprior.
+      tables: Of the N channels or of the hyperprior, or None for a network that was not
+        trained to be rounded: its latents are real numbers, and it makes no files.
       config: For config.json; the kind and the model's identifier are added.
       card: The model card.
 
@@ -62,13 +69,12 @@ def save(
     """
     _check_halves(analysis, synthesis, tables)
     config, extras = {**config, "kind": CODEC}, {"model_card.md": card}
-    if tables is not None:
-        weights = analysis.get_weights() + synthesis.get_weights()
-        config["model_id"] = identify(weights, tables).hex()
-        extras[TABLES] = npz(tables.arrays())
     rounded = tables is not None
-    network = build_network(analysis, synthesis, rounded=rounded)
-    functions = signatures(network, rounded=rounded)
+    network = build_network(analysis, synthesis, *hyper, rounded=rounded)
+    if rounded:
+        config["model_id"] = identify(network.get_weights(), tables).hex()
+        extras[TABLES] = npz(tables.arrays())
+    functions = signatures(network, rounded=rounded and not hyper)
     return saved_model.write(network, folder, functions, config=config, extras=extras)
 
 
@@ -109,11 +115,11 @@ def load_image_codec(
     if not config.get("model_id"):
         raise ValueError(
             f"{folder} has no entropy tables, which make files of latents, because it "
-            "was trained with --entropy=none. Train one with --entropy=factorized, "
-            "such as a lambda_* preset."
+            "was trained with --entropy=none. Train one with --entropy=factorized or "
+            "hyperprior, such as a lambda_* preset."
         )
     with saved_model.opening(folder):
-        tables = EntropyTables.load(folder / "assets.extra" / TABLES)
+        tables = hyperprior.load(folder / "assets.extra" / TABLES)
     model_id = identify(saved_model.weights_of(model), tables)
     saved_model.check_id(folder, config["model_id"], model_id)
 
@@ -123,10 +129,15 @@ def load_image_codec(
         return tf.cast(latents, tf.float32)
 
     def synthesize(latents: tf.Tensor) -> tf.Tensor:
-        latents = tf.cast(latents, tf.int32)
+        if isinstance(tables, EntropyTables):
+            latents = tf.cast(latents, tf.int32)
         return _call(model.signatures["synthesis"], latents=latents)
 
-    return ImageCodec(analyze, synthesize, tables, model_id, max_pixels=max_pixels)
+    def hyper_analyze(latents: tf.Tensor) -> tf.Tensor:
+        return _call(model.signatures["hyper_analysis"], latents=latents)
+
+    options = {"hyper_analysis": hyper_analyze, "max_pixels": max_pixels}
+    return ImageCodec(analyze, synthesize, tables, model_id, **options)
 
 
 def model_ids(config: Mapping[str, Any]) -> tuple[str, ...]:
@@ -161,16 +172,29 @@ _UNDRAWABLE = f"A drawn value is infinite or no number. {_DIVERGED}"
 
 
 def build_network(
-    analysis: tf.keras.Model, synthesis: tf.keras.Model, *, rounded: bool
+    analysis: tf.keras.Model,
+    synthesis: tf.keras.Model,
+    *hyper: tf.keras.Model,
+    rounded: bool,
 ) -> tf.keras.Model:
     """Joins the halves: image [B, H, W, 3] in [0, 1] -> restored, clipped to [0, 1].
 
-    If `rounded`, latents are rounded in between, as in files.
+    Args:
+      analysis: The Keras model "analysis" in float32, image [B, H, W, 3] in [0, 1] ->
+        latents [B, H / 16, W / 16, N].
+      synthesis: The Keras model "synthesis", latents -> image, not clipped.
+      *hyper: Those of a hyperprior, "hyper_analysis" and "hyper_synthesis", or none.
+      rounded: Whether latents are rounded in between, as in files; with a hyperprior
+        their distances from the means are.
     """
     image = tf.keras.Input((None, None, 3), name="image")
-    latents = analysis(image)
+    latents, means = analysis(image), 0.0
+    if hyper:
+        hyper_analysis, hyper_synthesis = hyper
+        parameters = hyper_synthesis(tf.round(hyper_analysis(latents)))
+        means = tf.split(compression.cropped(parameters, latents), 2, axis=-1)[0]
     if rounded:
-        latents = tf.round(latents)
+        latents = tf.round(latents - means) + means
     restored = tf.clip_by_value(synthesis(latents), 0.0, 1.0)
     return tf.keras.Model(image, restored, name="portrait_codec")
 
@@ -181,17 +205,17 @@ def signatures(network: tf.keras.Model, *, rounded: bool) -> dict[str, Callable]
       serving_default  image [B, H, W, 3] in [0, 1] -> restored, the same
       analysis         image -> latents [B, H / 16, W / 16, N]
       synthesis        latents -> image in [0, 1]
+      hyper_analysis   latents -> hyper_latents [B, h / 4, w / 4, M], of a hyperprior
 
-    Rounded latents are int32. A latent that no file can hold is an
+    If `rounded`, latents are rounded to int32; those of a hyperprior are not, because
+    they are rounded around their means. A latent that no file can hold is an
     InvalidArgumentError and not a cast, as is a size that is no multiple of 16.
     """
     analysis, synthesis = (network.get_layer(n) for n in ("analysis", "synthesis"))
     images = tf.TensorSpec([None, None, None, 3], tf.float32, name="image")
-    codes = tf.TensorSpec(
-        [None, None, None, analysis.output_shape[-1]],
-        tf.int32 if rounded else tf.float32,
-        name="latents",
-    )
+    shape = [None, None, None, analysis.output_shape[-1]]
+    real = tf.TensorSpec(shape, tf.float32, name="latents")
+    codes = tf.TensorSpec(shape, tf.int32, name="latents") if rounded else real
 
     @tf.function(input_signature=[images])
     def serving_default(image):
@@ -210,6 +234,15 @@ def signatures(network: tf.keras.Model, *, rounded: bool) -> dict[str, Callable]
         return {"image": tf.clip_by_value(image, 0.0, 1.0)}
 
     halves = {"analysis": analyze, "synthesis": synthesize}
+    names = {layer.name for layer in network.layers}
+    if "hyper_analysis" in names:
+        hyper_analysis = network.get_layer("hyper_analysis")
+
+        @tf.function(input_signature=[real])
+        def hyper_analyze(latents):
+            return {"hyper_latents": hyper_analysis(latents, training=False)}
+
+        halves["hyper_analysis"] = hyper_analyze
     return {"serving_default": serving_default, **halves}
 
 

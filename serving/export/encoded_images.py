@@ -123,10 +123,16 @@ def shrink(image: tf.Tensor, missing: tf.Tensor, size: int) -> tuple:
     """-> image [S, S, 3] in [0, 1] and mask [S, S, 1], as the network takes them."""
     known = 1.0 - tf.cast(missing, tf.float32)
     image = pixels.bytes_to_unit(image) * known
-    # A small pixel is the mean of the known ones below it, so that nothing of the
-    # missing ones is mixed into the hole's rim.
-    weight = _resize(known, size, size)
-    mean = _resize(image, size, size) / tf.maximum(weight, 0.5)
+    return averaged(_resize(image, size, size), _resize(known, size, size))
+
+
+def averaged(image: tf.Tensor, weight: tf.Tensor) -> tuple:
+    """What `shrink` returns, of the resized image without its hole and what is known.
+
+    A small pixel is the mean of the known ones below it, so that nothing of the missing
+    ones is mixed into the hole's rim.
+    """
+    mean = image / tf.maximum(weight, 0.5)
     mask = tf.cast(weight < 0.5, tf.float32)
     return tf.clip_by_value(mean, 0.0, 1.0) * (1.0 - mask), mask
 

@@ -36,4 +36,4 @@ def kind_of(config: Mapping) -> str:
     Returns:
       One of `KINDS`; empty if neither a kind nor a known paper is named.
     """
-    return config.get("kind") or _KIND_OF_PAPER.get(config.get("paper"), "")
+    return str(config.get("kind") or _KIND_OF_PAPER.get(str(config.get("paper")), ""))

@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from absl import logging as absl_logging
+from google.protobuf.message import DecodeError
 
 from data_pipeline import disk
+from serving.export import known
 from serving.export.kinds import COMMANDS, kind_of
 
 _CONFIG = "config.json"
@@ -36,7 +38,10 @@ def read_config(folder: str | os.PathLike) -> dict[str, Any]:
             "Pass the folder a run exported to, such as runs/NAME/export/1."
         )
     with opening(folder):
-        return json.loads(path.read_text())
+        config = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(config, dict):
+            raise ValueError(f"{_CONFIG} holds no object")
+        return config
 
 
 def load(folder: str | os.PathLike, *signatures: str, kind: str):
@@ -72,8 +77,12 @@ def opening(folder: str | os.PathLike) -> Iterator[None]:
     """Turns errors of reading an export's files into a ValueError that names it."""
     try:
         yield
-    # Readers of cut files raise IndexErrors.
-    except (ValueError, OSError, IndexError, tf.errors.OpError) as error:
+    # Readers of cut files raise IndexErrors, of JSON that is nested without end
+    # RecursionErrors, and of damaged graphs whatever the damage leads to.
+    except (
+        *(ValueError, OSError, LookupError, AttributeError, TypeError),
+        *(RecursionError, AssertionError, DecodeError, tf.errors.OpError),
+    ) as error:
         why = str(error).partition("\n")[0]
         raise ValueError(
             f"{folder} cannot be opened ({type(error).__name__}: {why}). Export it "
@@ -136,6 +145,7 @@ def _write(
         if folder.exists():
             os.replace(folder, old)
         os.replace(fresh, folder)
+        known.remember(folder)
     finally:
         recover(folder)
 

@@ -13,7 +13,6 @@ from typing import Protocol
 import numpy as np
 
 from data_pipeline import pixels
-from serving.codec import container
 from serving.codec.base import Codec
 from serving.codec.latent_codec import LatentCodec
 from serving.export.fillable import UnfillableHoleError
@@ -21,7 +20,6 @@ from serving.page import uploads
 from serving.photo import masks
 from serving.photo.faces import BeyondFacesError
 from serving.photo.framing import NoFaceError
-from serving.zoo.zoo import named
 
 # The longer side, pixels, of pictures in a comparison: the models see fewer, and OpenCV
 # takes minutes for a large hole in a photograph.
@@ -234,25 +232,6 @@ def compress(
         data,
         row(label, data, codec.decompress(data)),
         row(rival, file, tools.rival.decode(file)),
-    )
-
-
-def decompress(codecs: Mapping[str, Codec], data: bytes) -> np.ndarray:
-    """A file's picture, uint8 [H, W, 3], by the codec that wrote it.
-
-    Raises:
-      CorruptFileError: If the file is damaged.
-      ForeignFileError: If none of the codecs wrote it.
-    """
-    writer = container.claimed_id(data)
-    for codec in codecs.values():
-        if codec.model_id == writer:
-            return codec.decompress(data)
-    container.unpack(data, writer)  # raises an error for a damaged file
-    raise container.ForeignFileError(
-        f"The file was compressed by the model {named(writer.hex())}, which is not on "
-        f"this page: it has {', '.join(codecs)}. Start the page with that model, "
-        "--models=NAME."
     )
 
 

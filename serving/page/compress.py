@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 
 import gradio as gr
 
+from data_pipeline import limits
 from serving.codec.base import Codec
 from serving.codec.container import SUFFIX
 from serving.page import actions, widgets
 from serving.page.actions import Row, Tools
 from serving.png import DECODED, encode_png
+from serving.zoo.reader import Reader
 
 
 def build(codecs: Mapping[str, Codec], tools: Tools, examples: Sequence[str]) -> None:
@@ -89,11 +91,12 @@ def _difference(ours: Row, theirs: Row, tools: Tools) -> str:
     more = theirs.size - ours.size
     if more > ours.size / 50:
         text += f", though the {rival} is {more:,} bytes larger"
-    return f"{text}. Only the model that wrote a {SUFFIX} file can read it."
+    return f"{text}. A {SUFFIX} file opens only where the model is that wrote it."
 
 
 def _build_opener(codecs: Mapping[str, Codec]) -> None:
-    """Decompresses a file."""
+    """Decompresses a file, also of a shipped codec that is not on the page."""
+    reader = Reader(codecs.values(), max_pixels=limits.max_padded())
     file = gr.File(label=f"A {SUFFIX} file", file_types=[SUFFIX], height=112)
     picture = gr.Image(label="Decompressed", elem_classes="opened", **widgets.RESULT)
     whole = gr.DownloadButton("Download PNG", size="md", visible=False)
@@ -101,7 +104,7 @@ def _build_opener(codecs: Mapping[str, Codec]) -> None:
     def show(path):
         if not path:
             return gr.update(value=None, visible=False), gr.update(visible=False)
-        image = actions.decompress(codecs, pathlib.Path(path).read_bytes())
+        image = reader.decompress(pathlib.Path(path).read_bytes())
         return (
             widgets.show(widgets.preview(image)),
             widgets.show(_download_png(path, image)),

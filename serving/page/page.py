@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shutil
 import warnings
 
 import gradio as gr
@@ -23,6 +24,7 @@ from serving.page.canvas import Faces, Find
 from serving.page.models import Models
 
 MAX_REQUEST = uploads.MAX_BYTES + 2**20  # bytes: an upload, and the form around it
+MAX_CALL = 2**18  # bytes of any other request, which may wait in the queue
 # Everything comes from this server or is made in the page, from fonts to statistics,
 # and no other page may frame this one. Gradio's own scripts are partly inline, and its
 # editor compiles the code of its shaders.
@@ -43,7 +45,9 @@ _HEADERS = [
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
 ]
-_QUEUE = 16  # requests that may wait
+# Requests that may wait, each told its place. MAX_CALL limits the memory they take.
+QUEUE = 1000
+_FREE = 2**30  # bytes of the disk that uploads leave
 _KEPT = 3600  # seconds that visitors' files are kept
 _EXAMPLES = "examples"  # folder
 _FACES = (3, 7, 12, 18, 21, 26)  # indices of drawn faces that look different
@@ -87,7 +91,7 @@ def start(
     Image.MAX_IMAGE_PIXELS = uploads.MAX_PIXELS // 2
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)
     page = build(models, tools, folder, find)
-    page.queue(max_size=_QUEUE)
+    page.queue(max_size=QUEUE)
     page.launch(
         server_name=host,
         server_port=port or None,
@@ -95,7 +99,7 @@ def start(
         css=style.CSS,
         allowed_paths=[str(pathlib.Path(folder, _EXAMPLES))],
         max_file_size=uploads.MAX_BYTES,
-        app_kwargs={"middleware": [Middleware(Guard)]},
+        app_kwargs={"middleware": [Middleware(Guard, folder=folder)]},
         prevent_thread_lock=True,
         quiet=True,
         # Environment variables change the defaults of all of these.
@@ -146,10 +150,15 @@ def _draw_examples(
 
 
 class Guard:
-    """ASGI middleware that limits the size of requests and adds security headers."""
+    """ASGI middleware that limits requests and adds security headers.
 
-    def __init__(self, app):
-        self._app = app
+    Args:
+      app: The application behind it.
+      folder: Where uploads go.
+    """
+
+    def __init__(self, app, folder: str | os.PathLike):
+        self._app, self._folder = app, folder
 
     async def __call__(self, scope, receive, send):
         """Answers a request, or passes it on."""
@@ -162,24 +171,33 @@ class Guard:
 
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-        elif status := _refusal(scope):
+        elif refusal := self._refusal(scope):
+            status, text = refusal
             headers = [(b"content-type", b"text/plain")]
             start = {"type": "http.response.start", "status": status}
             await send_with_headers({**start, "headers": headers})
-            text = f"A request may have at most {MAX_REQUEST} bytes."
             await send({"type": "http.response.body", "body": text.encode()})
         else:
             await self._app(scope, receive, send_with_headers)
 
+    def _refusal(self, scope) -> tuple[int, str] | None:
+        """The status and the text that refuse a request; None accepts it.
 
-def _refusal(scope) -> int:
-    """The status that refuses a request; 0 accepts it.
+        The header is enough: the server reads no more of a body than it announces. A
+        body without the header may have any length.
+        """
+        headers, path = dict(scope["headers"]), scope["path"].rstrip("/")
+        most = _MOST.get(path.rpartition("/")[2], MAX_CALL)
+        text = f"This request may have at most {most} bytes."
+        length = headers.get(b"content-length")
+        if length is None:
+            return (411, text) if b"transfer-encoding" in headers else None
+        if int(length) > most:
+            return 413, text
+        if most == MAX_REQUEST and shutil.disk_usage(self._folder).free < _FREE:
+            return 507, "The server's disk is full: no more pictures can be uploaded."
+        return None
 
-    The header is enough: the server reads no more of a body than it announces. A body
-    without the header may have any length.
-    """
-    headers = dict(scope["headers"])
-    length = headers.get(b"content-length")
-    if length is None:
-        return 411 if b"transfer-encoding" in headers else 0
-    return 413 if int(length) > MAX_REQUEST else 0
+
+# By the last part of a path; others have MAX_CALL. The editor sends its picture, too.
+_MOST = {"upload": MAX_REQUEST, "component_server": MAX_REQUEST}

@@ -16,12 +16,19 @@ from data_pipeline.pixels import FORMATS, encode_png, installed_formats, write_b
 from serving.page import canvas, uploads
 from serving.page.actions import Metric, Row
 from serving.page.canvas import Faces
+from serving.page.editor import limited
 from serving.zoo import zoo
 
 # Options of events. One model works at a time; other visitors wait their turn.
 WORK = {"concurrency_id": "models", "concurrency_limit": 1, "api_visibility": "private"}
-# Events that only read and show: the editor's progress bar sometimes never ends.
-SHOW = {"show_progress": "hidden", "api_visibility": "private"}
+# Events that only read and show: the editor's progress bar sometimes never ends. A few
+# at a time, because each may decode a picture.
+SHOW = {
+    "concurrency_id": "pictures",
+    "concurrency_limit": 4,
+    "show_progress": "hidden",
+    "api_visibility": "private",
+}
 # Options of components for a result, which is hidden until there is one.
 RESULT = {
     "format": "png",
@@ -164,6 +171,7 @@ def painter(
         visible=False,
         elem_classes="painter",
     )
+    editor = limited(editor)
     with gr.Row(visible=False, elem_classes="regions") as row:
         buttons = [
             gr.Button(

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from data_pipeline import pixels
+from data_pipeline.landmarks import similarity
 from serving.photo.framing import Framing, anchors
 
 _CANVAS = 2048  # pixels; larger crops are not resampled at the photograph's full detail
@@ -156,18 +157,7 @@ def align(landmarks: np.ndarray, framing: Framing, size: int) -> Alignment:
     Raises:
       NoFaceError: If the landmarks do not form a face.
     """
-    points = anchors(landmarks)
-    # A similarity is a product and a sum of complex numbers.
-    source, target = (p[:, 0] + 1j * p[:, 1] for p in (points, framing.anchors))
-    centered = source - source.mean()
-    factor = np.vdot(centered, target - target.mean()) / np.vdot(centered, centered)
-    shift = target.mean() - factor * source.mean()
-    matrix = np.array(
-        [
-            [factor.real, -factor.imag, shift.real],
-            [factor.imag, factor.real, shift.imag],
-        ]
-    )
+    matrix = similarity(anchors(landmarks), framing.anchors)
     matrix *= np.array([[size / framing.width], [size / framing.height]])
     matrix[:, 2] -= 0.5  # a framing counts from the corner of the first pixel
     return Alignment(matrix, size)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
-from data_pipeline import machine
+from data_pipeline import face_mesh, machine
 
 _LONGEST = 1280  # pixels, the longer side of a picture for the detector
 # Parts per side of the picture that are searched: the whole, and parts of a half, a
@@ -27,12 +27,6 @@ _TILTED = 60.0  # degrees from upright; beyond it another turn shows the face be
 # The score of a face that surely is upright; below it other turns may score more.
 _SURE = 0.8
 
-# Points of the mesh: corners and lids of each eye, tip of the nose, corners of the
-# mouth. "Left" is left in the picture of an upright head, so the person's right.
-_LEFT_EYE, _RIGHT_EYE = (33, 133, 159, 145), (362, 263, 386, 374)
-_NOSE, _LEFT_MOUTH, _RIGHT_MOUTH = (1,), (61,), (291,)
-_FIVE = (_LEFT_EYE, _RIGHT_EYE, _NOSE, _LEFT_MOUTH, _RIGHT_MOUTH)
-
 
 class FaceFinder:
     """Finds the faces of a picture, upright or turned by 90 or 180 degrees.
@@ -46,7 +40,8 @@ class FaceFinder:
     @machine.quiet()
     def __init__(self):
         try:
-            from mediapipe.python.solutions import face_detection, face_mesh
+            from mediapipe.python.solutions import face_detection
+            from mediapipe.python.solutions.face_mesh import FaceMesh
         except ImportError as error:
             raise ImportError(
                 f"finding faces needs MediaPipe ({error}): make extras, or pip install "
@@ -54,7 +49,7 @@ class FaceFinder:
                 "--landmarks."
             ) from error
         self._detect = face_detection.FaceDetection(model_selection=1)
-        self._mesh = face_mesh.FaceMesh(static_image_mode=True, max_num_faces=1)
+        self._mesh = FaceMesh(static_image_mode=True, max_num_faces=1)
         for graph in (self._detect, self._mesh):  # they warn when they begin
             graph.process(np.zeros((8, 8, 3), np.uint8))
 
@@ -156,7 +151,7 @@ class FaceFinder:
         # The mesh counts from the image's edge in shares of its sides.
         points = np.array([(point.x, point.y) for point in found[0].landmark])
         points = points * (part.shape[1], part.shape[0]) - 0.5 + (left, top)
-        return np.stack([points[list(ids)].mean(axis=0) for ids in _FIVE])
+        return face_mesh.five_of(points)
 
 
 def _shrunk(image: np.ndarray, longest: int) -> np.ndarray:

@@ -16,7 +16,11 @@ from serving import engines
 from serving.export import saved_model
 from serving.export.fillable import Fillable, UnfillableHoleError
 from serving.export.kinds import COMMANDS, INPAINTING, kind_of
+from serving.photo import strips
 from serving.photo.alignment import bounding_box, part_of
+
+# Pixels of a picture that goes through the network strip by strip; see `strips`.
+LARGE = 8_000_000
 
 
 class PhotoRestorer:
@@ -85,6 +89,8 @@ class PhotoRestorer:
         Raises:
           UnfillableHoleError: If the model cannot fill one of the holes.
         """
+        if any(mask.size > LARGE for mask in masks):
+            return [self._one_by_one(*pair) for pair in zip(images, masks)]
         pairs = [
             shrink(image, mask > 0, self.size) for image, mask in zip(images, masks)
         ]
@@ -102,6 +108,17 @@ class PhotoRestorer:
         mask = self._fillable.prepared(hole)
         with _naming_the_hole():
             return self._network(images, np.repeat(mask[None], len(images), axis=0))
+
+    def _one_by_one(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        """Restores one picture of a batch with a large one."""
+        if mask.size <= LARGE:
+            return self([image], [mask])[0]
+
+        def restore_small(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+            return self.restore_batch(image[None], mask)[0]
+
+        restored = strips.restore(image, mask, restore_small, self.size)
+        return _colored_as(image, restored)
 
     def restore_crop(self, image: np.ndarray, hole: np.ndarray) -> np.ndarray:
         """Restores an image of the network's own size.

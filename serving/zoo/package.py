@@ -28,8 +28,8 @@ from typing import BinaryIO
 import numpy as np
 import tensorflow as tf
 
+from serving.codec import hyperprior
 from serving.codec.base import identify
-from serving.codec.entropy import EntropyTables
 from serving.codec.quantizer import Quantizer
 from serving.export import codec, latents, saved_model
 
@@ -143,7 +143,7 @@ def _identify_anew(folder: pathlib.Path) -> None:
         return
     weights = saved_model.weights_of(tf.saved_model.load(str(folder)))
     if "model_id" in config:
-        tables = EntropyTables.load(extra / codec.TABLES)
+        tables = hyperprior.load(extra / codec.TABLES)
         config["model_id"] = identify(weights, tables).hex()
     for bits in config.get(latents.QUANTIZERS, {}):
         quantizer = Quantizer.load(extra / latents.quantizer_file(bits))

@@ -26,6 +26,7 @@ import tempfile
 from collections.abc import Sequence
 
 from data_pipeline import machine
+from serving.export import known
 from serving.export.kinds import KINDS, kind_of
 
 _HERE = pathlib.Path(__file__).resolve()
@@ -105,15 +106,16 @@ def writer(model_id: bytes) -> str:
         if model_id.hex() in entry.codec_ids:
             return entry.name
     raise ValueError(
-        f"It is no file of a codec that comes with the repository (it names "
-        f"{model_id.hex() or 'none'}). Pass the --model that wrote it."
+        f"The file was compressed by the model {model_id.hex() or '(none)'}, which "
+        "does not come with the repository. Pass the --model that wrote it."
     )
 
 
 def resolve(name_or_folder: str | os.PathLike) -> pathlib.Path:
     """The folder of an export: a folder itself, or that of one of `names`.
 
-    A model that is not in the cache is unpacked.
+    A model that is not in the cache is unpacked. Of a folder that was not exported here
+    it is said, once, that it is a program; see `known`.
 
     Raises:
       FileNotFoundError: If it is neither, or the model's file is missing.
@@ -122,6 +124,7 @@ def resolve(name_or_folder: str | os.PathLike) -> pathlib.Path:
     """
     name, folder = str(name_or_folder), pathlib.Path(name_or_folder)
     if name and folder.is_dir():  # an empty name would be the current folder
+        known.tell(folder)
         return folder
     entries = read_index(PRETRAINED)
     if name not in entries:

@@ -1,10 +1,11 @@
-"""What docs/keras.md shows is run here, word for word, on small exports.
+r"""What docs/keras.md shows is run here, word for word, on small exports.
 
 The newest Keras needs an environment of its own, which FACEMEND_NEWEST_PYTHON names:
 
   python3.11 -m venv newest
   newest/bin/pip install tensorflow
-  FACEMEND_NEWEST_PYTHON=newest/bin/python python -m pytest tests/test_keras_examples.py
+  FACEMEND_NEWEST_PYTHON=newest/bin/python python -m pytest \
+      tests/conformance/test_keras_examples.py
 
 What converts exports needs `pip install '.[convert]'`.
 """

@@ -396,6 +396,18 @@ def sections(card):
 
 
 @every_paper
+def test_what_the_paper_leaves_open_is_a_departure(system):
+    silent = [
+        field.name
+        for field in dataclasses.fields(system.config_class)
+        if "not stated" in field.metadata["published"]
+    ]
+    said = " ".join(system.departures)
+    assert len(silent) >= 5
+    assert not [name for name in silent if not re.search(rf"--{name}\b", said)]
+
+
+@every_paper
 def test_a_card_is_complete(system):
     card = export.render_card(system, "RESULTS")
     assert card.startswith(f"# {system.title}\n\n{system.citation}")

@@ -4,11 +4,12 @@ import dataclasses
 import os
 
 import numpy as np
+import psutil
 import pytest
 import tensorflow as tf
 import tiny
 
-from data_pipeline import decoded, machine, pixels, sources
+from data_pipeline import decoded, machine, pipeline, pixels, sources
 from data_pipeline.datasets import elements
 
 SIZE = 16
@@ -275,3 +276,23 @@ def test_each_filter_has_its_own_cache_and_the_usual_one_keeps_its_name(
         filter="bilinear",
     )
     np.testing.assert_array_equal(plain.images[0], expected["image"])
+
+
+def test_memory_does_not_grow_with_a_set_on_disk(tmp_path):
+    shape, path = (3300, 64, 64, 3), tmp_path / "images.u8"
+    np.memmap(path, np.uint8, "w+", shape=shape)[:] = 7
+    images = np.memmap(path, np.uint8, "r", shape=shape)
+    assert images.nbytes > 40e6
+    split = dataclasses.replace(tiny.split_of(images), path=path)
+    task = pipeline.reconstruction()
+    batches = iter(pipeline.training_batches(split, task, batch_size=50, seed=0))
+
+    def own_megabytes():
+        found = psutil.Process().memory_full_info()
+        return (found.rss - found.shared) / 1e6
+
+    next(batches)
+    before = own_megabytes()
+    for _ in range(2 * 66):  # two epochs
+        next(batches)
+    assert own_megabytes() - before < 20

@@ -1,5 +1,7 @@
 """Batches: the same ones for the same seed, wherever a run starts; augmentation."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -27,10 +29,17 @@ def numbered(count):
     return tiny.split_of(np.tile(rows, [1, 8, 8, 3]))
 
 
-def batches(count=5, *, split=None, task=None, seed=3, start_step=0, size=BATCH):
+def batches(
+    count=5, *, split=None, task=None, seed=3, start_step=0, size=BATCH, **options
+):
     split = split or tiny.split_of(tiny.noise(COUNT, 8))
     dataset = pipeline.training_batches(
-        split, task or inpainting(), batch_size=size, seed=seed, start_step=start_step
+        split,
+        task or inpainting(),
+        batch_size=size,
+        seed=seed,
+        start_step=start_step,
+        **options,
     )
     return list(dataset.take(count).as_numpy_iterator())
 
@@ -65,6 +74,35 @@ def test_every_epoch_is_a_permutation(count, size):
     assert len({tuple(epoch) for epoch in epochs}) > min(4, count)
     keys = np.concatenate([inputs["key"] for inputs, _ in seen])
     assert len(np.unique(keys, axis=0)) == epochs.size  # no two draws share a mask
+
+
+@pytest.mark.parametrize("parts", [2, 4])
+def test_workers_share_the_batches_of_one_process(parts):
+    shares = [batches(start_step=2, part=(i, parts)) for i in range(parts)]
+    joined = [
+        tf.nest.map_structure(lambda *arrays: np.concatenate(arrays), *step)
+        for step in zip(*shares)
+    ]
+    assert_same(joined, batches(start_step=2))
+
+
+def test_a_data_service_makes_each_batch_once_from_the_cached_file(tmp_path):
+    noise = tiny.noise(COUNT, 8)
+    (tmp_path / "images.u8").write_bytes(noise.tobytes())
+    split = dataclasses.replace(tiny.split_of(noise), path=tmp_path / "images.u8")
+    service = tf.data.experimental.service
+    dispatcher = service.DispatchServer()
+    address = dispatcher.target.partition("://")[2]
+    workers = [
+        service.WorkerServer(service.WorkerConfig(dispatcher_address=address))
+        for _ in range(2)
+    ]
+    served = batches(12, split=split, start_step=1, service=dispatcher.target)
+    del workers
+    known = {batch[1].tobytes(): batch for batch in batches(60, start_step=1)}
+    # Two workers need not be equally quick, so that the order is about the same.
+    assert_same(served, [known[batch[1].tobytes()] for batch in served])
+    assert len({batch[1].tobytes() for batch in served}) == 12
 
 
 def test_the_element_spec_is_that_of_the_task():

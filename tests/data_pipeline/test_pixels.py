@@ -127,6 +127,23 @@ def test_absent_and_enormous_images_are_errors(tmp_path, monkeypatch):
         decoded(PICTURE)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has none")
+def test_what_may_have_no_end_is_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "device.png").symlink_to("/dev/zero")
+    for name in ("pipe.png", "device.png"):
+        with pytest.raises(pixels.UnreadableImageError, match=f"{name}: a device or a"):
+            pixels.read(tmp_path / name)
+
+
+def test_a_file_longer_than_any_picture_is_not_read(tmp_path):
+    path = tmp_path / "long.png"
+    with path.open("wb") as file:
+        file.truncate(10**12)  # which takes no space
+    with pytest.raises(pixels.UnreadableImageError, match="long.png: 1,000,000,000"):
+        pixels.read(path)
+
+
 def test_a_bomb_is_refused_before_it_is_decoded(monkeypatch):
     """A small file of 10,900 x 10,900 pixels; --max_megapixels lets it pass."""
     data = bytearray(encoded(PICTURE))

@@ -389,6 +389,19 @@ class TestYaw:
             "facing right, 10° to 20°": [7, 8],
             "facing right, over 20°": [9, 10],
         }
+        # Frontal faces have an error of 3, all others together one of 1.
+        members = {name: np.repeat(where, 20) for name, where in groups.items()}
+        values = np.where(members["frontal, within 10°"], 3.0, 1.0)
+        values += np.random.default_rng(0).normal(0, 0.1, len(values))
+        found = by_group(make({"a": values}), members)
+        contrast = subsets.frontal_less_turned(found, "a", L1)
+        assert (contrast["frontal"], contrast["turned"]) == (60, 160)
+        assert contrast["low"] < 2 < contrast["high"] < contrast["low"] + 0.1
+        few = {
+            name: where & (np.arange(220) % 3 == 0) for name, where in members.items()
+        }
+        found = by_group(make({"a": values}), few)
+        assert subsets.frontal_less_turned(found, "a", L1) is None
         nowhere = np.stack([np.full((5, 2), np.nan), np.zeros((5, 2))])
         assert np.isnan(subsets.yaw_degrees(nowhere)).all()
         assert not np.any(list(subsets.yaw_groups(nowhere).values()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import shutil
 
 import numpy as np
@@ -160,6 +161,67 @@ class TestSimilarity:
         other = identity.load(second).sha256_prefix
         note.rename(note.with_name("renamed.txt"))
         assert len({before, changed, other, identity.load(second).sha256_prefix}) == 4
+
+
+ANCHORS = [[0.25, 0.25], [0.75, 0.25], [0.5, 0.75]]
+
+
+class TestFaces:
+    """What an embedding that says where it wants faces is given."""
+
+    def aligned(self, folder, **facts):
+        path = save(folder) / "assets.extra" / "embedding.json"
+        pixels.write_bytes(path, json.dumps({"anchors": ANCHORS, **facts}).encode())
+        return identity.load(folder)
+
+    def landmarks(self, size, shift=0.0):
+        """Of a face that fills the first `size` pixels, as the embedding wants it."""
+        left, right, mouth = np.array(ANCHORS) * size - 0.5 + shift
+        aside = np.array([1.0, 0.0])
+        return np.stack([left, right, mouth, mouth - aside, mouth + aside])
+
+    def test_the_face_is_cut_out_and_nothing_else_counts(self, tmp_path):
+        embedding = self.aligned(tmp_path / "net")
+        images, others = faces(0, size=16), faces(1, size=16)
+        others[:, 4:12, 4:12] = images[:, 4:12, 4:12]
+        points = self.landmarks(8, shift=4)
+        cut = embedding.located(dict.fromkeys(NAMES, points))
+        np.testing.assert_allclose(cut(images, others, NAMES), 1, atol=1e-6)
+        found = cut.directions(images, NAMES)
+        whole = embedding.directions(images[:, 4:12, 4:12], NAMES)
+        np.testing.assert_allclose(found, whole, atol=1e-6)
+        assert cut.aligns and not embedding.aligns
+        assert (embedding(images, others, NAMES) < 1 - 1e-5).all()
+
+    def test_an_image_without_landmarks_has_no_similarity(self, tmp_path):
+        embedding = self.aligned(tmp_path / "net")
+        points = [self.landmarks(8), np.full([5, 2], np.nan), self.landmarks(8)]
+        cut = embedding.located(dict(zip(NAMES, points)))
+        found = cut(faces(0), faces(1), NAMES)
+        np.testing.assert_array_equal(np.isnan(found), [False, True, False])
+        shown = identity.verified_percent(found, -1.0)
+        np.testing.assert_array_equal(shown, [100, np.nan, 100])
+        assert np.isnan(cut(faces(0)[1:2], faces(1)[1:2], NAMES[1:2])).all()
+
+    def test_false_accepts_are_pairs_of_different_people_above_the_threshold(
+        self, tmp_path
+    ):
+        facts = {"false_accept_percent": 1.0, "measured_on": "some faces"}
+        embedding = self.aligned(tmp_path / "net", threshold=0.99, **facts)
+        images = np.zeros([4, SIZE, SIZE, 3], "f")
+        images[:3] = 1  # alike, and unlike the last
+        embedding(images, images, "abcd")
+        assert embedding.false_accepts() == (50.0, 6)
+        people = {"a": "Ann", "b": "Ann", "c": "Ben", "d": "Cat"}
+        percent, pairs = embedding.false_accepts(people)
+        assert (percent, pairs) == (pytest.approx(40.0), 5)
+
+    @pytest.mark.parametrize(
+        "facts", [{"anchors": [[0, 0]]}, {"threshold": 0.5}, {"anchors": 3}]
+    )
+    def test_facts_that_are_none_are_refused(self, tmp_path, facts):
+        with pytest.raises(ValueError, match="its .*embedding.json is damaged"):
+            self.aligned(tmp_path / "net", **facts)
 
 
 class TestErrors:

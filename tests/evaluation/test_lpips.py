@@ -8,7 +8,7 @@ import pytest
 import tiny
 from PIL import Image
 
-from data_pipeline import pixels
+from data_pipeline import fetch, pixels
 from evaluation.metrics import lpips
 
 PUBLISHED = os.environ.get("FACEMEND_DATA") and (
@@ -175,7 +175,7 @@ class TestConvert:
         sources = {}
         for name in state_dicts(weights):
             (tmp_path / name).write_text(name)
-            checksum = lpips._sha256(tmp_path / name)
+            checksum = fetch.checksum(tmp_path / name)
             sources[name] = ((tmp_path / name).as_uri(), checksum)
         monkeypatch.setattr(lpips, "ALEXNET", sources["alexnet.pth"])
         for address, error, message in (
@@ -209,7 +209,7 @@ class TestConvert:
     def test_the_published_heads_are_the_pinned_file(self):
         pytest.importorskip("torch")
         path = PUBLISHED / "lpips_v0.1_alex_heads.pth"
-        assert lpips._sha256(path) == lpips.HEADS[1]
+        assert fetch.checksum(path) == lpips.HEADS[1]
         heads = lpips._read_checkpoint(path)
         with np.load(PUBLISHED / "lpips_alex_hwio.npz") as expected:
             for layer in range(1, 6):

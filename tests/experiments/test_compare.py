@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 import tiny_papers
 
+from data_pipeline import pixels
 from evaluation.record import Evaluation, merge
 from experiments import compare
 from experiments.core.folder import read_finished
+from experiments.core.results import draw_figures
+from experiments.skip_inpainting import published
 from experiments.skip_inpainting.system import SYSTEM
 
 LABELS = ["model 3", "model 1"]
@@ -43,7 +46,9 @@ def test_it_has_the_numbers_and_the_curves_of_every_run(runs, compared):
     assert [row[0] for row in cost["rows"]] == LABELS
     found = read_finished(runs)
     evidence = SYSTEM.evidence(merge(*evaluations(runs)), found)
-    assert results["claims"] == SYSTEM.check_claims(evidence)
+    (pose,) = SYSTEM.joint_findings(evidence, found).claims
+    assert results["claims"] == [*SYSTEM.check_claims(evidence), pose]
+    assert "front faces" in pose["claim"]
     lengths = {name: run.length for name, run in evidence.trained.items()}
     assert lengths == {"model 3": "2 of 38 epochs", "model 1": "2 of 36 epochs"}
     assert all(run.short for run in evidence.trained.values())
@@ -61,9 +66,34 @@ def test_it_shows_the_same_faces_by_all(runs, compared):
     )
     furthest = evaluations(runs)[0].names[int(np.argmax(np.abs(one - two)))]
     assert pictures["Where they differ most"][0]["name"] == furthest
-    for rows in pictures.values():
-        for row in rows:
+    figure, *others = pictures
+    for title in others:
+        for row in pictures[title]:
             assert list(row["files"]) == ["Input", *LABELS, "Original"]
+    # As the paper's: by number, and the whole image of the model that gives one.
+    columns = ["Input", "model 1", "model 3, whole image", "Original"]
+    assert figure == published.FIGURE and len(pictures[figure]) == 6
+    for row, typical in zip(pictures[figure], pictures["Median"]):
+        assert list(row["files"]) == columns
+        images = {
+            name: pixels.read(compared / file)
+            for name, file in {**typical["files"], **row["files"]}.items()
+        }
+        known = np.any(images["Input"] != images["Original"], axis=-1) == 0
+        np.testing.assert_array_equal(
+            images["model 3"][known], images["Original"][known]
+        )
+        # What it gives is not what it was given, but for the hole.
+        given = images["model 3, whole image"]
+        assert (given[known] != images["Original"][known]).any()
+        np.testing.assert_array_equal(given[~known], images["model 3"][~known])
+
+
+def test_a_papers_figures_are_drawn_for_its_page(compared, tmp_path):
+    (drawn,) = draw_figures(SYSTEM, compared.parent, tmp_path)
+    assert drawn["note"].endswith("Input, model 1, model 3, whole image, Original.")
+    picture = pixels.read(tmp_path / drawn["file"])
+    assert picture.shape == (6 * 128 + 5 * 2, 4 * 128 + 3 * 2, 3)
 
 
 def test_runs_that_cannot_be_compared_are_refused(runs, tmp_path):

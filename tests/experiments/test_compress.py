@@ -204,8 +204,9 @@ def shipped(monkeypatch):
 @pytest.mark.parametrize(
     "options, name",
     [
-        ({"quality": 1}, "a"),
-        ({"quality": 3}, "c"),
+        ({"quality": 0}, "a"),
+        ({"quality": 40}, "b"),
+        ({"quality": 100}, "c"),
         ({"target_bytes": 10**6}, "c"),
         ({"target_bytes": 5000}, "c"),
         ({"target_bytes": 4999}, "b"),
@@ -242,7 +243,13 @@ def test_a_file_of_an_unknown_codec_is_named(run_any, tmp_path, capsys):
     (tmp_path / "small" / "a.fmc").write_bytes(bytes(50))
     with pytest.raises(ValueError, match="1 picture could not be decompressed"):
         run_any("decompress", model="")
-    assert "Pass the --model that wrote it" in capsys.readouterr().err
+    assert "not a compressed picture" in capsys.readouterr().err
+    unknown = tiny_codec.build().compress(picture(20, 30))
+    (tmp_path / "small" / "a.fmc").write_bytes(unknown)
+    with pytest.raises(ValueError, match="1 picture could not be decompressed"):
+        run_any("decompress", model="")
+    told = capsys.readouterr().err
+    assert f"by the model {container.claimed_id(unknown).hex()}, which does not" in told
 
 
 def test_files_larger_than_a_png_come_with_a_warning(
@@ -252,20 +259,30 @@ def test_files_larger_than_a_png_come_with_a_warning(
     stripes[::4] = 255
     write(tmp_path / "photos" / "noise.png", tiny.noise(1, 64)[0])
     write(tmp_path / "photos" / "stripes.png", stripes)
-    run_any("compress", model="", quality=2)
+    run_any("compress", model="", quality=50)
     noise, striped, *_ = capsys.readouterr().out.splitlines()
     assert "noise.png" in noise and "PNG of it" not in noise
     assert re.search(r"stripes\.png: 900 bytes.*Warning: a PNG of it, without", striped)
     size = len(png.encode_png(stripes, ""))
     assert f"has {size} bytes only" in striped
+    # Unless it may be kept without loss, by every codec.
+    options = {"input": tmp_path / "photos" / "stripes.png", "lossless": True}
+    run_any("compress", model="", quality=50, overwrite=True, **options)
+    assert f"stripes.png: {size} bytes" in capsys.readouterr().out
+    assert (tmp_path / "small" / "stripes.fmc").stat().st_size == size
+    for model in ("", "a"):
+        small = tmp_path / "small" / "stripes.fmc"
+        run_any("decompress", model=model, input=small, overwrite=True)
+        again = pixels.read(tmp_path / "back" / "stripes.png")
+        np.testing.assert_array_equal(again, stripes)
 
 
 @pytest.mark.parametrize(
     "options, text",
     [
         ({"model": ""}, "--model is required to compress, or --quality or"),
-        ({"quality": 1}, "--model, --quality and --target_bytes each say"),
-        ({"model": "", "quality": 7}, "--quality must be 1 to 6, .* got 7"),
+        ({"quality": 0}, "--model, --quality and --target_bytes each say"),
+        ({"model": "", "quality": 101}, "--quality must be 0 to 100; got 101"),
         ({"model": "", "target_bytes": -1}, "--target_bytes must be at le"),
     ],
 )
@@ -293,3 +310,35 @@ def test_the_command_line_writes_what_this_process_would(model, codec, tmp_path)
     assert "error: 1 picture could not be compressed; see above." in done.stderr
     assert "Traceback" not in done.stderr
     assert done.returncode == 1
+
+
+def test_shards_make_the_files_and_the_total_of_one_process(run, tmp_path, capsys):
+    for name, image in PICTURES.items():
+        write(tmp_path / "photos" / name, image)
+    (tmp_path / "photos" / "broken.png").write_bytes(b"no picture")
+
+    def said(**options):
+        with pytest.raises(ValueError, match="^1 picture could not be compressed; see"):
+            run("compress", **options)
+        return [
+            line.partition(": ")[0] if "compressed" in line else line
+            for line in capsys.readouterr().out.splitlines()
+            if "in all" in line or "compressed" in line
+        ]
+
+    alone, parts = tmp_path / "small", tmp_path / "parts"
+    expected = said()
+    run("compress", output=parts, shard="2/3")
+    with pytest.raises(FileNotFoundError, match="run --shard=1/3 first"):
+        run("compress", output=parts, shard="merge/3")
+    run("compress", output=parts, shard="1/3")
+    # A shard that was killed while it wrote is run again.
+    (notes,) = parts.glob(".compressed-1-of-3.jsonl")
+    notes.write_text(notes.read_text() + '\n{"name": "a.p')
+    for shard in ("1/3", "3/3"):
+        run("compress", output=parts, shard=shard)
+    capsys.readouterr()
+    assert said(output=parts, shard="merge/3") == expected
+    assert len(expected) == 2
+    files = {k: v for k, v in contents(parts).items() if not k.startswith(".")}
+    assert files == contents(alone)

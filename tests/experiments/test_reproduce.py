@@ -1,11 +1,13 @@
 import json
 import pathlib
+import types
 
 import numpy as np
 import pytest
 
 from evaluation.record import Evaluation
 from experiments import reproduce
+from experiments.core import command_line, envelope, reproduction
 from experiments.core import results as results_text
 from experiments.core import system as papers
 
@@ -29,6 +31,7 @@ def fake_run(folder, label, error, fingerprint="f" * 16):
             "commit": f"c-{label}",
             "hardware": "a machine",
             "preset": "model3",
+            "data": {"set": "Forty faces"},
             "config": {
                 "model": int(label[-1]),
                 "widths": [8, 8],
@@ -70,7 +73,7 @@ def test_runs_are_gathered_ours_first_with_claims_checked(system, tmp_path):
     verdicts = [claim["verdict"] for claim in results["claims"]]
     # After one epoch a blur may be cured; more cannot be told.
     told = ["not measured", "not measured", "holds", "cannot tell"]
-    assert verdicts == [*told, "not measured", "not measured"]
+    assert verdicts == [*told, *["not measured"] * 3]
     (first, *_), *_ = results["cost"]["rows"]
     assert first == "model 3"
     parameters = [int(row[1].replace(",", "")) for row in results["cost"]["rows"]]
@@ -143,9 +146,135 @@ def test_a_run_without_a_report_is_named(system, tmp_path):
         reproduce.gather(system, [tmp_path], tmp_path)
 
 
-def test_a_block_is_replaced_and_nothing_else():
-    text = "a\n<!-- x -->\nold\n<!-- /x -->\nb"
-    replaced = reproduce.replace_block(text, "x", "new")
-    assert replaced == "a\n<!-- x -->\nnew\n<!-- /x -->\nb"
-    with pytest.raises(ValueError, match="no lines <!-- y -->"):
-        reproduce.replace_block(text, "y", "new")
+def test_blocks_are_filled_and_nothing_else_changes(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("a\n<!-- x -->\nold\n<!-- /x -->\nb <!-- x --> c\n")
+    filled = reproduce.fill(page, {"x": "new"})
+    assert filled == "a\n<!-- x -->\nnew\n<!-- /x -->\nb <!-- x --> c\n"
+    with pytest.raises(ValueError, match="page.md has a block x, which nothing is"):
+        reproduce.fill(page, {"y": "new"})
+    page.write_text("<!-- x -->\nold\n")
+    with pytest.raises(ValueError, match=r"one of the blocks \['x'\] has no end"):
+        reproduce.fill(page, {"x": "new"})
+
+
+def test_the_table_of_systems_has_the_best_of_each_beside_the_published(
+    system, tmp_path
+):
+    runs = [
+        fake_run(tmp_path / "3", "model 3", 0.2),
+        fake_run(tmp_path / "2", "model 2", 0.3),
+    ]
+    (first, second) = runs
+    for run in (first, second):
+        path = run / "report" / "results.json"
+        report = json.loads(path.read_text())
+        report["environment"]["config"]["epochs"] = 8
+        path.write_text(json.dumps(report))
+    results = reproduce.gather(system, runs, tmp_path)
+    *_, row = results_text.systems_table({system.name: results}).splitlines()
+    assert "0.200 (model 3; Forty faces, 8 epochs, published 40)" in row
+    assert "0.100 (Telea)" in row and system.comparison.published in row
+
+
+@pytest.mark.parametrize("scale", reproduction.SCALES)
+@pytest.mark.parametrize("paper", papers.names())
+def test_every_run_of_a_scale_can_be_configured(paper, scale):
+    system = papers.load(paper)
+    runs = reproduction.plan(system, scale, pathlib.Path("runs"))
+    labels = set()
+    for run in runs:
+        config = command_line.make(
+            system.config_class, system.presets, run.preset, **run.flags
+        )
+        labels.add((system.label(config), config.dataset))
+        if scale != "paper":
+            assert config.dataset == "faces" and config.limit
+    # Rows of one name would be one row of a table.
+    assert len(labels) == len(runs)
+    assert len(runs) == len({run.folder for run in runs}) > 1
+
+
+def test_a_scale_skips_what_stands_and_names_what_fails(
+    system, tmp_path, monkeypatch, capsys
+):
+    started = []
+
+    def start(command):
+        (folder,) = (c[len("--workdir=") :] for c in command if "--workdir" in c)
+        started.append(pathlib.Path(folder).name)
+        if started[-1] == "model2":
+            return False
+        fake_run(pathlib.Path(folder), f"model {folder[-1]}", 0.2)
+        (pathlib.Path(folder) / "export" / "1").mkdir(parents=True)
+        return True
+
+    monkeypatch.setattr(reproduce, "start", start)
+    monkeypatch.setattr(reproduce, "draw_faces", lambda *_: None)
+    given = types.SimpleNamespace(
+        scale="smoke",
+        only=[system.name],
+        workdir=str(tmp_path),
+        dataset="",
+        data_dir="",
+        lpips_weights="",
+        seeds=1,
+    )
+    with pytest.raises(ValueError, match=r"1 run failed: .*model2\. What they"):
+        reproduce.reproduce_all(given)
+    assert started == ["model3", "model2", "model1", "model0"]
+    with pytest.raises(ValueError, match="1 run failed"):
+        reproduce.reproduce_all(given)
+    assert started[4:] == ["model2"]
+    book = (tmp_path / "results" / "README.md").read_text()
+    assert "**model 3** (ours)" in book and "**model 2** (ours)" not in book
+    page = (tmp_path / "results" / "index.html").read_text()
+    for verdict in ("holds", "cannot tell", "not measured"):
+        assert verdict in page
+
+
+def test_the_band_of_three_seeds_holds_a_fourth_and_not_another_network():
+    rng = np.random.default_rng(0)
+
+    def history(level):
+        return {"epoch": [1, 2], "val_x": list(level + rng.normal(0, 1, 2))}
+
+    assert envelope.band([history(5), history(5)], "val_x") == []
+    inside, away = [], []
+    for _ in range(400):
+        seeds = [history(5) for _ in range(3)]
+        _, (_, _, low, high) = envelope.band(seeds, "val_x")
+        inside.append(low <= history(5)["val_x"][1] <= high)
+        away.append(low <= history(40)["val_x"][1] <= high)
+    # The interval of 95% is exact for normal differences.
+    assert 0.92 < np.mean(inside) < 0.98 and not any(away[:10])
+    assert envelope.network("model 3, seed 2") == "model 3"
+
+
+def test_a_run_is_checked_against_the_seeds_of_results(system, tmp_path):
+    runs = []
+    for seed in range(4):
+        runs.append(fake_run(tmp_path / str(seed), "model 3", 0.2))
+        path = runs[-1] / "report" / "results.json"
+        report = json.loads(path.read_text())
+        report["environment"]["config"]["seed"] = seed
+        values = [0.0, 30.0 + seed, 20.0 + seed]
+        report["history"] = {"epoch": [0, 1, 2], "val_hole/l1_percent": values}
+        path.write_text(json.dumps(report))
+        rows = [f"{e},{v}" for e, v in zip(range(3), values)]
+        text = "\n".join(["epoch,val_hole/l1_percent", *rows]) + "\n"
+        (runs[-1] / "history.csv").write_text(text)
+        (runs[-1] / "config.json").write_text(json.dumps({"paper": system.name}))
+    (tmp_path / "results").mkdir()
+    file = tmp_path / "results" / f"{system.name}.json"
+    file.write_text(json.dumps(reproduce.gather(system, runs[:2], tmp_path)))
+    with pytest.raises(ValueError, match="has 2 seeds of model 3 on the test images"):
+        envelope.check(runs[3], tmp_path / "results")
+    gathered = reproduce.gather(system, runs[:3], tmp_path)
+    file.write_text(json.dumps(gathered))
+    said = envelope.check(runs[3], tmp_path / "results")
+    assert said.startswith(
+        "Hole L1 (%): 3 of 3 validations in the band; the last is 23"
+    )
+    (picture,) = gathered["sets"][0]["together"]["pictures"]
+    assert (tmp_path / picture["file"]).exists()

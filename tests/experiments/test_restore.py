@@ -551,3 +551,20 @@ class TestAlign:
         )
         with pytest.raises(ValueError, match="the model does not say what it was"):
             run(align=True)
+
+
+def test_shards_divide_the_pictures_and_what_joins_them_counts(run, tmp_path, capsys):
+    for name in "abcde":
+        write(tmp_path / "photos" / f"{name}.png")
+    (tmp_path / "photos" / "broken.png").write_bytes(b"no picture")
+    run(skipped=1)
+    alone = contents(tmp_path / "out")
+    parts = tmp_path / "parts"
+    for shard, written in (("1/2", "ace"), ("2/2", "bd")):
+        before = set(contents(parts)) if parts.exists() else set()
+        run(output=parts, shard=shard)
+        assert set(contents(parts)) - before == {f"{name}.png" for name in written}
+    capsys.readouterr()
+    run(output=parts, shard="merge/2", skipped=1)
+    assert f"5 pictures restored, 1 skipped: {parts}" in capsys.readouterr().out
+    assert contents(parts) == alone

@@ -32,6 +32,19 @@ def build(**options):
     return SYSTEM.build_trainer(make(**TINY, **options), 7)
 
 
+def test_its_figures_have_the_columns_of_the_papers():
+    fc = ", shared fc"
+    labels = [published.CONCAT, published.ADD + fc, published.BASELINE + fc]
+    second, third = SYSTEM.figures(labels)
+    assert [*second.columns.values()] == ["Input", labels[2], labels[1]]
+    assert [*third.columns.values()] == ["Original", "Input", labels[1]]
+    # As printed goes first.
+    second, _ = SYSTEM.figures([*labels, published.BASELINE])
+    assert [*second.columns][1] == published.BASELINE
+    assert [f.title for f in SYSTEM.figures([published.ADD])] == [third.title]
+    assert not SYSTEM.figures([published.BASELINE])
+
+
 @pytest.mark.parametrize(
     "preset, label, dataset",
     [

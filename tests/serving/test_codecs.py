@@ -20,7 +20,11 @@ from serving.codec.image_codec import ImageCodec
 from serving.codec.latent_codec import LatentCodec
 from serving.codec.quantizer import Quantizer
 
-BUILD = {"image": tiny_codec.build, "latent": tiny_codec.build_latents}
+BUILD = {
+    "image": tiny_codec.build,
+    "hyperprior": tiny_codec.build_hyperprior,
+    "latent": tiny_codec.build_latents,
+}
 SIZES = [(1, 1), (1, 500), (500, 1), (16, 16), (17, 33), (45, 61), (250, 190)]
 
 
@@ -102,6 +106,21 @@ class TestImages:
         np.testing.assert_array_equal(images.quantize(image), images.quantize(padded))
         restored = images.reconstruct(padded)[7:24, 7:40]
         np.testing.assert_array_equal(images.reconstruct(image), restored)
+
+    def test_memory_is_that_of_the_picture_and_its_latents(self, images, monkeypatch):
+        image = picture(1000, 1200)
+        latents = images.quantize(image)
+        header = Header(width=1200, height=1000, gray=False)
+        monkeypatch.setattr(image_codec, "_TILE", 4)
+        for run, kept in (
+            (lambda: images.quantize(image), latents.nbytes),
+            (lambda: images._draw(latents, header), image.nbytes),
+        ):
+            tracemalloc.start()
+            run()
+            peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            assert peak < kept + 0.3 * image.nbytes
 
     def test_tiles_leave_no_seam(self, images, monkeypatch):
         image = picture(200, 333)
@@ -283,12 +302,14 @@ class TestRefusals:
         ],
     )
     def test_networks_that_give_something_else(self, codec, kind, half, spoil, why):
-        networks = {"image": tiny_codec.networks, "latent": tiny_codec.linear_networks}
-        halves = list(networks[kind]()[:2])
+        faces = kind == "latent"
+        networks = tiny_codec.linear_networks if faces else tiny_codec.networks
+        halves = list(networks()[:2])
         good = halves[half]
         halves[half] = lambda given: spoil(good(given))
-        if kind == "image":
-            other = ImageCodec(*halves, codec.tables, bytes(8))
+        if not faces:
+            options = {"hyper_analysis": tiny_codec.pool}
+            other = ImageCodec(*halves, codec.tables, bytes(8), **options)
         else:
             options = {"image_size": FACE_SIZE}
             other = LatentCodec(*halves, codec._quantizer, bytes(8), **options)

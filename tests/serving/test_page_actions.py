@@ -15,6 +15,7 @@ from serving.page.actions import Restorer, Row
 from serving.photo import masks
 from serving.photo.faces import BeyondFacesError
 from serving.photo.framing import NoFaceError
+from serving.zoo.reader import Reader
 
 RED = np.array([255, 0, 0], np.uint8)
 SIZE = (40, 50)
@@ -162,15 +163,18 @@ class TestCompress:
 
     def test_others_are_refused_in_a_sentence(self, codecs, image):
         data = codecs["zero"].compress(image)
+        reader = Reader(codecs.values())
         for broken in (data[:-1], data[:9], data[:40] + b"?" + data[41:]):
             with pytest.raises(CorruptFileError):
-                actions.decompress(codecs, broken)
-        with pytest.raises(ForeignFileError, match="not a compressed picture"):
-            actions.decompress(codecs, b"no such file")
+                reader.decompress(broken)
+        for foreign, looks in ((b"no such file", ""), (b"GIF89a", ", as GIFs do")):
+            text = f"not a compressed picture.*{looks}"
+            with pytest.raises(ForeignFileError, match=text):
+                reader.decompress(foreign)
         other = tiny_codec.build(2)
-        text = f"{other.model_id.hex()}, which is not on this page: it has zero, one"
+        text = f"{other.model_id.hex()}, which does not come with the repository"
         with pytest.raises(ForeignFileError, match=text):
-            actions.decompress(codecs, other.compress(image))
+            reader.decompress(other.compress(image))
 
 
 def test_interpolation_goes_from_one_face_to_the_other():

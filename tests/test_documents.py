@@ -1,0 +1,177 @@
+"""README and docs/: every link resolves, every block runs or says why it does not.
+
+Blocks of docs/keras.md and docs/extending.md, and the README's Python, are run by
+tests/conformance/test_keras_examples.py and test_extending.py.
+"""
+
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from data_pipeline import pixels
+from experiments.core import system as papers
+from serving.codec import container
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    *DOCUMENTS,
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "results").glob("*.md")),
+    *sorted((ROOT / "pretrained").glob("*.md")),
+]
+RUN_ELSEWHERE = {"docs/keras.md", "docs/extending.md"}
+BLOCK = re.compile(
+    r"^(?:<!-- not run: ([^\n]+) -->\n)?(`{3,})(\w+)\n(.*?)^\2$",
+    re.MULTILINE | re.DOTALL,
+)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+each_document = pytest.mark.parametrize(
+    "path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT))
+)
+
+
+def blocks(path):
+    """(why it is not run or "", language, code) of each block."""
+    return [
+        (reason, language, code)
+        for reason, _, language, code in BLOCK.findall(path.read_text("utf-8"))
+    ]
+
+
+def commands(code):
+    """The words of each command of a shell block."""
+    lines = code.replace("\\\n", " ").splitlines()
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
+
+
+def slugs(path):
+    """The anchors of a page's headings, as GitHub and MkDocs make them."""
+    text = BLOCK.sub("", path.read_text("utf-8"))
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
+
+
+def test_the_readme_is_a_page():
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 150
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_resolves(path):
+    for link in LINK.findall(BLOCK.sub("", path.read_text("utf-8"))):
+        if "://" in link:
+            continue
+        name, _, anchor = link.partition("#")
+        target = path.parent / name if name else path
+        assert target.exists(), f"{path.name}: {link}"
+        assert not anchor or anchor in slugs(target), f"{path.name}: {link}"
+
+
+def test_every_page_is_reached_from_the_readme():
+    reached, todo = set(), [ROOT / "README.md"]
+    while todo:
+        page = todo.pop()
+        if page in reached or page.suffix != ".md" or not page.exists():
+            continue
+        reached.add(page)
+        links = LINK.findall(page.read_text("utf-8"))
+        todo += [(page.parent / link.partition("#")[0]).resolve() for link in links]
+    assert set(DOCUMENTS) <= reached
+
+
+@each_document
+def test_each_block_runs_or_says_why_not(path):
+    if str(path.relative_to(ROOT)) in RUN_ELSEWHERE:
+        return
+    run = {code for reason, _, code in blocks(path) if not reason}
+    known = {PHOTOGRAPH, HEADER, *README_PYTHON}
+    assert run <= known, "run the block below, or put <!-- not run: why --> above it"
+
+
+@each_document
+def test_commands_and_flags_of_each_block_exist(path):
+    for _, language, code in blocks(path):
+        for words in commands(code) if language == "sh" else ():
+            check_command(words)
+
+
+def check_command(words):
+    """A command that the project has, with flags and presets that it has."""
+    program, *rest = words
+    if program == "make":
+        targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        assert {word for word in rest if "=" not in word} <= set(targets), words
+        return
+    if words[:2] == ["python", "-m"] and words[2].startswith("experiments."):
+        rest = [words[2].partition(".")[2], *words[3:]]
+    elif program != "facemend":
+        return
+    name, *rest = rest or ["--help"]
+    paper = rest[0] if name == "train" else name if name in papers.names() else ""
+    module = ROOT / "experiments" / (f"{paper}/config.py" if paper else f"{name}.py")
+    assert module.exists() or name == "--help" or "five_convolutions" in name, words
+    for flag, value in re.findall(r" --(\w+)(?:=(\S*))?", " ".join(["", *rest])):
+        flags = FLAGS | {"help", "helpfull"}
+        assert flag in flags or flag.removeprefix("no") in flags, f"{words}: --{flag}"
+        if flag == "preset" and paper:
+            assert value in papers.load(paper).presets, words
+
+
+FLAGS = {
+    name
+    for path in (ROOT / "experiments").rglob("*.py")
+    for pair in re.findall(
+        r'^    (\w+): .*=|DEFINE_\w+\(\s*"(\w+)"', path.read_text(), re.MULTILINE
+    )
+    for name in pair
+    if name
+}
+
+
+def only(path, beginning):
+    """The one block of a document that begins so."""
+    (code,) = (c for _, _, c in blocks(ROOT / path) if c.startswith(beginning))
+    return code
+
+
+PHOTOGRAPH = only("docs/quickstart.md", "python scripts/demo_photo.py")
+HEADER = only("docs/codecs.md", "import hashlib")
+README_PYTHON = {
+    code for _, language, code in blocks(ROOT / "README.md") if language == "python"
+}
+
+
+def test_the_header_is_read_as_the_codecs_page_says():
+    names = {}
+    exec(HEADER, names)
+    for path in sorted((ROOT / "tests/golden/files").glob("*.fmc")):
+        data = path.read_bytes()
+        found = names["read_header"](data)
+        header, _ = container.unpack(data, container.claimed_id(data))
+        size = {"width": header.width, "height": header.height, "gray": header.gray}
+        assert found == {**size, "model": container.claimed_id(data).hex()}
+
+
+def test_the_photograph_of_the_quick_start(tmp_path):
+    program = "import sys; from experiments.__main__ import main; sys.exit(main())"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    for words in commands(PHOTOGRAPH):
+        start = {
+            "facemend": [sys.executable, "-c", program, *words[1:]],
+            "python": [sys.executable, ROOT / words[1], *words[2:]],
+        }[words[0]]
+        done = subprocess.run(
+            start, cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+    (photo,) = (pixels.read(path) for path in tmp_path.glob("photo/*"))
+    (restored,) = (pixels.read(path) for path in tmp_path.glob("restored/*"))
+    (again,) = (pixels.read(path) for path in tmp_path.glob("photo_again/*"))
+    changed = (photo != restored).any(axis=-1)
+    assert 0 < changed.mean() < 0.05
+    assert photo.shape == again.shape and abs(photo.astype(float) - again).mean() < 8
