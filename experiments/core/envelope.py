@@ -9,7 +9,7 @@ import re
 import statistics
 from collections.abc import Mapping, Sequence
 
-import scipy.stats
+import scipy.special
 
 from evaluation.charts import Curve, Series
 from evaluation.claims import ENOUGH_SEEDS
@@ -39,7 +39,7 @@ def band(histories: Sequence[History], column: str) -> Band:
     if len(histories) < ENOUGH_SEEDS:
         return []
     curves = [_points(history, column) for history in histories]
-    quantile = scipy.stats.t.ppf(0.975, len(curves) - 1)
+    quantile = scipy.special.stdtrit(len(curves) - 1, 0.975)  # Student's t
     found = []
     for x in sorted(set.intersection(*map(set, curves))):
         values = [curve[x] for curve in curves]
