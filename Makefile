@@ -81,9 +81,10 @@ test: setup  ## Run the tests
 
 # Numbers of one run on one machine compare; those of two runs do not.
 bench: setup  ## Measure training, inference, the codec, commands: an hour (BENCH=inference,...)
-	@set -e; for name in $(subst $(comma), ,$(BENCH)); do \
-	  options=; [ $$name != training ] || options=--input; \
-	  $(BIN)/python -m benchmarks.$$name $$options --output=$(BENCHED)/$$name.json; \
+	@set -e; mkdir -p $(BENCHED); for name in $(subst $(comma), ,$(BENCH)); do \
+	  options=--output=$(BENCHED)/$$name.json; \
+	  [ $$name != training ] || options="--input --output=$(BENCHED)"; \
+	  $(BIN)/python -m benchmarks.$$name $$options; \
 	done; \
 	$(BIN)/python -m benchmarks.page --folder=$(BENCHED)
 
