@@ -8,11 +8,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo
 EXTRAS := app,face
-READER := container
-FUZZ_SECONDS := 300
 BENCH := inference,codec,commands,training
 BENCHED := runs/bench
 comma := ,
+READER := container
+FUZZ_SECONDS := 300
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,9 +81,10 @@ test: setup  ## Run the tests
 
 # Numbers of one run on one machine compare; those of two runs do not.
 bench: setup  ## Measure training, inference, the codec, commands: an hour (BENCH=inference,...)
-	@set -e; for name in $(subst $(comma), ,$(BENCH)); do \
-	  options=; [ $$name != training ] || options=--input; \
-	  $(BIN)/python -m benchmarks.$$name $$options --output=$(BENCHED)/$$name.json; \
+	@set -e; mkdir -p $(BENCHED); for name in $(subst $(comma), ,$(BENCH)); do \
+	  options=--output=$(BENCHED)/$$name.json; \
+	  [ $$name != training ] || options="--input --output=$(BENCHED)"; \
+	  $(BIN)/python -m benchmarks.$$name $$options; \
 	done; \
 	$(BIN)/python -m benchmarks.page --folder=$(BENCHED)
 

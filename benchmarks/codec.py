@@ -30,9 +30,10 @@ from evaluation.codecs import image_formats
 from experiments.core import environment
 from serving.codec.base import Codec
 from serving.export.codec import load_image_codec
+from serving.zoo import zoo
 
 _MODEL = flags.DEFINE_string(
-    "model", None, "An export, such as runs/lambda_0.01/export/1.", required=True
+    "model", "portrait_lambda_0.01", "Folder of an export, or the name of a model."
 )
 _OUTPUT = flags.DEFINE_string("output", "", "Where to write the numbers, JSON.")
 _ROUNDS = flags.DEFINE_integer("rounds", 7, "Measurements of each; the median counts.")
@@ -131,7 +132,7 @@ def main(argv: list[str]) -> None:
     """Measures and prints."""
     del argv
     load = os.getloadavg()[0]
-    codec, pictures = load_image_codec(_MODEL.value), drawn()
+    codec, pictures = load_image_codec(zoo.resolve(_MODEL.value)), drawn()
     # First, before anything else has needed as much.
     added = added_megabytes(codec, *pictures.values())
     measured = {

@@ -185,9 +185,9 @@ def compress(options: Options) -> None:
                 f"the smallest file, by {model}, has {len(data):,} bytes, more than "
                 f"--target_bytes={options.target_bytes}. Shrink the picture."
             )
-        png_size = _png_size(image, len(data))
-        if options.lossless and png_size <= len(data):
-            data, decoded, model = png.encode_png(image, "", level=6), image, "PNG"
+        whole = _png(image, len(data))
+        if options.lossless and len(whole) <= len(data):
+            data, decoded, model = whole, image, "PNG"
         else:
             # Of the bytes themselves, so that every written file can be read.
             decoded = codec.decompress(data)
@@ -197,7 +197,7 @@ def compress(options: Options) -> None:
             pixels=image.shape[0] * image.shape[1],
             psnr_db=psnr_db_uint8(image, decoded),
             model=model if model != options.model else "",
-            png_size=png_size,
+            png_size=len(whole),
         )
         if shard.is_part:
             _note(options, path, measured)
@@ -239,7 +239,6 @@ def decompress(options: Options) -> None:
       ValueError: As `compress`.
     """
     reader = Reader(max_pixels=limits.max_padded())
-    load = _Codecs(options.bits)
 
     def convert(path: pathlib.Path) -> tuple[bytes, str]:
         data = pixels.read_bytes(path)
@@ -250,6 +249,7 @@ def decompress(options: Options) -> None:
         height, width = image.shape[:2]
         return png.encode_png(image, png.DECODED), f"{width}x{height} pixels"
 
+    load = _Codecs(options.bits)
     shard = Shard.parse(options.shard)
     found, jobs = _jobs(options, "compressed picture", (SUFFIX,), ".png")
     if options.model and not shard.merges:
@@ -376,10 +376,10 @@ def _convert(
     return notes
 
 
-def _png_size(image: np.ndarray, size: int) -> int:
-    """Bytes of a picture's PNG; about, if it is far larger than a file of `size`."""
-    quick = len(png.encode_png(image, "", level=1))
-    return quick if quick > _FAR * size else len(png.encode_png(image, "", level=6))
+def _png(image: np.ndarray, size: int) -> bytes:
+    """A picture's PNG, compressed hard unless it is far larger than `size` anyway."""
+    quick = png.encode_png(image, "", level=1)
+    return quick if len(quick) > _FAR * size else png.encode_png(image, "", level=6)
 
 
 def _total(measured: Sequence[Measured]) -> str:

@@ -26,7 +26,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import scipy.stats
 import tensorflow as tf
 from absl import flags
 
@@ -338,6 +337,9 @@ def _right(cosines: Sequence[np.ndarray], threshold: float) -> float:
 
 def _share(hits: np.ndarray) -> dict[str, float]:
     """Percent, with its 95% interval by Wilson."""
+    # Here, because it takes half a second, and --help tests nothing.
+    import scipy.stats
+
     found = scipy.stats.binomtest(int(hits.sum()), len(hits))
     interval = found.proportion_ci(method="wilson")
     values = {"percent": found.statistic, "low": interval.low, "high": interval.high}

@@ -108,7 +108,8 @@ def _openvino(folder: pathlib.Path, precision: str) -> tuple[Network, int]:
     def convert(place: pathlib.Path) -> None:
         openvino.save_model(core.read_model(folder), place, compress_to_fp16=False)
 
-    path = _converted(folder, f"{openvino.__version__}.xml", convert)
+    version = openvino.__version__.partition("-")[0]
+    path = _converted(folder, f"{version}.xml", convert)
     # Its own default is bfloat16 on processors that have it. Compiled models are
     # cached, too, beside the converted ones.
     options = {

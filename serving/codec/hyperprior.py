@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtr
 
-from models.compression import FIRST_SCALE, SCALES, SCALES_PER_E
+from models import compression
 from models.optional import tensorflow_compression
 from serving.codec.entropy import (
     MAX_PRECISION,
@@ -69,7 +69,10 @@ def scale_tables() -> EntropyTables:
     """A table for each scale, of the normal distribution that it stands for."""
     tfc = tensorflow_compression()
     cdfs, reaches = [], []
-    for scale in np.exp((np.arange(SCALES) - FIRST_SCALE) / SCALES_PER_E):
+    for scale in np.exp(
+        (np.arange(compression.SCALES) - compression.FIRST_SCALE)
+        / compression.SCALES_PER_E
+    ):
         reach = int(np.ceil(_REACH * scale))
         edges = np.arange(-reach, reach + 2) - 0.5
         shares = np.diff(ndtr(edges / scale))
@@ -140,8 +143,10 @@ class IntegerNetwork:
             x = np.clip(x, 0, _LARGEST)
         x = _divided(_product(x, self._kernels[-1]) + self._biases[-1], _WEIGHT_ONE)
         means, log_scales = np.split(np.clip(x, -_LARGEST, _LARGEST), 2, axis=-1)
-        scales = _divided(SCALES_PER_E * log_scales + FIRST_SCALE * _ONE, _ONE)
-        scales = np.clip(scales, 0, SCALES - 1)
+        scales = _divided(
+            compression.SCALES_PER_E * log_scales + compression.FIRST_SCALE * _ONE, _ONE
+        )
+        scales = np.clip(scales, 0, compression.SCALES - 1)
         return means.astype(np.int32), scales.astype(np.int32)
 
 
@@ -158,10 +163,10 @@ class Hyperprior:
 
     def __init__(self, tables: EntropyTables, network: IntegerNetwork):
         self.hyper_channels, self.channels = network.channels
-        if tables.channels != self.hyper_channels + SCALES:
+        if tables.channels != self.hyper_channels + compression.SCALES:
             raise ValueError(
                 f"There must be a table for each of {self.hyper_channels} channels of "
-                f"hyper-latents and {SCALES} scales; got {tables.channels}."
+                f"hyper-latents and {compression.SCALES} scales; got {tables.channels}."
             )
         self._tables, self._network = tables, network
 

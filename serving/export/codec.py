@@ -22,7 +22,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from models.compression import cropped
+from models import compression
 from serving.codec import container, hyperprior
 from serving.codec.base import Codec, identify
 from serving.codec.container import CELL
@@ -192,7 +192,7 @@ def build_network(
     if hyper:
         hyper_analysis, hyper_synthesis = hyper
         parameters = hyper_synthesis(tf.round(hyper_analysis(latents)))
-        means = tf.split(cropped(parameters, latents), 2, axis=-1)[0]
+        means = tf.split(compression.cropped(parameters, latents), 2, axis=-1)[0]
     if rounded:
         latents = tf.round(latents - means) + means
     restored = tf.clip_by_value(synthesis(latents), 0.0, 1.0)

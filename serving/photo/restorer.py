@@ -103,24 +103,22 @@ class PhotoRestorer:
             for drawn, image, mask in zip(restored, images, masks)
         ]
 
+    def restore_batch(self, images: np.ndarray, hole: np.ndarray) -> np.ndarray:
+        """Restores float32 [B, S, S, 3] in [0, 1] with one hole, float32 [S, S, 1]."""
+        mask = self._fillable.prepared(hole)
+        with _naming_the_hole():
+            return self._network(images, np.repeat(mask[None], len(images), axis=0))
+
     def _one_by_one(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """Restores one picture of a batch with a large one."""
         if mask.size <= LARGE:
             return self([image], [mask])[0]
 
         def restore_small(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-            mask = self._fillable.prepared(mask)
-            with _naming_the_hole():
-                return self._network(image[None], mask[None])[0]
+            return self.restore_batch(image[None], mask)[0]
 
         restored = strips.restore(image, mask, restore_small, self.size)
         return _colored_as(image, restored)
-
-    def restore_batch(self, images: np.ndarray, hole: np.ndarray) -> np.ndarray:
-        """Restores float32 [B, S, S, 3] in [0, 1] with one hole, float32 [S, S, 1]."""
-        mask = self._fillable.prepared(hole)
-        with _naming_the_hole():
-            return self._network(images, np.repeat(mask[None], len(images), axis=0))
 
     def restore_crop(self, image: np.ndarray, hole: np.ndarray) -> np.ndarray:
         """Restores an image of the network's own size.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Iterable
 
 import numpy as np
@@ -30,6 +31,7 @@ class Reader:
     def __init__(
         self, codecs: Iterable[Codec] = (), *, max_pixels: int = container.MAX_PIXELS
     ):
+        self._lock = threading.Lock()
         self._codecs = {one: each for each in codecs for one in each.model_ids}
         self._shipped = functools.cache(
             lambda name: codec.load(zoo.resolve(name), max_pixels=max_pixels)
@@ -52,7 +54,9 @@ class Reader:
         except ValueError as error:
             container.unpack(data, writer)  # raises an error for a damaged file
             raise container.ForeignFileError(str(error)) from error
-        return self._shipped(name).decompress(data)
+        with self._lock:  # threads would open it twice
+            shipped = self._shipped(name)
+        return shipped.decompress(data)
 
 
 def is_png(data: bytes) -> bool:
