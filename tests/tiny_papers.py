@@ -7,6 +7,7 @@ import os
 import re
 
 import pytest
+import tensorflow as tf
 
 from evaluation.codecs import rate_distortion
 from experiments.core import command_line, runner
@@ -21,6 +22,18 @@ PATCH_MODEL = {"model": 1, "num_replicas": 2, "clip_norm": 1.0, "losses": "swapp
 def configure(system, preset="smoke", **options):
     """A configuration of a preset."""
     return command_line.make(system.config_class, system.presets, preset, **options)
+
+
+ALIKE = {"rtol": 1e-5, "atol": 1e-5}  # weights of one replica and of several
+
+
+def step_alike(patch, learning_rate):
+    """Replicas draw the same noise; and Adam makes a step of any rounding error."""
+    for name in ("stateless_normal", "stateless_uniform"):
+        patch.setattr(tf.random, name, lambda shape, *_, **__: tf.zeros(shape))
+    patch.setattr(tf.nn.experimental, "stateless_dropout", lambda x, *_: x)
+    sgd = tf.keras.optimizers.SGD
+    patch.setattr(tf.keras.optimizers, "Adam", lambda *_, **__: sgd(learning_rate))
 
 
 def draw_little(patch):

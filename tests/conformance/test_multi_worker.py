@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
-from tiny_papers import configure
+from tiny_papers import ALIKE, configure, step_alike
 
 from experiments.core import runner
 from experiments.core import system as papers
@@ -19,9 +19,9 @@ from experiments.core import system as papers
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LONGEST_SECONDS = 900  # of a busy machine; a quiet one takes 30
 KILL_AT, STEPS = 3, 4
+RATE = 1e-4
 
-# Its noise is that of each image, whoever sees it, and no layer has statistics of what
-# a replica saw.
+# No layer has statistics of what a replica saw.
 SYSTEM = papers.load("portrait_autoencoder")
 
 
@@ -32,16 +32,10 @@ def configuration(workdir, **options):
     )  # fmt: skip
 
 
-def plain_descent(monkeypatch):
-    """Adam makes a step of any rounding error."""
-    sgd = tf.keras.optimizers.SGD
-    monkeypatch.setattr(tf.keras.optimizers, "Adam", lambda *_, **__: sgd(1e-4))
-
-
 def train(workdir, kill_at):
     """What a worker does; where it is killed, it is after that step."""
     with pytest.MonkeyPatch.context() as patch:
-        plain_descent(patch)
+        step_alike(patch, RATE)
         if kill_at:
             from training.callbacks import Progress
 
@@ -98,7 +92,7 @@ def test_two_processes_train_as_one_and_go_on_after_a_kill(tmp_path, monkeypatch
         again = start(together, ports, 1)
         running.append(again)
         with monkeypatch.context() as patch:
-            plain_descent(patch)
+            step_alike(patch, RATE)
             runner.run(SYSTEM, configuration(alone, num_replicas=1), "smoke")
         codes = [process.wait(LONGEST_SECONDS) for process in (chief, again)]
     finally:
@@ -112,9 +106,7 @@ def test_two_processes_train_as_one_and_go_on_after_a_kill(tmp_path, monkeypatch
     one, two = weights(alone), weights(together)
     assert one.keys() == two.keys() and len(one) > 10
     for name, weight in one.items():
-        np.testing.assert_allclose(
-            two[name], weight, rtol=1e-5, atol=1e-5, err_msg=name
-        )
+        np.testing.assert_allclose(two[name], weight, **ALIKE, err_msg=name)
     histories = [(run / "history.csv").read_text() for run in (alone, together)]
     assert [len(text.splitlines()) for text in histories] == [4, 4]
     # The other worker's copy is gone, but for the one that was killed.

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tiny
+import tiny_papers
 from absl import flags
 from tiny_papers import configure, history, results
 
@@ -305,12 +306,7 @@ def test_two_replicas_take_the_step_that_one_would(system, monkeypatch):
     data = tf.nest.map_structure(lambda x: np.concatenate([x, x]), half)
     # Its halves go to different replicas.
     dataset = tf.data.Dataset.from_tensor_slices(data).batch(8, drop_remainder=True)
-    # Replicas draw the same noise; and Adam makes a step of any rounding error.
-    for name in ("stateless_normal", "stateless_uniform"):
-        monkeypatch.setattr(tf.random, name, lambda shape, *_, **__: tf.zeros(shape))
-    monkeypatch.setattr(tf.nn.experimental, "stateless_dropout", lambda x, *_: x)
-    sgd = tf.keras.optimizers.SGD
-    monkeypatch.setattr(tf.keras.optimizers, "Adam", lambda *_, **__: sgd(0.1))
+    tiny_papers.step_alike(monkeypatch, 0.1)
 
     def after_a_step(devices):
         tf.keras.utils.set_random_seed(0)
@@ -334,9 +330,7 @@ def test_two_replicas_take_the_step_that_one_would(system, monkeypatch):
 
     one, two = (after_a_step(strategy.make(count)) for count in (1, 2))
     for name, weight in one.items():
-        np.testing.assert_allclose(
-            two[name], weight, rtol=1e-5, atol=1e-5, err_msg=name
-        )
+        np.testing.assert_allclose(two[name], weight, **tiny_papers.ALIKE, err_msg=name)
 
 
 # Flags and card.
