@@ -15,7 +15,7 @@ from experiments.core.folder import FinishedRun, RunFolder
 from experiments.portrait_autoencoder import learning_rates, published, report, training
 from experiments.portrait_autoencoder.config import LAMBDAS, PRESETS, label
 from experiments.portrait_autoencoder.system import SYSTEM
-from models import cost
+from models.cost import multiply_adds
 from serving.export import codec as codec_export
 from training import losses
 from training.history import History
@@ -197,7 +197,7 @@ class TestHyperprior:
             if size == 48:
                 bits = fixed(inputs)["bits"]
                 np.testing.assert_allclose(outputs["bits"], bits, rtol=0.01)
-        assert cost.multiply_adds(fixed) > cost.multiply_adds(
+        assert multiply_adds(fixed) > cost.multiply_adds(
             training.build_network(make(image_size=48))
         )
 
