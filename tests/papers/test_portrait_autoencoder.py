@@ -197,7 +197,7 @@ class TestHyperprior:
             if size == 48:
                 bits = fixed(inputs)["bits"]
                 np.testing.assert_allclose(outputs["bits"], bits, rtol=0.01)
-        assert multiply_adds(fixed) > cost.multiply_adds(
+        assert multiply_adds(fixed) > multiply_adds(
             training.build_network(make(image_size=48))
         )
 
