@@ -546,9 +546,10 @@ class TestAlign:
         assert re.search(text, capsys.readouterr().err)
 
     def test_a_model_without_a_framing_is_an_error(self, run, photo, monkeypatch):
-        monkeypatch.setattr(
-            Painter, "__init__", lambda self, folder: setattr(self, "facts", {})
-        )
+        def init(self, *_):
+            self.facts = {}
+
+        monkeypatch.setattr(Painter, "__init__", init)
         with pytest.raises(ValueError, match="the model does not say what it was"):
             run(align=True)
 

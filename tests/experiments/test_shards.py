@@ -66,8 +66,9 @@ def test_the_report_of_shards_is_that_of_one_process(smoke_run, tmp_path, monkey
     measure("1/3")
     measure("3/3")
     # What is measured is not measured again.
-    monkeypatch.setattr(evaluate, "_measured", None)
-    measure("merge/3")
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluate, "_measured", None)
+        measure("merge/3")
     together, merged = report()
     assert (together.names, together.fingerprint) == (alone.names, alone.fingerprint)
     np.testing.assert_array_equal(together.hole_ratio, alone.hole_ratio)

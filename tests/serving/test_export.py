@@ -506,5 +506,5 @@ def test_a_folder_without_a_restorer_is_an_error(tmp_path):
     module = tf.Module()
     module.double = tf.function(lambda x: 2 * x, input_signature=[tf.TensorSpec([])])
     tf.saved_model.save(module, str(tmp_path), signatures={"double": module.double})
-    with pytest.raises(ValueError, match="serving_bytes; it has double"):
+    with pytest.raises(ValueError, match="serving_default; it has double"):
         PhotoRestorer(tmp_path)
