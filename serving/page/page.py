@@ -48,7 +48,7 @@ _HEADERS = [
 # Requests that may wait, each told its place. MAX_CALL limits the memory they take.
 QUEUE = 1000
 _TOLD = 1  # seconds after which those who wait are told again
-_SESSIONS = 32  # visitors of whom Gradio keeps 0.6 MB each; nothing here needs it
+_SESSIONS = 32  # visitors whose changed components Gradio keeps, not needed here
 _FREE = 2**30  # bytes of the disk that uploads leave
 _KEPT = 3600  # seconds that visitors' files are kept
 _EXAMPLES = "examples"  # folder

