@@ -60,6 +60,26 @@ def test_help_loads_nothing_that_takes_seconds():
     assert said.stdout.splitlines() == [f"{name} True []" for name in names], said
 
 
+NETWORK = """
+from experiments.core import command_line
+
+def body():
+    from models import blocks  # loads TensorFlow after flags are parsed
+
+    image = blocks.tf.keras.Input((8, 8, 3))
+    print(blocks.tf.keras.Model(image, blocks.conv(image, 4, 3, name="a")).count_params())
+
+command_line.run(body)
+"""
+
+
+def test_networks_are_built_where_tensorflow_is_loaded_after_the_flags():
+    said = subprocess.run(
+        [sys.executable, "-c", NETWORK], capture_output=True, text=True, cwd=ROOT
+    )
+    assert said.stdout == "112\n", said
+
+
 @pytest.mark.parametrize("inside", ["", "deeper", "a/b"])
 def test_a_file_in_the_way_of_a_folder_is_named(tmp_path, monkeypatch, inside):
     (tmp_path / "file").touch()
