@@ -1,19 +1,19 @@
 """The command lines: one a paper, and those that use what they trained."""
 
-import contextlib
 import importlib
 import os
 import signal
 import sys
 import threading
 import types
-from collections.abc import Iterator
-
-from absl import app
 
 # TensorFlow reports on missing GPUs at every start; real errors still come as Python
 # exceptions. Set before it is imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# It sets this itself, but late: imported after absl's flags are parsed, it asks for its
+# context in the middle of its import, which would then be one without eager execution.
+os.environ.setdefault("TF2_BEHAVIOR", "1")
 
 # As `python -m experiments.NAME` begins: Ctrl-C during the imports, which take seconds,
 # ends it at once and without a traceback. `command_line.run` undoes this.
@@ -44,26 +44,7 @@ class _Lazy(types.ModuleType):
         with _LOCK:
             if sys.modules.get(self.__name__) is self:
                 del sys.modules[self.__name__]
-                with _whole_imports():
-                    importlib.import_module(self.__name__)
         return getattr(importlib.import_module(self.__name__), attribute)
-
-
-@contextlib.contextmanager
-def _whole_imports() -> Iterator[None]:
-    """Keeps what absl is asked to call once flags are parsed until the import's end.
-
-    Flags are parsed by then, and TensorFlow asks in the middle of its import for what
-    leaves this thread without eager execution.
-    """
-    asked, call_after_init = [], app.call_after_init
-    app.call_after_init = asked.append
-    try:
-        yield
-    finally:
-        app.call_after_init = call_after_init
-    for call in asked:
-        call_after_init(call)
 
 
 for _name in _LAZY:
