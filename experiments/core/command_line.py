@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
+import logging
 import os
 import pathlib
 import signal
@@ -47,6 +48,8 @@ def run(body: Callable[..., None], *, actions: Sequence[str] = ()) -> None:
             # are none; only tests have other streams.
             with contextlib.suppress(AttributeError):
                 stream.reconfigure(errors="backslashreplace")
+        # It tells whenever it looks for fonts.
+        logging.getLogger("matplotlib").setLevel(logging.WARNING)
         expand_home()
         try:
             stopping.raise_on_signals()

@@ -221,6 +221,7 @@ LARGER = {
     "cvae_ms_ssim": {"image_size": 64},  # whose windows must fit
     "pathak": {"overlap": 1, "hole_size": 14},  # a patch of 16 pixels
 }
+MS_SSIM = {"image_size": 48, "train_side": 48}  # its window needs 41
 
 
 def small(system, preset):
@@ -229,6 +230,8 @@ def small(system, preset):
     # A size of 0 switches something off.
     sizes = {name: smoke[name] for name in SIZES & set(smoke) if getattr(own, name)}
     sizes |= {"limit": 8, "batch_size": 4, **LARGER.get(preset, {})}
+    if getattr(own, "distortion", "") == "ms_ssim":
+        sizes |= MS_SSIM
     return configure(system, preset, **sizes)
 
 

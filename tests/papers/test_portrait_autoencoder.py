@@ -140,9 +140,9 @@ class TestHyperprior:
         tf.keras.utils.set_random_seed(0)
         network = training.build_network(make(entropy="hyperprior"), any_size=True)
         for half, layer, scale in (
-            ("analysis", "down3", 60.0),
-            ("hyper_analysis", "hyper_down3", 20.0),
-            ("hyper_synthesis", "hyper_up3", 3.0),
+            ("analysis", "down3", 5.0),
+            ("hyper_analysis", "hyper_down3", 6.0),
+            ("hyper_synthesis", "hyper_up3", 4.0),
         ):
             kernel = network.get_layer(half).get_layer(layer).kernel
             kernel.assign(scale * kernel)

@@ -349,7 +349,7 @@ def test_the_shipped_model_3_is_a_beginning(weights):
     config = command_line.make(
         Config, PRESETS, "restorer", initial="skip_inpainting_model3"
     )
-    other, arrays = networks._exported(SYSTEM, config.initial)
+    other, arrays = networks.exported(SYSTEM, config.initial)
     begun = SYSTEM.begun_from(config, other, arrays)
     network = training.build_network(config)
     assert [w.shape for w in begun] == [w.shape for w in network.weights]

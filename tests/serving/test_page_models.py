@@ -59,7 +59,7 @@ def loaded(folders):
 @pytest.fixture
 def described(tmp_path, monkeypatch):
     """Loads models that have nothing but a config.json: folder -> its facts."""
-    monkeypatch.setattr(models, "_load_restorer", lambda folder: "restorer")
+    monkeypatch.setattr(models, "_load_restorer", lambda folder, **_: "restorer")
     load = lambda folder, max_pixels: max_pixels  # noqa: E731
     monkeypatch.setattr(models.codec, "load_image_codec", load)
     monkeypatch.setattr(models.latents, "load", load)

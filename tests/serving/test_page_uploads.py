@@ -152,7 +152,7 @@ class TestFolder:
             local_url="", block_thread=wait, close=lambda **_: closed.append(True)
         )
         monkeypatch.setattr(page, "start", lambda *_, **__: served)
-        monkeypatch.setattr(app, "load", lambda names: None)
+        monkeypatch.setattr(app, "load", lambda *_: None)
         monkeypatch.setattr(app, "FaceFinder", lambda: None)
         before = signal.getsignal(signal.SIGTERM)
         try:

@@ -13,6 +13,7 @@ import tensorflow as tf
 import tiny
 import tiny_codec
 import tiny_latents
+from tensorflow.core.protobuf import fingerprint_pb2
 
 from serving.codec import container
 from serving.export import codec as codec_export
@@ -180,7 +181,7 @@ def test_a_restorer_is_opened_by_keras_and_by_the_loader_of_tf_serving(
         for f in (before, after)
     ]
     assert specs[0] == specs[1]
-    proto = package.fingerprint_pb2.FingerprintDef.FromString
+    proto = fingerprint_pb2.FingerprintDef.FromString
     found = [proto((f / "fingerprint.pb").read_bytes()) for f in (original, model)]
     assert found[0].checkpoint_hash and not found[1].checkpoint_hash
     assert found[0].signature_def_hash == found[1].signature_def_hash
