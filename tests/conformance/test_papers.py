@@ -380,6 +380,7 @@ SECTIONS = (
     "How to use it",
     "Results",
     "Departures from the paper",
+    "Intended use",
     "Limits",
     "Misuse",
     "License",
