@@ -78,7 +78,17 @@ def run(body: Callable[..., None], *, actions: Sequence[str] = ()) -> None:
     if actions:
         # Otherwise what follows the action would not be parsed.
         flags.FLAGS.set_gnu_getopt(True)
-    app.run(main)
+    app.run(main, flags_parser=_parse)
+
+
+def _parse(argv: list[str]) -> list[str]:
+    """Parses flags. absl ends --help with the exit code of an error."""
+    try:
+        return flags.FLAGS(argv)
+    except flags.Error:
+        return app.parse_flags_with_usage(argv)
+    except SystemExit:
+        sys.exit(0)
 
 
 def expand_home(flag_values: flags.FlagValues = flags.FLAGS) -> None:

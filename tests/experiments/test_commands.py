@@ -245,6 +245,12 @@ command_line.run(
         assert "Traceback" not in done.stderr
         assert done.returncode == 1 and not done.stdout
 
+    @pytest.mark.parametrize("word, code", [("--help", 0), ("--modle=m", 1)])
+    def test_help_is_no_error_and_a_mistyped_flag_is(self, word, code):
+        done = self.run(word)
+        assert done.returncode == code, done
+        assert "model" in done.stdout + done.stderr
+
     def test_commands_without_actions_take_none(self):
         assert self.run("--model=m", actions=()).stdout == "did m\n"
         done = self.run("compress", "--model=m", actions=())
