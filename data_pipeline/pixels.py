@@ -19,7 +19,7 @@ import pathlib
 import re
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -47,6 +47,7 @@ FORMATS = {
 IMAGE_SUFFIXES = tuple(itertools.chain.from_iterable(FORMATS.values()))
 CROPS = ("center", "none")
 RESIZES = ("bicubic", "bilinear")
+STRIP = 2_000_000  # pixels of a large picture that are floats at once
 
 _MODES = ("RGB", "L", "CMYK")  # Pillow's modes that profiles are made for
 # Profiles of sRGB differ by their authors' rounding, and must change nothing.
@@ -491,7 +492,39 @@ def resize_unit(
         return image[top:bottom, left:right]
     rows = _bicubic(image.shape[0], height)[top:bottom].astype(image.dtype)
     columns = _bicubic(image.shape[1], width)[left:right].astype(image.dtype)
-    tall = np.tensordot(rows, image, (1, 0))  # [h, W, C]
+    return _wide(np.tensordot(rows, image, (1, 0)), columns)
+
+
+def resize_strips(
+    read: Callable[[slice], np.ndarray], shape: tuple[int, int], height: int, width: int
+) -> np.ndarray:
+    """`resize_unit` of an image whose floats would not all fit into memory.
+
+    Args:
+      read: Takes a slice of rows and returns them, float [h, W, C] in [0, 1].
+      shape: H and W.
+      height: Of the result.
+      width: Of the result.
+    """
+    if shape == (height, width):
+        return read(slice(None))
+    rows, columns = _bicubic(shape[0], height), _bicubic(shape[1], width)
+    tall = 0  # [height, W, C] soon
+    for part in strips(0, *shape):
+        read_rows = read(part)
+        tall += np.tensordot(rows[:, part].astype(read_rows.dtype), read_rows, (1, 0))
+    return _wide(tall, columns.astype(tall.dtype))
+
+
+def strips(start: int, stop: int, width: int) -> Iterator[slice]:
+    """Cuts rows of a picture of a width into strips that are small as floats."""
+    step = max(STRIP // width, 1)
+    for first in range(start, stop, step):
+        yield slice(first, min(first + step, stop))
+
+
+def _wide(tall: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Resizes the other side of an image: [h, W, C], [w, W] -> [h, w, C]."""
     resized = np.moveaxis(np.tensordot(columns, tall, (1, 1)), 0, 1)
     return np.clip(resized, 0.0, 1.0)
 

@@ -16,11 +16,7 @@ from serving import engines
 from serving.export import saved_model
 from serving.export.fillable import Fillable, UnfillableHoleError
 from serving.export.kinds import COMMANDS, INPAINTING, kind_of
-from serving.photo import strips
 from serving.photo.alignment import bounding_box, part_of
-
-# Pixels of a picture that goes through the network strip by strip; see `strips`.
-LARGE = 8_000_000
 
 
 class PhotoRestorer:
@@ -89,8 +85,6 @@ class PhotoRestorer:
         Raises:
           UnfillableHoleError: If the model cannot fill one of the holes.
         """
-        if any(mask.size > LARGE for mask in masks):
-            return [self._one_by_one(*pair) for pair in zip(images, masks)]
         pairs = [
             shrink(image, mask > 0, self.size) for image, mask in zip(images, masks)
         ]
@@ -108,17 +102,6 @@ class PhotoRestorer:
         mask = self._fillable.prepared(hole)
         with _naming_the_hole():
             return self._network(images, np.repeat(mask[None], len(images), axis=0))
-
-    def _one_by_one(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """Restores one picture of a batch with a large one."""
-        if mask.size <= LARGE:
-            return self([image], [mask])[0]
-
-        def restore_small(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-            return self.restore_batch(image[None], mask)[0]
-
-        restored = strips.restore(image, mask, restore_small, self.size)
-        return _colored_as(image, restored)
 
     def restore_crop(self, image: np.ndarray, hole: np.ndarray) -> np.ndarray:
         """Restores an image of the network's own size.
@@ -153,13 +136,19 @@ def shrink(
     Returns:
       float32 [S, S, 3] in [0, 1] and float32 [S, S, 1].
     """
-    known = (~missing).astype(np.float32)
-    image = image / np.float32(255.0) * known
+
+    def known(rows: slice) -> np.ndarray:
+        return (~missing[rows]).astype(np.float64)
+
+    def seen(rows: slice) -> np.ndarray:
+        return image[rows] / np.float32(255.0) * ~missing[rows]
+
     # A small pixel is the mean of the known ones below it, so that nothing of the
     # missing ones is mixed into the hole's rim.
-    weight = pixels.resize_unit(known.astype(np.float64), size, size)
+    shape = image.shape[:2]
+    weight = pixels.resize_strips(known, shape, size, size)
     weights = np.maximum(weight, 0.5).astype(np.float32)
-    mean = pixels.resize_unit(image, size, size) / weights
+    mean = pixels.resize_strips(seen, shape, size, size) / weights
     # Half a pixel is known, also where it is computed as a little less.
     mask = (weight < 0.5 - 1e-6).astype(np.float32)
     return np.clip(mean, 0.0, 1.0) * (1 - mask), mask
@@ -181,11 +170,12 @@ def paste(restored: np.ndarray, image: np.ndarray, missing: np.ndarray) -> np.nd
     pasted = image.copy()
     if not missing.any():
         return pasted
-    box = bounding_box(missing[..., 0], margin=0)
-    enlarged = pixels.resize_unit(restored, *image.shape[:2], box)
-    enlarged = np.rint(enlarged * np.float32(255.0)).astype(np.uint8)
-    part = part_of(pasted, box)
-    np.copyto(part, enlarged, where=part_of(missing, box))
+    left, top, right, bottom = bounding_box(missing[..., 0], margin=0)
+    for rows in pixels.strips(top, bottom, right - left):
+        box = (left, rows.start, right, rows.stop)
+        enlarged = pixels.resize_unit(restored, *image.shape[:2], box)
+        enlarged = np.rint(enlarged * np.float32(255.0)).astype(np.uint8)
+        np.copyto(part_of(pasted, box), enlarged, where=part_of(missing, box))
     return pasted
 
 

@@ -22,14 +22,12 @@ from serving.export import restorer, saved_model
 from serving.export.fillable import UnfillableHoleError
 from serving.export.kinds import INPAINTING
 from serving.export.restorer import Fillable
-from serving.photo import restorer as photo_restorer
 from serving.photo.restorer import PhotoRestorer
 
 SIZE, HOLE = 32, 16
 START, STOP = 8, 24  # of the center
 SIDES = {"image_size": SIZE, "hole_size": HOLE}
 FLOATS = ("serving_default", "serving_single", "keras")
-TINY = np.pad(np.ones((14, 14, 1), np.uint8), ((8, 8), (8, 8), (0, 0)))
 # Model 0 of skip_inpainting, which sees a square; model 3; and one for the center.
 PATCH, WHOLE, CENTER = "patch", "whole", "center"
 FILLABLE = {
@@ -366,26 +364,6 @@ class TestFillable:
         mask = np.roll(mask, size[0] // 10, axis=0)
         with pytest.raises(UnfillableHoleError, match=TEXTS[CENTER]):
             model([image], [mask])
-
-    @pytest.mark.parametrize("name", [WHOLE, CENTER])
-    def test_a_large_photograph_is_restored_alike_in_strips(
-        self, exported, name, monkeypatch
-    ):
-        model, mask = (
-            PhotoRestorer(exported(name).folder),
-            np.zeros((125, 166, 1), "u1"),
-        )
-        mask[31:94, 41:125] = 1  # the center, but for a pixel of the network's
-        gray = photograph(125, 166)[..., :1].repeat(3, axis=-1)
-        for image in (photograph(125, 166), gray):
-            monkeypatch.setattr(photo_restorer, "LARGE", 10**9)
-            (whole,) = model([image], [mask])
-            monkeypatch.setattr(photo_restorer, "LARGE", 1000)
-            restored, small = model([image, image[:30, :30]], [mask, TINY])
-            assert np.abs(restored.astype(int) - whole).max() <= 1
-            known = np.broadcast_to(mask == 0, image.shape)
-            np.testing.assert_array_equal(restored[known], image[known])
-            assert small.shape == (30, 30, 3)
 
 
 @pytest.fixture(params=engines.ENGINES)
