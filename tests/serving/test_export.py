@@ -150,7 +150,9 @@ class TestInterface:
             again = exported.run(other, image, TWO_HOLES)
             np.testing.assert_array_equal(again, restored)
         decoded = exported.run("serving_bytes", image, TWO_HOLES)
-        np.testing.assert_array_equal(decoded, pixels.unit_to_bytes(restored))
+        # Between two levels the last bit of a float decides.
+        apart = np.abs(decoded.astype(int) - pixels.unit_to_bytes(restored))
+        assert apart.max() <= 1 and np.mean(apart > 0) < 1e-3
         direct = exported.restorer({"image": image, "mask": TWO_HOLES})
         np.testing.assert_allclose(restored, direct, atol=1e-6)
         # Something was restored: neither the image, nor what stands in the hole.
