@@ -151,7 +151,7 @@ class TestInterface:
             np.testing.assert_array_equal(again, restored)
         decoded = exported.run("serving_bytes", image, TWO_HOLES)
         # Between two levels the last bit of a float decides.
-        apart = np.abs(decoded.astype(int) - pixels.unit_to_bytes(restored).numpy())
+        apart = np.abs(np.array(decoded, int) - pixels.unit_to_bytes(restored))
         assert apart.max() <= 1 and np.mean(apart > 0) < 1e-3
         direct = exported.restorer({"image": image, "mask": TWO_HOLES})
         np.testing.assert_allclose(restored, direct, atol=1e-6)
