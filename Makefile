@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup extras demo app docs test bench check lint format audit fuzz clean
+.PHONY: help setup extras demo app docs test bench check lint format audit fuzz beam clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -107,6 +107,12 @@ fuzz: setup  ## Fuzz a reader of untrusted files (READER=tar FUZZ_SECONDS=300)
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	    -c constraints.txt -e '.[fuzz]'
 	@$(BIN)/python tests/fuzz.py $(READER) -max_total_time=$(FUZZ_SECONDS)
+
+# Beam contradicts the tested versions, and needs none of them.
+beam: setup  ## Install Apache Beam beside them, in .venv-beam, and test shards on it
+	@[ -x .venv-beam/bin/python ] || $(BIN)/python -m venv .venv-beam
+	@.venv-beam/bin/python -m pip install --quiet --disable-pip-version-check 'apache-beam>=2.60'
+	$(BIN)/python -m pytest tests/experiments/test_shards.py -k beam
 
 clean:  ## Remove .venv and caches; runs stay
 	rm -rf $(VENV) .pytest_cache .ruff_cache *.egg-info

@@ -69,6 +69,8 @@ def main() -> None:
         run([*shlex.split(own.facemend), *command], own.shards, options)
     except ImportError as error:
         sys.exit(f"error: Apache Beam is needed: pip install apache-beam. ({error})")
+    except RuntimeError as error:
+        sys.exit(f"error: {error}\nThe same command goes on with what is left.")
 
 
 if __name__ == "__main__":

@@ -187,8 +187,9 @@ class StopWhenAsked(_Callback):
         return self.agreed(self.request.signal)
 
     def _end(self, number: int) -> None:
+        why = "" if self.request.signal else ", as another worker was asked to"
         step = self.checkpoints.steps
-        raise stopping.Stopped(f"Stopped after step {step:,}.", number)
+        raise stopping.Stopped(f"Stopped after step {step:,}{why}.", number)
 
 
 @dataclasses.dataclass(eq=False)

@@ -89,6 +89,10 @@ def start(
     # Gradio reads it whenever a component is made. The examples lie elsewhere, because
     # files in there are deleted after a while.
     os.environ["GRADIO_TEMP_DIR"] = str(pathlib.Path(folder, "files"))
+    # Otherwise Gradio keeps 10,000 events, and computes a table of them after each one,
+    # for a view that is off.
+    os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "1"
+    os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(2**31)
     # Pillow refuses pictures of twice as many; Gradio opens painted layers with it.
     Image.MAX_IMAGE_PIXELS = uploads.MAX_PIXELS // 2
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)

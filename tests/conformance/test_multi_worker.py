@@ -1,4 +1,4 @@
-"""Two processes train as one would, and go on after one of them was killed."""
+"""Two processes train as one would, also after one was asked to end, and one killed."""
 
 import json
 import os
@@ -13,12 +13,12 @@ import pytest
 import tensorflow as tf
 from tiny_papers import ALIKE, configure, step_alike
 
-from experiments.core import runner
+from experiments.core import command_line, runner
 from experiments.core import system as papers
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LONGEST_SECONDS = 900  # of a busy machine; a quiet one takes 30
-KILL_AT, STEPS = 3, 4
+TERM_AFTER, KILL_AFTER, STEPS = 1, 3, 4
 RATE = 1e-4
 
 # No layer has statistics of what a replica saw.
@@ -32,18 +32,18 @@ def configuration(workdir, **options):
     )  # fmt: skip
 
 
-def train(workdir, kill_at):
-    """What a worker does; where it is killed, it is after that step."""
+def train(workdir, number, step):
+    """What a worker does; it gets a signal, if any, in or before a step."""
     with pytest.MonkeyPatch.context() as patch:
         step_alike(patch, RATE)
-        if kill_at:
+        if number:
             from training.callbacks import Progress
 
-            def kill(self, batch, logs=None):
-                if self.checkpoints.steps == kill_at:
-                    os.kill(os.getpid(), signal.SIGKILL)
+            def end(self, batch, logs=None):
+                if self.checkpoints.steps == step - 1:
+                    os.kill(os.getpid(), number)
 
-            patch.setattr(Progress, "on_train_batch_end", kill)
+            patch.setattr(Progress, "on_train_batch_begin", end)
         config = configuration(workdir, strategy="multi_worker")
         runner.run(SYSTEM, config, "smoke")
 
@@ -58,7 +58,7 @@ def free_ports(count):
     return ports
 
 
-def start(workdir, ports, index, kill_at=0):
+def start(workdir, ports, index, number=0, step=0):
     workers = [f"127.0.0.1:{port}" for port in ports]
     task = {"type": "worker", "index": index}
     environment = {
@@ -69,7 +69,7 @@ def start(workdir, ports, index, kill_at=0):
     }
     output = (workdir.parent / f"worker{index}.txt").open("a")
     return subprocess.Popen(
-        [sys.executable, __file__, str(workdir), str(kill_at)],
+        [sys.executable, __file__, str(workdir), str(int(number)), str(step)],
         cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT,
     )  # fmt: skip
 
@@ -82,12 +82,29 @@ def weights(workdir):
     return {k: v for k, v in arrays.items() if getattr(v, "dtype", None) == np.float32}
 
 
-def test_two_processes_train_as_one_and_go_on_after_a_kill(tmp_path, monkeypatch):
+def test_two_processes_train_as_one_through_an_end_and_a_kill(tmp_path, monkeypatch):
     together, alone = tmp_path / "together", tmp_path / "alone"
-    ports = free_ports(2)
-    chief, other = start(together, ports, 0), start(together, ports, 1, KILL_AT)
-    running = [chief, other]
+    running = []
+
+    def started(ports, number, step):
+        workers = start(together, ports, 0), start(together, ports, 1, number, step)
+        running.extend(workers)
+        return workers
+
+    def said():
+        return [(tmp_path / f"worker{i}.txt").read_text() for i in range(2)]
+
     try:
+        # The signal that comes to one ends both, after the same step.
+        workers = started(free_ports(2), signal.SIGTERM, TERM_AFTER)
+        codes = [process.wait(LONGEST_SECONDS) for process in workers]
+        assert codes == [143, 143], "\n".join(said())
+        stopped = f"Stopped after step {TERM_AFTER}{{}}. The same command goes on"
+        assert stopped.format("") in said()[1]
+        assert stopped.format(", as another worker was asked to") in said()[0]
+        assert not any("Traceback" in text for text in said())
+        ports = free_ports(2)
+        chief, other = started(ports, signal.SIGKILL, KILL_AFTER + 1)
         assert other.wait(LONGEST_SECONDS) == -signal.SIGKILL
         again = start(together, ports, 1)
         running.append(again)
@@ -98,11 +115,11 @@ def test_two_processes_train_as_one_and_go_on_after_a_kill(tmp_path, monkeypatch
     finally:
         for process in running:
             process.kill()
-    said = [(tmp_path / f"worker{i}.txt").read_text() for i in range(2)]
-    assert codes == [0, 0], "\n".join(said)
-    assert "This one starts again and waits for it" in said[0]
-    for text in said:
-        assert f"Resuming from step {KILL_AT} of {STEPS}." in text
+    assert codes == [0, 0], "\n".join(said())
+    assert "This one starts again and waits for it" in said()[0]
+    for text in said():
+        for step in (TERM_AFTER, KILL_AFTER):
+            assert f"Resuming from step {step} of {STEPS}." in text
     one, two = weights(alone), weights(together)
     assert one.keys() == two.keys() and len(one) > 10
     for name, weight in one.items():
@@ -114,4 +131,6 @@ def test_two_processes_train_as_one_and_go_on_after_a_kill(tmp_path, monkeypatch
 
 
 if __name__ == "__main__":
-    train(pathlib.Path(sys.argv[1]), int(sys.argv[2]))
+    folder, *numbers = sys.argv[1:]
+    sys.argv[1:] = []
+    command_line.run(lambda: train(pathlib.Path(folder), *map(int, numbers)))

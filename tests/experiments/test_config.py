@@ -1,12 +1,13 @@
 """A dataclass as flags: what beats what, types, and errors that help."""
 
 import dataclasses
+import json
 import re
 
 import pytest
 from absl import flags
 
-from experiments.core import command_line
+from experiments.core import command_line, runner
 from experiments.core import system as papers
 from experiments.skip_inpainting.config import PRESETS, Config
 from experiments.skip_inpainting.system import SYSTEM
@@ -73,6 +74,7 @@ MISTAKES = {
         ("--epochs=0", "--epochs must be at least 1; got 0."),
         ("--limit=-5", "--limit must be at least 0; got -5."),
         ("--learning_rate=0", "--learning_rate must be above 0; got 0.0."),
+        ("--learning_rate_batch_size=-8", "batch_size must be at least 0; got -8."),
         ("--ema_decay=1", "--ema_decay must be in [0, 1); got 1.0."),
         ("--clip_norm=nan", "--clip_norm must be at least 0; got nan."),
         ("--hole_size=200", "--hole_size must be at most 128, the side of the"),
@@ -182,6 +184,55 @@ def test_an_unknown_flag_gets_a_suggestion():
 def test_what_is_no_number_is_an_error(argument):
     with pytest.raises(flags.IllegalFlagValueError, match=argument.split("=")[0]):
         parse(argument)
+
+
+RATES = {"cvae_dcgan": ("learning_rate", "discriminator_learning_rate")}
+
+
+class TestRatesOfTheBatch:
+    """--learning_rate_batch_size: rates follow the batch where it is said, and only."""
+
+    @pytest.mark.parametrize("paper", papers.names())
+    def test_each_rate_is_multiplied_once_and_it_is_told(self, paper, capsys):
+        typed = ("--batch_size=16", "--learning_rate_batch_size=64")
+        given = parse(*typed, paper=paper)
+        assert capsys.readouterr().out == ""
+        scaled = given.with_scaled_rates()
+        told = capsys.readouterr().out
+        assert told.startswith("Learning rates times 0.25 for the batch: ")
+        changed = {"learning_rate_batch_size": 0}
+        for name in RATES.get(paper, ("learning_rate",)):
+            changed[name] = getattr(given, name) / 4
+            assert f" {name} {changed[name]:g}" in told
+        assert scaled == dataclasses.replace(given, **changed)
+        assert scaled.with_scaled_rates() == scaled
+
+    def test_without_it_no_batch_changes_a_rate(self, capsys):
+        for size in ("1", "4096"):
+            config = parse(f"--batch_size={size}")
+            assert config.with_scaled_rates() == config
+            assert config.learning_rate == Config().learning_rate
+        assert capsys.readouterr().out == ""
+
+    def test_training_takes_them_and_the_folder_has_what_was_typed(
+        self, tmp_path, monkeypatch
+    ):
+        class Built(Exception):
+            pass
+
+        def build(system, config, *_):
+            raise Built(config.learning_rate)
+
+        monkeypatch.setattr(type(SYSTEM), "build_trainer", build)
+        typed = ("--preset=smoke", "--limit=8", "--validation_images=2")
+        typed += ("--learning_rate_batch_size=2", f"--workdir={tmp_path}")
+        config = parse(*typed)
+        with pytest.raises(Built) as built:
+            runner.run(SYSTEM, config, "smoke")
+        assert built.value.args == (config.learning_rate * config.batch_size / 2,)
+        kept = json.loads((tmp_path / "config.json").read_text())["config"]
+        assert kept["learning_rate"] == config.learning_rate
+        assert kept["learning_rate_batch_size"] == 2
 
 
 def test_a_home_is_expanded_in_every_flag(monkeypatch):
