@@ -57,6 +57,7 @@ def slow():
 def served(slow, tmp_path_factory):
     models = Models({"slow": Restorer(slow)}, {}, {})
     folder = tmp_path_factory.mktemp("folder")
+    app.share_heaps()  # as the command does
     served = page.start(models, app.tools(), folder, host="127.0.0.1", port=0)
     yield served
     served.close(verbose=False)
