@@ -13,6 +13,7 @@ from evaluation.codecs import rate_distortion
 from experiments.core import command_line, runner
 from experiments.core import system as papers
 from experiments.core.run import Run
+from training import optimizers
 from training.history import History
 
 # A run of skip_inpainting to put beside its smoke run.
@@ -32,8 +33,11 @@ def step_alike(patch, learning_rate):
     for name in ("stateless_normal", "stateless_uniform"):
         patch.setattr(tf.random, name, lambda shape, *_, **__: tf.zeros(shape))
     patch.setattr(tf.nn.experimental, "stateless_dropout", lambda x, *_: x)
-    sgd = tf.keras.optimizers.SGD
-    patch.setattr(tf.keras.optimizers, "Adam", lambda *_, **__: sgd(learning_rate))
+
+    def descend(optimizer, gradient, variable):
+        variable.assign_sub(learning_rate * gradient)
+
+    patch.setattr(optimizers.Adam, "update_step", descend)
 
 
 def draw_little(patch):
