@@ -118,8 +118,8 @@ def test_beam_runs_every_shard_and_then_what_joins_them(tmp_path):
     assert "compress compress --input=a b --shard=merge/3 1-3 2-3 3-3" in done.stdout
     failed = run(tmp_path / "gone")
     assert failed.returncode == 1
-    said = failed.stderr.rpartition("\nerror: ")[0].splitlines()  # Beam logs more
-    assert said[-1].startswith("error: ") and said[-1].endswith("exit code 1")
+    assert f"\nerror: {sys.executable} -c" in failed.stderr  # among what Beam logs
+    assert "/3: exit code 1\nerror: no such folder." in failed.stderr
     assert failed.stderr.endswith("The same command goes on with what is left.\n")
 
 
