@@ -117,9 +117,10 @@ def inside(top, bottom, left, right, size=(20, 30)):
 
 
 def contents(folder):
-    """{relative path: bytes}, sorted."""
+    """{relative path: bytes} of what is not hidden, sorted."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    return {n: (folder / n).read_bytes() for n in names if "/." not in f"/{n}"}
 
 
 def files(folder):
@@ -218,6 +219,58 @@ def test_what_was_invented_is_written_beside(run, tmp_path):
     for folder in (photos, tmp_path / "out"):
         with pytest.raises(ValueError, match="--invented=.* must be another folder"):
             run(mask=mask, invented=folder)
+
+
+def test_a_result_of_other_settings_is_never_taken_for_another(
+    run, photo, result, tmp_path, monkeypatch, capsys
+):
+    mask, model = tmp_path / "mask.png", tmp_path / "model"
+    write(mask, inside(3, 9, 10, 25) * np.uint8(255))
+    (model / "variables").mkdir(parents=True)
+    monkeypatch.setattr(restore.zoo.known, "tell", lambda folder: None)
+    options = {"model": str(model), "mask": mask, "format": "jpeg"}
+    options |= {"invented": tmp_path / "invented"}
+
+    def again(**other):
+        monkeypatch.setattr(restore, "PhotoRestorer", Painter)
+        typed = {"input": str(photo.parent), "output": str(tmp_path / "out")}
+        typed |= {k: str(v) for k, v in options.items()} | other
+        restore.restore(restore.Options(**typed))
+
+    def model_trained_on():
+        (model / "variables" / "variables.data").write_bytes(b"other")
+
+    def mask_painted_anew():
+        write(mask, inside(3, 9, 10, 20) * np.uint8(255))
+
+    again()
+    made = contents(tmp_path / "out"), contents(tmp_path / "invented")
+    again(batch_size=1, input=str(photo))
+    assert "1 result already there" in capsys.readouterr().err
+    # What was deleted is made again, the one or the other.
+    for folder in ("out", "invented"):
+        for name in files(tmp_path / folder):
+            (tmp_path / folder / name).unlink()
+        again()
+    for other, change, text in (
+        ({"mask": "center"}, None, "another --mask"),
+        ({"mask": "rect:1,2,3,4", "quality": 50}, None, "another --quality and --mask"),
+        ({"seed": 1}, None, "another --seed"),
+        ({"keep_location": True}, None, "another --keep_location"),
+        ({}, model_trained_on, "another --model"),
+        ({}, mask_painted_anew, "another --model and --mask"),
+    ):
+        if change:
+            change()
+        with pytest.raises(ValueError, match=rf"1 result that .*: a.jpg \({text}\)"):
+            again(**other)
+        assert made == (contents(tmp_path / "out"), contents(tmp_path / "invented"))
+    again(overwrite=True)
+    again()
+    assert made != (contents(tmp_path / "out"), contents(tmp_path / "invented"))
+    for flag in ("output", "invented"):
+        with pytest.raises(ValueError, match=f"--{flag}=.* would replace the masks"):
+            again(mask=str(tmp_path), **{flag: str(tmp_path)})
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names may be any bytes")
