@@ -93,7 +93,7 @@ def restore(options: Options) -> None:
         picture = options.read(path)
         mask = options.mask_of(path, picture)
         restored = client.restore(picture.image, mask[..., 0])
-        return options.encode(restored, picture, mask, options.suffix(path))
+        return options.encode(path, restored, picture, mask, options.suffix(path))
 
     _convert(options, convert, "restore", _PICTURES, options.suffix)
 

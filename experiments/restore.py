@@ -199,7 +199,9 @@ def restore(options: Options) -> None:
     def finish(result: Result) -> bool:
         task, restored = result
         image = restored()
-        data = options.encode(image, task.picture, task.mask, task.target.suffix)
+        data = options.encode(
+            task.path, image, task.picture, task.mask, task.target.suffix
+        )
         written = file_jobs.write(task.path, task.target, data, results, task.made)
         if written and options.invented:
             place = _place(task.target, options)

@@ -84,12 +84,22 @@ class RestoreOptions:
 
     def encode(
         self,
+        path: pathlib.Path,
         restored: np.ndarray,
         picture: pixels.Picture,
         mask: np.ndarray,
         suffix: str,
     ) -> bytes:
-        """The bytes of a result; see `output.encode`."""
+        """The bytes of a picture's result; see `output.encode`.
+
+        Says so if the format has no room for the picture's transparency.
+        """
+        if output.flattens(picture, mask, suffix):
+            tqdm.tqdm.write(
+                f"{shown(path)}: what is transparent in it becomes white, because JPEG "
+                "has no transparency; --format=png or webp keeps it.",
+                file=sys.stderr,
+            )
         return output.encode(
             restored,
             picture,
@@ -187,7 +197,7 @@ def pending(
     """The jobs that are to be done; prints how many results exist already.
 
     Those of a shard are its part of all that were found; what joins the shards has
-    none, and looks whether all results are of these settings.
+    none.
 
     Args:
       jobs: All that were found.
@@ -198,10 +208,10 @@ def pending(
     Raises:
       ValueError: If other settings made a result that is there.
     """
-    jobs = jobs if shard.merges else list(shard.of(jobs))
-    done = standing(jobs) if shard.merges or not overwrite else set()
     if shard.merges:
         return []
+    jobs = shard.of(jobs)
+    done = set() if overwrite else standing(jobs)
     if done:
         print(
             f"{counted(len(done), 'result')} already there, left alone "

@@ -301,7 +301,7 @@ def test_a_name_of_any_bytes_ends_no_command(patch_model, tmp_path):
     assert b"its result cannot be written (File name too long)" in done.stderr
     assert rb"a\nb.png: white on black: 2.7% missing" in done.stdout
     written = set(os.listdir(os.fsencode(tmp_path / "out")))
-    assert written == set(names) - {b"x" * 255}
+    assert written - {b".facemend.jsonl"} == set(names) - {b"x" * 255}
 
 
 class TestMasks:
@@ -406,6 +406,14 @@ class TestMasks:
         with Image.open(result) as file:
             assert np.asarray(file.convert("RGBA"))[..., 3].min() == 255
         assert "its transparent part: 15.0% missing" in capsys.readouterr().out
+        # JPEG has no transparency, which matters if some is left.
+        for soft, said in ((0, False), (1, True)):
+            alpha[0, 0] = 255 - soft
+            image = np.concatenate([blue(), alpha[..., None]], axis=-1)
+            write(tmp_path / "photos" / "a.png", image)
+            run(mask="alpha", format="jpeg", overwrite=True)
+            told = "a.png: what is transparent in it becomes white, because JPEG has"
+            assert (told in capsys.readouterr().err) == said
         write(tmp_path / "photos" / "a.png")
         run(mask="alpha", overwrite=True, skipped=1)
         assert "nothing in it is transparent" in capsys.readouterr().err

@@ -131,16 +131,21 @@ class TestNames:
         assert not np.array_equal(seen[8:-8, 8:-8], restored[8:-8, 8:-8])
 
     @pytest.mark.parametrize(
-        "opener, options, run",
+        "opener, options, run, paper",
         [
-            ((codec, "load"), compress.Options, compress.compress),
-            ((latents, "load"), faces.Options, faces.traverse),
-            ((server, "write"), serve.Options, serve.serve),
+            (
+                *((codec, "load"), compress.Options, compress.compress),
+                "portrait_autoencoder",
+            ),
+            ((latents, "load"), faces.Options, faces.traverse, "cvae_dcgan"),
+            ((server, "write"), serve.Options, serve.serve, "skip_inpainting"),
         ],
     )
     def test_other_commands_take_it_too(
-        self, stub, tmp_path, monkeypatch, opener, options, run
+        self, shipped, package, stub, tmp_path, monkeypatch, opener, options, run, paper
     ):
+        write_index(shipped, entry(NAME, package, paper=paper))
+
         def opened(folder, *_, **__):
             raise RuntimeError(folder)
 
