@@ -40,6 +40,7 @@ import numpy as np
 import tqdm
 
 from data_pipeline import limits, pixels
+from data_pipeline.choices import check_choice
 from evaluation.metrics.measure import psnr_db_uint8
 from evaluation.tables import counted
 from experiments.core import command_line, file_jobs, provenance, shards
@@ -48,7 +49,7 @@ from experiments.core.file_jobs import Job
 from experiments.core.provenance import Made, Results
 from experiments.core.shards import Shard
 from models.optional import tensorflow_compression
-from serving import png
+from serving import engines, png
 from serving.codec.base import Codec
 from serving.codec.container import SUFFIX
 from serving.export import codec, latents
@@ -90,6 +91,7 @@ class Options:
         f"8; 0 takes {latents.BITS}. Decompressing needs none.",
     )
     levels: tuple[float, ...] = hp_like(file_jobs.RestoreOptions, "levels")
+    engine: str = hp(engines.TENSORFLOW, "tensorflow alone; see docs/codecs.md.")
     overwrite: bool = hp(
         False, "Replace results that are there; inputs are never replaced."
     )
@@ -98,6 +100,14 @@ class Options:
     def __post_init__(self):
         Shard.parse(self.shard)
         file_jobs.check_levels(self.levels)
+        check_choice("engine", self.engine, engines.ENGINES)
+        if self.engine != engines.TENSORFLOW:
+            raise ValueError(
+                f"--engine={self.engine} is not of codecs: other engines round "
+                "otherwise, and the same picture would become other bytes than on the "
+                "page and the server, at no gain in speed (docs/codecs.md). Leave the "
+                "flag out; restore and app take it."
+            )
         command_line.require(input=self.input, output=self.output)
         command_line.check_folder("output", self.output)
         command_line.check_at_least("target_bytes", self.target_bytes, 0)

@@ -138,7 +138,9 @@ def expand_home(flag_values: flags.FlagValues = flags.FLAGS) -> None:
     def expanded(value: Any) -> Any:
         if isinstance(value, list):
             return [expanded(item) for item in value]
-        return os.path.expanduser(value) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        return ",".join(map(os.path.expanduser, value.split(",")))  # a.png,~/b.png
 
     for name in flag_values:
         flag_values[name].value = expanded(flag_values[name].value)

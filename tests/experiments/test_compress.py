@@ -291,9 +291,11 @@ def test_files_larger_than_a_png_come_with_a_warning(
         ({"quality": 0}, "--model, --quality and --target_bytes each say"),
         ({"model": "", "quality": 101}, "--quality must be 0 to 100; got 101"),
         ({"model": "", "target_bytes": -1}, "--target_bytes must be at le"),
+        ({"engine": "openvino"}, "--engine=openvino is not of codecs: .*docs/codecs"),
+        ({"engine": "openvno"}, "Did you mean: openvino"),
     ],
 )
-def test_a_codec_is_named_in_one_way(run_any, options, text):
+def test_mistakes_are_told(run_any, options, text):
     with pytest.raises(ValueError, match=text):
         run_any("compress", **options)
 
