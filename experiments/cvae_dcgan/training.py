@@ -12,6 +12,7 @@ from experiments.cvae_dcgan.config import Config
 from models import cvae_dcgan
 from training import losses
 from training.cvae_dcgan import AdversarialAutoencoderTrainer
+from training.optimizers import Adam
 from training.reconstruction import ReconstructionTrainer
 from training.trainer import Trainer, average_of
 
@@ -116,7 +117,7 @@ def _names(config: Config) -> list[str]:
 
 def _optimizer(config: Config, rate: float) -> tf.keras.optimizers.Optimizer:
     clip = config.clip_norm or None
-    return tf.keras.optimizers.Adam(rate, config.beta_1, global_clipnorm=clip)
+    return Adam(rate, config.beta_1, global_clipnorm=clip)
 
 
 def find_faces(config: Config, split: DecodedSplit) -> finder.FoundMasks:

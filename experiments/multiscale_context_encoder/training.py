@@ -10,6 +10,7 @@ from experiments.multiscale_context_encoder.config import RIM_WEIGHT, Config
 from models import discriminators, multiscale_context_encoder
 from training import losses
 from training.adversarial import AdversarialTrainer
+from training.optimizers import Adam
 from training.trainer import average_of
 
 # Differences of images, pixel by pixel.
@@ -110,6 +111,4 @@ def _optimizer(config: Config, steps_per_epoch: int, part: float, momentum: floa
     clip = config.clip_norm or None
     if config.optimizer == "sgd":
         return tf.keras.optimizers.SGD(learning_rate, momentum, global_clipnorm=clip)
-    return tf.keras.optimizers.Adam(
-        learning_rate, beta_1=momentum, global_clipnorm=clip
-    )
+    return Adam(learning_rate, beta_1=momentum, global_clipnorm=clip)

@@ -24,6 +24,7 @@ from serving.codec.entropy import MAX_PRECISION, EntropyTables
 from serving.codec.hyperprior import Hyperprior, IntegerNetwork, scale_tables
 from serving.codec.image_codec import ImageCodec
 from training import losses
+from training.optimizers import Adam
 from training.reconstruction import ReconstructionTrainer
 from training.trainer import average_of
 
@@ -125,9 +126,7 @@ def build_trainer(
             learning_rate, steps_per_epoch * config.epochs
         )
     trainer.compile(
-        tf.keras.optimizers.Adam(
-            learning_rate, global_clipnorm=config.clip_norm or None
-        ),
+        Adam(learning_rate, global_clipnorm=config.clip_norm or None),
         jit_compile=config.jit_compile,
     )
     return trainer

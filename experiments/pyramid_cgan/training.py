@@ -14,6 +14,7 @@ from experiments.pyramid_cgan import config as table
 from experiments.pyramid_cgan.config import Config
 from models import discriminators, pyramid_cgan
 from training import losses
+from training.optimizers import Adam
 from training.pyramid_cgan import PyramidTrainer
 from training.trainer import average_of
 
@@ -66,7 +67,7 @@ def build_trainer(
         average=average_of(network, config.ema_decay),
     )
     trainer.compile(
-        lambda: tf.keras.optimizers.Adam(
+        lambda: Adam(
             config.learning_rate,
             config.beta_1,
             global_clipnorm=config.clip_norm or None,

@@ -12,6 +12,7 @@ from experiments.skip_inpainting.config import Config
 from models import discriminators, holes, skip_inpainting
 from training import losses
 from training.adversarial import AdversarialTrainer, see_composite, see_everything
+from training.optimizers import Adam
 from training.trainer import average_of
 
 
@@ -53,7 +54,7 @@ def build_trainer(
         )
     trainer.compile(
         *[
-            tf.keras.optimizers.Adam(
+            Adam(
                 learning_rate,
                 config.beta_1,
                 config.beta_2,
