@@ -120,10 +120,10 @@ class Options(file_jobs.RestoreOptions):
                     f"--invented={self.invented} must be another folder than --input "
                     "and --output: the files in it have the names of the results."
                 )
+        words = (*masks.DRAWN, masks.ALPHA, *masks.REGIONS)
         for flag, folder in (("output", self.output), ("invented", self.invented)):
-            if folder and pathlib.Path(folder).resolve() == (
-                pathlib.Path(self.mask).resolve()
-            ):
+            taken = [pathlib.Path(path).resolve() for path in (folder, self.mask)]
+            if folder and self.mask not in words and taken[0] == taken[1]:
                 raise ValueError(
                     f"--{flag}={folder} would replace the masks of --mask; pass "
                     "another folder."
@@ -135,7 +135,6 @@ class Options(file_jobs.RestoreOptions):
             masks.rectangle(self.mask)
         elif not pathlib.Path(self.mask).exists():
             files = ("rect:x,y,w,h", "a mask picture or a folder of them")
-            words = (*masks.DRAWN, masks.ALPHA, *masks.REGIONS)
             check_choice("mask", self.mask, (*words, *files))
         if len(self.landmarks) not in (0, 10):
             raise ValueError(
@@ -175,9 +174,10 @@ def restore(options: Options) -> None:
         result=options.suffix,
     )
     results, invented = Results(options.output, shard), Results(options.invented, shard)
-    makes = functools.partial(
-        options.made, "restore", model=zoo.fingerprint(options.model, INPAINTING)
-    )
+    fixed = {"model": zoo.fingerprint(options.model, INPAINTING)}
+    if options.mask in masks.REGIONS:
+        fixed["mask"] = options.mask  # and not a folder of that name
+    makes = functools.partial(options.made, "restore", **fixed)
 
     def standing(jobs: Sequence[Job]) -> set[pathlib.Path]:
         done = results.standing(jobs, makes)

@@ -72,12 +72,9 @@ def run(body: Callable[..., None], *, actions: Sequence[str] = ()) -> None:
             said = explained(error)
             if not said or flags.FLAGS.verbosity > 0:
                 raise
-            hint = (
-                ""
-                if _is_plain(error)
-                else "\n(--verbosity=1 shows where it came from.)"
-            )
-            sys.exit(f"error: {as_typed(said)}{hint}")
+            if not _is_plain(error):
+                said += "\n(--verbosity=1 shows where it came from.)"
+            sys.exit(f"error: {as_typed(said)}")
 
     if limits.FLAG not in flags.FLAGS:
         flags.DEFINE_float(
@@ -93,10 +90,11 @@ def run(body: Callable[..., None], *, actions: Sequence[str] = ()) -> None:
 
 def _parse(argv: list[str]) -> list[str]:
     """Parses flags. absl ends --help with the exit code of an error."""
-    command = sys.modules["__main__"]
-    command.__doc__ = as_typed(command.__doc__ or "")
-    for name in flags.FLAGS:
-        flags.FLAGS[name].help = as_typed(flags.FLAGS[name].help or "")
+    if experiments.typed:
+        command = sys.modules["__main__"]
+        command.__doc__ = as_typed(command.__doc__ or "")
+        for name in flags.FLAGS:
+            flags.FLAGS[name].help = as_typed(flags.FLAGS[name].help or "")
     try:
         return flags.FLAGS(["--help" if word == "-h" else word for word in argv])
     except (flags.Error, ValueError) as error:  # the latter of --noflag=value

@@ -79,7 +79,7 @@ class RestoreOptions:
         """What makes the result of a picture; see `provenance.made`."""
         mask = masks.file_of(path, self.mask, pathlib.Path(self.input))
         if mask and mask.is_file():
-            digests["mask"] = provenance.digest_of(mask)
+            digests.setdefault("mask", provenance.digest_of(mask))
         return provenance.made(command, provenance.digest_of(path), self, **digests)
 
     def encode(

@@ -95,7 +95,7 @@ def file_of(
     Of a folder it is the file of the picture's name, with any suffix, looked up where
     the picture lies below `root`, and then in the folder itself.
     """
-    if mask in (*DRAWN, ALPHA) or mask.startswith(RECTANGLE):
+    if mask in ("", *DRAWN, ALPHA) or mask.startswith(RECTANGLE):
         return None
     folder = pathlib.Path(mask)
     if not folder.is_dir():

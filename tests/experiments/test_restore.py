@@ -341,7 +341,7 @@ class TestMasks:
 
         def places(seed):
             run(mask="random", seed=seed, overwrite=True)
-            holes = [red(path) for path in sorted((tmp_path / "out").iterdir())]
+            holes = [red(path) for path in sorted((tmp_path / "out").glob("[!.]*"))]
             for hole in holes:
                 assert masks.span(hole) == (14, 10) and hole.sum() == 140
             return [tuple(np.argwhere(hole)[0]) for hole in holes]
@@ -527,6 +527,14 @@ class TestAlign:
         run(align=True, mask=name)
         part = masks.region(name, FACE, *SCENE)
         assert changed(within=part)[part].mean() > 0.9
+
+    def test_a_folder_may_be_called_as_the_part_that_is_restored(
+        self, run, photo, found, tmp_path, monkeypatch, capsys
+    ):
+        monkeypatch.chdir(tmp_path)
+        for _ in range(3):
+            run(align=True, mask="mouth", output="mouth")
+        assert capsys.readouterr().err.count("1 result already there") == 2
 
     @pytest.mark.parametrize("mask", ["center", "random"])
     def test_drawn_holes_are_those_of_the_aligned_face(self, run, changed, found, mask):
