@@ -17,6 +17,7 @@ import pathlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from data_pipeline import disk
 from evaluation.tables import counted
 from experiments.core.shards import WHOLE, Shard
 
@@ -108,10 +109,12 @@ class Results:
     def note(self, target: pathlib.Path, data: bytes, made: Made) -> None:
         """Writes the line of a result whose bytes are written next."""
         line = {"name": self._name(target), "result": digest(data), "made": made}
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with self._file.open("a", encoding="utf-8") as file:
-            # It begins with its end, so that one that was cut off spoils no other.
-            file.write("\n" + json.dumps(line))
+        # It begins with its end, so that one that was cut off spoils no other.
+        text = "\n" + json.dumps(line)
+        with disk.naming(self._folder, len(text) + len(data)):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with self._file.open("a", encoding="utf-8") as file:
+                file.write(text)
 
     def _name(self, target: pathlib.Path) -> str:
         return target.relative_to(self._folder).as_posix()
