@@ -7,6 +7,10 @@ import sys
 import threading
 import types
 
+# The words before a command's name if it was called through `__main__`: "facemend", or
+# "python -m experiments".
+typed = ""
+
 # TensorFlow reports on missing GPUs at every start; real errors still come as Python
 # exceptions. Set before it is imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

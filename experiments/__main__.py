@@ -44,6 +44,8 @@ def main() -> None:
     else:
         _check("command", words[0], [_TRAIN, *commands])
         name, words = words[0], words[1:]
+    is_module = pathlib.Path(sys.argv[0]).name == "__main__.py"
+    experiments.typed = "python -m experiments" if is_module else "facemend"
     sys.argv[1:] = words
     runpy.run_module(f"experiments.{name}", run_name="__main__", alter_sys=True)
 

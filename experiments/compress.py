@@ -27,11 +27,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import pathlib
 import statistics
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -40,21 +40,26 @@ import numpy as np
 import tqdm
 
 from data_pipeline import limits, pixels
+from data_pipeline.choices import check_choice
 from evaluation.metrics.measure import psnr_db_uint8
 from evaluation.tables import counted
-from experiments.core import command_line, file_jobs, shards
+from experiments.core import command_line, file_jobs, provenance, shards
 from experiments.core.command_line import hp, hp_like
 from experiments.core.file_jobs import Job
+from experiments.core.provenance import Made, Results
 from experiments.core.shards import Shard
 from models.optional import tensorflow_compression
-from serving import png
+from serving import engines, png
 from serving.codec.base import Codec
-from serving.codec.container import HEADER_BYTES, SUFFIX, claimed_id
+from serving.codec.container import SUFFIX
 from serving.export import codec, latents
 from serving.export.kinds import CODEC, LATENTS
 from serving.zoo import zoo
 from serving.zoo.reader import Reader, is_png
 
+Makes = Callable[[pathlib.Path], Made]  # a file -> what makes its result
+
+_KINDS = (CODEC, LATENTS)  # of models
 _FAR = 4  # times; no level of PNG makes as much of a difference
 
 
@@ -62,7 +67,7 @@ _FAR = 4  # times; no level of PNG makes as much of a difference
 class Options:
     """Flags of the command."""
 
-    model: str = hp("", zoo.flag_help("Folder of an exported codec", CODEC, LATENTS))
+    model: str = hp("", zoo.flag_help("Folder of an exported codec", *_KINDS))
     quality: int = hp(
         -1,
         "Instead of --model, the nearest of the shipped codecs: 0 makes the smallest "
@@ -86,6 +91,7 @@ class Options:
         f"8; 0 takes {latents.BITS}. Decompressing needs none.",
     )
     levels: tuple[float, ...] = hp_like(file_jobs.RestoreOptions, "levels")
+    engine: str = hp(engines.TENSORFLOW, "tensorflow alone; see docs/codecs.md.")
     overwrite: bool = hp(
         False, "Replace results that are there; inputs are never replaced."
     )
@@ -94,6 +100,14 @@ class Options:
     def __post_init__(self):
         Shard.parse(self.shard)
         file_jobs.check_levels(self.levels)
+        check_choice("engine", self.engine, engines.ENGINES)
+        if self.engine != engines.TENSORFLOW:
+            raise ValueError(
+                f"--engine={self.engine} is not of codecs: other engines round "
+                "otherwise, and the same picture would become other bytes than on the "
+                "page and the server, at no gain in speed (docs/codecs.md). Leave the "
+                "flag out; restore and app take it."
+            )
         command_line.require(input=self.input, output=self.output)
         command_line.check_folder("output", self.output)
         command_line.check_at_least("target_bytes", self.target_bytes, 0)
@@ -203,8 +217,14 @@ def compress(options: Options) -> None:
             _note(options, path, measured)
         return data, measured
 
+    # What chose them is no matter, unless it was the size of the picture's file.
+    which = {"model": [zoo.fingerprint(m, *_KINDS) for m in models], "quality": ""}
+
+    def makes(path: pathlib.Path) -> Made:
+        return provenance.made("compress", provenance.digest_of(path), options, **which)
+
     shard = Shard.parse(options.shard)
-    found, jobs = _jobs(options, "picture", pixels.IMAGE_SUFFIXES, SUFFIX)
+    found, jobs = _jobs(options, "picture", pixels.IMAGE_SUFFIXES, SUFFIX, makes)
     if shard.merges:
         if measured := _noted(options, found):
             print(_total(measured))
@@ -215,15 +235,8 @@ def compress(options: Options) -> None:
     if shard.is_part:
         pathlib.Path(options.output).mkdir(parents=True, exist_ok=True)
         _notes(options, shard).touch()
-    codec = load(models[0])
-    kept = {target for _, target in found} - {target for _, target in jobs}
-    others = sum(_writer(path) != codec.model_id for path in kept)
-    if others and not options.target_bytes:
-        print(
-            f"Of these, {others:,} by another model, or with other --bits.",
-            file=sys.stderr,
-        )
-    measured = _convert(jobs, convert, verb="compress")
+    load(models[0])
+    measured = _convert(options, jobs, convert, makes, verb="compress")
     if measured:
         print(_total(measured))
     file_jobs.conclude(
@@ -249,12 +262,16 @@ def decompress(options: Options) -> None:
         height, width = image.shape[:2]
         return png.encode_png(image, png.DECODED), f"{width}x{height} pixels"
 
+    def makes(path: pathlib.Path) -> Made:
+        # A file says which model reads it.
+        return provenance.made("decompress", provenance.digest_of(path))
+
     load = _Codecs(options.bits)
     shard = Shard.parse(options.shard)
-    found, jobs = _jobs(options, "compressed picture", (SUFFIX,), ".png")
+    found, jobs = _jobs(options, "compressed picture", (SUFFIX,), ".png", makes)
     if options.model and not shard.merges:
         load(options.model)
-    done = _convert(jobs, convert, verb="decompress")
+    done = _convert(options, jobs, convert, makes, verb="decompress")
     file_jobs.conclude(
         found if shard.merges else jobs,
         len(done),
@@ -265,7 +282,7 @@ def decompress(options: Options) -> None:
 
 
 def _jobs(
-    options: Options, kind: str, suffixes: tuple[str, ...], result: str
+    options: Options, kind: str, suffixes: tuple[str, ...], result: str, makes: Makes
 ) -> tuple[list[Job], list[Job]]:
     """All jobs of the shard, and those that are to be done; see `file_jobs`."""
     found = file_jobs.find(
@@ -276,7 +293,8 @@ def _jobs(
         result=result,
     )
     shard = Shard.parse(options.shard)
-    jobs = file_jobs.pending(found, overwrite=options.overwrite, shard=shard)
+    standing = functools.partial(Results(options.output).standing, makes=makes)
+    jobs = file_jobs.pending(found, standing, overwrite=options.overwrite, shard=shard)
     return found if shard.merges else list(shard.of(found)), jobs
 
 
@@ -339,38 +357,34 @@ class _Codecs:
         with self._lock:
             if model not in self._opened:
                 self._opened[model] = codec.load(
-                    zoo.resolve(model),
+                    zoo.resolve(model, *_KINDS),
                     bits=self._bits,
                     max_pixels=limits.max_padded(),
                 )
             return self._opened[model]
 
 
-def _writer(path: pathlib.Path) -> bytes:
-    """The model that a file names."""
-    with path.open("rb") as file:
-        return claimed_id(file.read(HEADER_BYTES))
-
-
 def _convert(
+    options: Options,
     jobs: Sequence[Job],
     convert: Callable[[pathlib.Path], tuple[bytes, Any]],
+    makes: Makes,
     *,
     verb: str,
 ) -> list:
     """Writes the results of `convert`, and prints and returns its notes on them."""
     tensorflow_compression()  # otherwise each picture would be refused
-    notes = []
+    results, notes = Results(options.output, Shard.parse(options.shard)), []
     progress = tqdm.tqdm(jobs, unit="img", desc=verb)
     for (path, target), result in file_jobs.in_threads(
-        lambda job: convert(job[0]), progress
+        lambda job: (makes(job[0]), *convert(job[0])), progress
     ):
         try:
-            data, note = result()
+            made, data, note = result()
         except (ValueError, OSError) as error:
             file_jobs.skip(path, zoo.named(str(error)))
             continue
-        if file_jobs.write(path, target, data):
+        if file_jobs.write(path, target, data, results, made):
             tqdm.tqdm.write(f"{file_jobs.shown(path)}: {note}")
             notes.append(note)
     return notes

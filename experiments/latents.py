@@ -18,6 +18,7 @@ float32 [N, L], and their names; decode draws latents, with or without names.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Mapping
 
@@ -26,8 +27,9 @@ import tqdm
 
 from data_pipeline import limits, pixels
 from evaluation.tables import counted
-from experiments.core import command_line, file_jobs
+from experiments.core import command_line, file_jobs, provenance
 from experiments.core.command_line import check_at_least, hp
+from experiments.core.provenance import Made, Results
 from serving import png
 from serving.codec import latent_codec
 from serving.codec.entropy import npz
@@ -160,20 +162,29 @@ def decode(options: Options) -> None:
     found = read(pathlib.Path(options.input), codec.model_id)
     folder = pathlib.Path(options.output)
     jobs = [(pathlib.Path(name), folder / f"{name}.png") for name in found]
-    jobs, done = file_jobs.pending(jobs, overwrite=options.overwrite), 0
+    results, done = Results(folder), 0
+
+    def makes(name: pathlib.Path) -> Made:
+        source = provenance.digest(found[name.as_posix()].tobytes())
+        return provenance.made("decode", source, model=codec.model_id.hex())
+
+    standing = functools.partial(results.standing, makes=makes)
+    jobs = file_jobs.pending(jobs, standing, overwrite=options.overwrite)
     for name, target in tqdm.tqdm(jobs, unit="img", desc="decode"):
         try:
             image = codec.decode(found[name.as_posix()])
         except ValueError as error:
             file_jobs.skip(name, str(error))
             continue
-        pixels.write_bytes(target, png.encode_png(image, png.DECODED))
-        done += 1
+        data = png.encode_png(image, png.DECODED)
+        done += file_jobs.write(name, target, data, results, makes(name))
     file_jobs.conclude(jobs, done, verb="decoded", output=options.output)
 
 
 def _load(options: Options) -> LatentCodec:
-    return latents.load(zoo.resolve(options.model), max_pixels=limits.max_padded())
+    return latents.load(
+        zoo.resolve(options.model, LATENTS), max_pixels=limits.max_padded()
+    )
 
 
 def _decoder(codec: LatentCodec) -> latent_codec.Decode:

@@ -15,6 +15,7 @@ refused, are named and skipped; the command then ends with an error.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Callable, Mapping
 
@@ -23,6 +24,7 @@ import tqdm
 from data_pipeline import pixels
 from experiments.core import command_line, file_jobs
 from experiments.core.command_line import hp
+from experiments.core.provenance import Results
 from serving import png
 from serving.client.client import Client
 from serving.client.errors import LASTING
@@ -91,7 +93,7 @@ def restore(options: Options) -> None:
         picture = options.read(path)
         mask = options.mask_of(path, picture)
         restored = client.restore(picture.image, mask[..., 0])
-        return options.encode(restored, picture, mask, options.suffix(path))
+        return options.encode(path, restored, picture, mask, options.suffix(path))
 
     _convert(options, convert, "restore", _PICTURES, options.suffix)
 
@@ -133,26 +135,29 @@ def _convert(
     """
     source, output = pathlib.Path(options.input), pathlib.Path(options.output)
     jobs = file_jobs.find(source, output, result=result, **inputs)
-    jobs = file_jobs.pending(jobs, overwrite=options.overwrite)
+    results = Results(options.output)
+    makes = functools.partial(options.made, f"request {verb}")
+    standing = functools.partial(results.standing, makes=makes)
+    jobs = file_jobs.pending(jobs, standing, overwrite=options.overwrite)
     try:
         client = Client(
             options.server,
             model=options.model,
             timeout=options.timeout,
-            tables=zoo.resolve(options.tables) if options.tables else None,
+            tables=zoo.resolve(options.tables, CODEC) if options.tables else None,
         )
     except ImportError as error:
         raise ValueError(error) from error
     done = 0
     for path, target in tqdm.tqdm(jobs, unit="img", desc=verb):
         try:
-            data = convert(client, path)
+            made, data = makes(path), convert(client, path)
         except LASTING:
             raise
         except (ValueError, OSError) as error:
             file_jobs.skip(path, zoo.named(str(error)))
             continue
-        done += file_jobs.write(path, target, data)
+        done += file_jobs.write(path, target, data, results, made)
     verb = f"{verb.rstrip('e')}ed"  # "restored", "compressed"
     file_jobs.conclude(jobs, done, verb=verb, output=options.output)
 

@@ -41,6 +41,7 @@ from evaluation.tables import counted
 from experiments.core import command_line, file_jobs, shards
 from experiments.core.command_line import hp
 from experiments.core.file_jobs import Job
+from experiments.core.provenance import Made, Results
 from experiments.core.shards import Shard
 from serving import engines, png
 from serving.export.fillable import UnfillableHoleError
@@ -119,6 +120,14 @@ class Options(file_jobs.RestoreOptions):
                     f"--invented={self.invented} must be another folder than --input "
                     "and --output: the files in it have the names of the results."
                 )
+        words = (*masks.DRAWN, masks.ALPHA, *masks.REGIONS)
+        for flag, folder in (("output", self.output), ("invented", self.invented)):
+            taken = [pathlib.Path(path).resolve() for path in (folder, self.mask)]
+            if folder and self.mask not in words and taken[0] == taken[1]:
+                raise ValueError(
+                    f"--{flag}={folder} would replace the masks of --mask; pass "
+                    "another folder."
+                )
         command_line.check_at_least("batch_size", self.batch_size, 1)
         engines.check(self.engine, self.precision)
         check_choice("face", self.face, FACES)
@@ -126,7 +135,6 @@ class Options(file_jobs.RestoreOptions):
             masks.rectangle(self.mask)
         elif not pathlib.Path(self.mask).exists():
             files = ("rect:x,y,w,h", "a mask picture or a folder of them")
-            words = (*masks.DRAWN, masks.ALPHA, *masks.REGIONS)
             check_choice("mask", self.mask, (*words, *files))
         if len(self.landmarks) not in (0, 10):
             raise ValueError(
@@ -165,22 +173,40 @@ def restore(options: Options) -> None:
         suffixes=pixels.IMAGE_SUFFIXES,
         result=options.suffix,
     )
-    jobs = file_jobs.pending(found, overwrite=options.overwrite, shard=shard)
+    results, invented = Results(options.output, shard), Results(options.invented, shard)
+    fixed = {"model": zoo.fingerprint(options.model, INPAINTING)}
+    if options.mask in masks.REGIONS:
+        fixed["mask"] = options.mask  # and not a folder of that name
+    makes = functools.partial(options.made, "restore", **fixed)
+
+    def standing(jobs: Sequence[Job]) -> set[pathlib.Path]:
+        done = results.standing(jobs, makes)
+        if options.invented:
+            places = [(path, _place(target, options)) for path, target in jobs]
+            done &= invented.standing(places, makes)
+        return done
+
+    jobs = file_jobs.pending(found, standing, overwrite=options.overwrite, shard=shard)
     if shard.merges:
         file_jobs.conclude(
             found, 0, verb="restored", output=options.output, shard=shard
         )
         return
-    model = PhotoRestorer(zoo.resolve(options.model), options.engine, options.precision)
-    restorer = (AlignedFaces if options.align else WholePictures)(model, options)
+    folder = zoo.resolve(options.model, INPAINTING)
+    model = PhotoRestorer(folder, options.engine, options.precision)
+    restorer = (AlignedFaces if options.align else WholePictures)(model, options, makes)
 
     def finish(result: Result) -> bool:
         task, restored = result
         image = restored()
-        data = options.encode(image, task.picture, task.mask, task.target.suffix)
-        written = file_jobs.write(task.path, task.target, data)
+        data = options.encode(
+            task.path, image, task.picture, task.mask, task.target.suffix
+        )
+        written = file_jobs.write(task.path, task.target, data, results, task.made)
         if written and options.invented:
-            _write_invented(task, options)
+            place = _place(task.target, options)
+            data = png.encode_invented(task.mask)
+            written = file_jobs.write(task.path, place, data, invented, task.made)
         return written
 
     restored = 0
@@ -193,11 +219,11 @@ def restore(options: Options) -> None:
     )
 
 
-def _write_invented(task: Task, options: Options) -> None:
-    """Writes which pixels of a result are invented, under the name of the result."""
-    name = task.target.relative_to(options.output).with_suffix(".png")
-    target = pathlib.Path(options.invented) / name
-    file_jobs.write(task.path, target, png.encode_invented(task.mask))
+def _place(target: pathlib.Path, options: Options) -> pathlib.Path:
+    """Where the PNG of --invented of a result is: under its name."""
+    name = target.relative_to(options.output)
+    name = name if name.suffix == ".png" else name.with_name(f"{name.name}.png")
+    return pathlib.Path(options.invented) / name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,12 +235,14 @@ class Task:
       target: Of the result.
       picture: As it was read.
       mask: uint8 [H, W, 1], 1 = missing.
+      made: What makes the result; see `provenance.made`.
     """
 
     path: pathlib.Path
     target: pathlib.Path
     picture: pixels.Picture
     mask: np.ndarray
+    made: Made
 
 
 @contextlib.contextmanager
@@ -227,13 +255,14 @@ def _skipping(picture: pathlib.Path) -> Iterator[None]:
 
 
 Result = tuple[Task, Callable[[], np.ndarray]]  # with what makes the restored picture
+Makes = Callable[[pathlib.Path], Made]  # a picture -> what makes its result
 
 
 class WholePictures:
     """Restores pictures without looking for faces in them."""
 
-    def __init__(self, model: PhotoRestorer, options: Options):
-        self._model, self._options = model, options
+    def __init__(self, model: PhotoRestorer, options: Options, makes: Makes):
+        self._model, self._options, self._makes = model, options, makes
 
     def __call__(self, jobs: Iterable[Job]) -> Iterator[Result]:
         """Yields the pictures that are restored; the others are named and skipped."""
@@ -256,10 +285,10 @@ class WholePictures:
 
     def _read(self, job: Job) -> Task:
         path, target = job
-        picture = self._options.read(path)
+        made, picture = self._makes(path), self._options.read(path)
         drawn = {"hole": self._model.hole, "seed": self._options.seed}
         mask = self._options.mask_of(path, picture, **drawn)
-        return Task(path, target, picture, mask)
+        return Task(path, target, picture, mask, made)
 
     def _fill(self, batch: Sequence[Task]) -> Iterator[Result]:
         holes = [task.mask for task in batch]
@@ -288,8 +317,8 @@ class AlignedFaces:
         needed and not installed.
     """
 
-    def __init__(self, model: PhotoRestorer, options: Options):
-        self._model, self._options = model, options
+    def __init__(self, model: PhotoRestorer, options: Options, makes: Makes):
+        self._model, self._options, self._makes = model, options, makes
         self._restorer = FaceRestorer(model)
         self._regions = self._restorer.regions()
         if options.landmarks:
@@ -312,7 +341,7 @@ class AlignedFaces:
 
     def _restored(self, path: pathlib.Path, target: pathlib.Path) -> Result:
         """A picture, restored; says how many faces it has."""
-        picture = self._options.read(path)
+        made, picture = self._makes(path), self._options.read(path)
         image = picture.image
         faces = self._find(image)
         tqdm.tqdm.write(f"{file_jobs.shown(path)}: {counted(len(faces), 'face')}")
@@ -328,7 +357,7 @@ class AlignedFaces:
         else:
             mask = self._options.mask_of(path, picture)
         restored = self._fill(image, mask, faces)
-        return Task(path, target, picture, mask), lambda: restored
+        return Task(path, target, picture, mask, made), lambda: restored
 
     def _fill(
         self, image: np.ndarray, mask: np.ndarray, faces: Sequence[np.ndarray]

@@ -7,7 +7,6 @@ converted once; what it was converted to lies in the folder of caches.
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 import pathlib
 import subprocess
@@ -21,7 +20,7 @@ import tensorflow as tf
 
 from data_pipeline import machine
 from data_pipeline.choices import check_choice
-from serving.export import saved_model
+from serving.export import known, saved_model
 
 TENSORFLOW, OPENVINO, ONNXRUNTIME = ENGINES = ("tensorflow", "openvino", "onnxruntime")
 FLOAT32, BFLOAT16 = PRECISIONS = ("float32", "bfloat16")
@@ -153,7 +152,7 @@ def _converted(
     folder: pathlib.Path, suffix: str, convert: Callable[[pathlib.Path], None]
 ) -> pathlib.Path:
     """The file that a SavedModel was converted to, converting it if it was not yet."""
-    part = pathlib.Path("converted", _fingerprint(folder), f"restorer.{suffix}")
+    part = pathlib.Path("converted", known.fingerprint(folder), f"restorer.{suffix}")
     for cache in machine.cache_folders():
         if (cache / part).exists():
             return cache / part
@@ -168,11 +167,3 @@ def _converted(
         ):
             os.replace(file, path.parent / file.name)
     return path
-
-
-def _fingerprint(folder: pathlib.Path) -> str:
-    """The beginning of a SHA-256 of a SavedModel's graph and weights."""
-    digest = hashlib.sha256()
-    for path in [folder / "saved_model.pb", *sorted((folder / "variables").glob("*"))]:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]

@@ -171,9 +171,9 @@ def test_the_photograph_of_the_quick_start(tmp_path):
             start, cwd=tmp_path, env=environment, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
-    (photo,) = (pixels.read(path) for path in tmp_path.glob("photo/*"))
-    (restored,) = (pixels.read(path) for path in tmp_path.glob("restored/*"))
-    (again,) = (pixels.read(path) for path in tmp_path.glob("photo_again/*"))
+    (photo,) = (pixels.read(path) for path in tmp_path.glob("photo/[!.]*"))
+    (restored,) = (pixels.read(path) for path in tmp_path.glob("restored/[!.]*"))
+    (again,) = (pixels.read(path) for path in tmp_path.glob("photo_again/[!.]*"))
     changed = (photo != restored).any(axis=-1)
     assert 0 < changed.mean() < 0.05
     assert photo.shape == again.shape and abs(photo.astype(float) - again).mean() < 8

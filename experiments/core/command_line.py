@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import difflib
 import errno
 import logging
 import os
 import pathlib
+import re
 import signal
 import sys
 import typing
@@ -16,6 +18,7 @@ from typing import Any, TypeVar
 
 from absl import app, flags
 
+import experiments
 from data_pipeline import limits
 from data_pipeline.choices import check_choice
 from training import stopping
@@ -26,6 +29,8 @@ flags.disclaim_key_flags()
 # Errors that a user can fix; all others keep their traceback, but for TensorFlow's.
 _USER_ERRORS = (ValueError, OSError, FloatingPointError, MemoryError)
 _SMALLER = ("batch_size", "image_size", limits.FLAG)  # flags that save memory
+_ROOT = pathlib.Path(__file__).resolve().parents[2]
+_ROOMS = ("data_pipeline", "models", "training", "evaluation", "serving", "experiments")
 _WAYS_OUT = {
     "DataLossError": "A file is damaged: put a copy back, or make it again.",
     "NotFoundError": "A file is gone: put a copy back, or make it again.",
@@ -67,7 +72,9 @@ def run(body: Callable[..., None], *, actions: Sequence[str] = ()) -> None:
             said = explained(error)
             if not said or flags.FLAGS.verbosity > 0:
                 raise
-            sys.exit(f"error: {said}\n(--verbosity=1 shows where it came from.)")
+            if not _is_plain(error):
+                said += "\n(--verbosity=1 shows where it came from.)"
+            sys.exit(f"error: {as_typed(said)}")
 
     if limits.FLAG not in flags.FLAGS:
         flags.DEFINE_float(
@@ -83,12 +90,44 @@ def run(body: Callable[..., None], *, actions: Sequence[str] = ()) -> None:
 
 def _parse(argv: list[str]) -> list[str]:
     """Parses flags. absl ends --help with the exit code of an error."""
+    if experiments.typed:
+        command = sys.modules["__main__"]
+        command.__doc__ = as_typed(command.__doc__ or "")
+        for name in flags.FLAGS:
+            flags.FLAGS[name].help = as_typed(flags.FLAGS[name].help or "")
     try:
-        return flags.FLAGS(argv)
-    except flags.Error:
-        return app.parse_flags_with_usage(argv)
+        return flags.FLAGS(["--help" if word == "-h" else word for word in argv])
+    except (flags.Error, ValueError) as error:  # the latter of --noflag=value
+        sys.exit(f"error: {_mistyped(error)} --help lists the flags.")
     except SystemExit:
         sys.exit(0)
+
+
+def _mistyped(error: Exception) -> str:
+    """A sentence on a flag that absl refuses."""
+    if isinstance(error, flags.UnrecognizedFlagError):
+        close = difflib.get_close_matches(error.flagname, [*flags.FLAGS], n=1)
+        hint = f" Did you mean: --{close[0]} ?" if close else ""
+        return f"There is no flag --{error.flagname}.{hint}"
+    if match := re.match(r"flag --(\w+)=(.*?): ", str(error), re.DOTALL):
+        name, value = match.groups()
+        kind = flags.FLAGS[name].flag_type()
+        takes = {"bool": "true or false", "int": "a whole number", "float": "a number"}
+        return f"--{name} takes {takes.get(kind, kind)}; got {value!r}."
+    return f"{str(error).rstrip('.')}."
+
+
+def as_typed(text: str) -> str:
+    """A text that says `python -m experiments.NAME`, as the command was called."""
+    home = pathlib.Path(experiments.__path__[0])
+
+    def typed(match: re.Match) -> str:
+        train = "train " if (home / match[1]).is_dir() else ""
+        return f"{experiments.typed} {train}{match[1]}"
+
+    if not experiments.typed:
+        return text
+    return re.sub(r"(?:python -m )?\bexperiments\.(\w+)", typed, text)
 
 
 def expand_home(flag_values: flags.FlagValues = flags.FLAGS) -> None:
@@ -97,7 +136,9 @@ def expand_home(flag_values: flags.FlagValues = flags.FLAGS) -> None:
     def expanded(value: Any) -> Any:
         if isinstance(value, list):
             return [expanded(item) for item in value]
-        return os.path.expanduser(value) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        return ",".join(map(os.path.expanduser, value.split(",")))  # a.png,~/b.png
 
     for name in flag_values:
         flag_values[name].value = expanded(flag_values[name].value)
@@ -121,6 +162,20 @@ def explained(error: Exception) -> str:
         folder = os.path.dirname(os.path.abspath(error.filename))
         return f"The disk of {folder} is full. Make room, and start the command again."
     return f"{error.filename}: {error.strerror}."
+
+
+def _is_plain(error: Exception) -> bool:
+    """Whether it is a mistake that one of our rules names, or the system's of a file.
+
+    Of others, which came up in a library, it may help to know where.
+    """
+    if isinstance(error, OSError) and error.filename is not None:
+        return True
+    last = error.__traceback__
+    while last.tb_next:
+        last = last.tb_next
+    file, root = pathlib.Path(last.tb_frame.f_code.co_filename), _ROOT
+    return file.is_relative_to(root) and file.relative_to(root).parts[0] in _ROOMS
 
 
 def _is_tensorflow(error: Exception) -> bool:

@@ -18,7 +18,9 @@ import tqdm
 from data_pipeline import pixels
 from data_pipeline.choices import check_choice
 from evaluation.tables import counted
+from experiments.core import provenance
 from experiments.core.command_line import hp
+from experiments.core.provenance import Made, Results
 from experiments.core.shards import WHOLE, Shard
 from serving.photo import masks, output
 
@@ -73,14 +75,31 @@ class RestoreOptions:
         """Reads a picture."""
         return pixels.read_picture(path, self.levels)
 
+    def made(self, command: str, path: pathlib.Path, **digests: str) -> Made:
+        """What makes the result of a picture; see `provenance.made`."""
+        mask = masks.file_of(path, self.mask, pathlib.Path(self.input))
+        if mask and mask.is_file():
+            digests.setdefault("mask", provenance.digest_of(mask))
+        return provenance.made(command, provenance.digest_of(path), self, **digests)
+
     def encode(
         self,
+        path: pathlib.Path,
         restored: np.ndarray,
         picture: pixels.Picture,
         mask: np.ndarray,
         suffix: str,
     ) -> bytes:
-        """The bytes of a result; see `output.encode`."""
+        """The bytes of a picture's result; see `output.encode`.
+
+        Says so if the format has no room for the picture's transparency.
+        """
+        if output.flattens(picture, mask, suffix):
+            tqdm.tqdm.write(
+                f"{shown(path)}: what is transparent in it becomes white, because JPEG "
+                "has no transparency; --format=png or webp keeps it.",
+                file=sys.stderr,
+            )
         return output.encode(
             restored,
             picture,
@@ -168,26 +187,38 @@ def find(
     return jobs
 
 
-def pending(jobs: list[Job], *, overwrite: bool, shard: Shard = WHOLE) -> list[Job]:
+def pending(
+    jobs: list[Job],
+    standing: Callable[[list[Job]], set[pathlib.Path]],
+    *,
+    overwrite: bool,
+    shard: Shard = WHOLE,
+) -> list[Job]:
     """The jobs that are to be done; prints how many results exist already.
 
     Those of a shard are its part of all that were found; what joins the shards has
     none.
+
+    Args:
+      jobs: All that were found.
+      standing: Those of which results are there; see `Results.standing`.
+      overwrite: Whether they are replaced.
+      shard: The part of the work.
+
+    Raises:
+      ValueError: If other settings made a result that is there.
     """
     if shard.merges:
         return []
     jobs = shard.of(jobs)
-    if overwrite:
-        return jobs
-    # Not Path.exists, which is an error for a name that is too long.
-    done = sum(os.path.exists(target) for _, target in jobs)
+    done = set() if overwrite else standing(jobs)
     if done:
         print(
-            f"{counted(done, 'result')} already there, left alone "
+            f"{counted(len(done), 'result')} already there, left alone "
             "(--overwrite replaces).",
             file=sys.stderr,
         )
-    return [job for job in jobs if not os.path.exists(job[1])]
+    return [job for job in jobs if job[0] not in done]
 
 
 def shown(path: str | os.PathLike) -> str:
@@ -204,9 +235,12 @@ def skip(path: pathlib.Path, why: str) -> None:
     tqdm.tqdm.write(f"skipped {told}", file=sys.stderr)
 
 
-def write(path: pathlib.Path, target: pathlib.Path, data: bytes) -> bool:
+def write(
+    path: pathlib.Path, target: pathlib.Path, data: bytes, results: Results, made: Made
+) -> bool:
     """Writes an input's result; False, and said, if its name cannot be a file's."""
     try:
+        results.note(target, data, made)
         pixels.write_bytes(target, data)
     except OSError as error:
         if error.errno not in _OF_ONE_FILE:

@@ -14,9 +14,14 @@ LATENTS = "latents"  # encodes a face as a vector, and compresses it
 
 # The command that takes an export of each kind.
 COMMANDS = {
-    INPAINTING: "experiments.restore",
-    CODEC: "experiments.compress",
-    LATENTS: "experiments.latents",
+    INPAINTING: "facemend restore",
+    CODEC: "facemend compress",
+    LATENTS: "facemend latents",
+}
+DOES = {
+    INPAINTING: "fills holes",
+    CODEC: "compresses pictures",
+    LATENTS: "encodes faces as numbers",
 }
 KINDS = tuple(COMMANDS)
 

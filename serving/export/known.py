@@ -36,6 +36,15 @@ def tell(folder: str | os.PathLike) -> None:
         )
 
 
+def fingerprint(folder: str | os.PathLike) -> str:
+    """The beginning of a SHA-256 of a SavedModel's graph and weights."""
+    folder, found = pathlib.Path(folder), hashlib.sha256()
+    for path in [folder / _PROGRAMS[0], *sorted((folder / "variables").glob("*"))]:
+        if path.is_file():  # whoever opens it has the better error
+            found.update(path.read_bytes())
+    return found.hexdigest()[:16]
+
+
 def _is_new(folder: pathlib.Path) -> bool:
     """Whether a folder holds a model that was not known until now."""
     parts = [folder / name for name in _PROGRAMS if (folder / name).is_file()]

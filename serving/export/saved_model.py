@@ -19,7 +19,7 @@ from google.protobuf.message import DecodeError
 
 from data_pipeline import disk
 from serving.export import known
-from serving.export.kinds import COMMANDS, kind_of
+from serving.export.kinds import COMMANDS, DOES, kind_of
 
 _CONFIG = "config.json"
 
@@ -57,12 +57,15 @@ def load(folder: str | os.PathLike, *signatures: str, kind: str):
     with opening(folder):
         loaded = tf.saved_model.load(str(folder))
     if not set(signatures) <= set(loaded.signatures):
-        other = found and found != kind
+        if found and found != kind:
+            raise ValueError(
+                f"{folder} is no model that {DOES[kind]}: it {DOES[found]}, for which "
+                f"there is {COMMANDS[found]}. Pass another export."
+            )
         raise ValueError(
             f"{folder} is not of the kind {kind}: its signatures are "
             f"{', '.join(sorted(loaded.signatures))}, and not "
-            f"{' and '.join(signatures)}. "
-            + (f"{COMMANDS[found]} takes it." if other else "Pass another export.")
+            f"{' and '.join(signatures)}. Pass another export."
         )
     return loaded
 

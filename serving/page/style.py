@@ -142,11 +142,14 @@ CSS = """
 /* Errors are shown as messages. */
 [data-testid=status-tracker] > .error, [data-testid=status-tracker] > .clear-status {
   display: none; }
+/* Names end before the arrow; those that do not fit are whole in the opened menu. */
+input[role=combobox] { text-overflow: ellipsis; padding-right: 16px !important; }
 footer { display: none !important; }
 @media (max-width: 640px) {
   .gradio-container .fillable { padding: 8px 16px !important; }
   .tab-container button { padding: 0 10px !important; }
   .empty { min-height: 120px; }
+  input[role=combobox] { font-size: 12.5px !important; padding-left: 0 !important; }
   .pictures .grid-container {
     grid-template-columns: minmax(0, 1fr) minmax(0, 1fr) !important; }
   .pictures .thumbnail-item { min-width: 0; }

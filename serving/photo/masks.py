@@ -76,15 +76,42 @@ def mask_for(
             )
         check(missing, f"--mask={mask}")
         return missing, ""
-    file = pathlib.Path(mask)
-    if file.is_dir():
-        file = _mask_of(path, file, root)
+    file = file_of(path, mask, root)
+    if file is None:
+        raise FileNotFoundError(f"{mask} has no mask called {path.stem}.")
     return read_mask(
         file,
         size,
         orientation=picture.orientation,
         missing_is_black=missing_is_black,
     )
+
+
+def file_of(
+    picture: pathlib.Path, mask: str, root: pathlib.Path
+) -> pathlib.Path | None:
+    """The mask picture of a picture; None if there is none.
+
+    Of a folder it is the file of the picture's name, with any suffix, looked up where
+    the picture lies below `root`, and then in the folder itself.
+    """
+    if mask in ("", *DRAWN, ALPHA) or mask.startswith(RECTANGLE):
+        return None
+    folder = pathlib.Path(mask)
+    if not folder.is_dir():
+        return folder
+    places = [folder]
+    if root.is_dir():
+        places.insert(0, folder / picture.parent.relative_to(root))
+    wanted = (_composed(picture.stem), _composed(picture.name))
+    for place in filter(pathlib.Path.is_dir, places):
+        for path in sorted(place.iterdir()):
+            is_picture = path.suffix.lower() in pixels.IMAGE_SUFFIXES
+            if (is_picture and _composed(path.stem) in wanted) or (
+                _composed(path.name) == wanted[1]
+            ):
+                return path
+    return None
 
 
 def rectangle(mask: str) -> tuple[int, int, int, int]:
@@ -179,27 +206,6 @@ def span(mask: np.ndarray) -> tuple[int, int]:
     sides = (np.flatnonzero(marked.any(axis=axis)) for axis in (0, 1))
     width, height = (int(np.ptp(side)) + 1 if side.size else 0 for side in sides)
     return width, height
-
-
-def _mask_of(
-    picture: pathlib.Path, folder: pathlib.Path, root: pathlib.Path
-) -> pathlib.Path:
-    """The mask of a picture's name, with any suffix.
-
-    First looked up where the picture lies below `root`, then in the folder itself.
-    """
-    places = [folder]
-    if root.is_dir():
-        places.insert(0, folder / picture.parent.relative_to(root))
-    wanted = (_composed(picture.stem), _composed(picture.name))
-    for place in filter(pathlib.Path.is_dir, places):
-        for path in sorted(place.iterdir()):
-            is_picture = path.suffix.lower() in pixels.IMAGE_SUFFIXES
-            if (is_picture and _composed(path.stem) in wanted) or (
-                _composed(path.name) == wanted[1]
-            ):
-                return path
-    raise FileNotFoundError(f"{folder} has no mask called {picture.stem}.")
 
 
 def _composed(name: str) -> str:

@@ -53,6 +53,13 @@ def format_of(suffix: str) -> str | None:
     return None
 
 
+def flattens(picture: pixels.Picture, mask: np.ndarray, suffix: str) -> bool:
+    """Whether a format loses transparency that is left beside what is restored."""
+    if picture.layer is None or format_of(suffix) != "JPEG":
+        return False
+    return bool((picture.layer[..., 3:] < 255)[mask == 0].any())
+
+
 def encode(
     restored: np.ndarray,
     picture: pixels.Picture,

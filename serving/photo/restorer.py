@@ -15,7 +15,7 @@ from data_pipeline import pixels
 from serving import engines
 from serving.export import saved_model
 from serving.export.fillable import Fillable, UnfillableHoleError
-from serving.export.kinds import COMMANDS, INPAINTING, kind_of
+from serving.export.kinds import COMMANDS, DOES, INPAINTING, kind_of
 from serving.photo.alignment import bounding_box, part_of
 
 
@@ -56,9 +56,9 @@ class PhotoRestorer:
         kind = kind_of(self.facts) or INPAINTING
         if kind != INPAINTING:
             raise ValueError(
-                f"--model={folder} does not fill holes: it is of the kind {kind}, "
-                f"which {COMMANDS[kind]} takes. --help lists the models that come "
-                "along and fill holes."
+                f"--model={folder} does not fill holes: it {DOES[kind]}, for which "
+                f"there is {COMMANDS[kind]}. --help lists the models that come along "
+                "and fill holes."
             )
         if engine != engines.TENSORFLOW and "fills" not in self.facts:
             raise ValueError(

@@ -27,7 +27,7 @@ from collections.abc import Sequence
 
 from data_pipeline import machine
 from serving.export import known
-from serving.export.kinds import KINDS, kind_of
+from serving.export.kinds import COMMANDS, DOES, KINDS, kind_of
 
 _HERE = pathlib.Path(__file__).resolve()
 # In a wheel beside this file, in a clone at its root.
@@ -115,25 +115,26 @@ def writer(model_id: bytes) -> str:
     )
 
 
-def resolve(name_or_folder: str | os.PathLike) -> pathlib.Path:
+def resolve(name_or_folder: str | os.PathLike, *kinds: str) -> pathlib.Path:
     """The folder of an export: a folder itself, or that of one of `names`.
 
     A model that is not in the cache is unpacked. Of a folder that was not exported here
     it is said, once, that it is a program; see `known`.
 
+    Args:
+      name_or_folder: Of a model.
+      *kinds: Of `KINDS`, if a shipped model must be of one. Of a folder, whoever opens
+        it looks at that.
+
     Raises:
       FileNotFoundError: If it is neither, or the model's file is missing.
-      ValueError: If the model's file or the index is damaged.
+      ValueError: If the model is of another kind, or its file or the index is damaged.
       OSError: If the cache cannot be written.
     """
-    name, folder = str(name_or_folder), pathlib.Path(name_or_folder)
-    if name and folder.is_dir():  # an empty name would be the current folder
-        known.tell(folder)
-        return folder
-    entries = read_index(PRETRAINED)
-    if name not in entries:
-        raise FileNotFoundError(_unknown(name or "An empty name", list(entries)))
-    entry = entries[name]
+    if _is_folder(name_or_folder):
+        known.tell(name_or_folder)
+        return pathlib.Path(name_or_folder)
+    entry = _entry(str(name_or_folder), kinds)
     part = pathlib.Path("models", f"{entry.name}-{entry.sha256[:_DIGITS]}")
     # Also in a folder that cannot be written.
     unpacked = (folder / part for folder in machine.cache_folders())
@@ -142,6 +143,13 @@ def resolve(name_or_folder: str | os.PathLike) -> pathlib.Path:
         kept = machine.cache_folder() / part
         _unpack(entry, kept)
     return kept / entry.name / "1"
+
+
+def fingerprint(name_or_folder: str | os.PathLike, *kinds: str) -> str:
+    """The digits that tell a model from all others; arguments as of `resolve`."""
+    if _is_folder(name_or_folder):
+        return known.fingerprint(name_or_folder)
+    return _entry(str(name_or_folder), kinds).sha256[:_DIGITS]
 
 
 def read_index(folder: pathlib.Path) -> dict[str, Entry]:
@@ -173,21 +181,43 @@ def read_index(folder: pathlib.Path) -> dict[str, Entry]:
         ) from error
 
 
-def _unknown(name: str, known: list[str]) -> str:
-    """The error message for a name."""
-    if not known:
-        return (
-            f"{name} is not a folder, and there are no models by name: these come with "
-            f"the repository, in {PRETRAINED}. Clone it and install from the clone "
-            "(pip install -e .), or pass the folder a run exported to, such as "
-            "runs/NAME/export/1."
+def _is_folder(name_or_folder: str | os.PathLike) -> bool:
+    """Whether it is one; an empty name would be the current one."""
+    return bool(str(name_or_folder)) and pathlib.Path(name_or_folder).is_dir()
+
+
+def _entry(name: str, kinds: Sequence[str]) -> Entry:
+    """The entry of a name, or an error that lists those that fit, the nearest first."""
+    entries = read_index(PRETRAINED)
+    entry = entries.get(name)
+    if entry and (not kinds or entry.kind in (*kinds, "")):
+        return entry
+    fitting = sorted(
+        names(*kinds),
+        key=lambda known: -difflib.SequenceMatcher(None, name, known).ratio(),
+    )
+    if not fitting:
+        raise FileNotFoundError(
+            f"{name or 'An empty name'} is not a folder, and there are no models by "
+            f"name: these come with the repository, in {PRETRAINED}. Clone it and "
+            "install from the clone (pip install -e .), or pass the folder a run "
+            "exported to, such as runs/NAME/export/1."
         )
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f" Did you mean: {close[0]} ?" if close else ""
-    return (
-        f"{name} is neither a folder nor one of the models {', '.join(known)}.{hint} "
-        "Pass one of these, or the folder a run exported to, such as "
+    way_out = (
+        f"Pass one of {', '.join(fitting)}, or the folder a run exported to, such as "
         "runs/NAME/export/1."
+    )
+    if entry:
+        raise ValueError(
+            f"The model {name} {DOES[entry.kind]}, for which there is "
+            f"{COMMANDS[entry.kind]}; here a model is needed that "
+            f"{' or '.join(DOES[kind] for kind in kinds)}. {way_out}"
+        )
+    close = difflib.get_close_matches(name, fitting, n=1)
+    hint = f" Did you mean: {close[0]} ?" if close else ""
+    raise FileNotFoundError(
+        f"{name or 'An empty name'} is neither a folder nor the name of a model.{hint} "
+        f"{way_out}"
     )
 
 

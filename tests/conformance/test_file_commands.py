@@ -122,18 +122,53 @@ def test_the_others_are_done_before_it_is_an_error(
 
 def test_results_are_replaced_when_told_only(run, command, write, tmp_path, capsys):
     result = tmp_path / "out" / f"a.{command.result}"
-    for name in "ab":
-        write(f"{name}.{command.suffix}")
+    write(f"a.{command.suffix}")
     result.parent.mkdir()
     result.write_bytes(b"mine")
-    run()
-    assert result.read_bytes() == b"mine" and result.with_stem("b").exists()
-    told = "1 result already there, left alone (--overwrite replaces)."
-    assert told in capsys.readouterr().err
+    text = rf"^out has 1 result .*: {result.name} \(made by something else\)\. Pass"
+    with pytest.raises(ValueError, match=text):
+        run()
+    assert contents(result.parent) == {result.name: b"mine"}
     run(overwrite=True)
-    assert len(result.read_bytes()) > 30
+    made = result.read_bytes()
+    assert made != b"mine"
+    write(f"b.{command.suffix}")
     run()
-    assert f"0 pictures {command.verb}: " in capsys.readouterr().out
+    told = "1 result already there, left alone (--overwrite replaces)."
+    out, err = capsys.readouterr()
+    assert told in err and f"1 picture {command.verb}: " in out
+    # Of another input of the same name.
+    source = write(f"a.{command.suffix}")
+    source.write_bytes(source.read_bytes() + b".")
+    with pytest.raises(ValueError, match=rf"{result.name} \(another input\)\."):
+        run()
+    assert result.read_bytes() == made
+
+
+def test_what_was_killed_while_it_wrote_goes_on(
+    run, command, write, tmp_path, monkeypatch
+):
+    result = tmp_path / "out" / f"a.{command.result}"
+    write(f"a.{command.suffix}")
+    whole = pixels.write_bytes
+
+    def write_bytes(path, data):
+        if path.exists() == before:
+            raise KeyboardInterrupt
+        whole(path, data)
+
+    monkeypatch.setattr(pixels, "write_bytes", write_bytes)
+    for before in (False, True):  # with the line written, and not the file
+        with pytest.raises(KeyboardInterrupt):
+            run(overwrite=before)
+        monkeypatch.setattr(pixels, "write_bytes", whole)
+        run()
+        monkeypatch.setattr(pixels, "write_bytes", write_bytes)
+        assert result.exists()
+    # A line that was cut off, and what others wrote, spoil nothing.
+    (record,) = result.parent.glob(".facemend*.jsonl")
+    record.write_bytes(record.read_bytes() + b'\n{"name": "a.\n[]\n\xff')
+    run()
 
 
 def test_an_input_is_never_replaced(run, command, write, tmp_path):

@@ -242,10 +242,12 @@ def test_a_home_is_expanded_in_every_flag(monkeypatch):
     flags.DEFINE_string("output", "", "A folder.", flag_values=values)
     flags.DEFINE_string("other", "~/b", "By default.", flag_values=values)
     flags.DEFINE_integer("number", 3, "No path.", flag_values=values)
-    values(["command", "--runs=~/a,b~,~", "--output=~/x"])
+    flags.DEFINE_string("input", "", "Two files.", flag_values=values)
+    values(["command", "--runs=~/a,b~,~", "--output=~/x", "--input=a~.png,~/b.png"])
     command_line.expand_home(values)
     assert values.runs == ["/home/me/a", "b~", "/home/me"]
     assert (values.output, values.other) == ("/home/me/x", "/home/me/b")
+    assert values.input == "a~.png,/home/me/b.png"
     assert values.number == 3 and values["output"].present
 
 

@@ -268,7 +268,8 @@ class Compress:
 
     def __init__(self, patch):
         patch.setattr(codec_export, "load", lambda *_, **__: self)
-        patch.setattr(compress.zoo, "resolve", lambda name: name)
+        patch.setattr(compress.zoo, "resolve", lambda name, *kinds: name)
+        patch.setattr(compress.zoo, "fingerprint", lambda name, *kinds: name)
 
     def compress(self, image):
         return container.MAGIC + image.tobytes()

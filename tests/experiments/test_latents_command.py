@@ -151,11 +151,14 @@ class TestEncodeAndDecode:
         for number in (0, 2):
             expected = codec.decode(latents[number].astype("f"))
             np.testing.assert_array_equal(pixels.read(targets[number]), expected)
-        targets[0].write_bytes(b"mine")
         with pytest.raises(ValueError, match="^1 picture could not be decoded"):
             run("decode", **options)
-        assert targets[0].read_bytes() == b"mine"
         assert "2 results already there" in capsys.readouterr().err
+        latents[0] += 1
+        np.savez(tmp_path / "mine.npz", latents=latents)
+        with pytest.raises(ValueError, match=r"0000\.png \(another input\)\. Pass"):
+            run("decode", **options)
+        np.testing.assert_array_equal(pixels.read(targets[2]), expected)
 
     @pytest.mark.parametrize(
         "arrays, text",

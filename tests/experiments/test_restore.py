@@ -117,9 +117,10 @@ def inside(top, bottom, left, right, size=(20, 30)):
 
 
 def contents(folder):
-    """{relative path: bytes}, sorted."""
+    """{relative path: bytes} of what is not hidden, sorted."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    return {n: (folder / n).read_bytes() for n in names if "/." not in f"/{n}"}
 
 
 def files(folder):
@@ -220,6 +221,58 @@ def test_what_was_invented_is_written_beside(run, tmp_path):
             run(mask=mask, invented=folder)
 
 
+def test_a_result_of_other_settings_is_never_taken_for_another(
+    run, photo, result, tmp_path, monkeypatch, capsys
+):
+    mask, model = tmp_path / "mask.png", tmp_path / "model"
+    write(mask, inside(3, 9, 10, 25) * np.uint8(255))
+    (model / "variables").mkdir(parents=True)
+    monkeypatch.setattr(restore.zoo.known, "tell", lambda folder: None)
+    options = {"model": str(model), "mask": mask, "format": "jpeg"}
+    options |= {"invented": tmp_path / "invented"}
+
+    def again(**other):
+        monkeypatch.setattr(restore, "PhotoRestorer", Painter)
+        typed = {"input": str(photo.parent), "output": str(tmp_path / "out")}
+        typed |= {k: str(v) for k, v in options.items()} | other
+        restore.restore(restore.Options(**typed))
+
+    def model_trained_on():
+        (model / "variables" / "variables.data").write_bytes(b"other")
+
+    def mask_painted_anew():
+        write(mask, inside(3, 9, 10, 20) * np.uint8(255))
+
+    again()
+    made = contents(tmp_path / "out"), contents(tmp_path / "invented")
+    again(batch_size=1, input=str(photo))
+    assert "1 result already there" in capsys.readouterr().err
+    # What was deleted is made again, the one or the other.
+    for folder in ("out", "invented"):
+        for name in files(tmp_path / folder):
+            (tmp_path / folder / name).unlink()
+        again()
+    for other, change, text in (
+        ({"mask": "center"}, None, "another --mask"),
+        ({"mask": "rect:1,2,3,4", "quality": 50}, None, "another --quality and --mask"),
+        ({"seed": 1}, None, "another --seed"),
+        ({"keep_location": True}, None, "another --keep_location"),
+        ({}, model_trained_on, "another --model"),
+        ({}, mask_painted_anew, "another --model and --mask"),
+    ):
+        if change:
+            change()
+        with pytest.raises(ValueError, match=rf"1 result that .*: a.jpg \({text}\)"):
+            again(**other)
+        assert made == (contents(tmp_path / "out"), contents(tmp_path / "invented"))
+    again(overwrite=True)
+    again()
+    assert made != (contents(tmp_path / "out"), contents(tmp_path / "invented"))
+    for flag in ("output", "invented"):
+        with pytest.raises(ValueError, match=f"--{flag}=.* would replace the masks"):
+            again(mask=str(tmp_path), **{flag: str(tmp_path)})
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="names may be any bytes")
 def test_a_name_of_any_bytes_ends_no_command(patch_model, tmp_path):
     """On a terminal without Unicode; and --output=~/out is below the home."""
@@ -248,7 +301,7 @@ def test_a_name_of_any_bytes_ends_no_command(patch_model, tmp_path):
     assert b"its result cannot be written (File name too long)" in done.stderr
     assert rb"a\nb.png: white on black: 2.7% missing" in done.stdout
     written = set(os.listdir(os.fsencode(tmp_path / "out")))
-    assert written == set(names) - {b"x" * 255}
+    assert written - {b".facemend.jsonl"} == set(names) - {b"x" * 255}
 
 
 class TestMasks:
@@ -288,7 +341,7 @@ class TestMasks:
 
         def places(seed):
             run(mask="random", seed=seed, overwrite=True)
-            holes = [red(path) for path in sorted((tmp_path / "out").iterdir())]
+            holes = [red(path) for path in sorted((tmp_path / "out").glob("[!.]*"))]
             for hole in holes:
                 assert masks.span(hole) == (14, 10) and hole.sum() == 140
             return [tuple(np.argwhere(hole)[0]) for hole in holes]
@@ -353,6 +406,14 @@ class TestMasks:
         with Image.open(result) as file:
             assert np.asarray(file.convert("RGBA"))[..., 3].min() == 255
         assert "its transparent part: 15.0% missing" in capsys.readouterr().out
+        # JPEG has no transparency, which matters if some is left.
+        for soft, said in ((0, False), (1, True)):
+            alpha[0, 0] = 255 - soft
+            image = np.concatenate([blue(), alpha[..., None]], axis=-1)
+            write(tmp_path / "photos" / "a.png", image)
+            run(mask="alpha", format="jpeg", overwrite=True)
+            told = "a.png: what is transparent in it becomes white, because JPEG has"
+            assert (told in capsys.readouterr().err) == said
         write(tmp_path / "photos" / "a.png")
         run(mask="alpha", overwrite=True, skipped=1)
         assert "nothing in it is transparent" in capsys.readouterr().err
@@ -466,6 +527,14 @@ class TestAlign:
         run(align=True, mask=name)
         part = masks.region(name, FACE, *SCENE)
         assert changed(within=part)[part].mean() > 0.9
+
+    def test_a_folder_may_be_called_as_the_part_that_is_restored(
+        self, run, photo, found, tmp_path, monkeypatch, capsys
+    ):
+        monkeypatch.chdir(tmp_path)
+        for _ in range(3):
+            run(align=True, mask="mouth", output="mouth")
+        assert capsys.readouterr().err.count("1 result already there") == 2
 
     @pytest.mark.parametrize("mask", ["center", "random"])
     def test_drawn_holes_are_those_of_the_aligned_face(self, run, changed, found, mask):

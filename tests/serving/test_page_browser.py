@@ -81,6 +81,13 @@ def test_paint_with_the_mouse_then_choose_a_part(page, face, tmp_path):  # noqa:
     assert not painted.any()
 
 
+def test_the_name_of_a_model_is_not_cut_on_a_narrow_screen(page):
+    page.set_viewport_size({"width": 390, "height": 844})
+    menu = page.locator("input[role=combobox]:visible").first
+    menu.evaluate("e => e.value = '(d) pyramid, dilation, local discriminator'")
+    assert menu.evaluate("e => e.scrollWidth <= e.clientWidth")
+
+
 @pytest.mark.parametrize(
     "tab, faces, button, text",
     [

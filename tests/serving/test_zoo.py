@@ -131,16 +131,21 @@ class TestNames:
         assert not np.array_equal(seen[8:-8, 8:-8], restored[8:-8, 8:-8])
 
     @pytest.mark.parametrize(
-        "opener, options, run",
+        "opener, options, run, paper",
         [
-            ((codec, "load"), compress.Options, compress.compress),
-            ((latents, "load"), faces.Options, faces.traverse),
-            ((server, "write"), serve.Options, serve.serve),
+            (
+                *((codec, "load"), compress.Options, compress.compress),
+                "portrait_autoencoder",
+            ),
+            ((latents, "load"), faces.Options, faces.traverse, "cvae_dcgan"),
+            ((server, "write"), serve.Options, serve.serve, "skip_inpainting"),
         ],
     )
     def test_other_commands_take_it_too(
-        self, stub, tmp_path, monkeypatch, opener, options, run
+        self, shipped, package, stub, tmp_path, monkeypatch, opener, options, run, paper
     ):
+        write_index(shipped, entry(NAME, package, paper=paper))
+
         def opened(folder, *_, **__):
             raise RuntimeError(folder)
 
@@ -191,8 +196,12 @@ class TestMistakes:
     def test_an_unknown_name_lists_those_that_are(self, shipped, package):
         write_index(shipped, entry(NAME, package), entry("other", package))
         for name, text in (
-            ("tiny_modle", r"tiny_model, other\. Did you mean: tiny_model \?"),
-            ("runs/model3/export/1", r"tiny_model, other\. Pass one"),
+            (
+                "tiny_modle",
+                r"mean: tiny_model \? Pass one of tiny_model, other, or the",
+            ),
+            ("othre", r"Did you mean: other \? Pass one of other, tiny_model, or the"),
+            ("runs/model3/export/1", r"model\. Pass one of "),
             ("", "^An empty name is neither a folder"),
         ):
             with pytest.raises(FileNotFoundError, match=text):
@@ -201,6 +210,23 @@ class TestMistakes:
         assert zoo.names() == ()
         with pytest.raises(FileNotFoundError, match="Clone it and install from"):
             zoo.resolve(NAME)
+
+    def test_a_name_of_another_kind_lists_those_that_fit(self, shipped):
+        papers = ("cvae_dcgan", "pyramid_cgan", "skip_inpainting")
+        write_index(shipped, *(entry(paper, paper=paper) for paper in papers))
+        text = (
+            "^The model cvae_dcgan encodes faces as numbers, for which there is "
+            "facemend latents; here a model is needed that fills holes. Pass one of "
+        )
+        for find in (zoo.resolve, zoo.fingerprint):
+            with pytest.raises(ValueError, match=f"{text}.*pyramid_cgan.* or the fo"):
+                find("cvae_dcgan", INPAINTING)
+            for kinds, fitting in (
+                ([INPAINTING], "skip_inpainting, pyramid_cgan, or the folder"),
+                ([CODEC, LATENTS], "cvae_dcgan, or the folder"),
+            ):
+                with pytest.raises(FileNotFoundError, match=f"of {fitting}"):
+                    find("skip_inpaint", *kinds)
 
     def test_more_keys_of_a_later_index_are_ignored(self, shipped, stub, package):
         write_index(shipped, entry(NAME, package, min_version="2"))
@@ -245,7 +271,7 @@ class TestMistakes:
         ):
             (tmp_path / path).parent.mkdir(exist_ok=True)
             (tmp_path / path).write_text(text)
-        text = "does not fill holes: it is of the kind latents, which experiments.lat"
+        text = "does not fill holes: it encodes faces as numbers, for which there is fa"
         with pytest.raises(ValueError, match=text):
             PhotoRestorer(tmp_path)
 
