@@ -1,4 +1,4 @@
-"""Attribute accuracy: whether a completed face still has the attributes it had.
+"""Attribute accuracy: whether a restored face still has its attributes.
 
 The judge is a classifier that was trained apart from the networks it judges. `load`
 reads one, `Classifier.judge` makes it a metric for `evaluate(..., extra={...})`, and
@@ -77,9 +77,8 @@ def load(folder: str) -> Classifier:
     path = pathlib.Path(folder).expanduser() / "assets.extra" / "judge.json"
     if not path.exists():
         raise ValueError(
-            f"--judge={folder} must be a folder that `python -m "
-            "experiments.attribute_classifier` has written; it has no "
-            "assets.extra/judge.json."
+            f"--judge={folder} must be a folder that `facemend "
+            "attribute_classifier` has written; it has no assets.extra/judge.json."
         )
     config = json.loads(path.read_text())
     model = tf.keras.models.load_model(path.parent.parent, compile=False)

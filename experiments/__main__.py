@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import importlib.metadata
 import importlib.util
 import pathlib
 import pkgutil
@@ -33,6 +34,9 @@ def main() -> None:
     commands = [module.name for module in modules if not module.ispkg]
     if not words or words[0] in ("help", "-help", "--help", "-h"):
         print(_usage(papers, commands))
+        return
+    if words[0] in ("-version", "--version"):
+        print(f"facemend {importlib.metadata.version('facemend')}")
         return
     if words[0] == _TRAIN:
         if not words[1:] or words[1].startswith("-"):
@@ -64,6 +68,7 @@ def _usage(papers: Sequence[str], commands: Sequence[str]) -> str:
     width = max(map(len, [*papers, *commands]))
     lines = [f"usage: facemend {_TRAIN} PAPER [--flag=value ...]"]
     lines += ["       facemend COMMAND [--flag=value ...]"]
+    lines += ["       facemend --version"]
     for title, names in (("Papers", papers), ("Commands", commands)):
         lines += ["", f"{title}:"]
         lines += [f"  {name:{width}}  {_summary(name)}" for name in names]

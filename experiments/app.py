@@ -1,7 +1,7 @@
 r"""A web page for exported models: restore, compress, compare, explore.
 
-  python -m experiments.app
-  python -m experiments.app --models=runs/model3/export/1,runs/lambda_0.01/export/1
+  facemend app
+  facemend app --models=runs/model3/export/1,runs/lambda_0.01/export/1
 
 --models are exports of any paper, or names of models that come with the repository; the
 default is all of these. A tab without a model says how to train one. The page has no

@@ -1,8 +1,8 @@
 r"""Trains a classifier of attributes, the judge of restored faces.
 
-  python -m experiments.attribute_classifier --dataset=celeb_a --data_dir=DIR \
+  facemend attribute_classifier --dataset=celeb_a --data_dir=DIR \
       --workdir=runs/judge
-  python -m experiments.pyramid_cgan --judge=runs/judge/judge ...
+  facemend train pyramid_cgan --judge=runs/judge/judge ...
 
 It is trained on original training faces and measured on original test faces. The same
 command resumes a stopped run after its last whole epoch.

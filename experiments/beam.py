@@ -1,6 +1,6 @@
 r"""Runs a command of facemend in shards on Apache Beam, and joins them.
 
-  python -m experiments.beam --shards=64 --runner=FlinkRunner ... -- \
+  facemend beam --shards=64 --runner=FlinkRunner ... -- \
       restore --model=multiscale_add --align --mask=mouth --input=DIR --output=DIR
 
 What follows -- is a command as `facemend` takes it (restore, compress compress, train

@@ -1,6 +1,6 @@
 r"""One report of several runs of a paper: numbers, curves and the same faces.
 
-  python -m experiments.compare --paper=pyramid_cgan \
+  facemend compare --paper=pyramid_cgan \
       --runs=runs/a,runs/b,runs/c,runs/d --output=runs/ablation
 
 The runs must have been evaluated on the same images and holes (their fingerprint).

@@ -1,8 +1,8 @@
 r"""Compresses pictures with an exported codec, and decompresses its files.
 
-  python -m experiments.compress compress --model=runs/NAME/export/1 \
+  facemend compress compress --model=runs/NAME/export/1 \
       --input=photos --output=small
-  python -m experiments.compress decompress --model=runs/NAME/export/1 \
+  facemend compress decompress --model=runs/NAME/export/1 \
       --input=small --output=photos_again
 
 --input is a file or a folder (searched recursively). Pictures of any size become .fmc
@@ -16,7 +16,7 @@ of the codecs of portraits that come along, and --target_bytes=N, for each pictu
 best of them whose file has at most N bytes; decompressing, each file names its codec.
 With --lossless no file is larger than a PNG of its picture.
 
-  python -m experiments.compress compress --target_bytes=8000 --input=photos \
+  facemend compress compress --target_bytes=8000 --input=photos \
       --output=small
 
 Codecs of faces (--model=cvae) encode a picture as some hundred numbers of --bits=4, 6

@@ -1,7 +1,7 @@
 r"""Fetches a published face descriptor, which tells whether two faces are one person's.
 
-  python -m experiments.face_descriptor --download
-  python -m experiments.face_descriptor --package=face-api-1.7.15.tgz
+  facemend face_descriptor --download
+  facemend face_descriptor --package=face-api-1.7.15.tgz
 
 It is dlib's network of 128 numbers (D. King, 2017), from the npm package
 @vladmandic/face-api 1.7.15 (MIT license); nobody trained it here. The first form
@@ -9,7 +9,7 @@ downloads the package (13 MB), the second reads a copy that you have. Both check
 write a SavedModel into the cache, where every report finds it; --output takes another
 place, for --embedding. Nothing else ever fetches it.
 
-  python -m experiments.face_descriptor --calibrate=face_descriptor.json --data_dir=DIR
+  facemend face_descriptor --calibrate=face_descriptor.json --data_dir=DIR
 
 measures the one in the cache again on pairs of LFW's faces, which needs MediaPipe.
 """

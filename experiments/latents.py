@@ -1,12 +1,12 @@
 r"""Encodes faces as latents with an exported autoencoder, and decodes latents.
 
-  python -m experiments.latents interpolate --model=runs/NAME/export/1 \
+  facemend latents interpolate --model=runs/NAME/export/1 \
       --input=a.png,b.png --output=between.png
-  python -m experiments.latents traverse --model=runs/NAME/export/1 \
+  facemend latents traverse --model=runs/NAME/export/1 \
       --input=a.png --output=moved.png
-  python -m experiments.latents encode --model=runs/NAME/export/1 \
+  facemend latents encode --model=runs/NAME/export/1 \
       --input=photos --output=latents.npz
-  python -m experiments.latents decode --model=runs/NAME/export/1 \
+  facemend latents decode --model=runs/NAME/export/1 \
       --input=latents.npz --output=drawn
 
 interpolate draws faces between two, with the originals at both ends. traverse draws a

@@ -1,7 +1,7 @@
 r"""Makes the weights file of LPIPS from the two published files.
 
-  python -m experiments.lpips_weights --download
-  python -m experiments.lpips_weights --alexnet=alexnet-owt-7be5be79.pth \
+  facemend lpips_weights --download
+  facemend lpips_weights --alexnet=alexnet-owt-7be5be79.pth \
       --heads=alex.pth --output=lpips_alex.npz
 
 The first form downloads both files, checks them, and writes the cache file that every

@@ -1,12 +1,17 @@
 r"""Packs an exported model for the repository's zoo, where commands find it by name.
 
-  python -m experiments.pack_model --model=runs/model3/export/1 \
+  facemend pack_model --model=runs/model3/export/1 \
       --name=skip_inpainting_model3
 
 writes NAME.zip, the export with its weights in float16, its card NAME.md, and its entry
 in models.json to --output. The package is opened and compared with the original on
 drawn faces. If it differs much, or makes all packages larger than 30 MB, nothing is
 written.
+
+  facemend pack_model --again=pyramid_d,multiscale_add
+
+packs models of --output again, with the same weights: their cards are put inside, and
+restorers get the graph that exports have today. Pixels and files stay as they are.
 """
 
 from __future__ import annotations
@@ -16,21 +21,25 @@ import hashlib
 import json
 import pathlib
 import re
+import shutil
 import statistics
 import tempfile
 import textwrap
 from collections.abc import Mapping
 
 import numpy as np
+import tensorflow as tf
 
 from data_pipeline import disk, pixels
+from data_pipeline.choices import check_choice
 from data_pipeline.drawn_faces import draw
 from evaluation.metrics.measure import psnr_db_uint8
 from evaluation.tables import counted
-from experiments.core import cards, command_line, environment
+from experiments.core import cards, command_line, environment, networks
 from experiments.core.command_line import hp
+from experiments.core.run import Run
 from experiments.core.system import load
-from serving.export import codec, saved_model
+from serving.export import codec, known, saved_model
 from serving.export.kinds import INPAINTING, kind_of
 from serving.photo.restorer import PhotoRestorer
 from serving.zoo import package, zoo
@@ -62,10 +71,14 @@ class Options:
     model: str = hp("", "Folder of an exported model.")
     name: str = hp("", "The name for users, such as skip_inpainting_model3.")
     output: str = hp("pretrained", "Folder of the packages and of models.json.")
+    again: tuple[str, ...] = hp((), "Packages of --output to pack again.")
 
     def __post_init__(self):
-        command_line.require(model=self.model, name=self.name, output=self.output)
+        command_line.require(output=self.output)
         command_line.check_folder("output", self.output)
+        if self.again:
+            return
+        command_line.require(model=self.model, name=self.name)
         # Names of files and addresses of servers contain it.
         if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", self.name):
             raise ValueError(
@@ -77,7 +90,15 @@ class Options:
 def main() -> None:
     """The command line."""
     command_line.define_flags(Options)
-    command_line.run(lambda: pack(command_line.from_flags(Options)))
+    command_line.run(lambda: pack_all(command_line.from_flags(Options)))
+
+
+def pack_all(options: Options) -> None:
+    """Packs a model, or each of --again."""
+    if not options.again:
+        pack(options)
+    for name in options.again:
+        pack_again(name, pathlib.Path(options.output))
 
 
 def pack(options: Options) -> None:
@@ -91,8 +112,6 @@ def pack(options: Options) -> None:
     folder, output = pathlib.Path(options.model), pathlib.Path(options.output)
     config = saved_model.read_config(folder)
     title, terms = _data(folder, config)
-    entries = zoo.read_index(output)
-    entries.pop(options.name, None)
     with tempfile.TemporaryDirectory() as place:
         path, packed = pathlib.Path(place, "package.zip"), pathlib.Path(place, "1")
         size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
@@ -102,20 +121,13 @@ def pack(options: Options) -> None:
         found = compare(folder, packed)
         ids = codec.model_ids(saved_model.read_config(packed))
         data = path.read_bytes()
-    total = len(data) + sum(entry.bytes for entry in entries.values())
     kept = f"{len(exact)} of its tensors stay float32" if exact else "all of it float16"
-    print(f"{options.name}: {len(data):,} bytes, {kept}. {found}")
-    print(f"All packages: {total:,} of at most {MAX_BYTES:,} bytes.")
-    if total > MAX_BYTES:
-        raise ValueError(
-            f"The packages of {output} would have {total:,} bytes, over the limit of "
-            f"{MAX_BYTES:,}. Take another one out of {zoo.INDEX}."
-        )
-    entries[options.name] = zoo.Entry(
+    print(f"{options.name}: {kept}. {found}")
+    entry = zoo.Entry(
         name=options.name,
         file=f"{options.name}.zip",
-        sha256=hashlib.sha256(data).hexdigest(),
-        bytes=len(data),
+        sha256="",  # of the package, which the card is still put into
+        bytes=0,
         paper=config["paper"],
         card=f"{options.name}.md",
         results=f"results/{config['paper']}.json",
@@ -124,8 +136,8 @@ def pack(options: Options) -> None:
         kind=kind_of(config),
         codec_ids=ids,
     )
-    card = (folder / "assets.extra" / "model_card.md").read_text(encoding="utf-8")
-    card = package_card(card, entries[options.name], found)
+    card = (folder / package.CARD).read_text(encoding="utf-8")
+    card = package_card(card, entry, found)
     report = folder.parents[1] / "report" / "results.json"
     if report.exists():  # the export lies in its run
         measured = json.loads(report.read_text())
@@ -133,9 +145,80 @@ def pack(options: Options) -> None:
         made = measured["summary"][label], measured["environment"]
         system = load(config["paper"])
         keys = (*system.headline, *system.tabled)
-        card = cards.head(entries[options.name], config, *made, keys) + card
-    pixels.write_bytes(output / f"{options.name}.zip", data)
-    pixels.write_bytes(output / f"{options.name}.md", card.encode())
+        card = cards.head(entry, config, *made, keys) + card
+    write(data, card, entry, output)
+
+
+def pack_again(name: str, output: pathlib.Path) -> None:
+    """Packs a model of `output` again: its weights, a graph of today, its card.
+
+    Raises:
+      ValueError: If there is no such model, or it would not be the same.
+    """
+    entries = zoo.read_index(output)
+    check_choice("again", name, entries)
+    entry = entries[name]
+    card = cards.in_package((output / entry.card).read_text(encoding="utf-8"))
+    with tempfile.TemporaryDirectory() as place:
+        path, old = pathlib.Path(place, "package.zip"), pathlib.Path(place, "1")
+        shutil.copy(output / entry.file, path)
+        if entry.kind == INPAINTING:
+            package.unpack(path, old)
+            fresh = _export_again(old, pathlib.Path(place, "run"), card)
+            package.pack(fresh, path)
+            _check_same(old, fresh)
+        data = path.read_bytes()
+    write(data, card, entry, output)
+
+
+def _export_again(folder: pathlib.Path, run: pathlib.Path, card: str) -> pathlib.Path:
+    """Exports the weights of a restorer's export, in the graph of today."""
+    facts = saved_model.read_config(folder)
+    system = load(facts["paper"])
+    known.remember(folder)
+    config, weights = networks.exported(system, str(folder))
+    network = system.build_network(config)
+    network.set_weights(weights)
+    config = dataclasses.replace(config, workdir=str(run))
+    made = Run(system, config, facts["preset"])
+    return system.export(made, network, facts=facts, card=card)
+
+
+def _check_same(old: pathlib.Path, fresh: pathlib.Path) -> None:
+    """Raises a ValueError if weights or restored pixels of two restorers differ."""
+    models = [tf.saved_model.load(str(folder)) for folder in (old, fresh)]
+    before, after = map(saved_model.weights_of, models)
+    same = len(before) == len(after) and all(map(np.array_equal, before, after))
+    if not same:
+        raise ValueError("Exported again, the model has other weights.")
+    if (largest := _differences(old, fresh)[1]) > 0:
+        raise ValueError(
+            f"Exported again, the model restores other pixels: {largest:.3g} of 255 "
+            "levels at most."
+        )
+
+
+def write(data: bytes, card: str, entry: zoo.Entry, output: pathlib.Path) -> None:
+    """Writes a package with a card inside, that card beside it, and their entry.
+
+    Raises:
+      ValueError: If all packages would be too large.
+    """
+    data = package.with_card(data, card)
+    print(f"{entry.file}: {len(data):,} bytes.")
+    entry = dataclasses.replace(
+        entry, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data)
+    )
+    entries = {**zoo.read_index(output), entry.name: entry}
+    total = sum(entry.bytes for entry in entries.values())
+    print(f"All packages: {total:,} of at most {MAX_BYTES:,} bytes.")
+    if total > MAX_BYTES:
+        raise ValueError(
+            f"The packages of {output} would have {total:,} bytes, over the limit of "
+            f"{MAX_BYTES:,}. Take another one out of {zoo.INDEX}."
+        )
+    pixels.write_bytes(output / entry.file, data)
+    pixels.write_bytes(output / entry.card, cards.with_package(card, entry).encode())
     listed = [
         # Without empty fields: only codecs have `codec_ids`.
         {key: value for key, value in dataclasses.asdict(entry).items() if value}
@@ -158,6 +241,17 @@ def compare(folder: pathlib.Path, packed: pathlib.Path) -> str:
 
 
 def _compare_restorers(folder: pathlib.Path, packed: pathlib.Path) -> str:
+    mean, largest = _differences(folder, packed)
+    found = (
+        f"On {_FACES} drawn faces, restored pixels differ from those of the float32 "
+        f"model by {mean:.3f} of 255 levels in the mean and {largest:.2f} at most."
+    )
+    # In this direction NaN exceeds any limit.
+    return _checked(found, mean <= _MAX_MEAN and largest <= _MAX_LARGEST)
+
+
+def _differences(folder: pathlib.Path, packed: pathlib.Path) -> tuple[float, float]:
+    """The mean and the largest difference of restored pixels, in 1/255."""
     original, other = PhotoRestorer(folder), PhotoRestorer(packed)
     size = original.size
     start, stop = (round(end * size) for end in original.hole)
@@ -168,13 +262,7 @@ def _compare_restorers(folder: pathlib.Path, packed: pathlib.Path) -> str:
         image = pixels.bytes_to_unit(image).numpy()
         pair = [model.restore_crop(image, hole)[hole] for model in (original, other)]
         differences.append(255 * np.abs(pair[0] - pair[1]))
-    mean, largest = np.mean(differences), np.max(differences)
-    found = (
-        f"On {_FACES} drawn faces, restored pixels differ from those of the float32 "
-        f"model by {mean:.3f} of 255 levels in the mean and {largest:.2f} at most."
-    )
-    # In this direction NaN exceeds any limit.
-    return _checked(found, mean <= _MAX_MEAN and largest <= _MAX_LARGEST)
+    return np.mean(differences), np.max(differences)
 
 
 def _compare_codecs(folder: pathlib.Path, packed: pathlib.Path, size: int) -> str:

@@ -1,6 +1,6 @@
 r"""Compares the codecs of several runs with JPEG, WebP, AVIF and JPEG XL, in bytes.
 
-  python -m experiments.rate_distortion --output=runs/rate_distortion \
+  facemend rate_distortion --output=runs/rate_distortion \
       --runs=runs/lambda_0.003,runs/lambda_0.01,runs/lambda_0.03
 
 The test images of the runs, which must be the same, are compressed and decompressed by

@@ -1,6 +1,6 @@
 r"""Reproduces the papers, and gathers runs into results/, docs/papers/ and README.
 
-  python -m experiments.reproduce --scale=smoke --only=skip_inpainting
+  facemend reproduce --scale=smoke --only=skip_inpainting
 
 trains, evaluates and exports every network of the papers' tables and figures, each in a
 folder of its own below --workdir, and writes one book of them, results/index.html and
@@ -9,18 +9,18 @@ named at the end. The scales: smoke takes seconds a network and learns nothing, 
 minutes, both on drawn faces or --dataset; paper is as published, with the data below
 --data_dir.
 
-  python -m experiments.reproduce --check=runs/model3
+  facemend reproduce --check=runs/model3
 
 says whether a run's history lies where those of results/ lie, which three seeds tell.
 
-  python -m experiments.reproduce --paper=skip_inpainting --runs=runs/a,runs/b \
+  facemend reproduce --paper=skip_inpainting --runs=runs/a,runs/b \
       --picture=runs/demo
 
 gathers runs by hand. Runs that were evaluated on the same images and holes, which their
 fingerprint says, stand in one table. All text that is written comes from
 results/<paper>.json; without --runs the documents are only written again from there.
-With --runs charts of several runs are drawn into docs/pictures. What
-experiments.rate_distortion has measured of codecs is added with --rate_distortion.
+With --runs charts of several runs are drawn into docs/pictures. What `facemend
+rate_distortion` has measured of codecs is added with --rate_distortion.
 """
 
 from __future__ import annotations
@@ -82,14 +82,14 @@ def main() -> None:
     flags.DEFINE_string(
         "picture",
         "",
-        "Run folder, or output of experiments.compare, whose typical restorations (and "
+        "Run folder, or output of `facemend compare`, whose typical restorations (and "
         "loss curves, of several runs) docs/papers shows, and the results page its "
         "figures of the paper's layout.",
     )
     flags.DEFINE_string(
         "rate_distortion",
         "",
-        "Output of experiments.rate_distortion, whose tables and curves are shown.",
+        "Output of `facemend rate_distortion`, whose tables and curves are shown.",
     )
     flags.DEFINE_string("output", str(ROOT), "Folder with results/ and README.md.")
     command_line.run(reproduce)
@@ -107,6 +107,12 @@ def reproduce() -> None:
         print(envelope.check(pathlib.Path(given.check), root / "results"))
         return
     if not (given.paper or given.runs or given.rate_distortion or given.picture):
+        if not any((root / "results").glob("*.json")):
+            raise ValueError(
+                f"There are no results in {root / 'results'} to write documents of. "
+                f"Pass --scale={', '.join(SCALES)} to start the papers' runs, or the "
+                "folder of results/ as --output."
+            )
         _write(documents(root))
         return
     check_choice("paper", given.paper, names())
@@ -121,7 +127,7 @@ def reproduce() -> None:
     target = root / PICTURES
     if given.picture:
         folder = pathlib.Path(given.picture)
-        draw_faces(folder, target / f"{system.name}.png")
+        results["faces"] = draw_faces(folder, target / f"{system.name}.png")
         figures = draw_figures(system, folder, target)
         if figures and results:
             results["figures"] = figures
@@ -173,7 +179,8 @@ def reproduce_all(given: flags.FlagValues) -> None:
         if not folders:
             continue
         found[system.name] = gather(system, folders, root / PICTURES)
-        draw_faces(folders[0], root / PICTURES / f"{system.name}.png")
+        picture = root / PICTURES / f"{system.name}.png"
+        found[system.name]["faces"] = draw_faces(folders[0], picture)
         codecs = [run.folder for run in runs if run.stands and is_codec(run.folder)]
         if codecs:
             target = root / system.name / "rate_distortion"
@@ -266,12 +273,12 @@ def _compared(
 
 
 def coded(folder: pathlib.Path) -> dict:
-    """Reads what experiments.rate_distortion wrote, or raises a FileNotFoundError."""
+    """Reads what `facemend rate_distortion` wrote, or raises a FileNotFoundError."""
     path = folder / "rate_distortion.json"
     if not path.exists():
         raise FileNotFoundError(
             f"--rate_distortion={folder} has no rate_distortion.json; pass the "
-            "--output of experiments.rate_distortion."
+            "--output of `facemend rate_distortion`."
         )
     return json.loads(path.read_text())
 
@@ -306,7 +313,8 @@ def documents(
         name: [file for file in drawn if re.match(rf"{name}[_.]", file)]
         for name in found
     }
-    for file, text in book(found, shown).items():
+    documented = (root / "docs" / "metrics.md").exists()
+    for file, text in book(found, shown, documented=documented).items():
         written[root / "results" / file] = text
     written |= _heads(root, found)
     readme = root / "README.md"
@@ -330,7 +338,8 @@ def _heads(root: pathlib.Path, found: Mapping) -> dict[pathlib.Path, str]:
             text = cards.body(path.read_text())
             system = load(entry.paper)
             keys = (*system.headline, *system.tabled)
-            written[path] = cards.head(entry, facts, *run, keys) + text
+            made = cards.head(entry, facts, *run, keys) + text
+            written[path] = cards.with_package(made, entry)
     return written
 
 

@@ -1,14 +1,14 @@
 r"""Restores, compresses or decompresses pictures with a model on a server.
 
-  python -m experiments.request restore --server=http://localhost:8501 --model=model3 \
+  facemend request restore --server=http://localhost:8501 --model=model3 \
       --input=photos --mask=masks --output=restored
-  python -m experiments.request compress --server=localhost:8500 --model=lambda_0.01 \
+  facemend request compress --server=localhost:8500 --model=lambda_0.01 \
       --tables=runs/lambda_0.01/export/1 --input=photos --output=small
-  python -m experiments.request decompress --server=localhost:8500 --model=lambda_0.01 \
+  facemend request decompress --server=localhost:8500 --model=lambda_0.01 \
       --tables=runs/lambda_0.01/export/1 --input=small --output=photos_again
 
-Does what experiments.restore and experiments.compress do, with a model that
-experiments.serve serves; --model is its name there. Files that cannot be read, or are
+Does what `facemend restore` and `facemend compress` do, with a model that `facemend
+serve` serves; --model is its name there. Files that cannot be read, or are
 refused, are named and skipped; the command then ends with an error.
 """
 

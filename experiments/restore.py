@@ -1,6 +1,6 @@
 r"""Restores pictures with an exported model.
 
-  python -m experiments.restore --model=runs/NAME/export/1 --input=photos \
+  facemend restore --model=runs/NAME/export/1 --input=photos \
       --mask=masks --output=restored
 
 --input is a picture or a folder of them (searched recursively). --mask is a picture, a
@@ -16,7 +16,7 @@ named and skipped; the command then ends with an error.
 
 The models were trained on upright, aligned faces. For other photographs,
 
-  python -m experiments.restore --align --mask=mouth ...
+  facemend restore --align --mask=mouth ...
 
 finds the faces, aligns and restores each, and pastes it back into the picture. A mask
 may then also be a part of the face: eyes, nose, mouth, left_half, right_half; center

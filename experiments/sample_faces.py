@@ -1,7 +1,7 @@
 r"""Writes pictures of a data set's test split to files, to try a model on.
 
-python -m experiments.sample_faces --count=8 --output=photos
-python -m experiments.sample_faces --dataset=lfw --data_dir=DIR --output=photos
+facemend sample_faces --count=8 --output=photos
+facemend sample_faces --dataset=lfw --data_dir=DIR --output=photos
 """
 
 from __future__ import annotations

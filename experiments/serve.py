@@ -1,6 +1,6 @@
 r"""Serves exported models with TF Serving.
 
-  python -m experiments.serve --model=runs/model3/export/1,runs/lambda_0.01/export/1
+  facemend serve --model=runs/model3/export/1,runs/lambda_0.01/export/1
 
 writes the server's files into --output: each model as runs/serving/NAME/VERSION with
 warm-up requests, and the server's configuration. It then becomes the server if

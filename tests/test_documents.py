@@ -57,6 +57,18 @@ def slugs(path):
     return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
 
 
+def test_the_version_is_the_same_everywhere():
+    found = {
+        re.search(pattern, (ROOT / file).read_text("utf-8"))[1]
+        for file, pattern in (
+            ("setup.py", r'version="([\d.]+)"'),
+            ("CITATION.cff", r"(?m)^version: ([\d.]+)$"),
+            ("CHANGELOG.md", r"(?m)^## ([\d.]+)$"),  # the newest
+        )
+    }
+    assert len(found) == 1, found
+
+
 def test_the_readme_is_a_page():
     assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 150
 

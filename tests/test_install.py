@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -64,6 +65,16 @@ def test_models_cards_and_templates_are_packed_and_tests_are_not(installed):
         *("data_pipeline", "models", "training", "evaluation", "serving"),
         "experiments",
     }
+
+
+def test_the_wheel_has_the_command_and_a_version(tmp_path):
+    command = [sys.executable, "setup.py", "--quiet", "egg_info", f"-e{tmp_path}"]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (made,) = tmp_path.glob("*.egg-info")
+    points = (made / "entry_points.txt").read_text()
+    assert "[console_scripts]\nfacemend = experiments.__main__:main" in points
+    facts = (made / "PKG-INFO").read_text("utf-8")
+    assert re.search(r"^Version: \d+\.\d+\.\d+$", facts, re.MULTILINE)
 
 
 def test_the_clone_is_left_as_it_was(installed):

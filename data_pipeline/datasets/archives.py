@@ -1,4 +1,4 @@
-"""Archives that nobody vouches for: listed and read in memory, never extracted.
+"""Untrusted archives: listed and read in memory, never extracted.
 
 Names in them are only names, so that a path that leads elsewhere, an absolute one, a
 link and a device lead nowhere. What they claim and what they inflate to has limits,

@@ -1,4 +1,4 @@
-"""Identity: whether a face embedding takes a completed face for the original's person.
+"""Identity: whether a face embedding takes a restored face for the same person.
 
 The similarity is the cosine of the embeddings of both. Where the embedding says from
 which cosine on it takes two faces for one person, the share of such faces is the

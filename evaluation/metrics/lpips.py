@@ -1,6 +1,6 @@
 """LPIPS with AlexNet, version 0.1 (Zhang et al. 2018).
 
-The weights are one `.npz`, which `experiments.lpips_weights` makes of the two published
+The weights are one `.npz`, which `facemend lpips_weights` makes of the two published
 PyTorch files: AlexNet's convolutions by torchvision and the linear heads by the authors
 of LPIPS. Measuring does not need PyTorch.
 """
@@ -122,7 +122,7 @@ HEADS = (
 )
 
 _OTHERWISE = (
-    "Fetch it by other means, and convert it with `python -m experiments.lpips_weights "
+    "Fetch it by other means, and convert it with `facemend lpips_weights "
     "--alexnet=FILE --heads=FILE --output=lpips_alex.npz`."
 )
 
@@ -154,8 +154,8 @@ def resolve(path: str) -> pathlib.Path | None:
         given = pathlib.Path(path).expanduser()
         if not given.is_file():
             raise FileNotFoundError(
-                f"--lpips_weights={path}: there is no such file. Make it with `python "
-                "-m experiments.lpips_weights --download`, or leave the flag out to do "
+                f"--lpips_weights={path}: there is no such file. Make it with "
+                "`facemend lpips_weights --download`, or leave the flag out to do "
                 "without LPIPS."
             )
         return given
@@ -258,6 +258,6 @@ def _check(weights: dict[str, np.ndarray], path) -> None:
         if got != shape:
             raise ValueError(
                 f"{path}: {key} must be of shape {shape}; got {got}. These are not the "
-                "weights of AlexNet v0.1; `python -m experiments.lpips_weights` makes "
+                "weights of AlexNet v0.1; `facemend lpips_weights` makes "
                 "the file."
             )

@@ -23,13 +23,17 @@ BADGES = dict(zip(VERDICTS, ("good", "bad", "open", "")))
 
 
 def book(
-    found: Mapping[str, Mapping], pictures: Mapping[str, Sequence[str]]
+    found: Mapping[str, Mapping],
+    pictures: Mapping[str, Sequence[str]],
+    *,
+    documented: bool = True,
 ) -> dict[str, str]:
     """Writes {"index.html": text, "README.md": text}.
 
     Args:
       found: {paper: what results/<paper>.json holds}.
       pictures: {paper: names of its pictures in docs/pictures}.
+      documented: Whether docs/ has the pages that the book links to.
     """
     papers = [_chapter(name, made, pictures[name]) for name, made in found.items()]
     environment = jinja2.Environment(
@@ -45,7 +49,10 @@ def book(
         "papers": papers,
         "verdicts": VERDICTS,
         "badges": BADGES,
-        "systems": results_text.systems_table(found, "../docs/papers"),
+        "documented": documented,
+        "systems": results_text.systems_table(
+            found, "../docs/papers/{}.md" if documented else "#{}"
+        ),
         "pictures_folder": f"../{results_text.PICTURES}",
         "markdown_table": tables.markdown_table,
     }
@@ -74,8 +81,19 @@ def _chapter(name: str, results: Mapping, pictures: Sequence[str]) -> dict:
         "files": results.get("rate_distortion", {}).get("statements", ()),
         "contradictions": system.contradictions,
         "departures": system.departures,
-        "pictures": pictures,
+        "pictures": _pictures(results, pictures),
     }
+
+
+def _pictures(results: Mapping, files: Sequence[str]) -> list[dict[str, str]]:
+    """Of each picture its file, its alternative text, and the note below it."""
+    drawn = [results.get("faces"), *results.get("figures", ())]
+    for runs in results["sets"]:
+        drawn += runs.get("together", {}).get("pictures", ())
+    known = {picture["file"]: picture for picture in drawn if picture}
+    return [
+        {"file": file, "alt": file, "note": "", **known.get(file, {})} for file in files
+    ]
 
 
 def _measured(system: System, runs: Mapping) -> dict:

@@ -67,10 +67,32 @@ def head(
         "datasets": [facts["config"]["dataset"]],
         "metrics": sorted({metric["type"] for metric in measured["metrics"]}),
         "model-index": [{"name": entry.name, "results": [measured]}],
-        "package": {"file": entry.file, "sha256": entry.sha256, "bytes": entry.bytes},
     }
+    return _written(fields)
+
+
+def _written(fields: Mapping[str, Any]) -> str:
     lines = [f"{key}: {json.dumps(v, ensure_ascii=False)}" for key, v in fields.items()]
     return "\n".join([_LINE, *lines, _LINE, ""])
+
+
+def with_package(card: str, entry: zoo.Entry) -> str:
+    """The card beside a package: the one in it, whose head also has the checksum.
+
+    A card without a head stays without one.
+    """
+    fields = read_head(card)
+    if not fields:
+        return card
+    made = {"file": entry.file, "sha256": entry.sha256, "bytes": entry.bytes}
+    return _written({**fields, "package": made}) + body(card)
+
+
+def in_package(card: str) -> str:
+    """The card in a package, which cannot hold its own checksum."""
+    fields = read_head(card)
+    fields.pop("package", None)
+    return _written(fields) + body(card) if fields else card
 
 
 def body(card: str) -> str:

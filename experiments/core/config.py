@@ -85,7 +85,7 @@ class RunConfig:
     )
     lpips_weights: str = hp(
         "",
-        "LPIPS weights, .npz; `python -m experiments.lpips_weights --help` makes them.",
+        "LPIPS weights, .npz; `facemend lpips_weights --help` makes them.",
         path=True,
     )
     groups: str = hp(
@@ -158,7 +158,7 @@ class SystemConfig(RunConfig):
     )
     judge: str = hp(
         "",
-        "Folder of a classifier that `python -m experiments.attribute_classifier` has "
+        "Folder of a classifier that `facemend attribute_classifier` has "
         "made: the report then says how many attributes it tells rightly on restored "
         "faces.",
         path=True,
@@ -166,8 +166,8 @@ class SystemConfig(RunConfig):
     embedding: str = hp(
         "",
         "SavedModel that makes a vector of a face: the report then has the similarity "
-        "of restored faces and originals. Empty takes the one that `python -m "
-        "experiments.face_descriptor --download` has put into the cache, if it did.",
+        "of restored faces and originals. Empty takes the one that `facemend "
+        "face_descriptor --download` has put into the cache, if it did.",
         path=True,
     )
     embedding_range: str = hp(

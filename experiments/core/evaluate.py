@@ -316,18 +316,17 @@ def _notes(run: Run) -> list[str]:
     if run.perceptual is None:
         notes.append(
             "LPIPS is left out: there are no weights. Pass --lpips_weights=FILE; "
-            "`python -m experiments.lpips_weights --help` says how to make it."
+            "`facemend lpips_weights --help` says how to make it."
         )
     if run.embedding is None:
         notes.append(
-            "Identity is left out: there is no face embedding. `python -m "
-            "experiments.face_descriptor --download` fetches a published one, or pass "
+            "Identity is left out: there is no face embedding. `facemend "
+            "face_descriptor --download` fetches a published one, or pass "
             "--embedding=FOLDER."
         )
     if "attributes" in data.test.fields and not run.classifier:
         notes.append(
-            "Attribute accuracy is left out: there is no judge. `python -m "
-            "experiments.attribute_classifier --help` says how to train one; pass "
-            "--judge=FOLDER."
+            "Attribute accuracy is left out: there is no judge. `facemend "
+            "attribute_classifier --help` says how to train one; pass --judge=FOLDER."
         )
     return notes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 
 import experiments
 from experiments.core import command_line
-from experiments.core.system import System
+from experiments.core.system import System, names
 
 SCALES = ("smoke", "cpu", "paper")
 # What the scale decides, whatever the preset says: how much is trained, on what.
@@ -104,6 +105,14 @@ def _scaled(system: System, scale: str, preset: str) -> dict[str, Any]:
     }
 
 
+def typed(command: Sequence[str]) -> str:
+    """A command of `python -m experiments.NAME` as `facemend` takes it."""
+    _, _, module, *words = map(str, command)
+    name = module.partition(".")[2]
+    train = ["train"] if name in names() else []
+    return shlex.join(["facemend", *train, name, *words])
+
+
 def start(command: Sequence[str]) -> bool:
     """Runs a command in the folder of these packages; whether it succeeded.
 
@@ -111,7 +120,7 @@ def start(command: Sequence[str]) -> bool:
       KeyboardInterrupt: If it was stopped.
     """
     root = pathlib.Path(experiments.__path__[0]).parent
-    print(f"$ {' '.join(['facemend', *map(str, command[2:])])}", flush=True)
+    print(f"$ {typed(command)}", flush=True)
     path = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(
         list(map(str, command)), cwd=root, env={**os.environ, "PYTHONPATH": path}

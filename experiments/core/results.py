@@ -25,37 +25,45 @@ PICTURES = "docs/pictures"
 
 
 def systems_table(
-    found: Mapping[str, Mapping], papers: str = "docs/papers"
+    found: Mapping[str, Mapping], pages: str = "docs/papers/{}.md"
 ) -> tables.Markdown:
     """The best measured result of each paper beside the published one.
 
     Args:
       found: {paper: results}; of the results the first set is compared.
-      papers: The folder of the papers' pages, from the document's own.
+      pages: Where the page of a paper is, from the document's own place.
     """
     columns = ["System", "What it does", "Measured here", "Best baseline", "Published"]
     rows = []
     for name, results in found.items():
         system = load(name)
-        link = tables.Markdown(f"[`{name}`]({papers}/{name}.md)")
+        link = tables.Markdown(f"[`{name}`]({pages.format(name)})")
         rows.append([link, system.summary, *compared(system, results).values()])
     return tables.markdown_table(columns, rows)
 
 
 def compared(system: System, results: Mapping) -> dict[str, str]:
-    """{"measured", "baseline", "published"} of a paper, as text."""
+    """{"measured", "baseline", "published"} of a paper, as text.
+
+    Where the published metric was not measured, such as LPIPS without its weights, the
+    headline's first one that was stands there, without a published value.
+    """
     runs = results["sets"][0]
     asked = system.comparison or Comparison(system.headline[0], tables.DASH)
     ours = [run["label"] for run in runs["runs"]]
-    best = _best(runs, [o for o in ours if o.startswith(asked.networks)], asked.key)
+    named = [label for label in ours if label.startswith(asked.networks)]
+    choices = [(asked.key, named), *((key, ours) for key in system.headline)]
+    measured = ((key, _best(runs, names, key)) for key, names in choices)
+    key, best = next(filter(lambda pair: pair[1], measured), ("", ""))
+    if not best:
+        return dict.fromkeys(("measured", "baseline", "published"), tables.DASH)
     run = next(run for run in runs["runs"] if run["label"] == best)
-    shown = f"{_value(runs, best, asked.key)} ({best}; {_trained(system, run)})"
-    floor = _best(runs, [n for n in runs["summary"] if n not in ours], asked.key)
-    against = f"{_value(runs, floor, asked.key)} ({floor})" if floor else tables.DASH
+    shown = f"{_value(runs, best, key)} ({best}; {_trained(system, run)})"
+    floor = _best(runs, [n for n in runs["summary"] if n not in ours], key)
     return {
-        "measured": f"{registry.title(asked.key)}{registry.arrow(asked.key)} {shown}",
-        "baseline": against,
-        "published": asked.published,
+        "measured": f"{registry.title(key)}{registry.arrow(key)} {shown}",
+        "baseline": f"{_value(runs, floor, key)} ({floor})" if floor else tables.DASH,
+        "published": asked.published if key == asked.key else tables.DASH,
     }
 
 
@@ -64,7 +72,8 @@ def _best(runs: Mapping, names: Sequence[str], key: str) -> str:
     means = {
         name: runs["summary"][name][key]["mean"]
         for name in names
-        if key in runs["summary"][name]
+        # Without a mean where no image has a value, such as one that is too small.
+        if runs["summary"][name].get(key, {}).get("mean") is not None
     }
     choose = max if registry.metric_of(key).higher_is_better else min
     return choose(means, key=means.__getitem__, default="")
@@ -317,9 +326,16 @@ def _note(speed: Mapping) -> str:
 _SHOWN = 128  # pixels
 
 
-def draw_faces(folder: pathlib.Path, target: pathlib.Path) -> None:
-    """Writes a picture of a run's median restorations, a face a row."""
-    _draw_section(folder, _reported(folder)["pictures"]["Median"], target)
+def draw_faces(folder: pathlib.Path, target: pathlib.Path) -> dict[str, str]:
+    """Writes a picture of a run's median restorations, a face a row.
+
+    Returns:
+      {"file": its name, "alt", "note": what its columns are}.
+    """
+    rows = _reported(folder)["pictures"]["Median"]
+    _draw_section(folder, rows, target)
+    note = f"Median test faces. Left to right: {', '.join(rows[0]['files'])}."
+    return {"file": target.name, "alt": "Restored faces", "note": note}
 
 
 def draw_figures(

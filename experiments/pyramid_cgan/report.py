@@ -1,4 +1,4 @@
-"""What only the pyramid's reports have: seams, Fig. 4, and the losses as printed."""
+"""Report of a pyramid CGAN: seams, Fig. 4, and the losses as printed."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def _perceptual(config: Config) -> dict[str, Callable]:
     if weights is None:
         raise FileNotFoundError(
             "--losses=perceptual trains on LPIPS and needs its weights. Pass "
-            "--lpips_weights=FILE; `python -m experiments.lpips_weights --help` says "
+            "--lpips_weights=FILE; `facemend lpips_weights --help` says "
             "how to make it."
         )
     perceptual = lpips.load(weights)

@@ -38,7 +38,7 @@ def build_codec(predict: Callable, folder: str | os.PathLike):
                 f"{place} has no {name}. Pass an export of portrait_autoencoder that "
                 "was trained with --entropy=factorized or hyperprior, or a folder with "
                 f"its {_TABLES} and {_CONFIG}. For cvae_dcgan use "
-                "experiments.compress, which needs no server."
+                "`facemend compress`, which needs no server."
             )
     # Imported here because they need TensorFlow, and restoring does not.
     try:

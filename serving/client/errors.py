@@ -66,7 +66,7 @@ def explain(failure: Failure, *, server: str, model: str, timeout: float) -> Exc
     if failure.code == "UNAVAILABLE":
         return UnavailableError(
             f"{server} does not serve: {message}. Is the address right, and is TF "
-            "Serving running there? python -m experiments.serve starts it."
+            "Serving running there? `facemend serve` starts it."
         )
     if failure.code == "DEADLINE_EXCEEDED":
         return DeadlineError(

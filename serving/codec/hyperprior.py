@@ -1,4 +1,4 @@
-"""Entropy coding of latents whose distribution the file says first: a hyperprior.
+"""Entropy coding with a hyperprior: a file holds its latents' distribution first.
 
 A file holds hyper-latents, whose tables are fixed, and then the latents, each coded
 around its mean by one of 64 tables of normal distributions. Means and tables come from

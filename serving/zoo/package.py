@@ -16,13 +16,14 @@ float32 variables from it if the zip was unpacked by hand.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pathlib
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import BinaryIO
 
 import numpy as np
@@ -32,6 +33,8 @@ from serving.codec import hyperprior
 from serving.codec.base import identify
 from serving.codec.quantizer import Quantizer
 from serving.export import codec, latents, saved_model
+
+CARD = "assets.extra/model_card.md"
 
 _SINGLE = pathlib.PurePath("variables", "variables")
 _HALF = pathlib.PurePath("variables_float16", "variables")
@@ -78,7 +81,9 @@ def pack(folder: str | os.PathLike, path: str | os.PathLike) -> list[str]:
             _forget_hash(model / "fingerprint.pb")
         shutil.rmtree(model / _SINGLE.parent)
         shutil.move(half / _HALF.parent, model / _HALF.parent)
-        _zip(model, pathlib.Path(path))
+        paths = (file for file in model.rglob("*") if file.is_file())
+        files = {p.relative_to(model).as_posix(): p.read_bytes() for p in paths}
+        pathlib.Path(path).write_bytes(_zipped(files))
     return exact
 
 
@@ -92,6 +97,13 @@ def unpack(package: BinaryIO | str | os.PathLike, folder: str | os.PathLike) -> 
         archive.extractall(folder)
     _rewrite(folder / _HALF, folder / _SINGLE, _to_single)
     shutil.rmtree(folder / _HALF.parent)
+
+
+def with_card(package: bytes, card: str) -> bytes:
+    """The bytes of a package with another model card inside."""
+    with zipfile.ZipFile(io.BytesIO(package)) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    return _zipped({**files, CARD: card.encode()})
 
 
 def rounded(values: np.ndarray) -> np.ndarray:
@@ -163,12 +175,14 @@ def _forget_hash(path: pathlib.Path) -> None:
         path.write_bytes(found.SerializeToString(deterministic=True))
 
 
-def _zip(folder: pathlib.Path, path: pathlib.Path) -> None:
-    """Zips a folder's files, without their dates and owners."""
-    with zipfile.ZipFile(path, "w") as archive:
-        for file in sorted(file for file in folder.rglob("*") if file.is_file()):
-            info = zipfile.ZipInfo(file.relative_to(folder).as_posix(), _EARLIEST)
+def _zipped(files: Mapping[str, bytes]) -> bytes:
+    """Zips files, name -> content, without dates and owners."""
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w") as archive:
+        for name, content in sorted(files.items()):
+            info = zipfile.ZipInfo(name, _EARLIEST)
             info.compress_type = zipfile.ZIP_DEFLATED
             info.create_system = 3  # Unix, on every system
             info.external_attr = 0o644 << 16
-            archive.writestr(info, file.read_bytes(), compresslevel=9)
+            archive.writestr(info, content, compresslevel=9)
+    return zipped.getvalue()

@@ -117,7 +117,7 @@ class TestTraining:
 class TestErrors:
     def test_a_folder_must_be_that_of_a_judge(self, judge_config, split, tmp_path):
         text = (
-            "must be a folder that `python -m experiments.attribute_classifier` has "
+            "must be a folder that `facemend attribute_classifier` has "
             "written; it has no assets.extra/judge.json"
         )
         for folder in (tmp_path / "none", judge_config.workdir):

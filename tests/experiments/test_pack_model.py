@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tiny_codec
 import tiny_latents
 import tiny_serving
@@ -13,6 +14,7 @@ import tiny_serving
 from data_pipeline import sources
 from data_pipeline.datasets import lfw
 from experiments import pack_model
+from experiments.core import cards
 from serving.codec import container
 from serving.export import codec as codec_export
 from serving.export import saved_model
@@ -86,7 +88,8 @@ class TestPacked:
         pack(folder, output)
         size = (output / f"{NAME}.zip").stat().st_size
         told = capsys.readouterr().out
-        assert f"{NAME}: {size:,} bytes, all of it float16. On 8 drawn faces" in told
+        assert f"{NAME}: all of it float16. On 8 drawn faces" in told
+        assert f"{NAME}.zip: {size:,} bytes." in told
         entry = zoo.read_index(output)[NAME]
         found = (entry.bytes, entry.paper, entry.kind, entry.results)
         results = "results/skip_inpainting.json"
@@ -143,6 +146,46 @@ class TestPacked:
             folder = zoo.resolve(name)
             assert folder.parent.name == name
             assert (folder / "saved_model.pb").exists()
+
+
+class TestAgain:
+    def test_a_restorer_has_the_same_weights_and_the_card_beside_it(
+        self, smoke_run, output
+    ):
+        pack(smoke_run("skip_inpainting").folder.export, output)
+        before = zoo.resolve(NAME)
+        path = output / f"{NAME}.md"
+        path.write_text(path.read_text().replace("## Results", "## Measurements"))
+        pack_model.pack_again(NAME, output)
+        after = zoo.resolve(NAME)
+        assert after != before  # the package is another
+        kept = [
+            saved_model.weights_of(tf.saved_model.load(str(folder)))
+            for folder in (before, after)
+        ]
+        assert all(map(np.array_equal, *kept))
+        assert saved_model.read_config(after) == saved_model.read_config(before)
+        inside = (after / package.CARD).read_text()
+        assert "## Measurements" in inside and cards.read_head(inside)
+        assert inside == cards.in_package(path.read_text())
+        with pytest.raises(ValueError, match="other weights"):
+            pack_model._check_same(smoke_run("skip_inpainting").folder.export, after)
+
+    def test_a_codec_keeps_its_files(self, exports, output):
+        pack(exports("portrait_autoencoder"), output)
+        image, before = tiny_codec.picture(40, 50), zoo.read_index(output)[NAME]
+        data = codec_export.load(zoo.resolve(NAME)).compress(image)
+        (output / before.card).write_text("# Another card\n")
+        pack_model.pack_again(NAME, output)
+        assert zoo.read_index(output)[NAME].codec_ids == before.codec_ids
+        again = zoo.resolve(NAME)
+        assert codec_export.load(again).compress(image) == data
+        assert (again / package.CARD).read_text() == "# Another card\n"
+
+    def test_a_name_that_is_not_there(self, exports, output):
+        pack(exports("cvae_dcgan"), output)
+        with pytest.raises(ValueError, match="--again must be one of tiny_model; got"):
+            pack_model.pack_again("tiny", output)
 
 
 class TestRefused:

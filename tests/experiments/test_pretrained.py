@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+import zipfile
 
 import pytest
 
 from experiments import pack_model
+from experiments.core import cards
 from serving.export.kinds import CODEC, INPAINTING, LATENTS
-from serving.zoo import zoo
+from serving.zoo import package, zoo
 
 ENTRIES = zoo.read_index(zoo.PRETRAINED)
 
@@ -41,3 +43,17 @@ def test_a_model_is_that_of_the_index_and_its_card_warns(name):
     for text in ("not evidence", "identify", "## Results"):
         assert text in card
     assert json.loads((root / entry.results).read_text())["paper"] == entry.paper
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_the_card_in_a_package_is_the_one_beside_it(name):
+    entry = ENTRIES[name]
+    card = (zoo.PRETRAINED / entry.card).read_text(encoding="utf-8")
+    with zipfile.ZipFile(zoo.PRETRAINED / entry.file) as archive:
+        inside = archive.read(package.CARD).decode()
+    # But for the package's checksum, which cannot be in it.
+    assert (
+        inside == cards.in_package(card) and cards.with_package(inside, entry) == card
+    )
+    head = cards.read_head(inside)
+    assert head["license_name"] == entry.license and head["model-index"]

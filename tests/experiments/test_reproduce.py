@@ -57,8 +57,7 @@ def system():
 def test_generated_documents_are_not_stale():
     for path, text in reproduce.documents(ROOT).items():
         assert path.read_text() == text, (
-            f"{path.name} is stale: run "
-            "`python -m experiments.reproduce --paper=skip_inpainting`"
+            f"{path.name} is stale: run `facemend reproduce`"
         )
 
 
@@ -175,6 +174,36 @@ def test_the_table_of_systems_has_the_best_of_each_beside_the_published(
     *_, row = results_text.systems_table({system.name: results}).splitlines()
     assert "0.200 (model 3; Forty faces, 8 epochs, published 40)" in row
     assert "0.100 (Telea)" in row and system.comparison.published in row
+    summary = results["sets"][0]["summary"]
+    summary["model 3"]["raw/lpips"]["mean"] = None  # no image has a value
+    *_, row = results_text.systems_table({system.name: results}).splitlines()
+    assert "0.300 (model 2;" in row
+    for values in summary.values():
+        del values["raw/lpips"]  # there were no weights
+    *_, row = results_text.systems_table({system.name: results}).splitlines()
+    # The first metric of the headline that was measured stands there instead.
+    assert "Hole LPIPS ↓ 0.200 (model 3;" in row and "0.500 (Telea) | – |" in row
+
+
+def test_without_results_nothing_is_written(tmp_path, monkeypatch):
+    given = types.SimpleNamespace(
+        output=str(tmp_path),
+        **dict.fromkeys(("scale", "check", "paper", "rate_distortion", "picture"), ""),
+        runs=[],
+    )
+    monkeypatch.setattr(reproduce.flags, "FLAGS", given)
+    with pytest.raises(ValueError, match="no results in .* Pass --scale=smoke, cpu"):
+        reproduce.reproduce()
+    assert not [*tmp_path.iterdir()]
+
+
+def test_commands_are_printed_as_one_types_them():
+    folder = pathlib.Path("runs/my runs")
+    run = reproduction.Planned("pyramid_cgan", "d", {"steps": 3}, folder)
+    typed = "facemend train pyramid_cgan --preset=d --steps=3 '--workdir=runs/my runs'"
+    assert reproduction.typed(run.command()) == typed
+    other = ["python", "-m", "experiments.rate_distortion", "--runs=a,b"]
+    assert reproduction.typed(other) == "facemend rate_distortion --runs=a,b"
 
 
 @pytest.mark.parametrize("scale", reproduction.SCALES)
@@ -231,6 +260,8 @@ def test_a_scale_skips_what_stands_and_names_what_fails(
     page = (tmp_path / "results" / "index.html").read_text()
     for verdict in ("holds", "cannot tell", "not measured"):
         assert verdict in page
+    # It lies in a folder of runs, without the pages of the repository.
+    assert "../docs/" not in page and "../docs/" not in book
 
 
 def test_the_band_of_three_seeds_holds_a_fourth_and_not_another_network():

@@ -308,7 +308,7 @@ class TestPatience:
             unused.bind(("127.0.0.1", 0))
             place = f"127.0.0.1:{unused.getsockname()[1]}"
             for address in (f"http://{place}", place)[: len(addresses)]:
-                text = f"{address} does not serve: .*refused.*experiments.serve starts"
+                text = f"{address} does not serve: .*refused.*facemend serve` starts"
                 with pytest.raises(errors.UnavailableError, match=text):
                     Client(address, model="restorer").versions()
 
