@@ -83,6 +83,11 @@ class Trainer(tf.keras.Model):
         """The network that restores; it is averaged, measured and exported."""
         return getattr(self, self._networks[0])
 
+    @property
+    def others(self) -> dict[str, tf.keras.Model]:
+        """The networks that help to train it, by name, such as discriminators."""
+        return {name: getattr(self, name) for name in self._networks[1:]}
+
     def call(self, inputs, training=False):
         """Restores a batch."""
         return self.restores(inputs, training=training)

@@ -132,8 +132,8 @@ class SystemConfig(RunConfig):
     initial: str = hp(
         "",
         "Run folder, export or shipped model whose network this one begins as, such as "
-        "one that was trained on more faces; the networks must be alike. Empty begins "
-        "with random weights.",
+        "one that was trained on more faces; the networks must be alike. A run's "
+        "discriminators come along. Empty begins with random weights.",
         path_or_word=True,
     )
     ema_decay: float = hp(

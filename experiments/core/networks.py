@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import pathlib
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from experiments.core.folder import RunFolder
 from serving.export import saved_model
 from serving.zoo import zoo
 from training import checkpoints, trainer
+from training.trainer import Trainer
 
 
 def trained(system: Any, config: SystemConfig, folder: RunFolder) -> tf.keras.Model:
@@ -99,6 +101,31 @@ def begin_as(network: tf.keras.Model, weights: Sequence[np.ndarray], path: str) 
             "config.json has them), or train from scratch."
         )
     network.set_weights(weights)
+
+
+def begin_others_as(trainer: Trainer, system: Any, initial: str) -> None:
+    """Gives a trainer's other networks, discriminators, the weights of a run's.
+
+    Where a restorer has learned and its discriminator has not, that teaches it little
+    for thousands of images. An export has no other networks.
+    """
+    path = pathlib.Path(initial).expanduser()
+    if not (path / "config.json").exists():
+        return
+    folder = RunFolder(path)
+    best = system.configuration(folder.trained_with()).checkpoint == "best"
+    for name, network in trainer.others.items():
+        items = {name: network, "steps": tf.Variable(0, dtype=tf.int64)}
+        fresh = network.get_weights()
+        try:
+            checkpoints.Checkpoints(items, folder.checkpoints).restore_part(best=best)
+        except ValueError:
+            network.set_weights(fresh)
+            print(
+                f"--initial={initial} has no {name} like this one's, which begins with "
+                "random weights.",
+                file=sys.stderr,
+            )
 
 
 @contextlib.contextmanager

@@ -329,13 +329,39 @@ class TestInitial:
         for key in ("val_hole/l1_percent", "val_raw/l1_percent"):
             np.testing.assert_allclose(first.rows[0][key], last[key], rtol=1e-3)
 
+    def test_a_run_brings_its_discriminator_and_an_export_has_none(
+        self, published_run, weights, tmp_path, capsys
+    ):
+        config = make("model3", workdir=str(published_run.path), epochs=1, shift=0)
+
+        def begun(initial, **options):
+            trainer = SYSTEM.build_trainer(
+                make(**options, lpips_weights=weights), 1, []
+            )
+            networks.begin_others_as(trainer, SYSTEM, str(initial))
+            return trainer.discriminator.get_weights()
+
+        trained = build(config)
+        items = trained.checkpoint_items()
+        assert Checkpoints(items, published_run.checkpoints).restore()
+        for found, weight in zip(
+            begun(published_run.path), trained.discriminator.get_weights()
+        ):
+            np.testing.assert_array_equal(found, weight)
+        assert not capsys.readouterr().err
+        wider = begun(published_run.path, discriminator_widths=(8, 32))
+        assert "has no discriminator like this one's" in capsys.readouterr().err
+        for exported in (wider, begun(published_run.export)):
+            first, *_ = exported  # N(0, 0.02) as any network begins
+            assert np.std(first) == pytest.approx(0.02, rel=0.2)
+
     def test_what_is_no_network_of_the_paper_is_refused(
         self, published_run, weights, tmp_path
     ):
         wider = {"widths": (8, 8, 32)}
         for initial, options, text in (
             (tmp_path, {}, "is not a run folder, and not an export"),
-            ("skip_inpainting_model4", {}, "is neither a folder nor one of"),
+            ("skip_inpainting_model4", {}, "is neither a folder nor the name"),
             ("pyramid_d", {}, "is a network of pyramid_cgan"),
             (published_run.export, wider, "holds another network: .* parameters"),
         ):
