@@ -32,6 +32,7 @@ _LAZY = (
     "models.compression",
     "models.convolutions",
     "models.stochastic",
+    "training.optimizers",
     "training.trainer",
 )
 _LOCK = threading.RLock()

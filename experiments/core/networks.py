@@ -16,7 +16,6 @@ from experiments.core.folder import RunFolder
 from serving.export import saved_model
 from serving.zoo import zoo
 from training import checkpoints, trainer
-from training.trainer import Trainer
 
 
 def trained(system: Any, config: SystemConfig, folder: RunFolder) -> tf.keras.Model:
@@ -103,7 +102,7 @@ def begin_as(network: tf.keras.Model, weights: Sequence[np.ndarray], path: str) 
     network.set_weights(weights)
 
 
-def begin_others_as(trainer: Trainer, system: Any, initial: str) -> None:
+def begin_others_as(made: trainer.Trainer, system: Any, initial: str) -> None:
     """Gives a trainer's other networks, discriminators, the weights of a run's.
 
     Where a restorer has learned and its discriminator has not, that teaches it little
@@ -114,7 +113,7 @@ def begin_others_as(trainer: Trainer, system: Any, initial: str) -> None:
         return
     folder = RunFolder(path)
     best = system.configuration(folder.trained_with()).checkpoint == "best"
-    for name, network in trainer.others.items():
+    for name, network in made.others.items():
         items = {name: network, "steps": tf.Variable(0, dtype=tf.int64)}
         fresh = network.get_weights()
         try:

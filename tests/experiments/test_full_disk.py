@@ -14,6 +14,7 @@ import json
 import os
 import pathlib
 import re
+import zipfile
 
 import numpy as np
 import pytest
@@ -212,7 +213,8 @@ class Pack:
         patch.setattr(package, "unpack", lambda *_: None)
 
         def packed(folder, path):
-            path.write_bytes((folder / "data").read_bytes())
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.writestr("data", (folder / "data").read_bytes())
             return []
 
         patch.setattr(package, "pack", packed)

@@ -94,7 +94,7 @@ class TestPreset:
         assert make().hole_fill == MEAN_COLOR
 
     def test_missing_lpips_weights_are_an_error_that_says_how_to_make_them(self):
-        with pytest.raises(FileNotFoundError, match=r"--lpips_weights=FILE; .*python"):
+        with pytest.raises(FileNotFoundError, match="--lpips_weights=FILE; .*facemend"):
             build(make())
 
     def test_the_learning_rate_falls_to_0_in_the_last_quarter(self, weights):
