@@ -330,6 +330,15 @@ class TestFinder:
             middle = (x + size / 2, y + size / 2)
             assert np.abs(face.mean(axis=0) - middle).max() < 0.2 * size
 
+    def test_it_finds_a_face_of_60_pixels_in_4000(self, find):
+        face, image = draw.draw(5, size=256), np.full((1000, 4000, 3), 128, np.uint8)
+        size = 80  # of the picture of the face
+        small = cv2.resize(face["image"], (size, size), interpolation=cv2.INTER_AREA)
+        image[700 : 700 + size, 3100 : 3100 + size] = small
+        (found,) = find(image)
+        truth = (face["landmarks"] + 0.5) * size / 256 - 0.5 + (3100, 700)
+        assert np.hypot(*(found - truth).T).max() < 4
+
     def test_it_finds_no_face_if_there_is_none(self, find):
         noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), np.uint8)
         assert find(noise) == []
