@@ -103,6 +103,24 @@ def test_orientation_is_applied(orientation):
     np.testing.assert_array_equal(decoded(image, exif=exif), upright)
 
 
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_heic_is_read_upright(orientation):
+    pytest.importorskip("pillow_heif", reason="needs the extra heic")
+    pixels.installed_formats.cache_clear()
+    pixels.installed_formats()
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    upright = np.zeros((64, 96, 3), np.uint8)
+    upright[:32, :32] = 255
+    turns = {1: 0, 3: 2, 6: 1}[orientation]  # quarters against the clock, as stored
+    stored, data = Image.fromarray(np.rot90(upright, turns).copy()), io.BytesIO()
+    # Of bytes it makes a rotation of HEIF's own as well, which is the one that counts.
+    stored.save(data, "HEIF", quality=95, exif=exif.tobytes())
+    found = pixels.decode(data.getvalue(), "photograph.heic")
+    assert found.shape == upright.shape
+    assert np.abs(found.astype(int) - upright).mean() < 3
+
+
 @pytest.mark.parametrize(
     "data",
     [b"", b"not an image", encoded(PICTURE)[:200]],
