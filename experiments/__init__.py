@@ -32,7 +32,6 @@ _LAZY = (
     "models.compression",
     "models.convolutions",
     "models.stochastic",
-    "training.optimizers",
     "training.trainer",
 )
 _LOCK = threading.RLock()

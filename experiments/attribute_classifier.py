@@ -28,7 +28,6 @@ from experiments.core.config import RunConfig
 from experiments.core.data import RunData
 from models import discriminators
 from serving.export import saved_model
-from training import optimizers
 
 _MEASURED = 64  # images at once
 
@@ -75,7 +74,7 @@ def train(config: Config) -> pathlib.Path:
     probability = tf.keras.layers.Activation("sigmoid", name="probability")(logits)
     judge = tf.keras.Model(image, probability, name="attribute_judge")
     judge.compile(
-        optimizers.Adam(
+        tf.keras.optimizers.Adam(
             tf.keras.optimizers.schedules.CosineDecay(
                 config.learning_rate, steps * config.epochs
             )
