@@ -31,7 +31,8 @@ class AdversarialTrainer(Trainer):
       discriminator: What `view` returns -> scores, float32. It sees real and restored
         images in separate passes, so its BatchNorm must not be used for inference.
       generator_losses: (real, fake, fake_score) -> terms.
-      discriminator_losses: (real_score, fake_score) -> terms.
+      discriminator_losses: (real_score, fake_score) -> terms. None leaves the
+        discriminator as it is and asks it nothing: `fake_score` is None.
       view: (image, inputs) -> the part of an image that losses and discriminator see.
       output_losses: (target, output, inputs) -> more terms of the generator, of its
         output as it is, without the view.
@@ -44,7 +45,7 @@ class AdversarialTrainer(Trainer):
         discriminator: tf.keras.Model,
         *,
         generator_losses: Callable[..., Losses],
-        discriminator_losses: Callable[..., Losses],
+        discriminator_losses: Callable[..., Losses] | None,
         view: Callable[..., tf.Tensor] = see_everything,
         output_losses: Callable[..., Losses] = lambda *_: {},
         average: WeightAverage | None = None,
@@ -64,33 +65,39 @@ class AdversarialTrainer(Trainer):
             return tf.zeros([1, *shape[1:]])
 
         seen = empty(self.discriminator.input_shape)
-        score = empty(self.discriminator.output_shape)
+        adversarial = self.discriminator_losses is not None
+        score = empty(self.discriminator.output_shape) if adversarial else None
         inputs = {k: empty(shape) for k, shape in self.generator.input_shape.items()}
         output = empty(self.generator.output_shape)
         return [
             *self.output_losses(output, output, inputs),
             *self.generator_losses(seen, seen, score),
-            *self.discriminator_losses(score, score),
+            *(self.discriminator_losses(score, score) if adversarial else ()),
         ]
 
     def train_step(self, data) -> dict[str, tf.Tensor]:
         """One update of both networks on (inputs, target)."""
         inputs, target = data
         real = self.view(target, inputs)
-        with tf.GradientTape(persistent=True) as tape:
+        adversarial = self.discriminator_losses is not None
+        fake_score, d_terms = None, {}
+        with tf.GradientTape(persistent=adversarial) as tape:
             # D sees the fake as a constant, because only gradients with respect to its
             # own weights are asked for; G sees D through it. One pass serves both.
             output = self.generator(inputs, training=True)
             fake = self.view(output, inputs)
-            real_score = self.discriminator(real, training=True)
-            fake_score = self.discriminator(fake, training=True)
-            d_terms = self.discriminator_losses(real_score, fake_score)
+            if adversarial:
+                real_score = self.discriminator(real, training=True)
+                fake_score = self.discriminator(fake, training=True)
+                d_terms = self.discriminator_losses(real_score, fake_score)
+                d_loss = total(d_terms)
             g_terms = {
                 **self.output_losses(target, output, inputs),
                 **self.generator_losses(real, fake, fake_score),
             }
-            d_loss, g_loss = total(d_terms), total(g_terms)
-        self._update("discriminator", tape, d_loss)
+            g_loss = total(g_terms)
+        if adversarial:
+            self._update("discriminator", tape, d_loss)
         self._update("generator", tape, g_loss)
         del tape
         self._count()

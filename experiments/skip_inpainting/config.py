@@ -131,7 +131,10 @@ class Config(InpaintingConfig):
         4.0, "Of LPIPS in the joint loss, of --losses=perceptual.", published=_OURS
     )
     adversarial_weight: float = hp(
-        0.001, "Of L_adv in the joint loss.", published="0.001"
+        0.001,
+        "Of L_adv in the joint loss. 0 trains without the discriminator, which a later "
+        "run can take up with --initial; each image then takes about half the time.",
+        published="0.001",
     )
     losses: str = hp(
         "paper",

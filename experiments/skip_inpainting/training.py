@@ -41,11 +41,14 @@ def build_trainer(
         seen, config.discriminator_widths
     )
     network = build_network(config)
+    options = (_perceptual if config.losses == "perceptual" else _published)(config)
+    if not config.adversarial_weight:
+        options["discriminator_losses"] = None
     trainer = AdversarialTrainer(
         network,
         discriminator,
         average=average_of(network, config.ema_decay),
-        **(_perceptual if config.losses == "perceptual" else _published)(config),
+        **options,
     )
     learning_rate = config.learning_rate
     if config.learning_rate_decay == "linear":
@@ -75,10 +78,11 @@ def _published(config: Config) -> dict[str, Callable]:
 
     def generator_losses(real, fake, fake_score):
         reconstructed = reconstruction(real, fake)
-        return {
-            "g_reconstruction": config.reconstruction_weight * reconstructed,
-            "g_adversarial": config.adversarial_weight * score_loss(fake_score, 1.0),
-        }
+        terms = {"g_reconstruction": config.reconstruction_weight * reconstructed}
+        if config.adversarial_weight:
+            adversarial = score_loss(fake_score, 1.0)
+            terms["g_adversarial"] = config.adversarial_weight * adversarial
+        return terms
 
     def discriminator_losses(real_score, fake_score):
         return {
@@ -116,11 +120,15 @@ def _perceptual(config: Config) -> dict[str, Callable]:
         return {"g_reconstruction": config.reconstruction_weight * reconstructed}
 
     def generator_losses(real, fake, fake_score):
-        pair = (pixels.signed_to_unit(image) for image in (real, fake))
-        return {
-            "g_perceptual": config.perceptual_weight * perceptual.loss(*pair, dtype),
-            "g_adversarial": config.adversarial_weight * losses.minus_score(fake_score),
-        }
+        terms = {}
+        if config.perceptual_weight:
+            pair = (pixels.signed_to_unit(image) for image in (real, fake))
+            distance = perceptual.loss(*pair, dtype)
+            terms["g_perceptual"] = config.perceptual_weight * distance
+        if config.adversarial_weight:
+            adversarial = losses.minus_score(fake_score)
+            terms["g_adversarial"] = config.adversarial_weight * adversarial
+        return terms
 
     def discriminator_losses(real_score, fake_score):
         return {

@@ -143,6 +143,20 @@ class TestLosses:
         for old, new in zip(before, kernels(trainer.generator)):
             assert np.isfinite(new).all() and not np.array_equal(old, new)
 
+    @pytest.mark.parametrize("preset", ["model1", "model3", "restorer"])
+    def test_without_adversarial_weight_the_discriminator_rests(self, weights, preset):
+        options = {"lpips_weights": weights, "perceptual_weight": 0.0}
+        config = make(preset, adversarial_weight=0.0, **options)
+        trainer = build(config)
+        assert trainer.term_names == ["g_reconstruction"]
+        before = kernels(trainer.generator), trainer.discriminator.get_weights()
+        terms = step(trainer, batch(config))
+        assert set(terms) == {"g_reconstruction"}
+        for old, new in zip(before[0], kernels(trainer.generator)):
+            assert not np.array_equal(old, new)
+        for old, new in zip(before[1], trainer.discriminator.get_weights()):
+            np.testing.assert_array_equal(old, new)
+
     @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
     def test_a_few_steps_on_one_batch_restore_it_better(self, weights, precision):
         options = {"learning_rate": 2e-3, "learning_rate_decay": "none"}
