@@ -43,12 +43,16 @@ def set_max_megapixels(megapixels: float) -> None:
 def check(width: int, height: int, name: str) -> None:
     """Raises a ValueError unless a picture's size is within the limit."""
     if width * height > _pixels:
-        needed = -(-width * height // 10**6)
-        raise ValueError(
-            f"{name}: {width}x{height} is over the limit of {_pixels / 1e6:g} "
-            f"megapixels. Make it smaller first, or pass --{FLAG}={needed}, which "
-            "takes memory."
-        )
+        raise ValueError(refusal(f"{name}: {width}x{height}", width * height))
+
+
+def refusal(picture: str, count: int) -> str:
+    """The sentence on a picture of too many pixels."""
+    needed = -(-count // 10**6)
+    return (
+        f"{picture} is over the limit of {_pixels / 1e6:g} megapixels. Make it smaller "
+        f"first, or pass --{FLAG}={needed}, which takes memory."
+    )
 
 
 def check_bytes(size: int, name: str) -> None:

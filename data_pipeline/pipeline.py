@@ -8,6 +8,8 @@ parallelism, and a run that resumes at step s continues with the batches of step
 from __future__ import annotations
 
 import hashlib
+import socket
+import urllib.parse
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -20,6 +22,7 @@ from data_pipeline.masks import MaskFn
 # image uint8 [S, S, 3], key integer [2], index [] -> (inputs, target)
 TaskFn = "Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple]"
 
+_ANSWER_SECONDS = 30  # within which a tf.data service is to answer
 # Purposes of a key; a new one takes a new number.
 _ORDER, _TASK, _AUGMENT, _REAL_MASK = 1, 2, 3, 4
 
@@ -212,6 +215,7 @@ def _served(start_step: int, make: Callable, size: int, service: str):
 
     What is shared out are the elements of the source: steps, not positions.
     """
+    _check_answers(service)
 
     def batch(step: tf.Tensor) -> tf.data.Dataset:
         places = tf.data.Dataset.range(step * size, (step + 1) * size)
@@ -223,6 +227,24 @@ def _served(start_step: int, make: Callable, size: int, service: str):
         tf.data.experimental.service.ShardingPolicy.DYNAMIC, service
     )
     return steps.flat_map(batch).apply(shared).prefetch(tf.data.AUTOTUNE)
+
+
+def _check_answers(service: str) -> None:
+    """Raises a ValueError unless something listens there.
+
+    TensorFlow would wait for it without end, and without a word.
+    """
+    try:
+        place = urllib.parse.urlsplit(service)
+        if place.scheme != "grpc" or not (place.hostname and place.port):
+            raise ValueError("it is no such address")
+        address = place.hostname, place.port
+        socket.create_connection(address, timeout=_ANSWER_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"--data_service={service} must be grpc://HOST:PORT of a tf.data service's "
+            f"dispatcher: {error}. Start it first, or leave the flag out."
+        ) from error
 
 
 def evaluation_batches(

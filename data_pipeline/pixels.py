@@ -174,6 +174,11 @@ def opened(data: bytes, name: str) -> Iterator[Image.Image]:
         if str(error).startswith(name):
             raise
         raise UnreadableImageError(f"{name}: {error}") from error
+    except Image.DecompressionBombError as error:
+        # Pillow's own limit comes first, and tells the pixels alone.
+        count = int(re.search(r"\d+", str(error))[0])
+        refused = limits.refusal(f"{name}: a picture of {count:,} pixels", count)
+        raise UnreadableImageError(refused) from error
     except UnidentifiedImageError as error:
         why = "not a readable image (damaged, or something else)."
         if _HEIC.match(data) and "HEIF" not in installed_formats():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import os
 import pathlib
 import sys
@@ -16,6 +17,7 @@ from training.loop import Length
 
 Row = dict[str, float]  # column -> number
 _TAG = "epoch_"  # of what Keras logs after every epoch
+_FIRST = (["epoch"], ["step"])  # column, the unit of the run
 _NAMED = 8  # steps, in a message
 
 
@@ -124,11 +126,12 @@ def _steps(steps: Sequence[float]) -> str:
 def _read(path: pathlib.Path) -> tuple[list[Row], list[str]]:
     """The rows that are whole, and what is wrong with the others."""
     try:
-        text = path.read_bytes().decode()
-    except UnicodeDecodeError:
+        # A spreadsheet that saves it may put a mark of UTF-8 before it.
+        text = path.read_bytes().decode("utf-8-sig")
+        lines = list(csv.reader(io.StringIO(text, newline="")))
+    except (UnicodeDecodeError, csv.Error):  # the latter of a cell of many bytes
         return [], ["it is no text"]
-    lines = list(csv.reader(io.StringIO(text, newline="")))
-    if not lines or "step" not in lines[0]:
+    if not lines or lines[0][:1] not in _FIRST or "step" not in lines[0]:
         return [], ["it has no header" if lines else "it is empty"]
     rows, faults = [], []
     if not text.endswith("\n"):
@@ -153,7 +156,9 @@ def _row(columns: Sequence[str], cells: Sequence[str]) -> Row | None:
         row = {key: float(cell) for key, cell in zip(columns, cells) if cell}
     except ValueError:
         return None
-    return row if "step" in row else None
+    # A step that is NaN or infinite is no whole number either.
+    step = row.get("step", math.nan)
+    return row if step >= 0 and step.is_integer() else None
 
 
 def _write(path: pathlib.Path, rows: Sequence[Row]) -> None:

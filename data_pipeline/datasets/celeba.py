@@ -267,7 +267,8 @@ def read_partition(path: pathlib.Path) -> dict[str, list[str]]:
         fields = _fields(path, line)
         if len(fields) != 2 or fields[1] not in PARTITIONS:
             raise _malformed(path, number, "a file name and 0, 1 or 2", line)
-        _check_once(path, number, fields[0], lines)
+        # a.jpg and a.png are one image; see `load`.
+        _check_once(path, number, fields[0].rsplit(".", 1)[0], lines)
         parts[PARTITIONS[fields[1]]].append(fields[0])
     for part, split in PARTITIONS.items():
         if not parts[split]:

@@ -63,7 +63,7 @@ def run(body: Callable[..., None], *, actions: Sequence[str] = ()) -> None:
             body(*argv[1:])
         except KeyboardInterrupt as error:
             print(
-                f"\n{error or 'Stopped.'} The same command goes on from here.",
+                f"\n{str(error) or 'Stopped.'} The same command goes on from here.",
                 file=sys.stderr,
             )
             stopped = isinstance(error, stopping.Stopped)

@@ -197,7 +197,7 @@ def pending(
     """The jobs that are to be done; prints how many results exist already.
 
     Those of a shard are its part of all that were found; what joins the shards has
-    none.
+    none, and looks at a result of each: the shard has compared the others with it.
 
     Args:
       jobs: All that were found.
@@ -209,6 +209,11 @@ def pending(
       ValueError: If other settings made a result that is there.
     """
     if shard.merges:
+        made = (
+            next((job for job in part.of(jobs) if os.path.exists(job[1])), None)
+            for part in shard.all
+        )
+        standing([*filter(None, made)])
         return []
     jobs = shard.of(jobs)
     done = set() if overwrite else standing(jobs)

@@ -94,7 +94,13 @@ def run(shard: str, command: Sequence[str]) -> str:
       RuntimeError: If it fails; the message has the end of what it said.
     """
     words = [*command, f"--shard={shard}"]
-    done = subprocess.run(words, capture_output=True, text=True, errors="replace")
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, errors="replace")
+    except OSError as error:
+        raise RuntimeError(
+            f"{words[0]} cannot be started ({error.strerror}). Every machine needs the "
+            "command facemend, or what --facemend says."
+        ) from error
     if done.returncode:
         said = (done.stdout + done.stderr)[-_SAID:]
         raise RuntimeError(f"{shlex.join(words)}: exit code {done.returncode}\n{said}")

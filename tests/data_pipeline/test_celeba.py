@@ -200,7 +200,8 @@ def test_half_a_download_is_an_error_that_says_what_is_missing(tmp_path):
         ),
         (LANDMARKS, "000003.jpg", "000001.jpg", r"line 5: 000001.jpg is on line 3"),
         (EVAL, "000004.jpg 0", "000004.jpg 3", r"line 4: expected .*0, 1 or 2"),
-        (EVAL, "000004.jpg 0", "000001.jpg 1", r"line 4: 000001.jpg is on line 1 al"),
+        (EVAL, "000004.jpg 0", "000001.jpg 1", r"line 4: 000001 is on line 1 alr"),
+        (EVAL, "000004.jpg 0", "000001.png 1", r"line 4: 000001 is on line 1 alr"),
         (EVAL, " 1\n", " 0\n", r"none of its 7 lines is of partition 1, validation"),
     ],
 )

@@ -1,6 +1,7 @@
 """Batches: the same ones for the same seed, wherever a run starts; augmentation."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -103,6 +104,16 @@ def test_a_data_service_makes_each_batch_once_from_the_cached_file(tmp_path):
     # Two workers need not be equally quick, so that the order is about the same.
     assert_same(served, [known[batch[1].tobytes()] for batch in served])
     assert len({batch[1].tobytes() for batch in served}) == 12
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["host9:5000", "grpc://localhost", "grpc://localhost:x", "grpc://[::1]:1"],
+)
+def test_a_data_service_that_is_not_there_is_not_waited_for(address):
+    text = f"^--data_service={re.escape(address)} must be grpc://HOST:PORT of a tf.d"
+    with pytest.raises(ValueError, match=text):
+        batches(service=address)
 
 
 def test_the_element_spec_is_that_of_the_task():

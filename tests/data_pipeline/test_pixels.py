@@ -177,6 +177,11 @@ def test_a_bomb_is_refused_before_it_is_decoded(monkeypatch):
         pixels.decode(bytes(data), "bomb")
     for name, before in ((limits, "_pixels"), (Image, "MAX_IMAGE_PIXELS")):
         monkeypatch.setattr(name, before, getattr(name, before))
+    # As commands begin: Pillow refuses twice as many before we see the size.
+    limits.set_max_megapixels(50)
+    text = "bomb: a picture of 118,810,000 pixels is over the limit of 50 .*pixels=119"
+    with pytest.raises(pixels.UnreadableImageError, match=text):
+        pixels.decode(bytes(data), "bomb")
     limits.set_max_megapixels(119)
     with pytest.raises(pixels.UnreadableImageError, match="it was decoded"):
         pixels.decode(bytes(data), "bomb")

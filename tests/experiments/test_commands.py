@@ -226,6 +226,20 @@ command_line.run(
             text=True,
         )
 
+    def test_ctrl_c_without_a_step_is_told_in_a_whole_sentence(self):
+        # Programs that are started aside ignore it.
+        heeded = "import signal\nsignal.signal(2, signal.default_int_handler)\n"
+        program = heeded + self.PROGRAM.replace(
+            "lambda *action:", "lambda *action: signal.raise_signal(signal.{}) or"
+        )
+        for number, code in (("SIGINT", 130), ("SIGTERM", 143)):
+            done = subprocess.run(
+                [sys.executable, "-c", program.format(number, actions=())],
+                cwd=ROOT, capture_output=True, text=True,
+            )  # fmt: skip
+            assert done.stderr == "\nStopped. The same command goes on from here.\n"
+            assert done.returncode == code
+
     @pytest.mark.parametrize(
         "words",
         [("compress", "--model=m"), ("--verbosity=1", "compress", "--model", "m")],

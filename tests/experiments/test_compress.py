@@ -350,3 +350,5 @@ def test_shards_make_the_files_and_the_total_of_one_process(run, tmp_path, capsy
     assert said(output=parts, shard="merge/3") == expected
     assert len(expected) == 2
     assert contents(parts) == contents(alone)
+    with pytest.raises(ValueError, match=r"\(another --lossless\)"):
+        run("compress", output=parts, shard="merge/3", lossless=True)

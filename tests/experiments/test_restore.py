@@ -638,3 +638,5 @@ def test_shards_divide_the_pictures_and_what_joins_them_counts(run, tmp_path, ca
     run(output=parts, shard="merge/2", skipped=1)
     assert f"5 pictures restored, 1 skipped: {parts}" in capsys.readouterr().out
     assert contents(parts) == alone
+    with pytest.raises(ValueError, match=r"a.png \(another --keep_location\)"):
+        run(output=parts, shard="merge/2", keep_location=True)

@@ -14,7 +14,7 @@ import pytest
 import tiny_papers
 
 from evaluation.record import Evaluation
-from experiments.core import evaluate, runner, tasks
+from experiments.core import evaluate, runner, shards, tasks
 from experiments.core.folder import RunFolder
 from experiments.core.shards import Shard
 from experiments.skip_inpainting.system import SYSTEM
@@ -121,6 +121,11 @@ def test_beam_runs_every_shard_and_then_what_joins_them(tmp_path):
     assert f"\nerror: {sys.executable} -c" in failed.stderr  # among what Beam logs
     assert "/3: exit code 1\nerror: no such folder." in failed.stderr
     assert failed.stderr.endswith("The same command goes on with what is left.\n")
+
+
+def test_a_machine_without_the_command_is_told_what_it_needs():
+    with pytest.raises(RuntimeError, match="^no-such-command cannot be st.*--facemend"):
+        shards.run("1/2", ["no-such-command", "restore"])
 
 
 def test_beam_is_named_where_it_is_missing():

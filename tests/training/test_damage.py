@@ -260,6 +260,14 @@ def word(path):
     path.write_text(path.read_text().replace("0.25", "many"))
 
 
+def other(before, after):
+    return lambda path: path.write_text(path.read_text().replace(before, after, 1))
+
+
+def long_zeroed(path):
+    path.write_bytes(bytes(1 << 18))  # longer than the csv module takes a cell
+
+
 @pytest.mark.parametrize(
     "damage, lost, said, named",
     [
@@ -267,7 +275,11 @@ def word(path):
         (word, [], "line 4 is no row of 5 numbers", True),
         (drop(3), [], "rows are missing", False),
         (drop(1), [0], "rows are missing.*lost.* steps 0", False),
-        (zeroed, [0], "it has no header", True),
+        (zeroed, [0], "it has no header|it is no text", True),
+        (long_zeroed, [0], "it is no text", True),
+        (other("epoch", "epocj"), [0], "it has no header", True),
+        (other("\n1,3,", "\n1,nan,"), [], "line 3 is no row of 5 numbers", True),
+        (other("\n3,8,", "\n3,inf,"), [], "line 5 is no row of 5 numbers", True),
         (garbage, [0], "it is no text", True),
         (emptied, [0], "it is empty", True),
         (gone, [0], "it is missing", False),
