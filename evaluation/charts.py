@@ -12,6 +12,12 @@ from collections.abc import Collection, Mapping, Sequence
 from evaluation import tables
 from evaluation.metrics import registry
 
+_FIRST = (["epoch"], ["step"])  # column of a history
+_WAY_OUT = (
+    "Start the training again, which rebuilds it from logs/, or delete the file to do "
+    "without learning curves."
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Dots:
@@ -166,26 +172,31 @@ def read_history(path: str | os.PathLike | None) -> dict[str, list[float]]:
     """Reads the columns of a history.csv; {} if it does not exist. Blanks are NaN."""
     if path is None or not pathlib.Path(path).exists():
         return {}
-    with open(path, encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        columns = {name: [] for name in reader.fieldnames or []}
-        for row in reader:
-            if None in row or None in row.values():
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            rows = [(reader.line_num, row) for row in reader]
+            names = reader.fieldnames or []
+        wrong = "" if names[:1] in _FIRST else "it has no header"
+    except (UnicodeDecodeError, csv.Error):  # the latter of a cell of many bytes
+        wrong = "it is no text"
+    if wrong:
+        raise ValueError(f"{path} is damaged: {wrong}. {_WAY_OUT}")
+    columns = {name: [] for name in names}
+    for line, row in rows:
+        if None in row or None in row.values():
+            raise ValueError(
+                f"{path}, line {line} is cut off or has too many columns. {_WAY_OUT}"
+            )
+        for name, values in columns.items():
+            cell = (row.get(name) or "").strip()
+            try:
+                values.append(float(cell) if cell else math.nan)
+            except ValueError:
                 raise ValueError(
-                    f"{path}, line {reader.line_num} is cut off or has too many "
-                    "columns. Start the training again, which rebuilds it from logs/, "
-                    "or delete the file to do without learning curves."
-                )
-            for name, values in columns.items():
-                cell = (row.get(name) or "").strip()
-                try:
-                    values.append(float(cell) if cell else math.nan)
-                except ValueError:
-                    raise ValueError(
-                        f"{path}, line {reader.line_num}: {name} is {cell!r}, which is "
-                        "not a number. Delete the line, or the file to do without "
-                        "learning curves."
-                    ) from None
+                    f"{path}, line {line}: {name} is {cell!r}, which is not a number. "
+                    "Delete the line, or the file to do without learning curves."
+                ) from None
     return columns
 
 

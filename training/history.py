@@ -162,6 +162,9 @@ def _row(columns: Sequence[str], cells: Sequence[str]) -> Row | None:
 
 
 def _write(path: pathlib.Path, rows: Sequence[Row]) -> None:
+    if not rows:  # it would have no header, and be taken for a damaged one
+        path.unlink(missing_ok=True)
+        return
     columns = list(dict.fromkeys(key for row in rows for key in row))
     # Losses come before validation metrics, although the first row, of the untrained
     # network, has none.

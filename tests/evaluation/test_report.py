@@ -467,6 +467,16 @@ class TestCharts:
         path.write_text("epoch,g_l2\n1,0.5\n2,x\n")
         with pytest.raises(ValueError, match=r"history\.csv, line 3: g_l2 is 'x'"):
             charts.read_history(path)
+        for data, said in (
+            (bytes(99), "no header|no text"),
+            (bytes(1 << 18), "no text"),
+            (b"epoch,g_l2\n\xff", "no text"),
+            (b"epocj,g_l2\n1,0.5\n", "no header"),
+        ):
+            path.write_bytes(data)
+            text = f"{re.escape(str(path))} is damaged: it (has|is) ({said}).*rebuilds"
+            with pytest.raises(ValueError, match=text):
+                charts.read_history(path)
 
     @pytest.mark.parametrize("count, length", [(2, 40), (4, 20), (9, 3), (9, 40)])
     def test_the_legend_lies_within_the_chart(self, count, length):

@@ -319,6 +319,10 @@ def test_rows_that_the_logs_lack_are_named(logged, tmp_path, capsys):
         capsys.readouterr().err
     )
     assert [row["step"] for row in History(path).rows] == [0, 8]
+    # Where all are lost, the run goes on without a file.
+    path.unlink()
+    history.mend(path, logs=tmp_path / "logs", length=LENGTH, step=8)
+    assert History(path).rows == [] and not path.exists()
 
 
 @pytest.mark.parametrize(
