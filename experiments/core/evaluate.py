@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import pathlib
@@ -18,6 +19,7 @@ from evaluation.bootstrap import summarize
 from evaluation.claims import Claim, Evidence
 from evaluation.metrics import registry
 from evaluation.record import Evaluation, Fingerprint, concatenate
+from evaluation.repetition import repeated_detail
 from evaluation.report import pictures
 from evaluation.report.report import Report
 from evaluation.report.write import write_report
@@ -31,6 +33,7 @@ from experiments.core.shards import Shard
 from experiments.core.system import EVALUATED
 from training.history import History
 
+REPEATED = "repeated_detail"  # its numbers in results.json
 _PICKED = 4  # faces of each kind in the report
 
 
@@ -62,6 +65,9 @@ def evaluate(run: Run) -> pathlib.Path:
     if embedding and embedding.facts.threshold is not None:
         result = result.joined(judging.verified(result, system.region, embedding))
     set_aside(run.folder.report, result.fingerprint)
+    repeated = repeated_detail(
+        restorers[label], batches, split.names, to_unit=system.to_unit
+    )
     key = system.headline[0]
     shown = pictures.gather(
         result,
@@ -100,13 +106,17 @@ def evaluate(run: Run) -> pathlib.Path:
             system.lost(config),
             *system.statements(config, split),
             *found.statements,
+            *([repeated.sentence()] if repeated else ()),
             *map(sentence, attributes),
             *judging.statements(run, embedding, summary[label]),
         ],
         claims=[_beats_all(result, list(restorers), key) for key in beatable],
         published=system.published_tables,
         tables=[*found.tables, *attributes],
-        data=found.data,
+        data={
+            **found.data,
+            **({REPEATED: dataclasses.asdict(repeated)} if repeated else {}),
+        },
         curves=found.curves,
         epochs=_epoch_table(run),
         history=run.folder.history,

@@ -266,13 +266,18 @@ class TestRun:
     def run(self, tmp_path_factory, weights):
         root = tmp_path_factory.mktemp("runs")
         extra = photographs(root / "crops", 8)
-        return start(root / "whole", weights, extra_dir=extra)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("evaluation.repetition.LEAST", 2)
+            return start(root / "whole", weights, extra_dir=extra)
 
     def test_its_report_says_what_it_is(self, run):
         report = json.loads((run.report / "results.json").read_text())
         assert report["ours"] == [RESTORER]
         assert np.isfinite(report["summary"][RESTORER]["composite/lpips"]["mean"])
+        repeated = report["data"]["repeated_detail"]
+        assert -1 <= repeated["original"] < repeated["restored"] <= 1
         page = (run.report / "report.html").read_text()
+        assert f"{repeated['restored']:.0%} is the same in all" in page
         for text in (
             "no independent evidence", "not the paper", "the folder crops", "32 images",
         ):  # fmt: skip
