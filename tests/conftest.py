@@ -1,5 +1,6 @@
 """Two logical CPUs for every test, so that MirroredStrategy has two devices."""
 
+import gc
 import os
 import pathlib
 
@@ -14,12 +15,19 @@ tf.config.set_logical_device_configuration(
 )
 
 
+def pytest_collection_finish():
+    """Tracing makes millions of objects: hardly any, and no module, is garbage."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
 @pytest.fixture(autouse=True)
 def restore_precision():
     """A test that fails inside a precision policy leaves none behind."""
     yield
     tf.keras.mixed_precision.set_global_policy("float32")
-    tf.keras.backend.clear_session()
+    # Not clear_session, after which every function would be optimized once more.
+    tf.keras.backend.reset_uids()
 
 
 @pytest.fixture(scope="session")

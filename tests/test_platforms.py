@@ -96,7 +96,7 @@ def train(name, preset="smoke", **options):
 train("skip_inpainting", stages=("train",), epochs=1)
 print("trained")
 options = {"input": str(place / "photo.png"), "output": str(place / "out")}
-restore.restore(restore.Options(model=str(place / "model" / "1"), **options))
+restore.restore(restore.Options(model=sys.argv[2], **options))
 for refused in (
     lambda: compress.compress(
         compress.Options(model="portrait_lambda_0.01", **options)
@@ -111,13 +111,16 @@ for refused in (
 """
 
 
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    restorer = export.build_restorer(tiny.published_generator(), fill=1.0)
+    return export.save(restorer, tmp_path_factory.mktemp("model") / "export" / "1")
+
+
 @pytest.mark.parametrize("platform", PLATFORMS)
-def test_all_but_the_codecs_works(tmp_path, platform):
-    network = tiny.published_generator()
-    restorer = export.build_restorer(network, fill=1.0)
-    export.save(restorer, tmp_path / "model" / "1")
+def test_all_but_the_codecs_works(model, tmp_path, platform):
     Image.fromarray(tiny.noise(1, 40)[0]).save(tmp_path / "photo.png")
-    done = run(WORKS, tmp_path, hidden=PLATFORMS[platform])
+    done = run(WORKS, tmp_path, model, hidden=PLATFORMS[platform])
     assert done.returncode == 0, done.stderr
     assert {"locked", "trained"} <= set(done.stdout.splitlines())
     assert (tmp_path / "out" / "photo.png").exists()

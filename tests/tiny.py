@@ -1,7 +1,11 @@
 """Small stand-ins that several test files share: splits without files, trainers."""
 
 import dataclasses
+import functools
 import io
+import pathlib
+import shutil
+import tempfile
 
 import numpy as np
 import tensorflow as tf
@@ -11,6 +15,7 @@ from data_pipeline.datasets import elements
 from data_pipeline.decoded import DecodedSplit
 from evaluation.metrics import lpips
 from models import discriminators, skip_inpainting
+from serving.export import known
 from training import losses
 from training.adversarial import AdversarialTrainer
 from training.trainer import WeightAverage
@@ -125,6 +130,27 @@ def trainer(
     )
     built.compile(optimizer(), optimizer())
     return built
+
+
+def made_once(export):
+    """An export of this process, and whatever else `export` returns, which is shared.
+
+    `export` writes into a run folder; other runs get a copy of what it wrote.
+    """
+    made = {}
+
+    @functools.wraps(export)
+    def copied(run, *arguments, **options):
+        key = arguments, *sorted(options.items())
+        if key not in made:
+            place = tempfile.TemporaryDirectory()  # deleted with this process
+            made[key] = place, export(pathlib.Path(place.name), *arguments, **options)
+        folder, *others = made[key][1]
+        folder = shutil.copytree(folder, run / "export" / "1")
+        known.remember(folder)
+        return folder, *others
+
+    return copied
 
 
 def finite(weights):

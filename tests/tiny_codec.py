@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 import tensorflow_compression as tfc
+import tiny
 
 from data_pipeline import pixels
 from models import portrait_autoencoder
@@ -131,6 +132,7 @@ def halves(activation="relu", *, seed=0, channels=8):
     return analysis, synthesis
 
 
+@tiny.made_once
 def export(folder, activation="relu", *, priced=True):
     """Saves `halves`, with tables if `priced`; returns the folder and all these."""
     analysis, synthesis = halves(activation)

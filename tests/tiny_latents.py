@@ -2,6 +2,7 @@
 
 import numpy as np
 import tensorflow as tf
+import tiny
 from tiny_codec import picture
 
 from models import cvae_dcgan
@@ -39,6 +40,7 @@ def training_images():
     return (pictures(200) * scales).astype(np.uint8)
 
 
+@tiny.made_once
 def export(run, seed=0):
     """Saves `halves` into a run folder; returns the folder, them, and quantizers."""
     encoder, decoder = halves(seed)

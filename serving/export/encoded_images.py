@@ -55,6 +55,7 @@ def _equal(found: tf.Tensor, expected) -> tf.Tensor:
     return tf.reduce_all(found == tf.constant(expected, tf.uint8))
 
 
+@tf.function  # which is in a model once, however often it calls it
 def decode_pair(image_bytes: tf.Tensor, mask_bytes: tf.Tensor) -> tuple:
     """-> image uint8 [H, W, 3], missing bool [H, W, 1] in the image's size.
 

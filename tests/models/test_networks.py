@@ -215,8 +215,9 @@ for folder in sorted(pathlib.Path(sys.argv[1]).iterdir()):
             assert value.dtype == tf.float32
             np.testing.assert_allclose(value, expected[name], rtol=1e-4, atol=1e-5)
 """
+# Of these the others are made, layer for layer.
 SAVED = ["patch", "multiscale_add", "analysis_gdn", "synthesis_gdn", "dcgan"]
-SAVED += ["cvae_discriminator", *(name for name in NETWORKS if "skip" in name)]
+SAVED += ["cvae_discriminator", "skip_0", "skip_3"]
 
 
 def test_saved_networks_load_without_this_code(tmp_path):

@@ -333,7 +333,8 @@ class TestInitial:
     def published_run(self, tmp_path_factory):
         """A short run of the paper's model 3."""
         folder = tmp_path_factory.mktemp("runs") / "model3"
-        config = make("model3", workdir=str(folder), epochs=1, shift=0)
+        options = {"epochs": 1, "shift": 0, "stages": ("train", "export")}
+        config = make("model3", workdir=str(folder), **options)
         return runner.run(SYSTEM, config, "model3")
 
     @pytest.mark.parametrize("place, replicas", [("run", 1), ("export", 2)])
