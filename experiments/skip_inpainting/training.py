@@ -25,7 +25,7 @@ def build_network(config: Config) -> tf.keras.Model:
         bottleneck=config.bottleneck,
         mask_channel=config.mask_channel,
     )
-    return skip_inpainting.build_inpainter(generator)
+    return skip_inpainting.build_inpainter(generator, eigenfaces=config.eigenfaces)
 
 
 def build_trainer(
