@@ -37,7 +37,7 @@ class EigenfaceFill(tf.keras.layers.Layer):
     """
 
     def __init__(self, numbers: int = NUMBERS, **options):
-        super().__init__(trainable=False, dtype="float32", **options)
+        super().__init__(**{"dtype": "float32", **options})
         self.numbers = numbers
 
     def build(self, input_shape):
@@ -102,7 +102,7 @@ class EigenfaceFill(tf.keras.layers.Layer):
         return tf.where(mask > 0.5, guess, image)
 
     def _numbers(self, values: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
-        """z of (V K V' + noise) z = V K x, [B, k], by conjugate gradients."""
+        """Finds z of (V K V' + noise) z = V K x, [B, k], by conjugate gradients."""
 
         def product(z):
             part = known * tf.matmul(z, self.components)

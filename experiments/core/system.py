@@ -221,6 +221,7 @@ class System(abc.ABC):
 
         By default there are none. It is called once, when a run begins.
         """
+        return
 
     # Evaluation.
 
