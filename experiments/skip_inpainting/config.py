@@ -106,6 +106,12 @@ class Config(InpaintingConfig):
     discriminator_widths: tuple[int, ...] = hp(
         (64, 128, 256, 512), "Channels of its levels.", published="not stated"
     )
+    batch_deviation: bool = hp(
+        False,
+        "The discriminator sees how much the images of a batch differ (Karras et al. "
+        "2018), and so whether every face gets the same features.",
+        published=_OURS,
+    )
     epochs: int = hp(
         40, "Passes over the training images.", published="40", length=True
     )

@@ -38,7 +38,9 @@ def build_trainer(
     """
     seen = config.hole_size if config.fills_patch else config.image_size
     discriminator = discriminators.build_patch_discriminator(
-        seen, config.discriminator_widths
+        seen,
+        config.discriminator_widths,
+        batch_deviation=config.batch_deviation,
     )
     network = build_network(config)
     options = (_perceptual if config.losses == "perceptual" else _published)(config)
