@@ -145,14 +145,24 @@ class Eigenfaces:
       mean: float32 [S, S, 3] in [0, 1].
       components: Orthonormal rows, float32 [k, S * S * 3]. Fewer than were asked for if
         the images have no more.
+      variances: Of the training images along each, [k]; 1 by default.
+      rest: Mean variance of a value that the components leave.
     """
 
-    def __init__(self, mean: np.ndarray, components: np.ndarray):
+    def __init__(
+        self,
+        mean: np.ndarray,
+        components: np.ndarray,
+        variances: np.ndarray | None = None,
+        rest: float = 0.0,
+    ):
         self.mean = np.asarray(mean, np.float32)
         self.components = np.asarray(components, np.float32)
+        self.variances = np.ones(len(components)) if variances is None else variances
+        self.rest = rest
 
     @classmethod
-    def fit(cls, split: DecodedSplit, numbers: int) -> Eigenfaces:
+    def fit(cls, split: DecodedSplit, numbers: int, *, side: int = 0) -> Eigenfaces:
         """Fits the components to a training split; every n-th image of a large one.
 
         A randomized block iteration (Halko, Martinsson & Tropp 2011), which never holds
@@ -162,6 +172,8 @@ class Eigenfaces:
         Args:
           split: The training images.
           numbers: k.
+          side: S, which must divide theirs; each pixel is the mean of theirs. 0 leaves
+            them.
 
         Raises:
           ValueError: If there are fewer than two images, or k is less than 1.
@@ -172,10 +184,12 @@ class Eigenfaces:
                 f"{len(split)} and {numbers}."
             )
         images = split.images[:: -(-len(split) // _MOST_IMAGES)]
-        shape, size = images.shape[1:], int(np.prod(images.shape[1:]))
-        mean = np.zeros(size)
-        for part in _parts(images):
+        shape = (side, side, 3) if side else images.shape[1:]
+        size, mean, squares = int(np.prod(shape)), 0.0, 0.0
+        for part in _parts(images, shape):
             mean += part.sum(axis=0, dtype=np.float64)
+            squares += np.square(part, dtype=np.float64).sum()
+        total = squares / len(images) - np.square(mean / len(images)).sum()
         mean = (mean / len(images)).astype(np.float32)
         # Of N images less their mean N - 1 can differ.
         wanted = min(numbers + _SPARE, len(images) - 1, size)
@@ -183,19 +197,21 @@ class Eigenfaces:
         basis = np.linalg.qr(start.astype(np.float32))[0]
         for _ in range(_PASSES):
             image_of_basis = np.zeros_like(basis)
-            for part in _parts(images):
+            for part in _parts(images, shape):
                 part -= mean
                 image_of_basis += part.T @ (part @ basis)
             basis = np.linalg.qr(image_of_basis)[0]
         inside = np.zeros([wanted, wanted])
-        for part in _parts(images):
+        for part in _parts(images, shape):
             weights = (part - mean) @ basis
             inside += weights.T @ weights
         variances, turns = np.linalg.eigh(inside)  # ascending
         kept = variances[::-1] > _NOTHING * variances[-1]
         turns = turns[:, ::-1][:, kept][:, :numbers]
+        variances = variances[::-1][kept][:numbers] / len(images)
         components = (basis @ turns.astype(np.float32)).T
-        return cls(mean.reshape(shape), components)
+        rest = max(total - variances.sum(), 0.0) / max(size - len(components), 1)
+        return cls(mean.reshape(shape), components, variances, rest)
 
     def encode(self, images: np.ndarray) -> np.ndarray:
         """float32 [B, S, S, 3] in [0, 1] -> k numbers each, float32 [B, k]."""
@@ -225,10 +241,16 @@ _NOTHING = 1e-7  # of the largest variance: float32's rounding
 _AT_ONCE = 512  # images, a bound on memory
 
 
-def _parts(images: np.ndarray):
-    """Batches of images uint8 [N, S, S, 3] as float32 [B, S * S * 3] in [0, 1]."""
+def _parts(images: np.ndarray, shape: tuple[int, ...]):
+    """Batches of images uint8 [N, H, W, 3] as float32 [B, h * w * 3] in [0, 1].
+
+    `shape` is [h, w, 3], of which H and W are multiples.
+    """
+    height, width, _ = shape
+    blocks = (height, images.shape[1] // height, width, images.shape[2] // width, 3)
     for start in range(0, len(images), _AT_ONCE):
         part = np.asarray(images[start : start + _AT_ONCE], np.float32)
+        part = part.reshape(len(part), *blocks).mean(axis=(2, 4))
         yield part.reshape(len(part), -1) / np.float32(255)
 
 

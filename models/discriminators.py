@@ -14,8 +14,26 @@ CONV_WIDTHS = (128, 256, 512)  # of the classifier
 DENSE_WIDTHS = (1024, 128)
 
 
+class BatchDeviation(tf.keras.layers.Layer):
+    """Appends how much a batch differs at each place (Karras et al. 2018, Sec. 3).
+
+    [B, H, W, C] -> [B, H, W, C + 1]: the standard deviation over the batch, averaged
+    over channels. A discriminator sees by it whether all images are alike.
+    """
+
+    def call(self, x):
+        """Appends the channel."""
+        variance = tf.math.reduce_variance(tf.cast(x, tf.float32), axis=0)
+        deviation = tf.reduce_mean(tf.sqrt(variance + 1e-8), axis=-1, keepdims=True)
+        deviation = tf.tile(deviation[None], [tf.shape(x)[0], 1, 1, 1])
+        return tf.concat([x, tf.cast(deviation, x.dtype)], axis=-1)
+
+
 def build_patch_discriminator(
-    image_size: int = 128, widths: Sequence[int] = (64, 128, 256, 512)
+    image_size: int = 128,
+    widths: Sequence[int] = (64, 128, 256, 512),
+    *,
+    batch_deviation: bool = False,
 ) -> tf.keras.Model:
     """Builds the discriminator of Jiang & Zhang, Sec. 3.2, one score per patch.
 
@@ -25,7 +43,8 @@ def build_patch_discriminator(
       score     conv 3x3, linear, float32 -> [B, S/2^(n-1), S/2^(n-1), 1]
 
     The widths, channels per level, follow the public implementation that the paper
-    starts from; the paper gives none. S is the hole's side for models 0 and 1, the
+    starts from; the paper gives none. `batch_deviation` appends that of the trunk to
+    it, which is not in the paper. S is the hole's side for models 0 and 1, the
     image's for 2 and 3.
 
     Returns:
@@ -39,6 +58,8 @@ def build_patch_discriminator(
         if level > 1:
             x = blocks.instance_norm(x, name=f"norm{level}")
         x = blocks.leaky_relu(x, name=f"act{level}")
+    if batch_deviation:
+        x = BatchDeviation(name="batch_deviation")(x)
     x = blocks.conv(x, 1, 3, name="score_conv")
     score = tf.keras.layers.Activation("linear", dtype="float32", name="score")(x)
     return tf.keras.Model(image, score, name="patch_discriminator")

@@ -13,9 +13,11 @@ import numpy as np
 import tensorflow as tf
 
 from models import blocks, holes
+from models.eigenface_fill import EigenfaceFill
 
 WIDTHS = (64, 64, 128, 256, 512)
 MODELS = (0, 1, 2, 3)
+FILL = "eigenface_fill"  # the layer
 BOTTLENECKS = ("channelwise_fc", "conv4000")
 
 
@@ -114,8 +116,13 @@ def _bottleneck(x, kind: str):
     return blocks.relu(x, name="bottleneck_act")
 
 
-def build_inpainter(generator: tf.keras.Model) -> tf.keras.Model:
+def build_inpainter(
+    generator: tf.keras.Model, *, eigenfaces: int = 0
+) -> tf.keras.Model:
     """Gives every generator the same interface: image and mask in, whole image out.
+
+    With `eigenfaces`, a number, a generator with a mask channel is given the image
+    with the hole filled by as many (`EigenfaceFill`), which is not in the paper.
 
     Returns:
       {"image": [B, S, S, 3] in [-1, 1] with the hole filled, "mask": [B, S, S, 1],
@@ -126,6 +133,8 @@ def build_inpainter(generator: tf.keras.Model) -> tf.keras.Model:
     size = generator.input_shape[1]
     inputs = blocks.masked_inputs(size)
     image, mask = inputs.values()
+    if eigenfaces:
+        image = EigenfaceFill(eigenfaces, name=FILL)(inputs)
     if generator.input_shape[-1] == 4:
         masked = tf.keras.layers.Concatenate(dtype="float32", name="image_and_mask")(
             [image, mask]

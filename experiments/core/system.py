@@ -216,6 +216,13 @@ class System(abc.ABC):
         """
         return weights
 
+    def fit(self, config: Any, network: tf.keras.Model, split: DecodedSplit) -> None:
+        """Sets weights that are computed from the training images before training.
+
+        By default there are none. It is called once, when a run begins.
+        """
+        return
+
     # Evaluation.
 
     @abc.abstractmethod

@@ -72,6 +72,8 @@ def _build(run: Run) -> tuple[tf.keras.Model, Callable[[], tf.keras.Model]]:
         if initial is not None:
             networks.begin_as(trainer.restores, initial, config.initial)
             networks.begin_others_as(trainer, system, config.initial)
+        if not run.folder.has_begun:
+            system.fit(config, trainer.restores, run.data.train)
             if trainer.average is not None:
                 trainer.average.begin_as(trainer.restores)
     # Reading moving statistics takes all workers: they read them once, for a copy.

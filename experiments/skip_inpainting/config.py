@@ -44,6 +44,12 @@ class Config(InpaintingConfig):
         "The mask is a fourth channel of the image that the network is given.",
         published=_OURS,
     )
+    eigenfaces: int = hp(
+        0,
+        "So many principal components of the training images fill the hole before the "
+        "network sees it; 0 leaves --hole_fill there. It needs --mask_channel.",
+        published=_OURS,
+    )
     image_size: int = hp(128, "Side of the image, pixels.", published="128")
     hole_size: int = hp(64, "Side of the square hole, pixels.", published="64")
     hole_fill: tuple[float, ...] = hp(
@@ -99,6 +105,12 @@ class Config(InpaintingConfig):
     )
     discriminator_widths: tuple[int, ...] = hp(
         (64, 128, 256, 512), "Channels of its levels.", published="not stated"
+    )
+    batch_deviation: bool = hp(
+        False,
+        "The discriminator sees how much the images of a batch differ (Karras et al. "
+        "2018), and so whether every face gets the same features.",
+        published=_OURS,
     )
     epochs: int = hp(
         40, "Passes over the training images.", published="40", length=True
@@ -156,6 +168,12 @@ class Config(InpaintingConfig):
         for flag in ("known_weight", "perceptual_weight"):
             check_at_least(flag, getattr(self, flag), 0)
         check_shift(self)
+        check_at_least("eigenfaces", self.eigenfaces, 0)
+        if self.eigenfaces and (self.fills_patch or not self.mask_channel):
+            raise ValueError(
+                "--eigenfaces is for models 2 and 3 with --mask_channel, which tells "
+                "the network what is a guess."
+            )
         if not 0 < self.decay_share <= 1:
             raise ValueError(
                 f"--decay_share must be in (0, 1]; got {self.decay_share}."
@@ -258,4 +276,6 @@ def label(config: Config) -> str:
         name += " (4000 channels)"
     if config.mask_channel:
         name += " with a mask channel"
+    if config.eigenfaces:
+        name += f" and {config.eigenfaces} eigenfaces"
     return name

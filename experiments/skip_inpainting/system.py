@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import tensorflow as tf
 
 from data_pipeline import masks, pipeline
 from data_pipeline.decoded import DecodedSplit
+from evaluation.baselines import Eigenfaces
 from evaluation.claims import Evidence
 from experiments.core.data import RunData
 from experiments.core.folder import FinishedRun
@@ -17,6 +19,7 @@ from experiments.skip_inpainting import config as table
 from experiments.skip_inpainting import published, training
 from experiments.skip_inpainting.config import Config
 from models import skip_inpainting
+from models.eigenface_fill import side_of
 from serving.export.restorer import Fillable
 
 
@@ -78,11 +81,31 @@ class SkipInpainting(InpaintingSystem):
             fills = (np.broadcast_to(each.fill, 3) for each in (other, config))
             kernel, *others = weights
             weights = [skip_inpainting.with_mask_channel(kernel, *fills), *others]
+        fills = [_fill_weights(each) for each in (other, config)]
+        if fills[0] != fills[1]:
+            weights = [*map(np.zeros, fills[1]), *weights[len(fills[0]) :]]
         return weights
+
+    def fit(self, config: Config, network: tf.keras.Model, split: DecodedSplit) -> None:
+        """Fits the eigenfaces that fill holes, unless they came with the weights."""
+        if not config.eigenfaces:
+            return
+        layer = network.get_layer(skip_inpainting.FILL)
+        if not layer.fitted:
+            found = Eigenfaces.fit(split, config.eigenfaces, side=layer.side)
+            layer.fit(found.mean, found.components, found.variances, found.rest)
 
     def fillable(self, config: Config) -> Fillable:
         """Models 0 and 1 fill a square of the hole's side; models 2 and 3 any hole."""
         return Fillable(config.hole_size if config.fills_patch else 0)
+
+
+def _fill_weights(config: Config) -> list[tuple[int, ...]]:
+    """Shapes of the weights that fill the hole, the first of the network."""
+    if not config.eigenfaces:
+        return []
+    values = 3 * side_of(config.image_size) ** 2
+    return [(values,), (config.eigenfaces, values), ()]
 
 
 SYSTEM = SkipInpainting()

@@ -25,7 +25,7 @@ def build_network(config: Config) -> tf.keras.Model:
         bottleneck=config.bottleneck,
         mask_channel=config.mask_channel,
     )
-    return skip_inpainting.build_inpainter(generator)
+    return skip_inpainting.build_inpainter(generator, eigenfaces=config.eigenfaces)
 
 
 def build_trainer(
@@ -38,7 +38,9 @@ def build_trainer(
     """
     seen = config.hole_size if config.fills_patch else config.image_size
     discriminator = discriminators.build_patch_discriminator(
-        seen, config.discriminator_widths
+        seen,
+        config.discriminator_widths,
+        batch_deviation=config.batch_deviation,
     )
     network = build_network(config)
     options = (_perceptual if config.losses == "perceptual" else _published)(config)

@@ -183,6 +183,22 @@ class TestEigenfaces:
         assert least * 0.999 < error < least * 1.001
         assert restored.dtype == np.float32
 
+    def test_variances_add_up_to_those_of_the_pixels(self, images):
+        fitted = baselines.Eigenfaces.fit(tiny.split_of(images), 20)
+        weights = fitted.encode(images / np.float32(255))
+        np.testing.assert_allclose(fitted.variances, weights.var(axis=0), rtol=1e-3)
+        total = (images / 255.0).reshape(300, -1).var(axis=0).sum()
+        found = fitted.variances.sum() + (8 * 8 * 3 - 20) * fitted.rest
+        assert found == pytest.approx(total, rel=1e-6)
+
+    def test_they_can_be_of_smaller_images(self):
+        images = decaying(60)
+        large = images.repeat(2, axis=1).repeat(2, axis=2)
+        found = baselines.Eigenfaces.fit(tiny.split_of(large), 5, side=8)
+        expected = baselines.Eigenfaces.fit(tiny.split_of(images), 5)
+        np.testing.assert_allclose(found.components, expected.components, atol=1e-6)
+        assert found.mean.shape == (8, 8, 3)
+
     def test_numbers_and_images_are_each_others_way_back(self, images):
         fitted = baselines.Eigenfaces.fit(tiny.split_of(images), 20)
         weights = np.random.default_rng(1).normal(0, 0.1, [4, 20]).astype("f")

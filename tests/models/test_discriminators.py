@@ -175,3 +175,26 @@ def test_errors_name_the_side_and_the_way_out(build, arguments, text):
         build(*arguments)
     # Without the local one no patch can be wrong.
     GLOBAL_LOCAL(32, 50, local=False, width=0.1)
+
+
+def test_batch_deviation_is_that_over_the_batch():
+    x = images(5, 4, 4, 3)
+    found = discriminators.BatchDeviation()(x).numpy()
+    np.testing.assert_array_equal(found[..., :3], x)
+    expected = np.asarray(x).std(axis=0).mean(axis=-1)
+    for channel in found[..., 3]:
+        np.testing.assert_allclose(channel, expected, atol=1e-4)
+    alike = discriminators.BatchDeviation()(np.repeat(x[:1], 5, axis=0)).numpy()
+    np.testing.assert_allclose(alike[..., 3], 0, atol=2e-4)
+
+
+def test_a_patch_discriminator_can_tell_whether_a_batch_is_alike():
+    plain, seeing = (
+        discriminators.build_patch_discriminator(32, (8, 16), batch_deviation=on)
+        for on in (False, True)
+    )
+    x = np.asarray(images(4, 32, 32, 3))
+    alike = np.repeat(x[:1], 4, axis=0)
+    for network, differs in ((plain, False), (seeing, True)):
+        one, other = (network(batch).numpy()[0] for batch in (x, alike))
+        assert np.allclose(one, other, atol=1e-6) is not differs

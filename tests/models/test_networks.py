@@ -26,12 +26,12 @@ def multiscale(**options):
     return multiscale_context_encoder.build_inpainter(generator)
 
 
-def skip(model, **options):
+def skip(model, eigenfaces=0, **options):
     options = {"image_size": 64, "widths": (8, 8, 16), **options}
     generator = skip_inpainting.build_generator(model, **options)
     last = generator.get_layer("restored_conv")
     last.kernel.assign(100 * last.kernel)  # far from where tanh(x) = x
-    return skip_inpainting.build_inpainter(generator)
+    return skip_inpainting.build_inpainter(generator, eigenfaces=eigenfaces)
 
 
 def pyramid(configuration="d", **options):
@@ -69,6 +69,7 @@ NETWORKS = {
     **{f"skip_{model}": lambda model=model: skip(model) for model in (0, 3)},
     "skip_conv4000": lambda: skip(0, bottleneck="conv4000"),
     "skip_mask_channel": lambda: skip(3, mask_channel=True),
+    "skip_eigenfaces": lambda: skip(3, eigenfaces=4, mask_channel=True),
     "multiscale_add": multiscale,
     "multiscale_concat": lambda: multiscale(aggregation="concat"),
     "multiscale_separable": lambda: multiscale(separable=True, downsampling="stride"),
@@ -175,6 +176,7 @@ def test_every_weight_has_a_gradient_under_mixed_bfloat16(name):
         ("pyramid_d", {"Conv2D", "DoublingConv2D", "DilatedConv2D"}),
         ("analysis_gdn", {"Conv2D", "GDN"}),
         ("dcgan", {"Conv2D", "Sampling"}),
+        ("skip_eigenfaces", {"Conv2D", "EigenfaceFill"}),
         ("cvae_discriminator", {"Conv2D", "KeyedDropout"}),
     ],
 )

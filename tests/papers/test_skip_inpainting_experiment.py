@@ -10,6 +10,7 @@ import tensorflow as tf
 import tiny
 
 from data_pipeline import pipeline, pixels
+from evaluation.baselines import Eigenfaces
 from evaluation.metrics import lpips
 from experiments.core import command_line, networks, runner
 from experiments.skip_inpainting import published, training
@@ -387,6 +388,39 @@ class TestInitial:
         ):
             with pytest.raises((ValueError, FileNotFoundError), match=text):
                 start(tmp_path / "a", weights, initial=str(initial), **options)
+
+
+class TestEigenfaces:
+    def test_they_are_fitted_once_and_kept(self, weights, tmp_path):
+        config = make(lpips_weights=weights, eigenfaces=5)
+        alone = {"stages": ("train",), "epochs": 1}
+        plain = start(tmp_path / "plain", weights, **alone)
+        first = start(
+            tmp_path / "a", weights, eigenfaces=5, initial=str(plain.path), **alone
+        )
+        second = start(
+            tmp_path / "b", weights, eigenfaces=5, limit=16, initial=str(first.path),
+            **alone,
+        )  # fmt: skip
+        fills = [
+            networks.trained(SYSTEM, config, run).get_layer("eigenface_fill")
+            for run in (first, second)
+        ]
+        found = SYSTEM.data(config).train
+        expected = Eigenfaces.fit(found, 5)
+        mean, components, noise = fills[0].get_weights()
+        np.testing.assert_allclose(mean, 2 * expected.mean.ravel() - 1, atol=1e-5)
+        np.testing.assert_allclose(
+            np.square(components).sum(axis=1), 4 * expected.variances, rtol=1e-3
+        )
+        assert 0 < noise < 1
+        for one, other in zip(*(fill.get_weights() for fill in fills)):
+            np.testing.assert_array_equal(one, other)
+
+    @pytest.mark.parametrize("options", [{"model": 1}, {"mask_channel": False}])
+    def test_they_need_a_network_that_knows_the_hole(self, options):
+        with pytest.raises(ValueError, match="--eigenfaces is for models 2 and 3"):
+            make("model3", eigenfaces=5, **{"mask_channel": True, **options})
 
 
 def test_the_shipped_model_3_is_a_beginning(weights):
