@@ -14,6 +14,7 @@ SIDE = 64  # of the faces that components describe; finer detail is for the netw
 NUMBERS = 256
 # Conjugate gradients stop before they have fitted the noise, which they fit last.
 _STEPS = 16
+_TINY = 1e-12  # what is smaller is solved: quotients of roundings would grow
 _NOISE = 10.0  # variance of a pixel about its guess, over what the components leave
 
 
@@ -86,13 +87,14 @@ class EigenfaceFill(tf.keras.layers.Layer):
         image, mask = inputs["image"], inputs["mask"]
         size, side = image.shape[1], self.side
         missing = tf.cast(mask > 0.5, tf.float32)
-        small, partly = image * (1.0 - missing), missing
+        small = image * (1.0 - missing)
         if size > side:
             factor = size // side
             small = tf.nn.avg_pool2d(small, factor, factor, "VALID")
-            partly = tf.nn.avg_pool2d(missing, factor, factor, "VALID")
-        known = tf.cast(partly <= 0.0, tf.float32)  # small pixels, wholly
-        known = tf.reshape(tf.tile(known, [1, 1, 1, 3]), [-1, 3 * side**2])
+            missing = tf.nn.max_pool2d(missing, factor, factor, "VALID")
+        known = 1.0 - missing  # small pixels, wholly
+        # Not tf.tile, which OpenVINO gets wrong after a pooled single channel.
+        known = tf.reshape(tf.concat([known] * 3, axis=-1), [-1, 3 * side**2])
         values = (tf.reshape(small, tf.shape(known)) - self.mean) * known
         guess = self.mean + tf.matmul(self._numbers(values, known), self.components)
         guess = tf.reshape(guess, [-1, side, side, 3])
@@ -115,10 +117,10 @@ class EigenfaceFill(tf.keras.layers.Layer):
         z, direction, energy = tf.zeros_like(rest), rest, dot(rest, rest)
         for _ in range(_STEPS):
             moved = product(direction)
-            step = tf.math.divide_no_nan(energy, dot(direction, moved))
+            step = energy / tf.maximum(dot(direction, moved), _TINY)
             z, rest = z + step * direction, rest - step * moved
             energy, before = dot(rest, rest), energy
-            direction = rest + tf.math.divide_no_nan(energy, before) * direction
+            direction = rest + energy / tf.maximum(before, _TINY) * direction
         return z
 
     def get_config(self):

@@ -29,8 +29,10 @@ CENTER = 50  # pixels, an odd number of them after one halving
 DEFAULT = "serving_default"
 
 
-def skip(model):
-    return skip_inpainting.build_generator(model, image_size=SIZE, widths=(4, 6, 8))
+def skip(model, size=SIZE, **options):
+    return skip_inpainting.build_generator(
+        model, image_size=size, widths=(4, 6, 8), **options
+    )
 
 
 def multiscale(**options):
@@ -76,6 +78,7 @@ EXPORTS = {
     "restorer of one square": (DEFAULT, "serving_single"),
     "restorer of the center": (DEFAULT,),
     "restorer of any hole": (DEFAULT,),
+    "restorer with eigenfaces": (DEFAULT,),
     "codec": (DEFAULT, "analysis", "synthesis"),
     "faces": (DEFAULT, "encode", "decode"),
 }
@@ -109,6 +112,14 @@ def save(name, place):
         return tiny_codec.export(place)[0]
     if name == "faces":
         return tiny_latents.export(place)[0]
+    if name == "restorer with eigenfaces":
+        network = skip_inpainting.build_inpainter(
+            skip(3, 2 * SIZE, mask_channel=True), eigenfaces=5
+        )
+        restorer = export.build_restorer(
+            stirred(network), fill=1.0, fillable=Fillable()
+        )
+        return export.save(restorer, place / "1")
     room, network, fillable = {
         "restorer of one square": (skip_inpainting, skip(0), Fillable(SIZE // 2)),
         "restorer of the center": (
