@@ -61,8 +61,9 @@ def statements(config: Config, split: DecodedSplit) -> list[str]:
     said = []
     if config.losses == "perceptual":
         said = [
-            "This restorer is not the paper's: it has model 3's network, but other "
-            "losses, and holes of other kinds in training. The departures name all.",
+            "This restorer is not the paper's: it has model 3's network, but another "
+            "beginning, other losses, and holes of other kinds in training. The "
+            "departures name all.",
             "LPIPS was part of the loss, so LPIPS here is no independent evidence. "
             "Read PSNR and SSIM beside it.",
         ]
@@ -139,11 +140,11 @@ DEPARTURES = (
     "stay unseen until the end.",
     "CelebA's official partition is assumed; other sets are split 80/20.",
     "--preset=restorer is not the paper's. It is model 3 with the mask as a fourth "
-    "input channel and the training set's mean color in the hole; it is trained on "
-    "squares, rectangles, strokes, the center and regions of the face, with L1 (known "
-    "pixels at a tenth, divided by the hole's share), LPIPS and a hinge loss on "
-    "composites, flips and shifts, a learning rate that falls at the end, and averaged "
-    "weights.",
+    "input channel and a guess from eigenfaces of the training set in the hole; it is "
+    "trained on squares, rectangles, strokes, the center and regions of the face, with "
+    "L1 (known pixels at a tenth, divided by the hole's share), LPIPS and a hinge loss "
+    "on composites, a discriminator that sees how much a batch differs, flips and "
+    "shifts, a learning rate that falls at the end, and averaged weights.",
 )
 
 
