@@ -29,8 +29,10 @@ if sys.argv[0] == "-m" and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
 _LAZY = (
     "tensorflow",
     "evaluation.report.plots",  # of matplotlib
+    "models.batch_statistics",
     "models.compression",
     "models.convolutions",
+    "models.eigenface_fill",
     "models.stochastic",
     "training.trainer",
 )

@@ -6,27 +6,12 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from models import blocks
+from models import batch_statistics, blocks
 
 GLOBAL_WIDTHS = (96, 192, 384, 768, 1536)
 LOCAL_WIDTHS = (64, 128, 256, 512)
 CONV_WIDTHS = (128, 256, 512)  # of the classifier
 DENSE_WIDTHS = (1024, 128)
-
-
-class BatchDeviation(tf.keras.layers.Layer):
-    """Appends how much a batch differs at each place (Karras et al. 2018, Sec. 3).
-
-    [B, H, W, C] -> [B, H, W, C + 1]: the standard deviation over the batch, averaged
-    over channels. A discriminator sees by it whether all images are alike.
-    """
-
-    def call(self, x):
-        """Appends the channel."""
-        variance = tf.math.reduce_variance(tf.cast(x, tf.float32), axis=0)
-        deviation = tf.reduce_mean(tf.sqrt(variance + 1e-8), axis=-1, keepdims=True)
-        deviation = tf.tile(deviation[None], [tf.shape(x)[0], 1, 1, 1])
-        return tf.concat([x, tf.cast(deviation, x.dtype)], axis=-1)
 
 
 def build_patch_discriminator(
@@ -59,7 +44,7 @@ def build_patch_discriminator(
             x = blocks.instance_norm(x, name=f"norm{level}")
         x = blocks.leaky_relu(x, name=f"act{level}")
     if batch_deviation:
-        x = BatchDeviation(name="batch_deviation")(x)
+        x = batch_statistics.BatchDeviation(name="batch_deviation")(x)
     x = blocks.conv(x, 1, 3, name="score_conv")
     score = tf.keras.layers.Activation("linear", dtype="float32", name="score")(x)
     return tf.keras.Model(image, score, name="patch_discriminator")

@@ -12,8 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from models import blocks, holes
-from models.eigenface_fill import EigenfaceFill
+from models import blocks, eigenface_fill, holes
 
 WIDTHS = (64, 64, 128, 256, 512)
 MODELS = (0, 1, 2, 3)
@@ -134,7 +133,7 @@ def build_inpainter(
     inputs = blocks.masked_inputs(size)
     image, mask = inputs.values()
     if eigenfaces:
-        image = EigenfaceFill(eigenfaces, name=FILL)(inputs)
+        image = eigenface_fill.EigenfaceFill(eigenfaces, name=FILL)(inputs)
     if generator.input_shape[-1] == 4:
         masked = tf.keras.layers.Concatenate(dtype="float32", name="image_and_mask")(
             [image, mask]

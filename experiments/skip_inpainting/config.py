@@ -169,11 +169,6 @@ class Config(InpaintingConfig):
             check_at_least(flag, getattr(self, flag), 0)
         check_shift(self)
         check_at_least("eigenfaces", self.eigenfaces, 0)
-        if self.eigenfaces and (self.fills_patch or not self.mask_channel):
-            raise ValueError(
-                "--eigenfaces is for models 2 and 3 with --mask_channel, which tells "
-                "the network what is a guess."
-            )
         if not 0 < self.decay_share <= 1:
             raise ValueError(
                 f"--decay_share must be in (0, 1]; got {self.decay_share}."
@@ -197,6 +192,11 @@ class Config(InpaintingConfig):
                     "whose decoders stop there; got "
                     f"{self.hole_size} and {self.image_size}."
                 )
+        if self.eigenfaces and (self.fills_patch or not self.mask_channel):
+            raise ValueError(
+                "--eigenfaces is for models 2 and 3 with --mask_channel, which tells "
+                "the network what is a guess."
+            )
 
     @property
     def fills_patch(self) -> bool:

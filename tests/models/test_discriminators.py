@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import cost, discriminators
+from models import batch_statistics, cost, discriminators
 
 layers = tf.keras.layers
 CONV, NORM, ACT = "Conv2D", "BatchNormalization", "LeakyReLU"
@@ -179,12 +179,12 @@ def test_errors_name_the_side_and_the_way_out(build, arguments, text):
 
 def test_batch_deviation_is_that_over_the_batch():
     x = images(5, 4, 4, 3)
-    found = discriminators.BatchDeviation()(x).numpy()
+    found = batch_statistics.BatchDeviation()(x).numpy()
     np.testing.assert_array_equal(found[..., :3], x)
     expected = np.asarray(x).std(axis=0).mean(axis=-1)
     for channel in found[..., 3]:
         np.testing.assert_allclose(channel, expected, atol=1e-4)
-    alike = discriminators.BatchDeviation()(np.repeat(x[:1], 5, axis=0)).numpy()
+    alike = batch_statistics.BatchDeviation()(np.repeat(x[:1], 5, axis=0)).numpy()
     np.testing.assert_allclose(alike[..., 3], 0, atol=2e-4)
 
 
