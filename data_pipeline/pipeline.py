@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import socket
+import sys
+import threading
 import urllib.parse
 from collections.abc import Callable, Sequence
 
@@ -23,6 +25,7 @@ from data_pipeline.masks import MaskFn
 TaskFn = "Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple]"
 
 _ANSWER_SECONDS = 30  # within which a tf.data service is to answer
+_WORKER_SECONDS = 10  # after which it is said that one has no workers
 # Purposes of a key; a new one takes a new number.
 _ORDER, _TASK, _AUGMENT, _REAL_MASK = 1, 2, 3, 4
 
@@ -216,6 +219,7 @@ def _served(start_step: int, make: Callable, size: int, service: str):
     What is shared out are the elements of the source: steps, not positions.
     """
     _check_answers(service)
+    _tell_without_workers(service)
 
     def batch(step: tf.Tensor) -> tf.data.Dataset:
         places = tf.data.Dataset.range(step * size, (step + 1) * size)
@@ -223,10 +227,13 @@ def _served(start_step: int, make: Callable, size: int, service: str):
         return made.batch(size, drop_remainder=True)
 
     steps = tf.data.Dataset.range(start_step, tf.int64.max // size)
-    shared = tf.data.experimental.service.distribute(
-        tf.data.experimental.service.ShardingPolicy.DYNAMIC, service
-    )
-    return steps.flat_map(batch).apply(shared).prefetch(tf.data.AUTOTUNE)
+    shared = steps.flat_map(batch).apply(_distribute(service))
+    return shared.prefetch(tf.data.AUTOTUNE)
+
+
+def _distribute(service: str) -> Callable:
+    distribution = tf.data.experimental.service
+    return distribution.distribute(distribution.ShardingPolicy.DYNAMIC, service)
 
 
 def _check_answers(service: str) -> None:
@@ -245,6 +252,20 @@ def _check_answers(service: str) -> None:
             f"--data_service={service} must be grpc://HOST:PORT of a tf.data service's "
             f"dispatcher: {error}. Start it first, or leave the flag out."
         ) from error
+
+
+def _tell_without_workers(service: str) -> None:
+    """Says so if a dispatcher has no workers yet, for which TensorFlow waits."""
+    probe = tf.data.Dataset.range(1).apply(_distribute(service))
+    asked = threading.Thread(target=lambda: next(iter(probe)), daemon=True)
+    asked.start()
+    asked.join(_WORKER_SECONDS)
+    if asked.is_alive():
+        print(
+            f"--data_service={service}: no worker has answered for {_WORKER_SECONDS} "
+            "seconds. It goes on as soon as one is registered there.",
+            file=sys.stderr,
+        )
 
 
 def evaluation_batches(

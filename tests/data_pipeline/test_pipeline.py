@@ -106,6 +106,20 @@ def test_a_data_service_makes_each_batch_once_from_the_cached_file(tmp_path):
     assert len({batch[1].tobytes() for batch in served}) == 12
 
 
+def test_a_data_service_without_workers_is_told(monkeypatch, capsys):
+    monkeypatch.setattr(pipeline, "_WORKER_SECONDS", 0.5)
+    service = tf.data.experimental.service
+    dispatcher = service.DispatchServer()
+    pipeline._tell_without_workers(dispatcher.target)
+    assert "no worker has answered for 0.5 seconds" in capsys.readouterr().err
+    config = service.WorkerConfig(dispatcher_address=dispatcher.target[7:])
+    worker = service.WorkerServer(config)
+    monkeypatch.setattr(pipeline, "_WORKER_SECONDS", 30)
+    pipeline._tell_without_workers(dispatcher.target)
+    assert not capsys.readouterr().err
+    del worker
+
+
 @pytest.mark.parametrize(
     "address",
     ["host9:5000", "grpc://localhost", "grpc://localhost:x", "grpc://[::1]:1"],
