@@ -41,7 +41,7 @@ demo: setup  ## Restore and compress a photograph, then train on drawn faces: mi
 	@set -e; start=$$SECONDS; \
 	$(BIN)/python scripts/demo_photo.py $(DEMO)/photo; \
 	echo; echo "A photograph, its nose restored by a shipped model:"; \
-	$(BIN)/python -m experiments.restore --overwrite --align --model=pyramid_d \
+	$(BIN)/python -m experiments.restore --overwrite --align --model=skip_inpainting_restorer \
 	  --landmarks=219,192,309,188,268,246,229,278,305,275 --mask=nose \
 	  --input=$(DEMO)/photo --output=$(DEMO)/photo_restored; \
 	echo; echo "The same photograph compressed by a shipped codec, and decompressed:"; \

@@ -35,7 +35,7 @@ _AGAINST = flags.DEFINE_string("against", "", "A checkout that takes turns with 
 _OUTPUT = flags.DEFINE_string("output", "", "Where to write the numbers, JSON.")
 
 HERE = pathlib.Path(__file__).resolve().parents[1]
-RESTORE = ["restore", "--model=skip_inpainting_model3", "--overwrite"]
+RESTORE = ["restore", "--model=skip_inpainting_restorer", "--overwrite"]
 CODEC = ["--model=portrait_lambda_0.01", "--overwrite"]
 
 

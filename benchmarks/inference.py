@@ -1,6 +1,6 @@
 r"""Speed and quality of a restorer by engine, precision and batch, in one table.
 
-  python -m benchmarks.inference --model=skip_inpainting_model3 \
+  python -m benchmarks.inference --model=skip_inpainting_restorer \
       --output=benchmarks/inference.json
 
 Milliseconds of a call with batches of 1 and 32, and how well each engine restores the
@@ -34,7 +34,7 @@ BATCHES = (1, 32)
 CHOICES = [(engine, engines.FLOAT32) for engine in engines.ENGINES]
 CHOICES.insert(2, (engines.OPENVINO, engines.BFLOAT16))
 
-_MODEL = flags.DEFINE_string("model", "skip_inpainting_model3", "Folder, or a name.")
+_MODEL = flags.DEFINE_string("model", "skip_inpainting_restorer", "Folder, or a name.")
 _DATASET = flags.DEFINE_string("dataset", "faces", "Whose test images are restored.")
 _DATA_DIR = flags.DEFINE_string("data_dir", "", "Its files.")
 _IMAGES = flags.DEFINE_integer("images", 256, "Test images of the quality.")

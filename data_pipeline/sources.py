@@ -25,6 +25,9 @@ _SPLITS = {
 }
 DATASETS = tuple(_SPLITS)
 SPLIT_BY = ("image", "person", "order", "first")
+# Sets without an official partition, of which the seed says what is for training; a
+# folder may bring its own.
+_SHUFFLED, _BY_SEED = ("lfw", "celeb_a_hq", "folder"), ("image", "person")
 
 # Indices of the drawn images of each split. Training comes last, so that it can grow
 # without changing the test set.
@@ -39,6 +42,13 @@ def splits(name: str) -> tuple[str, ...]:
     """Splits of a data set. A folder may bring a "validation" of its own."""
     check_choice("dataset", name, DATASETS)
     return _SPLITS[name]
+
+
+def partition(name: str, split_by: str, seed: int) -> tuple:
+    """Equal for equal splits of a data set; see `load`."""
+    if name not in _SHUFFLED:
+        return (name,)
+    return name, split_by, seed if split_by in _BY_SEED else None
 
 
 def load(

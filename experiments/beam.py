@@ -1,7 +1,7 @@
 r"""Runs a command of facemend in shards on Apache Beam, and joins them.
 
   facemend beam --shards=64 --runner=FlinkRunner ... -- \
-      restore --model=multiscale_add --align --mask=mouth --input=DIR --output=DIR
+      restore --model=skip_inpainting_restorer --align --mask=mouth --input=A --output=B
 
 What follows -- is a command as `facemend` takes it (restore, compress compress, train
 PAPER --stages=evaluate, ...); flags before it that are not listed here are Beam's. Each

@@ -1,14 +1,14 @@
 r"""Packs an exported model for the repository's zoo, where commands find it by name.
 
   facemend pack_model --model=runs/model3/export/1 \
-      --name=skip_inpainting_model3
+      --name=skip_inpainting_restorer
 
 writes NAME.zip, the export with its weights in float16, its card NAME.md, and its entry
 in models.json to --output. The package is opened and compared with the original on
 drawn faces. If it differs much, or makes all packages larger than 30 MB, nothing is
 written.
 
-  facemend pack_model --again=pyramid_d,multiscale_add
+  facemend pack_model --again=cvae,portrait_lambda_0.01
 
 packs models of --output again, with the same weights: their cards are put inside, and
 restorers get the graph that exports have today. Pixels and files stay as they are.
@@ -69,7 +69,10 @@ class Options:
     """Flags of the command."""
 
     model: str = hp("", "Folder of an exported model.")
-    name: str = hp("", "The name for users, such as skip_inpainting_model3.")
+    name: str = hp("", "The name for users, such as skip_inpainting_restorer.")
+    trained_on: str = hp(
+        "", "What made it, in words; by default data, length and --initial of its run."
+    )
     output: str = hp("pretrained", "Folder of the packages and of models.json.")
     again: tuple[str, ...] = hp((), "Packages of --output to pack again.")
 
@@ -131,7 +134,7 @@ def pack(options: Options) -> None:
         paper=config["paper"],
         card=f"{options.name}.md",
         results=f"results/{config['paper']}.json",
-        trained_on=f"{title}{_length(config['config'])}",
+        trained_on=options.trained_on or f"{title}{_length(config['config'])}",
         license=f"The weights carry the terms of their data: {terms}.",
         kind=kind_of(config),
         codec_ids=ids,

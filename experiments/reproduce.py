@@ -221,25 +221,33 @@ def gather(
 ) -> dict:
     """The results of several runs, as results/<paper>.json has them.
 
-    Runs on the same images make a set, which takes the place of the one on these images
-    in `before`, the results until now; other sets stay. `pictures` is the folder of
-    charts of several runs.
+    Runs on the same images, cropped alike, make a set, which takes the place of the one
+    on these images in `before`, the results until now; other sets stay. `pictures` is
+    the folder of charts of several runs.
 
     Raises:
       FileNotFoundError: If a run has not been evaluated.
     """
     before = before or {}
-    found = {known["fingerprint"]: known for known in before.get("sets", ())}
-    made: dict[str, list[FinishedRun]] = {}
+    found = {
+        _images(known["fingerprint"], known["runs"][0]["environment"]["config"]): known
+        for known in before.get("sets", ())
+    }
+    made: dict[tuple, list[FinishedRun]] = {}
     for run in read_finished(folders):
-        made.setdefault(run.evaluation.fingerprint, []).append(run)
-    for fingerprint, runs in made.items():
-        place = [*found].index(fingerprint) if fingerprint in found else len(found)
+        made.setdefault(_images(run.evaluation.fingerprint, run.config), []).append(run)
+    for images, runs in made.items():
+        place = [*found].index(images) if images in found else len(found)
         prefix = f"{system.name}_{place + 1}" if place else system.name
-        found[fingerprint] = _compared(system, runs, pictures, prefix)
+        found[images] = _compared(system, runs, pictures, prefix)
     sets = [*found.values()]
     results = {"paper": system.name, "published": system.published_tables}
     return strict({**before, **results, "sets": sets})
+
+
+def _images(fingerprint: str, config: Mapping) -> tuple[str, str | None]:
+    """What tells evaluation sets apart: a fingerprint knows names and holes only."""
+    return fingerprint, config.get("crop")
 
 
 def _compared(

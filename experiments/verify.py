@@ -1,6 +1,6 @@
 r"""Measures a shipped model again, and compares with what its card claims.
 
-  facemend verify pyramid_d --data_dir=DIR
+  facemend verify skip_inpainting_restorer --data_dir=DIR
 
 evaluates the model on the test images it was evaluated on, on this machine, and says of
 each metric whether it lies where the card has it, and by how much not. With --dataset

@@ -84,7 +84,7 @@ def test_the_clone_is_left_as_it_was(installed):
 def test_it_restores_with_a_shipped_model_among_the_users_modules(facemend, tmp_path):
     done = facemend("sample_faces", "--count=1", "--output=photos")
     assert done.returncode == 0, done.stderr
-    words = ("--model=pyramid_d", "--input=photos", "--output=restored")
+    words = ("--model=skip_inpainting_restorer", "--input=photos", "--output=restored")
     done = facemend("restore", "--mask=center", *words)
     assert done.returncode == 0, done.stderr
     assert [*(tmp_path / "here" / "restored").iterdir()]

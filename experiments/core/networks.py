@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from data_pipeline import sources
 from experiments.core.config import SystemConfig
 from experiments.core.folder import RunFolder
 from serving.export import saved_model
@@ -44,7 +45,8 @@ def initial(
     """Weights of the network that --initial names, unless the run has begun already.
 
     Raises:
-      ValueError: If that is neither a trained run of the same paper nor its export.
+      ValueError: If that is neither a trained run of the same paper nor its export, or
+        was trained on what would be test images.
       FileNotFoundError: If there is no such folder and no model of that name.
     """
     if not config.initial or folder.has_begun:
@@ -56,7 +58,23 @@ def initial(
         weights = trained(system, other, run).get_weights()
     else:
         other, weights = exported(system, config.initial)
+    _check_split(config, other)
     return system.begun_from(config, other, weights)
+
+
+def _check_split(config: SystemConfig, other: SystemConfig) -> None:
+    """Refuses a network that was trained on what would be test images."""
+    if other.dataset == config.dataset and _split(other) != _split(config):
+        raise ValueError(
+            f"--initial={config.initial} was trained with --seed={other.seed} "
+            f"--split_by={other.split_by}. With --seed={config.seed} "
+            f"--split_by={config.split_by}, {config.dataset} would be split otherwise, "
+            "and the test images would be ones that it has seen. Pass the former."
+        )
+
+
+def _split(config: SystemConfig) -> tuple:
+    return sources.partition(config.dataset, config.split_by, config.seed)
 
 
 def exported(system: Any, name: str) -> tuple[SystemConfig, list[np.ndarray]]:

@@ -1,6 +1,6 @@
 """Trained models that come with the repository, by name.
 
-  folder = zoo.resolve("skip_inpainting_model3")  # an export, as runs/NAME/export/1 is
+  folder = zoo.resolve("skip_inpainting_restorer")  # as runs/NAME/export/1
 
 pretrained/models.json lists them; `package` describes their files. A file is unpacked
 once, into a cache, and checked before each use:
@@ -37,6 +37,12 @@ PRETRAINED = next(
 )
 INDEX = "models.json"
 LIST = "facemend-models"  # the only key of the index
+
+# Models that came along earlier, whose place skip_inpainting_restorer takes.
+REPLACED = {
+    name: "skip_inpainting_restorer"
+    for name in ("multiscale_add", "pyramid_d", "skip_inpainting_model3")
+}
 
 _FILES = "files.json"
 _DIGITS = 16
@@ -212,6 +218,11 @@ def _entry(name: str, kinds: Sequence[str]) -> Entry:
             f"The model {name} {DOES[entry.kind]}, for which there is "
             f"{COMMANDS[entry.kind]}; here a model is needed that "
             f"{' or '.join(DOES[kind] for kind in kinds)}. {way_out}"
+        )
+    if REPLACED.get(name) in fitting:
+        raise FileNotFoundError(
+            f"The model {name} no longer comes with the repository, because "
+            f"{REPLACED[name]} restores better; pass that name. {way_out}"
         )
     close = difflib.get_close_matches(name, fitting, n=1)
     hint = f" Did you mean: {close[0]} ?" if close else ""

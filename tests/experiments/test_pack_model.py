@@ -77,10 +77,9 @@ def output(tmp_path, monkeypatch):
     return tmp_path / "pretrained"
 
 
-def pack(folder, output, name=NAME):
-    pack_model.pack(
-        pack_model.Options(model=str(folder), name=name, output=str(output))
-    )
+def pack(folder, output, name=NAME, **options):
+    options = {"model": str(folder), "name": name, "output": str(output), **options}
+    pack_model.pack(pack_model.Options(**options))
 
 
 class TestPacked:
@@ -116,6 +115,13 @@ class TestPacked:
             if path.is_file():
                 assert str(folder.parents[2]).encode() not in path.read_bytes(), path
                 assert str(pack_model.__file__).encode() not in path.read_bytes(), path
+
+    def test_several_runs_are_told_in_words(self, folder, output):
+        told = "Labeled Faces in the Wild, 8 epochs as model 3, then 2 as it is"
+        pack(folder, output, trained_on=told)
+        entry = zoo.read_index(output)[NAME]
+        card = (output / entry.card).read_text(encoding="utf-8")
+        assert entry.trained_on == told and told in " ".join(card.split())
 
     @pytest.mark.parametrize(
         "paper, codecs", [("portrait_autoencoder", 1), ("cvae_dcgan", 3)]

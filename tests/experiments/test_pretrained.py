@@ -18,10 +18,8 @@ def test_there_are_models_of_every_kind_and_they_are_small():
     assert 0 < sum(entry.bytes for entry in ENTRIES.values()) <= pack_model.MAX_BYTES
     kinds = {
         "cvae": LATENTS,
-        "multiscale_add": INPAINTING,
         "portrait_lambda_0.01": CODEC,
-        "pyramid_d": INPAINTING,
-        "skip_inpainting_model3": INPAINTING,
+        "skip_inpainting_restorer": INPAINTING,
     }
     assert (
         kinds.items() <= {entry.name: entry.kind for entry in ENTRIES.values()}.items()

@@ -14,7 +14,7 @@ from experiments.core import system as papers
 ROOT = pathlib.Path(__file__).parents[2]
 
 
-def fake_run(folder, label, error, fingerprint="f" * 16):
+def fake_run(folder, label, error, fingerprint="f" * 16, crop="none"):
     """A run folder with what `gather` reads: 40 images, one baseline."""
     values = {
         label: {"hole/lpips": np.full(40, error), "raw/lpips": np.full(40, error)},
@@ -36,6 +36,7 @@ def fake_run(folder, label, error, fingerprint="f" * 16):
                 "model": int(label[-1]),
                 "widths": [8, 8],
                 "image_size": 32,
+                "crop": crop,
                 "seed": 0,
                 "hole_size": 16,
             },
@@ -105,6 +106,17 @@ def test_runs_on_other_images_have_a_table_of_their_own(system, tmp_path):
         for one in sets
     ]
     assert all(open_claims) and shown.count("| not measured |") == open_claims[0]
+
+
+def test_the_same_images_cropped_otherwise_are_others(system, tmp_path):
+    def gathered(before, crop):
+        run = fake_run(tmp_path / crop, "model 3", 0.2, crop=crop)
+        return reproduce.gather(system, [run], tmp_path, before)
+
+    before = gathered(None, "none")
+    assert gathered(before, "none")["sets"] == before["sets"]
+    first, second = gathered(before, "190")["sets"]
+    assert first == before["sets"][0] and first["fingerprint"] == second["fingerprint"]
 
 
 def test_sets_that_are_not_measured_again_stay(system, tmp_path):

@@ -1,8 +1,7 @@
 """Shipped models: pixels and files as every earlier version gave them.
 
 Golden values are in shipped_models.json: means of 16x16 pixels, which processors may
-round by a level; those of multiscale_add changed when `restore` began to prepare
-pictures itself. The files in files/ are as old as the values.
+round by a level. The files in files/ are as old as the values.
 """
 
 import json

@@ -13,6 +13,7 @@ from data_pipeline import pipeline, pixels
 from evaluation.baselines import Eigenfaces
 from evaluation.metrics import lpips
 from experiments.core import command_line, networks, runner
+from experiments.core.folder import RunFolder
 from experiments.skip_inpainting import published, training
 from experiments.skip_inpainting.config import MEAN_COLOR, PRESETS, RESTORER, Config
 from experiments.skip_inpainting.system import SYSTEM
@@ -378,6 +379,33 @@ class TestInitial:
             first, *_ = exported  # N(0, 0.02) as any network begins
             assert np.std(first) == pytest.approx(0.02, rel=0.2)
 
+    def test_test_images_are_never_those_it_was_trained_on(self, published_run):
+        initial = {"initial": str(published_run.path)}
+
+        def begun(**options):
+            config = make("model3", workdir="", shift=0, **initial, **options)
+            folder = RunFolder("nowhere")
+            return networks.initial(SYSTEM, config, folder)
+
+        # Drawn faces of another seed are others.
+        assert begun(seed=1)
+        config = published_run.path / "config.json"
+        text = config.read_text()
+        lfw = {"dataset": "lfw", "split_by": "image"}
+        try:
+            told = json.loads(text)
+            told["config"].update(lfw)
+            config.write_text(json.dumps(told))
+            assert begun(**lfw)
+            for other in ({"seed": 1}, {"split_by": "person"}):
+                with pytest.raises(ValueError, match="--seed=0 --split_by=image. With"):
+                    begun(**{**lfw, **other})
+            told["config"]["split_by"] = "order"
+            config.write_text(json.dumps(told))
+            assert begun(seed=1, dataset="lfw", split_by="order")
+        finally:
+            config.write_text(text)
+
     def test_what_is_no_network_of_the_paper_is_refused(
         self, published_run, weights, tmp_path
     ):
@@ -385,7 +413,7 @@ class TestInitial:
         for initial, options, text in (
             (tmp_path, {}, "is not a run folder, and not an export"),
             ("skip_inpainting_model4", {}, "is neither a folder nor the name"),
-            ("pyramid_d", {}, "is a network of pyramid_cgan"),
+            ("cvae", {}, "is a network of cvae_dcgan"),
             (published_run.export, wider, "holds another network: .* parameters"),
         ):
             with pytest.raises((ValueError, FileNotFoundError), match=text):
@@ -425,11 +453,11 @@ class TestEigenfaces:
             make("model3", eigenfaces=5, **{"mask_channel": True, **options})
 
 
-def test_the_shipped_model_3_is_a_beginning(weights):
+def test_the_shipped_restorer_is_a_beginning(weights):
     if not (pathlib.Path(__file__).parents[2] / "pretrained").exists():
         pytest.skip("no models are shipped here")
     config = command_line.make(
-        Config, PRESETS, "restorer", initial="skip_inpainting_model3"
+        Config, PRESETS, "restorer", initial="skip_inpainting_restorer"
     )
     other, arrays = networks.exported(SYSTEM, config.initial)
     begun = SYSTEM.begun_from(config, other, arrays)

@@ -211,6 +211,15 @@ class TestMistakes:
         with pytest.raises(FileNotFoundError, match="Clone it and install from"):
             zoo.resolve(NAME)
 
+    def test_a_model_of_earlier_names_what_takes_its_place(self, shipped, package):
+        write_index(shipped, entry("skip_inpainting_restorer", package))
+        for name in zoo.REPLACED:
+            with pytest.raises(FileNotFoundError, match="no longer .*_restorer rest"):
+                zoo.resolve(name)
+        write_index(shipped, entry(NAME, package))
+        with pytest.raises(FileNotFoundError, match="^pyramid_d is neither a folder"):
+            zoo.resolve("pyramid_d")
+
     def test_a_name_of_another_kind_lists_those_that_fit(self, shipped):
         papers = ("cvae_dcgan", "pyramid_cgan", "skip_inpainting")
         write_index(shipped, *(entry(paper, paper=paper) for paper in papers))
