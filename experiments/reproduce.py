@@ -37,6 +37,7 @@ from absl import flags
 from data_pipeline import pixels
 from data_pipeline.choices import check_choice
 from evaluation import bootstrap, record
+from evaluation.claims import UNKNOWN
 from evaluation.report.write import strict
 from evaluation.tables import counted
 from experiments.core import cards, command_line, envelope, export
@@ -240,6 +241,9 @@ def gather(
         place = [*found].index(images) if images in found else len(found)
         prefix = f"{system.name}_{place + 1}" if place else system.name
         found[images] = _compared(system, runs, pictures, prefix)
+        told = found[images]["claims"]
+        if place and all(claim["verdict"] == UNKNOWN for claim in told):
+            found[images]["claims"] = []  # such as of a network that is not the paper's
     sets = [*found.values()]
     results = {"paper": system.name, "published": system.published_tables}
     return strict({**before, **results, "sets": sets})

@@ -5,6 +5,7 @@ import types
 import numpy as np
 import pytest
 
+from evaluation import claims
 from evaluation.record import Evaluation
 from experiments import reproduce
 from experiments.core import command_line, envelope, reproduction
@@ -100,12 +101,13 @@ def test_runs_on_other_images_have_a_table_of_their_own(system, tmp_path):
     assert sets[1]["summary"]["model 3"]["hole/lpips"]["mean"] == 0.3
     shown = results_text.render(reproduce.gather(system, runs, tmp_path))
     assert shown.count("**model 3** (ours)") == 2
-    # What the second set leaves open is passed over.
+    # The second set says nothing of the paper's claims.
     open_claims = [
         sum(claim["verdict"] == "not measured" for claim in one["claims"])
         for one in sets
     ]
-    assert all(open_claims) and shown.count("| not measured |") == open_claims[0]
+    assert open_claims[0] and not sets[1]["claims"]
+    assert shown.count("| not measured |") == open_claims[0]
 
 
 def test_the_same_images_cropped_otherwise_are_others(system, tmp_path):
@@ -117,6 +119,18 @@ def test_the_same_images_cropped_otherwise_are_others(system, tmp_path):
     assert gathered(before, "none")["sets"] == before["sets"]
     first, second = gathered(before, "190")["sets"]
     assert first == before["sets"][0] and first["fingerprint"] == second["fingerprint"]
+
+
+def test_a_later_set_of_which_the_paper_says_nothing_has_no_claims(
+    system, tmp_path, monkeypatch
+):
+    nothing = [claims.not_measured("it is blue", "nobody looked")]
+    monkeypatch.setattr(type(system), "check_claims", lambda *_: nothing)
+    runs = [
+        fake_run(tmp_path / crop, "model 3", 0.2, crop=crop) for crop in ("none", "190")
+    ]
+    first, second = reproduce.gather(system, runs, tmp_path)["sets"]
+    assert first["claims"][:1] == nothing and second["claims"] == []
 
 
 def test_sets_that_are_not_measured_again_stay(system, tmp_path):
