@@ -108,7 +108,7 @@ def trainer(
 ):
     """A compiled trainer; the three numbers are weights of its losses."""
 
-    def generator_losses(real, fake, fake_score):
+    def generator_losses(real, fake, fake_score, inputs):
         return {
             "g_reconstruction": reconstruction * losses.l2(real, fake),
             "g_adversarial": adversarial * losses.l2_to(fake_score, 1.0),

@@ -30,7 +30,7 @@ class AdversarialTrainer(Trainer):
       generator: inputs (a dict of tensors) -> image, float32.
       discriminator: What `view` returns -> scores, float32. It sees real and restored
         images in separate passes, so its BatchNorm must not be used for inference.
-      generator_losses: (real, fake, fake_score) -> terms.
+      generator_losses: (real, fake, fake_score, inputs) -> terms.
       discriminator_losses: (real_score, fake_score) -> terms. None leaves the
         discriminator as it is and asks it nothing: `fake_score` is None.
       view: (image, inputs) -> the part of an image that losses and discriminator see.
@@ -71,7 +71,7 @@ class AdversarialTrainer(Trainer):
         output = empty(self.generator.output_shape)
         return [
             *self.output_losses(output, output, inputs),
-            *self.generator_losses(seen, seen, score),
+            *self.generator_losses(seen, seen, score, inputs),
             *(self.discriminator_losses(score, score) if adversarial else ()),
         ]
 
@@ -93,7 +93,7 @@ class AdversarialTrainer(Trainer):
                 d_loss = total(d_terms)
             g_terms = {
                 **self.output_losses(target, output, inputs),
-                **self.generator_losses(real, fake, fake_score),
+                **self.generator_losses(real, fake, fake_score, inputs),
             }
             g_loss = total(g_terms)
         if adversarial:

@@ -51,8 +51,16 @@ def weighted_l1(
     missing: a small hole counts as much as a large one. Shares below 1% count as 1%.
     """
     weight = mask + known_weight * (1.0 - mask)
-    share = tf.maximum(tf.reduce_mean(mask, axis=[1, 2, 3]), _LEAST_SHARE)
-    return _mean_per_example(weight * tf.abs(target - restored)) / share
+    return over_share(_mean_per_example(weight * tf.abs(target - restored)), mask)
+
+
+def over_share(loss: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """A loss [B] that only the hole adds to, divided by the hole's share of the image.
+
+    loss / mean(M), M [B, H, W, 1] with 1 = missing: a mean over the image becomes one
+    over the hole, whatever its size. Shares below 1% count as 1%.
+    """
+    return loss / tf.maximum(tf.reduce_mean(mask, axis=[1, 2, 3]), _LEAST_SHARE)
 
 
 def l1_to(score: tf.Tensor, label: float) -> tf.Tensor:

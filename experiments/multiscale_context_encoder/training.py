@@ -52,7 +52,7 @@ def build_trainer(
     def center(image, inputs):
         return image[:, start : start + side, start : start + side]
 
-    def generator_losses(real, fake, fake_score):
+    def generator_losses(real, fake, fake_score, inputs):
         adversarial = losses.cross_entropy_to(fake_score, 1.0)
         return {
             "g_reconstruction": config.reconstruction_weight

@@ -140,7 +140,10 @@ class Config(InpaintingConfig):
         published=_OURS,
     )
     perceptual_weight: float = hp(
-        4.0, "Of LPIPS in the joint loss, of --losses=perceptual.", published=_OURS
+        4.0,
+        "Of LPIPS in the joint loss, of --losses=perceptual; of a hole that takes a "
+        "quarter of the image, and more of a smaller one.",
+        published=_OURS,
     )
     adversarial_weight: float = hp(
         0.001,
@@ -232,7 +235,7 @@ PRESETS = {
         "eigenfaces": 256,
         "hole_fill": MEAN_COLOR,
         "train_mask": "mixed",
-        "mixed_shares": (0.2, 0.15, 0.1, 0.3, 0.25),
+        "mixed_shares": (0.1, 0.15, 0.1, 0.3, 0.35),
         "shift": 1,  # eigenfaces are of faces that lie at one place
         "losses": "perceptual",
         # The gradient of LPIPS is the largest of the three by far. Alone with a small

@@ -142,9 +142,9 @@ DEPARTURES = (
     "--preset=restorer is not the paper's. It is model 3 with the mask as a fourth "
     "input channel and a guess from eigenfaces of the training set in the hole; it is "
     "trained on squares, rectangles, strokes, the center and regions of the face, with "
-    "L1 (known pixels at a tenth, divided by the hole's share), LPIPS and a hinge loss "
-    "on composites, a discriminator that sees how much a batch differs, flips and "
-    "shifts, a learning rate that falls at the end, and averaged weights.",
+    "L1 (known pixels at a tenth), and LPIPS and a hinge loss on composites, all three "
+    "divided by the hole's share, a discriminator that sees how much a batch differs, "
+    "flips and shifts, a learning rate that falls at the end, and averaged weights.",
 )
 
 

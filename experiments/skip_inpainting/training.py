@@ -15,6 +15,9 @@ from training.adversarial import AdversarialTrainer, see_composite, see_everythi
 from training.optimizers import Adam
 from training.trainer import average_of
 
+# Of the image, that the center square takes: its terms keep their weights.
+_CENTER_SHARE = 0.25
+
 
 def build_network(config: Config) -> tf.keras.Model:
     """Inputs -> whole image, in the global precision policy."""
@@ -78,7 +81,7 @@ def _published(config: Config) -> dict[str, Callable]:
     if config.losses == "swapped":
         reconstruction, score_loss = losses.l1, losses.l2_to
 
-    def generator_losses(real, fake, fake_score):
+    def generator_losses(real, fake, fake_score, inputs):
         reconstructed = reconstruction(real, fake)
         terms = {"g_reconstruction": config.reconstruction_weight * reconstructed}
         if config.adversarial_weight:
@@ -121,16 +124,22 @@ def _perceptual(config: Config) -> dict[str, Callable]:
         )
         return {"g_reconstruction": config.reconstruction_weight * reconstructed}
 
-    def generator_losses(real, fake, fake_score):
+    def generator_losses(real, fake, fake_score, inputs):
         terms = {}
         if config.perceptual_weight:
             pair = (pixels.signed_to_unit(image) for image in (real, fake))
-            distance = perceptual.loss(*pair, dtype)
-            terms["g_perceptual"] = config.perceptual_weight * distance
+            terms["g_perceptual"] = config.perceptual_weight * perceptual.loss(
+                *pair, dtype
+            )
         if config.adversarial_weight:
             adversarial = losses.minus_score(fake_score)
             terms["g_adversarial"] = config.adversarial_weight * adversarial
-        return terms
+        # As L1 does it. Otherwise the pixels of a small hole, such as the eyes, are
+        # pulled by L1 alone, which blurs.
+        return {
+            name: _CENTER_SHARE * losses.over_share(term, inputs["mask"])
+            for name, term in terms.items()
+        }
 
     def discriminator_losses(real_score, fake_score):
         return {

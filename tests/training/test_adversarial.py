@@ -216,7 +216,7 @@ def test_mixed_bfloat16_has_losses_in_float32_and_learns(model):
     inputs, target = next(iter(dataset(1)))
     restored, score = trainer(inputs), trainer.discriminator(target)
     terms = {
-        **trainer.generator_losses(target, restored, score),
+        **trainer.generator_losses(target, restored, score, inputs),
         **trainer.discriminator_losses(score, score),
     }
     kinds = {(term.dtype, tuple(term.shape)) for term in terms.values()}
