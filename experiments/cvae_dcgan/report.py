@@ -268,8 +268,8 @@ def _floors(runs: Sequence[FinishedRun]) -> list[str]:
 def figure_3(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> list[Curve]:
     """The loss of auto-encoders by epoch, with and without a discriminator.
 
-    `histories` are {label of a run: rows of history.csv}. The paper's Fig. 3 has no
-    readable axis, so nothing of it is drawn.
+    `histories` are {label of a run: rows of history.csv}. Of the paper's Fig. 3 only
+    the caption was at hand, so nothing of it is drawn.
     """
     lines: dict[bool, dict] = {False: {}, True: {}}
     for label, rows in histories.items():

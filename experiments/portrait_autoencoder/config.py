@@ -141,7 +141,7 @@ class Config(ReconstructionConfig):
     channels: int = hp(
         portrait_autoencoder.CHANNELS,
         "N, of all layers and of the code.",
-        published="not stated",
+        published="not stated in the text",
     )
     kernels: tuple[int, ...] = hp(
         portrait_autoencoder.KERNELS,

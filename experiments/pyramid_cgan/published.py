@@ -37,7 +37,9 @@ CONTRADICTIONS = (
     "Table 1 gives stride 2 to every convolution of every residual block. Blocks 4 to "
     "6 could not enlarge then, nor a shortcut fit its block.",
     "Section 3.1 feeds a condition y into generator and discriminator; Section 3.2 "
-    "and Algorithm 1 have none.",
+    "has none, and Algorithm 1 has labels y as an input that only the classifier uses.",
+    "Section 4.3.2 says that the three models have similar losses of the classifier, "
+    "and then that two of them have lower ones.",
     "Equations 2 to 5 are log-likelihoods, to be maximized, and are called losses.",
     "Algorithm 1 begins by training the generator alone; the only loss it names for "
     "the generator asks a discriminator that has not learned anything.",
@@ -53,6 +55,9 @@ DEPARTURES = (
     "every residual block, the 1×1 and blocks 4 to 6 included. Here the stride is the "
     "block's: its first 3×3 and its 1×1 have it. Blocks 4 to 6 are the way up of the "
     "pyramid, after nearest-neighbor doubling.",
+    "By Table 1 each convolution is followed by LeakyReLU. Here a block's second 3×3 "
+    "and its 1×1, which is read as the shortcut, are added first; laterals have none, "
+    "and the last layer, which draws the picture, has a tanh.",
     "The paper says that there is a feature pyramid, not how its ways are joined: here "
     "a 1×1 convolution of each map of the way down is added on the way up, without "
     "BatchNorm.",
@@ -68,7 +73,9 @@ DEPARTURES = (
     "in two logits; its classifier has BatchNorm in the dense layers as well.",
     "Section 3.1 feeds a condition y, 'class labels or other data', into generator and "
     "discriminator; Section 3.2 and Algorithm 1 do not have it, and it is not built: "
-    "the generator is given the image and the mask.",
+    "the generator is given the image and the mask. Nor is the mask an input of the "
+    "discriminator, which Equations 2 and 3 write as D(x, M): it places the window "
+    "that the local discriminator sees.",
     "The size of the images is not stated (--image_size). At 128 pixels the dilated "
     "maps are 16×16, so that the convolution of rate 16 sees only padding beside its "
     "center; --image_size=256 is the option. The paper's 5 hours for 5,000 iterations "
@@ -88,7 +95,7 @@ DEPARTURES = (
     "classes, do not say what the classes are; CelebA has 10,177 people and 40 binary "
     "attributes, and the authors' code has 300 outputs, which fit people. "
     "--classes=identity is that: a softmax over the people with the most training "
-    "images (--identities, by default 300), images of others counting nothing. It is "
+    "images (--identities, by default 300); images of other people are ignored. It is "
     "the default on Labeled Faces in the Wild. Elsewhere the default is "
     "--classes=attributes, where each is there or not; with "
     "--classification=multi_class one of them is right. --classes=none leaves the "
@@ -206,7 +213,8 @@ def check_histories(
 
 # The terms of a network's loss begin with its letter.
 _NETWORKS = {"g_": "generator", "d_": "discriminator", "c_": "classifier"}
-_DRAWN = [LABELS[key] for key in ("b", "c", "d")]  # the curves of Fig. 4
+# The curves of Fig. 4: its text names (c) and (d) of three; the third is assumed.
+_DRAWN = [LABELS[key] for key in ("b", "c", "d")]
 _ONE_EACH = "means over the last tenth of the steps of one run each"
 
 

@@ -101,20 +101,20 @@ COMPARISON = Comparison("raw/lpips", "0.104 (model 3, CelebA, 38 epochs)")
 
 # Where the paper contradicts itself or its data, or errs.
 CONTRADICTIONS = (
-    "The values that the paper calls LPIPS are ten times LPIPS: untrained networks "
-    "measure about 1, the paper has 10.",
-    "Tables 1 and 2 measure other regions: the 64×64 patch of models 0 and 1, the "
-    "whole image of models 2 and 3. The two tables cannot be compared, though the "
-    "text compares them.",
-    "Section 3.1 says that every network gives the whole image. Models 0 and 1 give "
-    "the patch under the hole.",
-    "The layer that is dropped to 'decrease the model size' has 4% of the parameters.",
+    "The values that the paper calls LPIPS seem to be ten times LPIPS: untrained "
+    "networks measure about 1 here, the paper has 10.",
+    "The layer that is dropped to 'decrease the model size' has 4% of the parameters, "
+    "with our channels.",
     "The paper's reconstruction loss is L2 and its adversarial loss L1; the public "
     "implementation that it starts from has them the other way round.",
 )
 
 DEPARTURES = (
-    "The paper leaves open Adam's betas (--beta_1, --beta_2), the initialization, what "
+    "On which region LPIPS is measured is not stated. By the size of the values it is "
+    "the 64×64 patch of models 0 and 1 (Table 1) and the whole image of models 2 and 3 "
+    "(Table 2), so that the two tables cannot be compared with each other.",
+    "Figure 4 has the network; the copy that this was built from has the text alone. "
+    "It leaves open Adam's betas (--beta_1, --beta_2), the initialization, what "
     "stands in the hole (--hole_fill), the resize (--crop), the range of the hole's "
     "place and the channels (--widths, --discriminator_widths). They follow the public "
     "implementation that it evidently starts from: (0.5, 0.999), N(0, 0.02), white, "
@@ -126,16 +126,20 @@ DEPARTURES = (
     "The paper says that the reconstruction loss is L2 and the adversarial loss L1; "
     "that implementation has them the other way round. --losses=paper is the "
     "default, --losses=swapped the option.",
-    "Section 3.1 says that the output is the whole image. That holds for models 2 and "
-    "3 only; models 0 and 1 give the patch under the hole, wherever it is.",
+    "Models 0 and 1 fill in 'the missing part': they give the patch under the hole, "
+    "wherever it is.",
     "Dropping the channel-wise fully connected layer saves 4% of the parameters. "
     "'Decrease the model size' fits the 4,000-channel bottleneck of Pathak et al.'s "
     "released network better (76% less), which --preset=bottleneck4000 builds.",
     "Both networks' gradients are taken at the same point, from one pass of the "
     "generator and one of the discriminator over each picture; the generator answers "
     "the discriminator as it was before the step.",
-    "BatchNorm has momentum 0.9 and epsilon 1e-5, where the paper is silent; all "
-    "normalization computes in float32 under every precision.",
+    "Batch normalization 'in each layer' leaves out the layer that draws the picture "
+    "and the 4,000-channel bottleneck; the discriminator's InstanceNorm its first and "
+    "its last layer. Kernels are 4×4, the encoder has five levels, and there is no "
+    "skip connection at the size of the image.",
+    "BatchNorm has momentum 0.9 and epsilon 1e-5, LeakyReLU slope 0.2, where the paper "
+    "is silent; all normalization computes in float32 under every precision.",
     "The table by epoch is measured on validation images, so that the test images "
     "stay unseen until the end.",
     "CelebA's official partition is assumed; other sets are split 80/20.",

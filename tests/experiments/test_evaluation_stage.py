@@ -20,9 +20,12 @@ L1 = "raw/l1_percent"
         ("skip_inpainting", "paper", (8, 5040), "8 of 40 epochs (5,040 updates)"),
         ("skip_inpainting", "paper", (40, 1), "40 of 40 epochs (1 update)"),
         ("skip_inpainting", "paper", (0, 0), "0 of 40 epochs (0 updates)"),
-        ("cvae_dcgan", "dcgan", (10, 20), "10 of 30 epochs (20 updates)"),
-        ("cvae_dcgan", "cvae", (10, 20), "10 of 10 epochs (20 updates)"),
-        ("cvae_dcgan", "cvae", (12, 24), "12 epochs (24 updates; published: 10)"),
+        ("cvae_dcgan", "dcgan", (10, 20), "10 of 30 epochs (20 of 54,690 updates)"),
+        ("cvae_dcgan", "cvae", (10, 20), "10 of 10 epochs (20 of 18,230 updates)"),
+        (
+            *("cvae_dcgan", "cvae", (12, 24)),
+            "12 epochs (24 of 18,230 updates; published: 10)",
+        ),
         ("portrait_autoencoder", "lambda_0.01", (8, 48), "8 epochs (48 updates)"),
         (
             *("portrait_autoencoder", "paper", (3, 3135)),
@@ -51,7 +54,8 @@ def test_the_length_is_said_beside_what_is_published(
             row = dict(zip(("epoch", "step"), map(float, values)))
             History(folder.history).add(row)
     run = types.SimpleNamespace(system=system, config=config, data=data, folder=folder)
-    of = " of 180,000" if "of 10,800" in said else ""
+    scale = system.published_scale(config)
+    of = f" of {scale[0]:,}" if scale else ""
     assert f" px, {said} over 100{of} images" in evaluate.describe(run)
 
 
