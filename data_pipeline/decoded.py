@@ -18,7 +18,10 @@ import multiprocessing
 import operator
 import os
 import pathlib
+import re
+import secrets
 import signal
+import socket
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator
@@ -34,6 +37,7 @@ from data_pipeline.datasets.elements import Source
 OPTIONAL_FIELDS = ("attributes", "landmarks", "face_mask", "identity")
 NAMED = 10  # images with a problem that are named on the screen
 _AHEAD = 64  # images being decoded at once
+_IMAGES, _FIELDS = "images.u8", "fields.npz"  # of a disk cache
 _FEW = 200  # images that are drawn before processes have begun
 
 
@@ -151,7 +155,17 @@ def decode(
     else:
         _check_memory(len(source), size)
     options = {"size": size, "crop": crop, "filter": resize}
-    return _decode_all(source, options, folder)
+    if folder is None:
+        return _decode_all(source, options)
+    folder.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(folder)
+    # No other process writes these files, on this machine or another.
+    own = f".{os.getpid()}.{secrets.token_hex(4)}@{socket.gethostname()}.partial"
+    try:
+        return _decode_all(source, options, folder, own)
+    finally:
+        for name in (_IMAGES, _FIELDS):
+            (folder / f"{name}{own}").unlink(missing_ok=True)
 
 
 def _key(source: Source, size: int, crop: str, resize: str) -> str:
@@ -177,16 +191,18 @@ def _check_memory(count: int, size: int) -> None:
 
 
 def _decode_all(
-    source: Source, options: dict[str, Any], folder: pathlib.Path | None
+    source: Source,
+    options: dict[str, Any],
+    folder: pathlib.Path | None = None,
+    suffix: str = "",
 ) -> DecodedSplit:
+    """Decodes into memory, or into files that have the suffix until they are whole."""
     size = options["size"]
     shape = (len(source), size, size, 3)
     if folder is None:
         images = np.empty(shape, np.uint8)
     else:
-        folder.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(folder)
-        partial = folder / f"images.u8.{os.getpid()}.partial"
+        partial = folder / f"{_IMAGES}{suffix}"
         images = _reserved(partial, shape)
 
     names, skipped = [], []
@@ -229,11 +245,12 @@ def _decode_all(
     images.flush()
     del images
     os.truncate(partial, len(names) * size * size * 3)
-    os.replace(partial, folder / "images.u8")
+    os.replace(partial, folder / _IMAGES)
     needed = sum(array.nbytes for array in arrays.values())
-    with disk.naming(folder, needed), open(folder / "fields.npz.partial", "wb") as file:
+    partial = folder / f"{_FIELDS}{suffix}"
+    with disk.naming(folder, needed), partial.open("wb") as file:
         np.savez(file, **arrays)
-    os.replace(folder / "fields.npz.partial", folder / "fields.npz")
+    os.replace(partial, folder / _FIELDS)
     # Written last: a cache that has it is complete.
     meta = {"size": size, "names": names, "skipped": skipped}
     pixels.write_bytes(folder / "meta.json", json.dumps(meta).encode())
@@ -253,10 +270,15 @@ def _reserved(path: pathlib.Path, shape: tuple[int, ...]) -> np.memmap:
 
 
 def _remove_abandoned(folder: pathlib.Path) -> None:
-    """Deletes the partial files of processes that were killed."""
-    for partial in folder.glob("images.u8.*.partial"):
-        if not machine.is_running(int(partial.name.split(".")[2])):
-            partial.unlink()
+    """Deletes the partial files of this machine's processes that were killed."""
+    host = socket.gethostname()
+    for partial in folder.glob("*.partial"):
+        # Earlier versions named the process alone.
+        match = re.fullmatch(
+            rf"(?:{_IMAGES}|{_FIELDS})\.(\d+)(?:\.\w+@(.+))?\.partial", partial.name
+        )
+        if match and match[2] in (None, host) and not machine.is_running(int(match[1])):
+            partial.unlink(missing_ok=True)
 
 
 def _fit(
@@ -321,8 +343,8 @@ def _progress(total: int, description: str) -> tqdm.tqdm:
 def _load(source: Source, folder: pathlib.Path) -> DecodedSplit:
     meta = json.loads((folder / "meta.json").read_text())
     names, size = tuple(meta["names"]), meta["size"]
-    with np.load(folder / "fields.npz") as stored:
+    with np.load(folder / _FIELDS) as stored:
         fields = dict(stored)
-    path = folder / "images.u8"
+    path = folder / _IMAGES
     images = np.memmap(path, np.uint8, "r", shape=(len(names), size, size, 3))
     return DecodedSplit(source, names, images, fields, tuple(meta["skipped"]), path)

@@ -107,7 +107,8 @@ def read_marked(
         else:
             gray = np.asarray(image, np.float64)
             alpha = np.full(gray.shape, 255)
-            full = 65535 if image.mode.startswith("I;16") else np.abs(gray).max()
+            # Of nothing but zeros, any number above them.
+            full = 65535 if image.mode.startswith("I;16") else np.abs(gray).max() or 1.0
     if not np.isfinite(gray).all():
         raise MaskError(f"{path}: some of its numbers are infinite or none at all.")
     if np.ptp(alpha) >= CONTRAST * 255:

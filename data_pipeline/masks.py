@@ -282,6 +282,34 @@ def random_region(key: tf.Tensor, size: int, jitter: float) -> tf.Tensor:
     return rectangle(size, top, left, height, width)
 
 
+def _own(
+    root: pathlib.Path, files: Sequence[pathlib.Path], names: Sequence[str]
+) -> list[int]:
+    """Of each image the row of the file that is called like it, or -1.
+
+    That is the one of its folder and name, or else the only one of its name.
+    """
+    placed = [file.relative_to(root).with_suffix("").as_posix() for file in files]
+    rows = {place: row for row, place in enumerate(placed)}
+    named = collections.defaultdict(list)
+    for row, file in enumerate(files):
+        named[file.stem].append(row)
+    own = []
+    for name in names:
+        path = pathlib.PurePosixPath(name).with_suffix("")
+        found = named.get(path.name, [])
+        if str(path) in rows:
+            found = [rows[str(path)]]
+        if len(found) > 1:
+            raise ValueError(
+                f"{root} has several masks for {name}: "
+                f"{', '.join(str(files[row].relative_to(root)) for row in found[:4])}. "
+                "Put them into folders named as those of the images, or keep one."
+            )
+        own += found or [-1]
+    return own
+
+
 def from_files(
     path: pathlib.Path, size: int, names: Sequence[str], missing_is_black: bool
 ) -> MaskFn:
@@ -317,9 +345,8 @@ def from_files(
         told += mask_pictures.INVERTED
     print(told, file=sys.stderr)
     masks = tf.constant(masks)
-    position = {file.stem: i for i, file in enumerate(files)}
-    own = [position.get(pathlib.PurePosixPath(name).stem, -1) for name in names]
-    own = tf.constant(own or [-1], tf.int32)
+    root = path if path.is_dir() else path.parent
+    own = tf.constant(_own(root, files, names) or [-1], tf.int32)
 
     def pick(key: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
         drawn = tf.random.stateless_uniform([], key, 0, len(files), dtype=tf.int32)

@@ -17,8 +17,8 @@ import itertools
 import os
 import pathlib
 import re
+import secrets
 import stat
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -212,8 +212,13 @@ def installed_formats() -> tuple[str, ...]:
 
 
 def is_image(path: str | os.PathLike) -> bool:
-    """Whether a file, whatever its name, begins as one of the formats does."""
+    """Whether a file, whatever its name, begins as one of the formats does.
+
+    Devices and pipes, which may have no end, are not looked into.
+    """
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return False
         with Image.open(path, formats=installed_formats()):
             return True
     except Exception:  # Pillow's plugins raise many kinds
@@ -384,20 +389,18 @@ def write_bytes(path: str | os.PathLike, data: bytes) -> None:
 
 def _write_bytes(path: pathlib.Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Not called as the file, whose name may be as long as names can be.
-    handle, temporary = tempfile.mkstemp(prefix=".part-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
+    # Not called as the file, whose name may be as long as names can be. Nor made by
+    # tempfile: its files are private, and the umask that they lack cannot be asked for
+    # without changing it for all threads.
+    temporary = path.parent / f".part-{secrets.token_hex(8)}"
+    with contextlib.ExitStack() as failed:
+        with open(temporary, "xb") as file:
+            failed.callback(os.unlink, temporary)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())  # a power cut leaves no empty file of that name
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes files private
         os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+        failed.pop_all()
 
 
 def crop_box(height: int, width: int, crop: str) -> tuple[int, int, int, int]:

@@ -27,7 +27,7 @@ DATASETS = tuple(_SPLITS)
 SPLIT_BY = ("image", "person", "order", "first")
 # Sets without an official partition, of which the seed says what is for training; a
 # folder may bring its own.
-_SHUFFLED, _BY_SEED = ("lfw", "celeb_a_hq", "folder"), ("image", "person")
+SHUFFLED, _BY_SEED = ("lfw", "celeb_a_hq", "folder"), ("image", "person")
 
 # Indices of the drawn images of each split. Training comes last, so that it can grow
 # without changing the test set.
@@ -44,11 +44,12 @@ def splits(name: str) -> tuple[str, ...]:
     return _SPLITS[name]
 
 
-def partition(name: str, split_by: str, seed: int) -> tuple:
+def partition(name: str, split_by: str, seed: int, subset: int = 0) -> tuple:
     """Equal for equal splits of a data set; see `load`."""
-    if name not in _SHUFFLED:
+    if name not in SHUFFLED:
         return (name,)
-    return name, split_by, seed if split_by in _BY_SEED else None
+    by_seed = split_by in _BY_SEED or subset
+    return name, split_by, seed if by_seed else None, subset
 
 
 def load(

@@ -194,17 +194,17 @@ def compress(options: Options) -> None:
             data = codec.compress(image)
             if not options.target_bytes or len(data) <= options.target_bytes:
                 break
-        else:
+        whole = _png(image, len(data))
+        lossless = options.lossless and len(whole) <= len(data)
+        if lossless:
+            data, model = whole, "PNG"
+        if options.target_bytes and len(data) > options.target_bytes:
             raise ValueError(
                 f"the smallest file, by {model}, has {len(data):,} bytes, more than "
                 f"--target_bytes={options.target_bytes}. Shrink the picture."
             )
-        whole = _png(image, len(data))
-        if options.lossless and len(whole) <= len(data):
-            data, decoded, model = whole, image, "PNG"
-        else:
-            # Of the bytes themselves, so that every written file can be read.
-            decoded = codec.decompress(data)
+        # Of the bytes themselves, so that every written file can be read.
+        decoded = image if lossless else codec.decompress(data)
         measured = Measured(
             size=len(data),
             original_size=path.stat().st_size,

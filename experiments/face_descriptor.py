@@ -371,14 +371,15 @@ Measured on {calibration["measured_on"]}, whole photographs of {_SIZE} pixels:
 of people that chose no threshold; faces cut out by landmarks of
 {calibration["aligned_by"]}. In brackets 95% intervals by Wilson.
 
-| | cosine from | |
+| | one person from this cosine on | of the pairs |
 |:---|---:|---:|
-| Accuracy | {best:g} | {shown(calibration["accuracy"])} |
-| One person, verified | {threshold:g} | {shown(at["verified"])} |
-| Two people, falsely accepted | {threshold:g} | {shown(at["falsely_accepted"])} |
+| Told rightly (accuracy) | {best:g} | {shown(calibration["accuracy"])} |
+| Of one person, accepted (verified) | {threshold:g} | {shown(at["verified"])} |
+| Of two people, accepted (falsely) | {threshold:g} | {shown(at["falsely_accepted"])} |
 
-Reports take the second threshold, from which on {FALSE_ACCEPT_PERCENT:g}% of all pairs
-of different people among other faces are accepted; of all
+Two thresholds were chosen on other people: from {best:g} on most pairs are told
+rightly, and from {threshold:g} on {FALSE_ACCEPT_PERCENT:g}% of all pairs of different
+people are accepted. Reports take {threshold:g}, the latter. Of all
 {calibration["pairs_of_all"]:,} such pairs among these faces it accepts
 {at["falsely_accepted_of_all_percent"]:g}%. In small or blurred pictures that may be
 more; a report says how many of its own originals it accepts.

@@ -17,15 +17,18 @@ float32 [N, L], and their names; decode draws latents, with or without names.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
+import math
 import pathlib
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import tqdm
 
-from data_pipeline import limits, pixels
+from data_pipeline import disk, limits, pixels
 from evaluation.tables import counted
 from experiments.core import command_line, file_jobs, provenance
 from experiments.core.command_line import check_at_least, hp
@@ -37,6 +40,10 @@ from serving.codec.latent_codec import LatentCodec
 from serving.export import latents
 from serving.export.kinds import LATENTS
 from serving.zoo import zoo
+
+_LATENTS = "latents.npy"  # in a file of them
+# Of a file of latents that is unpacked: those of 200,000 faces with 512 each pass.
+_MOST_BYTES = 2**29
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,7 +166,7 @@ def decode(options: Options) -> None:
     """
     command_line.check_folder("output", options.output)
     codec = _load(options)
-    found = read(pathlib.Path(options.input), codec.model_id)
+    found = read(pathlib.Path(options.input), codec.model_id, codec.tables.channels)
     folder = pathlib.Path(options.output)
     jobs = [(pathlib.Path(name), folder / f"{name}.png") for name in found]
     results, done = Results(folder), 0
@@ -219,40 +226,37 @@ def write(
     pixels.write_bytes(path, npz(arrays))
 
 
-def read(path: pathlib.Path, model_id: bytes) -> dict[str, np.ndarray]:
+def read(path: pathlib.Path, model_id: bytes, length: int = 0) -> dict[str, np.ndarray]:
     """Reads what `write` wrote, or any .npz file with an array `latents`, [N, L].
+
+    Args:
+      path: Of the file.
+      model_id: Of the model that draws the latents.
+      length: L of that model; 0 takes any.
 
     Returns:
       {name: float32 [L]}; a name is a relative path. Without names they are numbered.
 
     Raises:
       FileNotFoundError: If there is no file.
-      ValueError: If it holds no latents, or those of another model.
+      ValueError: If it holds no latents, too many, or those of another model.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            latents = file["latents"].astype(np.float32)
-            said = str(file["model"]) if "model" in file else model_id.hex()
-            names = [f"{number:06d}" for number in range(len(latents))]
-            names = [str(name) for name in file["names"]] if "names" in file else names
-    except FileNotFoundError:
-        raise
-    # NumPy and zipfile raise a dozen kinds of errors on other files.
-    except Exception as error:
-        raise ValueError(
-            f"{path} holds no latents ({type(error).__name__}: {error}). Pass what "
-            "encode wrote, or an .npz file with an array `latents`, [N, L]."
-        ) from error
-    if latents.ndim != 2:
-        raise ValueError(
-            f"{path} must hold latents [N, L]; it has {list(latents.shape)}. For a "
-            "single picture N is 1."
-        )
-    if said != model_id.hex():
-        raise ValueError(
-            f"{path} holds latents of the model {zoo.named(said)}; this one is "
-            f"{zoo.named(model_id.hex())}. Pass the model that encoded them."
-        )
+    with _opened(path) as file:
+        stated = _stated_length(path, file.zip)
+        said = str(file["model"]) if "model" in file else model_id.hex()
+        if said != model_id.hex():
+            raise ValueError(
+                f"{path} holds latents of the model {zoo.named(said)}; this one is "
+                f"{zoo.named(model_id.hex())}. Pass the model that encoded them."
+            )
+        if length and stated != length:
+            raise ValueError(
+                f"{path} holds latents of {counted(stated, 'number')}; those of this "
+                f"model have {length}. Pass the model that encoded them."
+            )
+        latents = file[_LATENTS].astype(np.float32)
+        names = [f"{number:06d}" for number in range(len(latents))]
+        names = [str(name) for name in file["names"]] if "names" in file else names
     paths = [pathlib.PurePosixPath(name) for name in names]
     outside = any(path.is_absolute() or ".." in path.parts for path in paths)
     if len(set(paths)) != len(latents) or len(paths) != len(latents) or outside:
@@ -261,6 +265,57 @@ def read(path: pathlib.Path, model_id: bytes) -> dict[str, np.ndarray]:
             "alike, that is a path within a folder. Encode the pictures again."
         )
     return {path.as_posix(): row for path, row in zip(paths, latents)}
+
+
+@contextlib.contextmanager
+def _opened(path: pathlib.Path) -> Iterator[np.lib.npyio.NpzFile]:
+    """Opens an .npz file; errors of its reader become ValueErrors that name it."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            yield file
+    except FileNotFoundError:
+        raise
+    # NumPy and zipfile raise a dozen kinds of errors on other files.
+    except Exception as error:
+        if str(error).startswith(str(path)):
+            raise
+        raise ValueError(
+            f"{path} holds no latents ({type(error).__name__}: {error}). Pass what "
+            "encode wrote, or an .npz file with an array `latents`, [N, L]."
+        ) from error
+
+
+def _stated_length(path: pathlib.Path, file: zipfile.ZipFile) -> int:
+    """L of an .npz file's latents, [N, L], as its header states it.
+
+    Raises:
+      ValueError: If they are no such table, or what a small file may become is large.
+    """
+    _check_size(path, sum(member.file_size for member in file.infolist()))
+    with file.open(_LATENTS) as member:
+        version = np.lib.format.read_magic(member)
+        read_header = (
+            np.lib.format.read_array_header_1_0
+            if version == (1, 0)
+            else np.lib.format.read_array_header_2_0
+        )
+        shape, _, _ = read_header(member)
+    if len(shape) != 2:
+        raise ValueError(
+            f"{path} must hold latents [N, L]; it has {list(shape)}. For a single "
+            "picture N is 1."
+        )
+    _check_size(path, math.prod(shape) * np.dtype(np.float32).itemsize)
+    return shape[1]
+
+
+def _check_size(path: pathlib.Path, size: int) -> None:
+    """Raises a ValueError if a file takes too much memory."""
+    if size > _MOST_BYTES:
+        raise ValueError(
+            f"{path} takes {disk.in_bytes(size)} when it is read, more than "
+            f"{disk.in_bytes(_MOST_BYTES)}. Divide its latents among several files."
+        )
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ r"""Packs an exported model for the repository's zoo, where commands find it by 
 writes NAME.zip, the export with its weights in float16, its card NAME.md, and its entry
 in models.json to --output. The package is opened and compared with the original on
 drawn faces. If it differs much, or makes all packages larger than 30 MB, nothing is
-written.
+written. A name that is taken needs --overwrite; that of a codec is never given again.
 
   facemend pack_model --again=cvae,portrait_lambda_0.01
 
@@ -74,6 +74,7 @@ class Options:
         "", "What made it, in words; by default data, length and --initial of its run."
     )
     output: str = hp("pretrained", "Folder of the packages and of models.json.")
+    overwrite: bool = hp(False, "Replace the model of that name, unless it is a codec.")
     again: tuple[str, ...] = hp((), "Packages of --output to pack again.")
 
     def __post_init__(self):
@@ -109,10 +110,12 @@ def pack(options: Options) -> None:
 
     Raises:
       FileNotFoundError: If --model is no export.
-      ValueError: If it contains local paths or was trained on data of unknown terms, or
-        the package differs too much or is too large.
+      ValueError: If the name is taken, the model contains local paths or was trained on
+        data of unknown terms, or the package differs too much or is too large.
     """
     folder, output = pathlib.Path(options.model), pathlib.Path(options.output)
+    _check_free(options.name, output, overwrite=options.overwrite)
+    known.tell(folder)
     config = saved_model.read_config(folder)
     title, terms = _data(folder, config)
     with tempfile.TemporaryDirectory() as place:
@@ -141,7 +144,7 @@ def pack(options: Options) -> None:
     )
     card = (folder / package.CARD).read_text(encoding="utf-8")
     card = package_card(card, entry, found)
-    report = folder.parents[1] / "report" / "results.json"
+    report = folder.resolve().parent.parent / "report" / "results.json"
     if report.exists():  # the export lies in its run
         measured = json.loads(report.read_text())
         (label,) = measured["ours"][:1]
@@ -150,6 +153,22 @@ def pack(options: Options) -> None:
         keys = (*system.headline, *system.tabled)
         card = cards.head(entry, config, *made, keys) + card
     write(data, card, entry, output)
+
+
+def _check_free(name: str, output: pathlib.Path, *, overwrite: bool) -> None:
+    """Raises a ValueError if a name is taken and may not be given to another model."""
+    entry = zoo.read_index(output).get(name)
+    if entry and entry.codec_ids:
+        raise ValueError(
+            f"--name={name} is a codec in {output / zoo.INDEX}, whose files only it "
+            "reads: another model may not take its place. Choose a new name, and mark "
+            'the old codec `"retired": true` there if the new one replaces it.'
+        )
+    if entry and not overwrite:
+        raise ValueError(
+            f"--name={name} is in {output / zoo.INDEX} already. Choose a new name, or "
+            "pass --overwrite to replace that model and its card."
+        )
 
 
 def pack_again(name: str, output: pathlib.Path) -> None:

@@ -8,8 +8,10 @@ r"""Restores, compresses or decompresses pictures with a model on a server.
       --tables=runs/lambda_0.01/export/1 --input=small --output=photos_again
 
 Does what `facemend restore` and `facemend compress` do, with a model that `facemend
-serve` serves; --model is its name there. Files that cannot be read, or are
-refused, are named and skipped; the command then ends with an error.
+serve` serves; --model is its name there. Restored pixels are the network's own:
+`facemend restore` fits them to those around them, and this does not, so a seam may
+show. Files that cannot be read, or are refused, are named and skipped; the command then
+ends with an error.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from collections.abc import Callable, Mapping
 
 import tqdm
 
-from data_pipeline import pixels
+from data_pipeline import limits, pixels
 from experiments.core import command_line, file_jobs
 from experiments.core.command_line import hp
 from experiments.core.provenance import Results
@@ -89,6 +91,8 @@ def restore(options: Options) -> None:
             f"--mask={options.mask} is neither a picture nor a folder of pictures."
         )
 
+    options.check_folder_of_masks("output", options.output)
+
     def convert(client: Client, path: pathlib.Path) -> bytes:
         picture = options.read(path)
         mask = options.mask_of(path, picture)
@@ -134,7 +138,9 @@ def _convert(
       OSError: If the server does not answer.
     """
     source, output = pathlib.Path(options.input), pathlib.Path(options.output)
-    jobs = file_jobs.find(source, output, result=result, **inputs)
+    aside = options.aside()
+    jobs = file_jobs.find(source, output, result=result, aside=aside, **inputs)
+    options.check_places(jobs, output=[target for _, target in jobs])
     results = Results(options.output)
     makes = functools.partial(options.made, f"request {verb}")
     standing = functools.partial(results.standing, makes=makes)
@@ -145,6 +151,7 @@ def _convert(
             model=options.model,
             timeout=options.timeout,
             tables=zoo.resolve(options.tables, CODEC) if options.tables else None,
+            max_pixels=limits.max_padded(),
         )
     except ImportError as error:
         raise ValueError(error) from error

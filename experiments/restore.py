@@ -120,20 +120,15 @@ class Options(file_jobs.RestoreOptions):
                     f"--invented={self.invented} must be another folder than --input "
                     "and --output: the files in it have the names of the results."
                 )
-        words = (*masks.DRAWN, masks.ALPHA, *masks.REGIONS)
-        for flag, folder in (("output", self.output), ("invented", self.invented)):
-            taken = [pathlib.Path(path).resolve() for path in (folder, self.mask)]
-            if folder and self.mask not in words and taken[0] == taken[1]:
-                raise ValueError(
-                    f"--{flag}={folder} would replace the masks of --mask; pass "
-                    "another folder."
-                )
+        self.check_folder_of_masks("output", self.output)
+        self.check_folder_of_masks("invented", self.invented)
         command_line.check_at_least("batch_size", self.batch_size, 1)
         engines.check(self.engine, self.precision)
         check_choice("face", self.face, FACES)
         if self.mask.startswith(masks.RECTANGLE):
             masks.rectangle(self.mask)
         elif not pathlib.Path(self.mask).exists():
+            words = (*masks.DRAWN, masks.ALPHA, *masks.REGIONS)
             files = ("rect:x,y,w,h", "a mask picture or a folder of them")
             check_choice("mask", self.mask, (*words, *files))
         if len(self.landmarks) not in (0, 10):
@@ -150,6 +145,15 @@ class Options(file_jobs.RestoreOptions):
             ):
                 if given:
                     raise ValueError(f"--{flag}={given} needs --align; add it.")
+
+    def mask_path(self) -> pathlib.Path | None:
+        """The mask picture, or the folder of them; None if --mask names no file."""
+        return None if self.mask in masks.REGIONS else super().mask_path()
+
+    def aside(self) -> list[pathlib.Path]:
+        """What may lie in the input folder and is no picture to restore."""
+        invented = [pathlib.Path(self.invented)] if self.invented else []
+        return [*super().aside(), *invented]
 
 
 def main() -> None:
@@ -172,7 +176,12 @@ def restore(options: Options) -> None:
         kind="picture",
         suffixes=pixels.IMAGE_SUFFIXES,
         result=options.suffix,
+        aside=options.aside(),
     )
+    places = {"output": [target for _, target in found]}
+    if options.invented:
+        places["invented"] = [_place(target, options) for _, target in found]
+    options.check_places(found, **places)
     results, invented = Results(options.output, shard), Results(options.invented, shard)
     fixed = {"model": zoo.fingerprint(options.model, INPAINTING)}
     if options.mask in masks.REGIONS:

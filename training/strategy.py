@@ -155,7 +155,15 @@ def rejoining() -> Iterator[None]:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     time.sleep(_PAUSE)
-    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    os.execv(sys.executable, [sys.executable, *_arguments()])
+
+
+def _arguments() -> list[str]:
+    """What this process's interpreter was given."""
+    if hasattr(sys, "orig_argv"):  # from Python 3.10 on
+        return sys.orig_argv[1:]
+    spec = sys.modules["__main__"].__spec__
+    return ["-m", spec.name, *sys.argv[1:]] if spec else sys.argv
 
 
 @contextlib.contextmanager

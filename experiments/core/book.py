@@ -66,9 +66,11 @@ def _chapter(name: str, results: Mapping, pictures: Sequence[str]) -> dict:
     """What the templates show of a paper."""
     system = load(name)
     sets = [_measured(system, runs) for runs in results["sets"]]
-    counts = collections.Counter(
-        claim["verdict"] for runs in sets for claim in runs["claims"]
-    )
+    verdicts: dict[str, str] = {}  # of each claim, in the first set that measured it
+    for claim in (claim for runs in sets for claim in runs["claims"]):
+        if verdicts.get(claim["claim"], claims.UNKNOWN) == claims.UNKNOWN:
+            verdicts[claim["claim"]] = claim["verdict"]
+    counts = collections.Counter(verdicts.values())
     return {
         "name": name,
         "title": system.title,

@@ -7,6 +7,7 @@ no other library is needed to read it.
 from __future__ import annotations
 
 import json
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -64,11 +65,17 @@ def head(
         "library_name": "keras",
         "pipeline_tag": task,
         "tags": ["faces", "tensorflow", entry.paper, *tags],
-        "datasets": [facts["config"]["dataset"]],
+        "datasets": _trained_on(facts["config"]),
         "metrics": sorted({metric["type"] for metric in measured["metrics"]}),
         "model-index": [{"name": entry.name, "results": [measured]}],
     }
     return _written(fields)
+
+
+def _trained_on(config: Mapping[str, Any]) -> list[str]:
+    """The data sets of a training: that of --dataset, and a folder by its name."""
+    extra = pathlib.PurePath(config.get("extra_dir") or "").name
+    return [config["dataset"], *filter(None, [extra])]
 
 
 def _written(fields: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ from training import strategy
 
 STAGES = ("train", "evaluate", "export")
 CHECKPOINTS = ("last", "best")
+LARGEST_SEED = 2**31 - 1
 MASK_KINDS = ", ".join(masks.KINDS)
 
 
@@ -107,6 +108,8 @@ class RunConfig:
         check_choice("split_by", self.split_by, sources.SPLIT_BY)
         for stage in self.stages:
             check_choice("stages", stage, STAGES)
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise ValueError(f"--seed must be in 0..{LARGEST_SEED}; got {self.seed}.")
         for name in ("limit", "num_replicas", "checkpoint_steps"):
             check_at_least(name, getattr(self, name), 0)
         if not getattr(self, "learning_rate", 1.0) > 0:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from data_pipeline import decoded, sources
+from data_pipeline.datasets.elements import Source
 from experiments.core.config import RunConfig
 
 
@@ -86,21 +88,34 @@ class RunData:
     def _taken(self) -> int:
         return min(self._config.validation_images, max(len(self._train) // 5, 1))
 
-    def _decode(self, split: str, limit: int, size: int = 0) -> decoded.DecodedSplit:
+    def digests(self) -> dict[str, str]:
+        """{split: SHA-256 of its images' names}; empty for sets that come split."""
+        if self._config.dataset not in sources.SHUFFLED:
+            return {}
+        found = {}
+        for split in ("train", "test"):
+            names = "\n".join(self._source(split).names)
+            found[split] = hashlib.sha256(names.encode()).hexdigest()
+        return found
+
+    def _source(self, split: str, limit: int = 0, size: int = 0) -> Source:
         config = self._config
-        size = size or config.image_size
-        source = sources.load(
+        return sources.load(
             config.dataset,
             split,
             data_dir=config.data_dir,
             seed=config.seed,
             split_by=config.split_by,
             limit=limit,
-            size=size,
+            size=size or config.image_size,
             **self._source_options,
         )
+
+    def _decode(self, split: str, limit: int, size: int = 0) -> decoded.DecodedSplit:
+        config = self._config
+        size = size or config.image_size
         return decoded.decode(
-            source,
+            self._source(split, limit, size),
             size=size,
             crop=config.crop,
             resize=self._resize,

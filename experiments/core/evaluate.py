@@ -46,6 +46,7 @@ def evaluate(run: Run) -> pathlib.Path:
     """
     system, config, label, split = run.system, run.config, run.label, run.data.test
     _ = run.record  # a run of other flags is refused before anything is measured
+    run.folder.check_images(run.data.digests())
     restorers = {label: system.restorer(run.network), **system.baselines(run.data)}
     batches = system.fixed_batches(config, split)
     judge = run.classifier and run.classifier.judge(split)

@@ -9,7 +9,7 @@ import errno
 import os
 import pathlib
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, TypeVar
 
 import numpy as np
@@ -82,6 +82,58 @@ class RestoreOptions:
             digests.setdefault("mask", provenance.digest_of(mask))
         return provenance.made(command, provenance.digest_of(path), self, **digests)
 
+    def mask_path(self) -> pathlib.Path | None:
+        """The mask picture, or the folder of them; None if --mask names no file."""
+        words = ("", *masks.DRAWN, masks.ALPHA)
+        if self.mask in words or self.mask.startswith(masks.RECTANGLE):
+            return None
+        return pathlib.Path(self.mask)
+
+    def aside(self) -> list[pathlib.Path]:
+        """What may lie in the input folder and is no picture to restore."""
+        path = self.mask_path()
+        return [path] if path else []
+
+    def check_folder_of_masks(self, flag: str, folder: str) -> None:
+        """Raises a ValueError if results would lie among the masks."""
+        path = self.mask_path()
+        if folder and path and pathlib.Path(folder).resolve() == path.resolve():
+            raise ValueError(
+                f"--{flag}={folder} would replace the masks of --mask; pass another "
+                "folder."
+            )
+
+    def check_places(
+        self, jobs: Iterable[Job], **places: Iterable[pathlib.Path]
+    ) -> None:
+        """Raises a ValueError if files would replace pictures, masks or each other.
+
+        Args:
+          jobs: All that were found.
+          **places: Flag -> where the files of its folder go.
+        """
+        taken = self._masks(jobs) | {path.resolve() for path, _ in jobs}
+        for flag, paths in places.items():
+            found = {path.resolve(): path for path in paths}
+            for twice in sorted(found.keys() & taken):
+                raise ValueError(
+                    f"--{flag}={getattr(self, flag)} would replace "
+                    f"{shown(found[twice])}, which is a picture, a mask or another "
+                    "result; pass another folder."
+                )
+            taken |= found.keys()
+
+    def _masks(self, jobs: Iterable[Job]) -> set[pathlib.Path]:
+        """The mask picture, or all files where the pictures' masks are looked up."""
+        path, root = self.mask_path(), pathlib.Path(self.input)
+        if path is None or not path.is_dir():
+            return {path.resolve()} if path else set()
+        folders = {path}
+        if root.is_dir():
+            folders |= {path / picture.parent.relative_to(root) for picture, _ in jobs}
+        there = filter(pathlib.Path.is_dir, folders)
+        return {file.resolve() for folder in there for file in folder.iterdir()}
+
     def encode(
         self,
         path: pathlib.Path,
@@ -142,12 +194,14 @@ def find(
     kind: str,
     suffixes: tuple[str, ...],
     result: str | Callable[[pathlib.Path], str],
+    aside: Iterable[pathlib.Path] = (),
 ) -> list[Job]:
     """Inputs and where their results go; says which files are left out.
 
     A result has its input's name with another suffix; where two inputs would share one,
     the input's own suffix stays in it (a.jpg.png, a.webp.png). An output folder within
-    the input folder is not searched. Files without a suffix are looked into.
+    the input folder is not searched, nor is what is hidden. Files without a suffix are
+    looked into.
 
     Args:
       source: A file, whatever its name, or a folder that is searched recursively.
@@ -155,6 +209,7 @@ def find(
       kind: The name of an input, such as "picture".
       suffixes: Of inputs in folders, in lower case; capitals match too.
       result: Suffix of results, such as ".png", or input -> suffix.
+      aside: Files and folders in the input folder that are no inputs, such as masks.
 
     Raises:
       FileNotFoundError: If there are no inputs.
@@ -163,7 +218,7 @@ def find(
     if source.is_file():
         paths, root = [source], source.parent
     else:
-        paths, root = sorted(_walk(source, output, kind, suffixes)), source
+        paths, root = sorted(_walk(source, {output, *aside}, kind, suffixes)), source
     if not paths:
         raise FileNotFoundError(
             f"--input={source} is neither a {kind} nor a folder with any "
@@ -306,20 +361,28 @@ def conclude(
 
 
 def _walk(
-    source: pathlib.Path, output: pathlib.Path, kind: str, suffixes: tuple[str, ...]
+    source: pathlib.Path,
+    aside: Collection[pathlib.Path],
+    kind: str,
+    suffixes: tuple[str, ...],
 ) -> Iterator[pathlib.Path]:
-    """The inputs below a folder, but for the results of an earlier run."""
-    results, others = output.resolve(), []
+    """The inputs below a folder, but for what is hidden or set aside."""
+    aside, others = {path.resolve() for path in aside}, []
     for folder, inner, names in os.walk(source):
         here = pathlib.Path(folder)
-        inner[:] = [name for name in inner if (here / name).resolve() != results]
+        real = here.resolve()
+        inner[:], names = (
+            # Hidden are macOS's companions of pictures, and what a killed command left.
+            [n for n in found if not n.startswith(".") and real / n not in aside]
+            for found in (inner, names)
+        )
         for name in names:
             pictures = suffixes == pixels.IMAGE_SUFFIXES
             if name.lower().endswith(suffixes) or (
                 pictures and not (here / name).suffix and pixels.is_image(here / name)
             ):
                 yield here / name
-            elif not name.startswith("."):
+            else:
                 others.append(here / name)
     if others:
         named = ", ".join(shown(path.name) for path in sorted(others)[:_NAMED])

@@ -47,7 +47,8 @@ class RunFolder:
     @property
     def has_begun(self) -> bool:
         """Whether it holds a checkpoint that a run resumes from."""
-        return any(self.checkpoints.glob("*/ckpt-*.*"))
+        saved = ("ckpt-*.index", "ckpt-*.json", "checkpoint")  # to their end
+        return any(any(self.checkpoints.glob(f"*/{name}")) for name in saved)
 
     def untrained(self) -> FileNotFoundError:
         """The error of a folder without a checkpoint."""
@@ -101,6 +102,42 @@ class RunFolder:
         text = json.dumps(written, indent=2) + "\n"
         pixels.write_bytes(self._config, text.encode())
         return record
+
+    def with_length(self, config: RunConfig) -> RunConfig:
+        """The configuration with the length of the run, if it trains no more.
+
+        What only measures or exports does not say how long to train.
+        """
+        if "train" in config.stages or not self.has_begun:
+            return config
+        before = self._recorded()["config"]
+        lengths = fields_that(type(config), length=True) & set(before)
+        return dataclasses.replace(config, **{name: before[name] for name in lengths})
+
+    def check_images(self, digests: Mapping[str, str]) -> None:
+        """Refuses other images than the run began with, of a set that is split here.
+
+        Args:
+          digests: {split: of the names of its images}; empty for sets that come with
+            their splits. The first ones are kept in split.json.
+
+        Raises:
+          ValueError: If they differ: images would be tested on that it has learned.
+        """
+        path = self.path / "split.json"
+        if not digests:
+            return
+        if not path.exists():
+            if not self.has_begun:
+                pixels.write_bytes(path, (json.dumps(digests) + "\n").encode())
+            return
+        if json.loads(path.read_text()) != digests:
+            raise ValueError(
+                f"{self.path} was begun with other images: some were added to "
+                "--data_dir, or taken away, since. They are split anew then, and test "
+                "images would be ones that it has seen. Put the images back, or pass "
+                "another --workdir."
+            )
 
     def trained_with(self) -> dict[str, Any]:
         """The configuration in config.json."""

@@ -64,17 +64,29 @@ def initial(
 
 def _check_split(config: SystemConfig, other: SystemConfig) -> None:
     """Refuses a network that was trained on what would be test images."""
+    if {other.dataset, config.dataset} == {"celeb_a", "celeb_a_hq"}:
+        raise ValueError(
+            f"--initial={config.initial} was trained on {other.dataset}. CelebA-HQ's "
+            "photographs are some of CelebA's, and split otherwise: test images would "
+            "be ones that it has seen. Begin with a network of the same --dataset."
+        )
     if other.dataset == config.dataset and _split(other) != _split(config):
         raise ValueError(
-            f"--initial={config.initial} was trained with --seed={other.seed} "
-            f"--split_by={other.split_by}. With --seed={config.seed} "
-            f"--split_by={config.split_by}, {config.dataset} would be split otherwise, "
-            "and the test images would be ones that it has seen. Pass the former."
+            f"--initial={config.initial} was trained with {_split_flags(other)}. With "
+            f"{_split_flags(config)}, {config.dataset} would be split otherwise, and "
+            "the test images would be ones that it has seen. Pass the former."
         )
 
 
 def _split(config: SystemConfig) -> tuple:
-    return sources.partition(config.dataset, config.split_by, config.seed)
+    subset = getattr(config, "lfw_subset", 0)
+    return sources.partition(config.dataset, config.split_by, config.seed, subset)
+
+
+def _split_flags(config: SystemConfig) -> str:
+    flags = f"--seed={config.seed} --split_by={config.split_by}"
+    subset = getattr(config, "lfw_subset", 0)
+    return f"{flags} --lfw_subset={subset}" if subset else flags
 
 
 def exported(system: Any, name: str) -> tuple[SystemConfig, list[np.ndarray]]:

@@ -14,15 +14,18 @@ import hashlib
 import json
 import os
 import pathlib
+import stat
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from data_pipeline import disk
+from data_pipeline import disk, limits
 from evaluation.tables import counted
 from experiments.core.shards import WHOLE, Shard
 
 Made = Mapping[str, Any]  # what makes a result: words for a sentence -> values
 
+_DIGITS = 16  # of a digest
+_PART = 2**20  # bytes of a file that are read at once
 _NAMED = 5  # at most so many of the results that something else made
 # Flags that say where files are, or how the work is divided.
 _ASIDE = ("input", "output", "invented", "overwrite", "shard", "batch_size", "timeout")
@@ -30,15 +33,26 @@ _ASIDE = ("input", "output", "invented", "overwrite", "shard", "batch_size", "ti
 
 def digest(data: bytes) -> str:
     """The beginning of a SHA-256, in hexadecimal digits."""
-    return hashlib.sha256(data).hexdigest()[:16]
+    return hashlib.sha256(data).hexdigest()[:_DIGITS]
 
 
 def digest_of(path: str | os.PathLike) -> str:
-    """That of a file; empty if it cannot be read."""
+    """That of a file; empty if it cannot be read.
+
+    Nor are devices and pipes, which may have no end, and files too long for a picture.
+    """
     try:
-        return digest(pathlib.Path(path).read_bytes())
-    except OSError:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            return ""
+        limits.check_bytes(status.st_size, str(path))
+        found = hashlib.sha256()
+        with open(path, "rb") as file:
+            while part := file.read(_PART):
+                found.update(part)
+    except (OSError, ValueError):
         return ""
+    return found.hexdigest()[:_DIGITS]
 
 
 def made(command: str, source: str, options: Any = None, **digests: Any) -> Made:

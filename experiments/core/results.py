@@ -87,8 +87,10 @@ def _value(runs: Mapping, name: str, key: str) -> str:
 def _trained(system: System, run: Mapping) -> str:
     """Such as "Drawn faces, 1,000 steps, published 5,000"."""
     (length,) = fields_that(system.config_class, length=True)
+    unit = length.removesuffix("s")
     config = system.configuration(run["environment"]["config"])
-    done = tables.counted(getattr(config, length), length.removesuffix("s"))
+    trained = (run["history"] or {}).get(unit) or [getattr(config, length)]
+    done = tables.counted(int(max(trained)), unit)
     said = f"{run['environment']['data']['set']}, {done}"
     published = system.published_length(config)
     return said if published is None else f"{said}, published {published:,}"

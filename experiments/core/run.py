@@ -30,11 +30,11 @@ class Run:
     def __init__(
         self, system: Any, config: SystemConfig, preset: str, shard: Shard = WHOLE
     ):
-        self.system, self.config, self.preset = system, config, preset
-        self.shard = shard
         path = config.workdir or f"runs/{system.name}/{preset}-{config.dataset}"
         self.folder = RunFolder(path)
-        self.data: RunData = system.data(config)
+        self.config = self.folder.with_length(config)
+        self.system, self.preset, self.shard = system, preset, shard
+        self.data: RunData = system.data(self.config)
 
     def within(self, folder: str) -> Run:
         """The same run in another folder."""

@@ -60,6 +60,7 @@ def _own_folder(run: Run) -> Iterator[Run]:
 
 def _build(run: Run) -> tuple[tf.keras.Model, Callable[[], tf.keras.Model]]:
     """The trainer on its devices, and a call that returns the network as it is now."""
+    run.folder.check_images(run.data.digests())
     system, config = run.system, run.config.with_scaled_rates()
     initial = networks.initial(system, config, run.folder)
     tf.keras.utils.set_random_seed(config.seed)

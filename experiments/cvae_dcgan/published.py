@@ -90,10 +90,11 @@ CONTRADICTIONS = (
 
 DEPARTURES = (
     "Figures 1 to 4 have the layers; the copy that this was built from has the text "
-    "alone, which states none (--generator). The CVAE is the simple design whose parameters "
-    "are exactly the published 443,491; that of the DCGAN's generator, 973,443, is one "
-    "of many and a guess. generator=doubled, 982,723, is another reading of 'more than "
-    "double'. ReLU between layers and a sigmoid at the end are ours.",
+    "alone, which states none (--generator). The CVAE is the simple design whose "
+    "parameters are exactly the published 443,491; that of the DCGAN's generator, "
+    "973,443, is one of many and a guess. generator=doubled, 982,723, is another "
+    "reading of 'more than double'. ReLU between layers and a sigmoid at the end are "
+    "ours.",
     "How four convolutions reach 2×2 is not stated, nor how four transposed ones come "
     "back to 64×64: stride 2 each and a max-pool, and a bilinear doubling of the image "
     "in the end. Doubled features in the beginning, which would mirror the max-pool, "

@@ -85,8 +85,9 @@ DEPARTURES = (
     "it.",
     "1e-4 'decreases the cost after the fist epoch over 1,000 samples by 4e-4': read "
     "as one epoch of 1,000 images; it may mean the cost of 1,000 images after an epoch "
-    "of all, and what the 4e-4 are compared with is not said. --first_epoch_seeds (--preset=learning_rates) does that, with several "
-    "seeds, by the error on these samples; rows of whole trainings are told apart.",
+    "of all, and what the 4e-4 are compared with is not said. --first_epoch_seeds "
+    "(--preset=learning_rates) does that, with several seeds, by the error on these "
+    "samples; rows of whole trainings are told apart.",
     "Images of 178×218 are made square by the resize, as published. --crop=center cuts "
     "them instead.",
     "The paper's error is of single images; here it is the mean over the test images, "

@@ -17,6 +17,7 @@ latents: that needs TensorFlow and tensorflow-compression, and the tables of the
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import time
@@ -31,6 +32,7 @@ from serving.client.codec import build_codec
 from serving.client.errors import STRANGE, Failure, NotServedError
 from serving.client.grpc import Grpc
 from serving.client.rest import Rest
+from serving.codec.container import MAX_PIXELS
 
 # Seconds before an unavailable server is asked again. A model only computes, so asking
 # twice does no harm. A request that took too long is not repeated.
@@ -56,6 +58,8 @@ class Client:
         model that is served, which nothing can check: files written with others cannot
         be read again. So pass the version too if models are replaced while the server
         runs.
+      max_pixels: Of a picture that is compressed or decompressed, with both sides
+        padded to multiples of 16.
 
     Raises:
       ValueError: If the address or the timeout is not valid, or the tables are damaged.
@@ -71,6 +75,7 @@ class Client:
         version: int | None = None,
         timeout: float = 30.0,
         tables: str | os.PathLike | None = None,
+        max_pixels: int = MAX_PIXELS,
     ):
         if timeout is None or not 0 < timeout <= _DAY:
             raise ValueError(
@@ -79,8 +84,11 @@ class Client:
         transport = Grpc if _is_grpc(address) else Rest
         self._transport = transport(address, model, version, timeout)
         self._address, self._model, self._version = address, model, version
-        self._timeout = timeout
-        self._codec = None if tables is None else build_codec(self._predict, tables)
+        self._timeout, self._max_pixels = timeout, max_pixels
+        self._codec = None
+        if tables is not None:
+            options = {"max_pixels": max_pixels}
+            self._codec = build_codec(self._predict, tables, **options)
 
     def restore(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """Restores what is missing.
@@ -151,9 +159,7 @@ class Client:
           ForeignFileError: If it is not a compressed file, or an unknown model's.
           ValueError: Without tables; see also `restore`.
         """
-        from serving.zoo.reader import Reader  # here, as it needs TensorFlow
-
-        return Reader([self._coder()]).decompress(data)
+        return self._reader.decompress(data)
 
     def versions(self) -> dict[int, str]:
         """Version -> its state; an "AVAILABLE" one answers.
@@ -202,6 +208,13 @@ class Client:
         return errors.explain(
             failure, server=self._address, model=self._model, timeout=self._timeout
         )
+
+    @functools.cached_property
+    def _reader(self):
+        """What opens the codec of a file, and keeps it for the next."""
+        from serving.zoo.reader import Reader  # here, as it needs TensorFlow
+
+        return Reader([self._coder()], max_pixels=self._max_pixels)
 
     def _coder(self):
         """The codec, if it was given its tables."""
@@ -255,17 +268,18 @@ def encode(image: np.ndarray) -> bytes:
 
 
 def decode(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
-    """The bytes of a picture -> uint8 of that shape, [H, W, 3].
+    """The bytes of a PNG -> uint8 of that shape, [H, W, 3].
 
     Raises:
-      ValueError: If it is not a picture, or one of another size.
+      ValueError: If it is no PNG, or one of another size.
       Exception: One of Pillow's, if it is damaged.
     """
     try:
-        with Image.open(io.BytesIO(data)) as picture:
-            decoded = np.asarray(picture.convert("RGB"))
+        # Pillow knows dozens of formats, and starts other programs for some of them.
+        with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
+            found = [picture.height, picture.width, 3]
+            if found != list(shape):  # before it is decoded, which takes memory
+                raise ValueError(f"{found} in place of {list(shape)}")
+            return np.asarray(picture.convert("RGB"))
     except UnidentifiedImageError as error:
-        raise ValueError("no picture at all") from error
-    if decoded.shape != shape:
-        raise ValueError(f"{list(decoded.shape)} in place of {list(shape)}")
-    return decoded
+        raise ValueError("no PNG at all") from error

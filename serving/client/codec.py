@@ -10,16 +10,20 @@ from collections.abc import Callable
 import numpy as np
 
 from serving.client.errors import ServerError
+from serving.codec.container import CELL, MAX_PIXELS
 
 _TABLES, _CONFIG = "entropy_tables.npz", "config.json"
 
 
-def build_codec(predict: Callable, folder: str | os.PathLike):
+def build_codec(
+    predict: Callable, folder: str | os.PathLike, *, max_pixels: int = MAX_PIXELS
+):
     """Builds a codec from a server's signatures and an export's tables.
 
     Args:
       predict: Signature, {name: array} -> its output, numbers or bytes.
       folder: The export, or any folder with the two files.
+      max_pixels: Of a picture; see `container.check_size`.
 
     Returns:
       A `serving.codec.image_codec.Codec`, which raises a ServerError for answers that
@@ -43,7 +47,6 @@ def build_codec(predict: Callable, folder: str | os.PathLike):
     # Imported here because they need TensorFlow, and restoring does not.
     try:
         from serving.codec import hyperprior
-        from serving.codec.container import CELL
         from serving.codec.hyperprior import REDUCTION, Hyperprior
         from serving.codec.image_codec import ImageCodec
     except ImportError as error:
@@ -76,7 +79,7 @@ def build_codec(predict: Callable, folder: str | os.PathLike):
         return _checked(found, shape).astype(np.float32)
 
     model_id = _model_id(place / _CONFIG)
-    options = {"hyper_analysis": hyper_analyze}
+    options = {"hyper_analysis": hyper_analyze, "max_pixels": max_pixels}
     return ImageCodec(analyze, synthesize, tables, model_id, **options)
 
 

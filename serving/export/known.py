@@ -17,7 +17,8 @@ import sys
 from data_pipeline import machine
 
 FILE = "known_models.txt"
-_PROGRAMS = ("saved_model.pb", "keras_metadata.pb")  # Keras's may hold Python
+_GRAPHS = ("saved_model.pb", "saved_model.pbtxt")  # TensorFlow loads either
+_PROGRAMS = (*_GRAPHS, "keras_metadata.pb")  # Keras's may hold Python
 
 
 def remember(folder: str | os.PathLike) -> None:
@@ -39,7 +40,8 @@ def tell(folder: str | os.PathLike) -> None:
 def fingerprint(folder: str | os.PathLike) -> str:
     """The beginning of a SHA-256 of a SavedModel's graph and weights."""
     folder, found = pathlib.Path(folder), hashlib.sha256()
-    for path in [folder / _PROGRAMS[0], *sorted((folder / "variables").glob("*"))]:
+    graphs = [folder / name for name in _GRAPHS]
+    for path in [*graphs, *sorted((folder / "variables").glob("*"))]:
         if path.is_file():  # whoever opens it has the better error
             found.update(path.read_bytes())
     return found.hexdigest()[:16]

@@ -17,6 +17,7 @@ from serving.photo.framing import Framing, anchors
 _CANVAS = 2048  # pixels; larger crops are not resampled at the photograph's full detail
 _STAND_IN = 2  # pixels of the crop over which known colors spread into a hole
 SEAM = 2  # pixels of a window's border whose antialiasing lacks what is beyond it
+_LONGEST = 32_766  # pixels of a side of what OpenCV warps
 _MARGIN = 4  # pixels that interpolation reads around each pixel it computes
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels
@@ -133,6 +134,7 @@ class Alignment:
         times = min(max(times, 1), max(_CANVAS // self.size, 1))
         matrix = _after_shift(self.matrix, box[:2]) * times
         matrix[:, 2] += (times - 1) / 2 - times * np.array([left, top])
+        values, matrix = _shorter(values, matrix)
         side = (width * times, height * times)
         large = cv2.warpAffine(
             values, matrix, side, flags=cv2.INTER_CUBIC, borderMode=border
@@ -182,6 +184,22 @@ def part_of(values: np.ndarray, box: Box) -> np.ndarray:
     """[H, W, ...] -> a view of the box."""
     left, top, right, bottom = box
     return values[top:bottom, left:right]
+
+
+def _shorter(values: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A picture, float32 [h, w, C], that OpenCV warps, and the map from it.
+
+    What is too long is shrunk: the crop's canvas has a tenth of its pixels at most.
+    """
+    sides = np.array(values.shape[1::-1])
+    if sides.max() <= _LONGEST:
+        return values, matrix
+    fewer = -(-sides // -(-sides // _LONGEST))
+    values = cv2.resize(values, fewer.tolist(), interpolation=cv2.INTER_AREA)
+    times = sides / fewer
+    shrunk = matrix * np.append(times, 1.0)
+    shrunk[:, 2] += matrix[:, :2] @ ((times - 1) / 2)
+    return values, shrunk
 
 
 def _near(values: np.ndarray, hidden: np.ndarray, reach: int) -> np.ndarray:

@@ -14,6 +14,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 
@@ -58,7 +59,7 @@ def only(language, path=DOCUMENT):
 
 
 BLOCKS = only("python")
-SET_UP, SHIPPED = list(BLOCKS)[:2]
+SET_UP, PICTURES, SHIPPED = list(BLOCKS)[:3]
 ELSEWHERE = {"The newest Keras", "ONNX", "OpenVINO"}
 
 
@@ -156,6 +157,14 @@ def assert_restored(restored, image, mask):
     assert missing.any()
     assert (restored[missing] != image[missing]).mean() > 0.5
     assert restored[missing].std() > 0.01 * (255 if image.dtype == np.uint8 else 1)
+
+
+@promises("Pictures to try")
+def _(names):
+    for name in ("face", "other"):
+        assert Image.open(f"photos/{name}.jpg").size == (256, 256)
+    mask = np.asarray(Image.open("masks/face.png"))
+    assert mask.shape == (256, 256) and set(mask.flat) == {0, 255}
 
 
 @promises("Models that come with the repository")
@@ -268,11 +277,27 @@ def _(names):
     np.testing.assert_allclose(names["again"], model(image), atol=1e-6)
 
 
-@pytest.mark.parametrize("title", [t for t in BLOCKS if t not in {SET_UP, *ELSEWHERE}])
+@pytest.mark.parametrize(
+    "title", [t for t in BLOCKS if t not in {SET_UP, PICTURES, *ELSEWHERE}]
+)
 def test_a_block_does_what_it_says(title, request):
     if "from serving" not in BLOCKS[title]:
         request.getfixturevalue("without_our_layers")
     CHECKS[title](run(title))
+
+
+def test_the_other_blocks_run_with_the_pictures_to_try(notebook):
+    for link in ("photos", "masks"):
+        (notebook / link).unlink()
+    (words,) = map(shlex.split, only("sh")[PICTURES].splitlines())
+    assert words[0] == "facemend"
+    subprocess.run(
+        [sys.executable, "-m", "experiments", *words[1:]],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=True,
+    )
+    for title in (PICTURES, "From file to file", "A batch"):
+        CHECKS[title](run(title))
 
 
 @pytest.mark.slow
@@ -337,6 +362,15 @@ def test_the_newest_keras_restores_the_same():
     assert_like_keras(saved["restored"], image, mask)
 
 
+def test_the_shell_finds_the_model_that_comes_with_it(monkeypatch):
+    place = pathlib.Path(sys.executable).parent
+    monkeypatch.setenv("PATH", f"{place}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    code = only("sh")["ONNX"].splitlines()[0] + '\nls "$MODEL"'
+    found = subprocess.run(["sh", "-ec", code], check=True, capture_output=True)
+    assert b"saved_model.pb" in found.stdout
+
+
 @pytest.mark.slow
 def test_onnx_restores_the_same(monkeypatch):
     for module in ("tf2onnx", "onnxruntime"):
@@ -352,13 +386,16 @@ def test_openvino_restores_the_same(monkeypatch):
     names = run("OpenVINO")
     assert_like_keras(names["restored"], names["image"], names["mask"])
     run_commands("OpenVINO", monkeypatch)
-    model = names["core"].compile_model("model3.xml", "CPU", names["options"])
+    model = names["core"].compile_model("restorer.xml", "CPU", names["options"])
     written = model({"image": names["image"], "mask": names["mask"]})["restored"]
     np.testing.assert_array_equal(written, names["restored"])
 
 
 def run_commands(title, monkeypatch):
-    """The shell's commands of a title, with this interpreter."""
+    """The shell's commands of a title, with this interpreter, for RESTORER."""
+    first, *others = only("sh")[title].splitlines()
+    assert first == only("sh")["ONNX"].splitlines()[0]
+    code = "\n".join(["MODEL=runs/model3/export/1", *others])
     place = pathlib.Path(sys.executable).parent
     monkeypatch.setenv("PATH", f"{place}{os.pathsep}{os.environ['PATH']}")
-    subprocess.run(["sh", "-ec", only("sh")[title]], check=True)
+    subprocess.run(["sh", "-ec", code], check=True)

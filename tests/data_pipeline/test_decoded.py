@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import socket
 
 import numpy as np
 import psutil
@@ -191,11 +192,34 @@ def test_an_interrupted_cache_is_done_again(tmp_path):
     assert_same(decoded.decode(whole, **options), memory)
     # Killed after the images, before the file that says that all is there.
     (cache,) = tmp_path.iterdir()
-    (cache / "images.u8.4194305.partial").write_bytes(b"a killed process left this")
+    left = "images.u8.4194305.partial", f"fields.npz.4194305.ab@{socket.gethostname()}"
+    # What another machine writes into a shared folder is its own.
+    others = cache / "images.u8.4194305.ab@elsewhere.partial"
+    for path in (cache / left[0], cache / f"{left[1]}.partial", others):
+        path.write_bytes(b"a killed process left this")
     (cache / "meta.json").unlink()
     (cache / "images.u8").write_bytes(b"half")
     assert_same(decoded.decode(whole, **options), memory)
-    assert not (cache / "images.u8.4194305.partial").exists()
+    assert list(cache.glob("*.partial")) == [others]
+
+
+def test_two_processes_may_decode_into_one_cache(tmp_path, monkeypatch):
+    whole = annotated()
+    options = {"size": SIZE, "crop": "none", "cache_dir": str(tmp_path)}
+    memory = decoded.decode(whole, size=SIZE, crop="none")
+
+    def meanwhile(positions):
+        """The other one begins and ends while this one is reading."""
+        for position, reader in zip(positions, whole.readers(positions)):
+            if position == 5:
+                with monkeypatch.context() as patch:
+                    patch.setattr(socket, "gethostname", lambda: "elsewhere")
+                    assert_same(decoded.decode(whole, **options), memory)
+            yield reader
+
+    other = dataclasses.replace(whole, readers=meanwhile)
+    assert_same(decoded.decode(other, **options), memory)
+    assert_same(decoded.decode(whole, **options), memory)
 
 
 @pytest.mark.parametrize(

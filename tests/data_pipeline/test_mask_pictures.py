@@ -103,6 +103,10 @@ def test_numbers_without_a_range_are_masks_too(read, tmp_path):
         image = Image.fromarray(np.where(mask_table.MISSING, high, 0).astype(kind))
         mask, _ = read(mask_table.encoded(image, "TIFF"))
         np.testing.assert_array_equal(mask, mask_table.MISSING)
+    (tmp_path / "zeros.tiff").write_bytes(
+        mask_table.encoded(Image.fromarray(np.zeros([8, 8], np.float32)), "TIFF")
+    )
+    assert not mask_pictures.read_marked(tmp_path / "zeros.tiff").marked.any()
     image = Image.fromarray(np.where(mask_table.MISSING, 1, np.nan).astype(np.float32))
     with pytest.raises(mask_pictures.MaskError, match="numbers are infinite or none"):
         read(mask_table.encoded(image, "TIFF"))

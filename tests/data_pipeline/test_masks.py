@@ -261,6 +261,19 @@ def test_a_folder_gives_an_image_the_mask_of_its_name(four_masks):
         assert own == list("cadb")
 
 
+def test_images_of_one_name_in_two_folders_have_masks_of_their_own(tmp_path):
+    quarters = np.repeat(np.arange(4), 8)[:, None] * np.ones([1, 32])
+    for number, name in enumerate(["train/1.png", "test/1.png"]):
+        write(tmp_path / name, 255 * (quarters == number))
+    options = {"image_size": 32, "hole_size": 16}
+    names = ["test/1.jpg", "train/1.jpg"]
+    mask_fn = masks.build(str(tmp_path), names=names, **options)
+    own = [quarter(mask_fn(tf.constant([1, 2]), index)) for index in (0, 1)]
+    assert own == list("ba")
+    with pytest.raises(ValueError, match="several masks for 1.jpg: test/1.png, train/"):
+        masks.build(str(tmp_path), names=["1.jpg"], **options)
+
+
 def test_a_folder_gives_the_other_images_any_mask(four_masks):
     options = {"image_size": 32, "hole_size": 16}
     mask_fn = masks.build(str(four_masks), names=["x", "a"], **options)

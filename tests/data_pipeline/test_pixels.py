@@ -335,6 +335,18 @@ def test_write_is_whole_or_absent(tmp_path, monkeypatch):
     assert [file.name for file in path.parent.iterdir()] == ["a.png"]
 
 
+def test_the_umask_counts_and_is_left_alone(tmp_path, monkeypatch):
+    """Another thread's files, made while it is changed, would be anybody's to write."""
+    before = os.umask(0o027)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "umask", None)
+            pixels.write_bytes(tmp_path / "a.png", b"")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a.png").stat().st_mode) == 0o640
+
+
 # Crop and resize
 
 
@@ -497,3 +509,11 @@ def test_an_image_is_known_without_a_suffix(tmp_path):
     assert pixels.is_image(tmp_path / "scan")
     assert not pixels.is_image(tmp_path / "other")
     assert not pixels.is_image(tmp_path / "absent")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has none")
+def test_what_may_have_no_end_is_no_image(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "device").symlink_to("/dev/zero")
+    for name in ("pipe", "device"):
+        assert not pixels.is_image(tmp_path / name)

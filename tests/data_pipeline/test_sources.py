@@ -181,3 +181,18 @@ def test_drawn_images_are_disjoint_repeatable_and_know_what_they_are(name):
     other = sources.load(name, "test", size=32, seed=1)[7]
     assert (other["image"] != element["image"]).any()
     assert sources.load(name, "test", size=8)[0]["image"].shape == (32, 32, 3)
+
+
+def test_splits_are_told_apart_by_what_they_depend_on():
+    def equal(*one, **two):
+        return sources.partition(*one) == sources.partition(**two)
+
+    same = {"name": "lfw", "split_by": "image", "seed": 0, "subset": 0}
+    assert equal("lfw", "image", 0, **same)
+    assert not equal("lfw", "image", 1, **same)
+    assert not equal("lfw", "image", 0, **{**same, "subset": 1000})
+    ordered = {**same, "split_by": "order"}
+    assert equal("lfw", "order", 1, **ordered)
+    # A subset is chosen by the seed.
+    assert not equal("lfw", "order", 1, 1000, **{**ordered, "subset": 1000})
+    assert equal("celeb_a", "image", 1, **{**same, "name": "celeb_a"})

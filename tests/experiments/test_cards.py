@@ -6,8 +6,10 @@ import jinja2
 import pytest
 
 import experiments
-from experiments.core import export
+from experiments.core import cards, export
 from experiments.skip_inpainting.system import SYSTEM
+from serving.export.kinds import INPAINTING
+from serving.zoo import zoo
 
 
 def other(**changed):
@@ -71,6 +73,34 @@ def test_a_run_brings_its_numbers_and_where_they_are_from(tmp_path):
         assert fact in text
     # Metrics that were not measured, and those of other regions, are left out.
     assert "PSNR" not in text and "LPIPS" not in text and "0.98" not in text
+
+
+def test_limits_of_the_restorer_are_those_of_the_restorer_alone():
+    shadows = "leaves shadows where eyes should be"
+    restorer = config_of("restorer")
+    assert shadows in export.render_card(SYSTEM, f"| {SYSTEM.label(restorer)} | 7.6 |")
+    for preset in ("model0", "model3", "smoke"):
+        label = SYSTEM.label(config_of(preset))
+        card = export.render_card(SYSTEM, f"| {label} | 7.6 |")
+        assert shadows not in card and "need aligning first.\n\n## Misuse" in card
+
+
+def config_of(preset):
+    return SYSTEM.config_class(**SYSTEM.presets[preset])
+
+
+@pytest.mark.parametrize(
+    "extra, expected",
+    [("", ["lfw"]), (None, ["lfw"]), ("celeba_crops", ["lfw", "celeba_crops"])],
+)
+def test_a_folder_that_was_trained_on_as_well_is_named(extra, expected):
+    entry = zoo.Entry(*[""] * 9, kind=INPAINTING)
+    facts = {"config": {"dataset": "lfw", "extra_dir": extra}}
+    made = {"data": {"set": "LFW"}, "fingerprint of the test set": "0"}
+    head = cards.read_head(cards.head(entry, facts, {}, made, ()))
+    assert head["datasets"] == expected
+    # It was measured on the test images of --dataset alone.
+    assert head["model-index"][0]["results"][0]["dataset"]["type"] == "lfw"
 
 
 def test_a_template_must_be_there_and_ask_for_what_is_filled(tmp_path, monkeypatch):

@@ -284,6 +284,22 @@ def test_files_larger_than_a_png_come_with_a_warning(
         np.testing.assert_array_equal(again, stripes)
 
 
+def test_without_loss_a_picture_may_fit_that_no_codec_makes_fit(
+    run_any, shipped, tmp_path, capsys
+):
+    size = len(png.encode_png(np.zeros((64, 64, 3), np.uint8), "", level=6))
+    for codec in shipped.values():
+        codec.size += 2 * size
+    write(tmp_path / "photos" / "a.png", np.zeros((64, 64, 3), np.uint8))
+    run_any("compress", model="", target_bytes=size, lossless=True)
+    assert (tmp_path / "small" / "a.fmc").stat().st_size == size
+    assert f"a.png: {size} bytes" in capsys.readouterr().out
+    other = {"output": tmp_path / "other", "lossless": True}
+    with pytest.raises(ValueError, match="1 picture could not be compressed"):
+        run_any("compress", model="", target_bytes=size - 1, **other)
+    assert f"the smallest file, by PNG, has {size} bytes" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "options, text",
     [

@@ -72,6 +72,7 @@ MISTAKES = {
         ("--hole_ratio=a,b", "--hole_ratio takes floats separated by commas"),
         ("--hole_ratio=0.3", "--hole_ratio takes two numbers"),
         ("--epochs=0", "--epochs must be at least 1; got 0."),
+        ("--seed=-1", "--seed must be in 0..2147483647; got -1."),
         ("--limit=-5", "--limit must be at least 0; got -5."),
         ("--learning_rate=0", "--learning_rate must be above 0; got 0.0."),
         ("--learning_rate_batch_size=-8", "batch_size must be at least 0; got -8."),

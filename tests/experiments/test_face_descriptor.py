@@ -130,6 +130,17 @@ def test_what_was_measured_is_what_the_card_and_the_documentation_say():
         assert f"{number:g}" in text
 
 
+def test_the_card_says_which_threshold_reports_take():
+    found = json.loads(face_descriptor.CALIBRATION.read_text())
+    text = face_descriptor.card({**found, "best_threshold": 0.8, "threshold": 0.9})
+    docs = pathlib.Path(__file__).parents[2] / "docs" / "metrics.md"
+    header = "| | one person from this cosine on | of the pairs |"
+    assert header in text and header in docs.read_text()
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert [row.split(" | ")[1] for row in rows[1:]] == ["0.8", "0.9", "0.9"]
+    assert "from 0.9 on 1% of all" in text and "Reports take 0.9, the latter" in text
+
+
 @pytest.mark.skipif(not PACKAGE, reason="FACEMEND_FACE_API names no package")
 def test_the_port_gives_the_numbers_of_the_original():
     """Computed by face-api itself, with its own TensorFlow.js."""

@@ -226,7 +226,7 @@ class Pack:
             os.link(__file__, model / "data")
             os.link(__file__, model / "assets.extra" / "model_card.md")
         options = {"model": str(model), "output": str(folder / "zoo")}
-        pack_model.pack(pack_model.Options(name="tiny", **options))
+        pack_model.pack(pack_model.Options(name="tiny", overwrite=True, **options))
 
     def found(self, folder):
         for entry in zoo.read_index(folder / "zoo").values():

@@ -166,6 +166,8 @@ class TestEncodeAndDecode:
             ({"latents": np.zeros(3)}, r"must hold latents \[N, L\]; it has \[3\]"),
             ({"codes": np.zeros([2, 3])}, "holds no latents .*Pass what encode wrote"),
             ({"model": "00" * 8}, "model 0{16}; this one is .*that encoded them"),
+            ({"model": ""}, "model ; this one is"),
+            ({}, r"latents of 3 numbers; those of this model have 12\. Pass the model"),
             ({"names": ["a", "a"]}, "no two alike"),
             ({"names": ["a"]}, "each of its 2 latents"),
             ({"names": ["../a", "b"]}, "within a folder"),
@@ -180,11 +182,32 @@ class TestEncodeAndDecode:
         if arrays is None:
             options["input"].write_bytes(b"PK no archive")
         else:
-            latents = {} if "codes" in arrays else {"latents": np.zeros([2, 3])}
+            length = LATENTS if "names" in arrays else 3
+            latents = {} if "codes" in arrays else {"latents": np.zeros([2, length])}
             np.savez(options["input"], **{**latents, **arrays})
         with pytest.raises(ValueError, match=text):
             run("decode", **options)
         assert not (tmp_path / "drawn").exists()
+
+    @pytest.mark.parametrize(
+        "latents, more",
+        [
+            (np.zeros([2000, LATENTS]), {}),
+            (np.zeros([9000, LATENTS], np.int8), {}),  # four times as much as float32
+            (np.zeros([2, LATENTS]), {"others": np.zeros([20_000])}),
+        ],
+    )
+    def test_a_small_file_that_becomes_large_is_not_read(
+        self, run, tmp_path, monkeypatch, latents, more
+    ):
+        monkeypatch.setattr(command, "_MOST_BYTES", 150_000)
+        options = {"input": tmp_path / "mine.npz", "output": tmp_path / "drawn"}
+        np.savez_compressed(options["input"], latents=latents, **more)
+        assert options["input"].stat().st_size < 2000
+        monkeypatch.setattr(np.lib.npyio.NpzFile, "__getitem__", None)
+        text = "mine.npz takes .* kB when it is read, more than 150 kB. Divide its lat"
+        with pytest.raises(ValueError, match=text):
+            run("decode", **options)
 
 
 class TestMistakes:

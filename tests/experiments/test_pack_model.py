@@ -140,19 +140,46 @@ class TestPacked:
         with pytest.raises(container.ForeignFileError):
             codec_export.load(exports(paper)).decompress(data)
 
-    def test_one_of_the_same_name_is_replaced(self, exports, folder, output):
-        pack(exports("portrait_autoencoder"), output)
+    def test_a_restorer_is_replaced_if_that_is_said(self, folder, output):
+        pack(folder, output, trained_on="something else")
         pack(folder, output, "another")
-        pack(folder, output)
+        before = zoo.read_index(output)
+        with pytest.raises(ValueError, match=f"--name={NAME} is in .*--overwrite"):
+            pack(folder, output)
+        assert zoo.read_index(output) == before
+        pack(folder, output, overwrite=True)
         found = zoo.read_index(output)
         assert list(found) == ["another", NAME]
-        assert found[NAME].paper == "skip_inpainting"
-        pack(folder, output)
+        assert found[NAME].trained_on != before[NAME].trained_on
+        pack(folder, output, overwrite=True)
         assert zoo.read_index(output)[NAME] == found[NAME]  # the same bytes
         for name in found:
             folder = zoo.resolve(name)
             assert folder.parent.name == name
             assert (folder / "saved_model.pb").exists()
+
+    def test_a_codec_is_never_replaced(self, exports, folder, output):
+        """Its files would be of an unknown model."""
+        pack(exports("portrait_autoencoder"), output)
+        before = zoo.read_index(output)
+        for model in (folder, exports("portrait_autoencoder")):
+            with pytest.raises(ValueError, match=f"--name={NAME} is a codec.*new name"):
+                pack(model, output, overwrite=True)
+        assert zoo.read_index(output) == before
+
+    @pytest.mark.parametrize("model", [".", "1"])
+    def test_a_folder_that_is_named_from_nearby(
+        self, folder, output, monkeypatch, model
+    ):
+        monkeypatch.chdir(folder if model == "." else folder.parent)
+        pack(model, output)
+        assert list(zoo.read_index(output)) == [NAME]
+
+    def test_of_a_stranger_it_is_said_that_it_is_a_program(
+        self, folder, output, capsys
+    ):
+        pack(folder, output)
+        assert f"{folder} was not exported here" in capsys.readouterr().err
 
 
 class TestAgain:

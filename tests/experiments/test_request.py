@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_pipeline import pixels
+from data_pipeline import limits, pixels
 from experiments import request
 from serving import png
 from serving.client import errors
@@ -80,7 +80,7 @@ def run(tmp_path, monkeypatch):
 def test_each_file_becomes_what_the_server_answers(run, action, text):
     paths = run(action, server="host:8500", timeout=5.0)
     tables = None if action == "restore" else pathlib.Path(".")
-    options = {"model": "m", "timeout": 5.0, "tables": tables}
+    options = {"model": "m", "timeout": 5.0, "tables": tables, "max_pixels": 55_000_000}
     assert Server.asked[0] == ("host:8500", options)
     for number, path in enumerate(paths):
         expected = picture(number)
@@ -133,6 +133,26 @@ def test_masks_are_read_as_the_command_restore_reads_them(run, tmp_path, capsys)
         with pytest.raises(ValueError, match="3 pictures could not be"):
             run("restore", mask=str(tmp_path / "m"), overwrite=True)
         assert re.search(f"skipped .*m: .*{why}", capsys.readouterr().err), name
+
+
+def test_the_limit_of_pixels_is_the_clients_too(run, monkeypatch):
+    monkeypatch.setattr(limits, "_pixels", 120_000_000)
+    run("compress")
+    assert Server.asked[0][1]["max_pixels"] == 132_000_000
+
+
+def test_masks_are_neither_replaced_nor_restored(run, tmp_path):
+    masks, mask = tmp_path / "in" / "masks", (tmp_path / "mask.png").read_bytes()
+    masks.mkdir()
+    for name in "abc":
+        (masks / f"{name}.png").write_bytes(mask)
+    with pytest.raises(ValueError, match="--output=.* would replace the masks of --ma"):
+        run("restore", mask=str(masks), output=str(masks), overwrite=True)
+    one = {"input": str(tmp_path / "in" / "a.png"), "mask": str(masks / "a.png")}
+    with pytest.raises(ValueError, match="--output=.* would replace .*a.png, which is"):
+        run("restore", **one, output=str(masks), overwrite=True)
+    assert all(path.read_bytes() == mask for path in masks.iterdir())
+    assert len(run("restore", mask=str(masks))) == 3
 
 
 def test_results_may_be_in_the_format_of_their_inputs(run, tmp_path):

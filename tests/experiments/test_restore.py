@@ -221,6 +221,82 @@ def test_what_was_invented_is_written_beside(run, tmp_path):
             run(mask=mask, invented=folder)
 
 
+@pytest.mark.parametrize(
+    "flags, text",
+    [
+        (("one/a.png", "masks/a.png", "masks", "one"), "--output=.* replace .*masks/a"),
+        (("one/a.png", "masks/a.png", "new", "one"), "--invented=.* replace .*one/a"),
+        (("one", "masks", "masks/in", ""), "--output=.* replace .*masks/in/a"),
+        (("one", "masks", "new", "masks/in"), "--invented=.* replace .*masks/in/a"),
+        # What is made up in a.png, and the result of in/a.png.
+        (("one", "masks", "new", "new/in"), "--invented=.* replace .*new/in/a"),
+    ],
+)
+def test_pictures_and_masks_and_results_do_not_replace_each_other(
+    run, tmp_path, flags, text
+):
+    place, white = tmp_path / "w", inside(3, 9, 10, 25) * np.uint8(255)
+    for name in ("a.png", "in/a.png"):
+        write(place / "one" / name), write(place / "masks" / name, white)
+    before = contents(place)
+    names = ("input", "mask", "output", "invented")
+    paths = {key: place / flag if flag else "" for key, flag in zip(names, flags)}
+    with pytest.raises(ValueError, match=f"{text}.png, which is a pic.*another folder"):
+        run(**paths, overwrite=True)
+    assert contents(place) == before
+
+
+def test_masks_among_the_pictures_are_no_pictures(run, tmp_path):
+    photos, white = tmp_path / "photos", inside(3, 9, 10, 25) * np.uint8(255)
+    for name in ("a.png", "one/b.png"):
+        write(photos / name), write(photos / "masks" / name, white)
+    options = {"mask": photos / "masks", "invented": photos / "one" / "invented"}
+    for _ in range(2):
+        run(overwrite=True, **options)
+        assert files(tmp_path / "out") == ["a.png", "one/b.png"]
+    mask = write(photos / "masks" / "all.png", white)
+    run(input=mask.parent, mask=mask, output=tmp_path / "other")
+    assert files(tmp_path / "other") == ["a.png", "one/b.png"]
+
+
+def test_what_is_hidden_is_no_picture(run, photo, tmp_path, capsys):
+    """Companions of macOS, what a killed command left, and thumbnails."""
+    (photo.parent / "._a.png").write_bytes(b"\0\5\x16\7")
+    write(photo.parent / ".part-12", format="PNG")
+    write(photo.parent / ".thumbnails" / "a.png")
+    run()
+    assert files(tmp_path / "out") == ["a.png"]
+    assert "left out" not in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has none")
+def test_what_may_have_no_end_is_skipped(run, photo, tmp_path, capsys):
+    for name in ("pipe", "pipe.png"):
+        os.mkfifo(photo.parent / name)
+    for name in ("zero", "zero.png"):
+        (photo.parent / name).symlink_to("/dev/zero")
+    with (photo.parent / "long.png").open("wb") as file:
+        file.truncate(10**12)  # which takes no space
+    run(skipped=3)
+    assert files(tmp_path / "out") == ["a.png"]
+    err = capsys.readouterr().err
+    assert "2 files are no pictures and left out: pipe, zero" in err
+    for name, why in (("pipe", "a device"), ("zero", "a device"), ("long", "1,000,0")):
+        assert f"{name}.png: {why}" in err
+
+
+def test_a_picture_of_any_width_is_restored(run, tmp_path):
+    """OpenCV warps 32,766 pixels in a row."""
+    wide = np.full((8, 40_000, 3), (200, 30, 90), np.uint8)
+    write(tmp_path / "photos" / "a.png", wide), write(tmp_path / "photos" / "b.png")
+    run(model=exported(tmp_path, 3), mask="rect:5,3,39000,2")
+    assert files(tmp_path / "out") == ["a.png", "b.png"]
+    found = pixels.read(tmp_path / "out" / "a.png")
+    known = ~inside(3, 5, 5, 39_005, size=wide.shape[:2])
+    np.testing.assert_array_equal(found[known], wide[known])
+    assert (found != wide).any()
+
+
 def test_a_result_of_other_settings_is_never_taken_for_another(
     run, photo, result, tmp_path, monkeypatch, capsys
 ):

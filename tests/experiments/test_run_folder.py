@@ -9,6 +9,7 @@ import re
 import pytest
 
 from experiments.core import environment
+from experiments.core.data import RunData
 from experiments.core.folder import FINGERPRINT, RunFolder, set_aside
 from experiments.cvae_dcgan import config as cvae_dcgan
 from experiments.skip_inpainting.config import Config
@@ -150,6 +151,50 @@ class TestResuming:
         for refused in (Config(**changes), Config(stages=stages, learning_rate=1e-3)):
             with pytest.raises(ValueError, match="was .* and is now"):
                 trained.record(PAPER, "paper", refused)
+
+    def test_what_only_measures_does_not_say_how_long_it_was_trained(self, tmp_path):
+        folder = RunFolder(tmp_path)
+        folder.record(PAPER, "paper", Config(epochs=5))
+        measures = Config(stages=("evaluate",))
+        assert folder.with_length(measures) == measures  # nothing has been trained
+        train(folder)
+        measured = folder.with_length(measures)
+        assert measured == Config(stages=("evaluate",), epochs=5)
+        assert folder.record(PAPER, "paper", measured)["config"]["epochs"] == 5
+        assert folder.with_length(Config(epochs=7)).epochs == 7
+
+    def test_the_first_save_cut_off_is_no_beginning(self, tmp_path):
+        folder = RunFolder(tmp_path)
+        path = folder.checkpoints / "last" / "ckpt-1.data-00000-of-00001"
+        path.parent.mkdir(parents=True)
+        path.touch()
+        assert not folder.has_begun  # --initial counts
+        train(folder)
+        assert folder.has_begun
+
+    def test_images_that_are_split_anew_are_refused(self, tmp_path):
+        def digests(count, seed=0):
+            config = Config(
+                dataset="folder", data_dir=str(tmp_path / "faces"), seed=seed
+            )
+            for number in range(count):
+                path = tmp_path / "faces" / f"{number:03}.png"
+                path.parent.mkdir(exist_ok=True)
+                path.touch()
+            return RunData(config).digests()
+
+        folder, first = RunFolder(tmp_path / "run"), digests(20)
+        folder.check_images(first)
+        train(folder)
+        folder.check_images(digests(20))
+        with pytest.raises(ValueError, match="begun with other images: some were add"):
+            folder.check_images(digests(21))
+        # Of a run of an earlier version nothing is known.
+        older = RunFolder(tmp_path / "older")
+        train(older)
+        older.check_images(first)
+        older.check_images(digests(22))
+        assert RunData(Config()).digests() == {}  # drawn
 
     @pytest.mark.parametrize(
         "damaged, text",

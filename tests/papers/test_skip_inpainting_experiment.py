@@ -382,12 +382,14 @@ class TestInitial:
             first, *_ = exported  # N(0, 0.02) as any network begins
             assert np.std(first) == pytest.approx(0.02, rel=0.2)
 
-    def test_test_images_are_never_those_it_was_trained_on(self, published_run):
+    def test_test_images_are_never_those_it_was_trained_on(
+        self, published_run, tmp_path
+    ):
         initial = {"initial": str(published_run.path)}
 
         def begun(**options):
             config = make("model3", workdir="", shift=0, **initial, **options)
-            folder = RunFolder("nowhere")
+            folder = RunFolder(tmp_path)
             return networks.initial(SYSTEM, config, folder)
 
         # Drawn faces of another seed are others.
@@ -403,7 +405,12 @@ class TestInitial:
             for other in ({"seed": 1}, {"split_by": "person"}):
                 with pytest.raises(ValueError, match="--seed=0 --split_by=image. With"):
                     begun(**{**lfw, **other})
-            told["config"]["split_by"] = "order"
+            told["config"].update(dataset="celeb_a")
+            config.write_text(json.dumps(told))
+            assert begun(**lfw) and begun(dataset="celeb_a")
+            with pytest.raises(ValueError, match="CelebA-HQ's photographs are some of"):
+                begun(dataset="celeb_a_hq")
+            told["config"].update(lfw, split_by="order")
             config.write_text(json.dumps(told))
             assert begun(seed=1, dataset="lfw", split_by="order")
         finally:

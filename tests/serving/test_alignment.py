@@ -8,7 +8,7 @@ from data_pipeline import pixels
 from data_pipeline.drawn_faces import draw
 from data_pipeline.face_masks import ellipse
 from serving.photo import framing, masks
-from serving.photo.alignment import Alignment, align
+from serving.photo.alignment import Alignment, align, squeeze
 from serving.photo.framing import Framing, NoFaceError
 
 SIZE = 64
@@ -177,6 +177,20 @@ class TestCrop:
         hole[:5] = True
         rows = np.flatnonzero(corner.crop_mask(hole).any(axis=1))
         np.testing.assert_array_equal(rows, np.arange(9, 14))
+
+    @pytest.mark.parametrize("turn", [False, True])
+    def test_a_picture_may_be_longer_than_opencv_warps(self, turn):
+        ramp = np.linspace(0, 250, 70_001)[None, :, None]
+        image = np.broadcast_to(ramp, (4, 70_001, 3)).astype(np.uint8)
+        image = np.ascontiguousarray(image.swapaxes(0, 1)) if turn else image
+        hole = image[..., 0] >= 125
+        whole = squeeze(*hole.shape, SIZE)
+        crop, missing = whole.crop(image, nothing(image)), whole.crop_mask(hole)
+        crop, missing = (crop.swapaxes(0, 1), missing.T) if turn else (crop, missing)
+        expected = (np.arange(SIZE) + 0.5) / SIZE * 250 - 0.5  # whole levels are less
+        np.testing.assert_allclose(crop[SIZE // 2, :, 0], expected, atol=0.3)
+        left, right = np.split(missing[8:-8, 1:-1], 2, axis=1)
+        assert right.all() and not left.any()
 
     def test_unknown_pixels_have_no_influence(self):
         image = draw.draw(2, size=200)["image"]

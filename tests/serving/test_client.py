@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import http.server
+import io
 import json
 import os
 import pathlib
@@ -14,15 +15,20 @@ import time
 
 import numpy as np
 import pytest
+import tiny_codec
 import tiny_serving
+from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 from tiny_codec import picture
 from tiny_serving import HOLE, SIZE
 
 from serving.client import Client, errors
 from serving.client import client as client_module
 from serving.client.codec import build_codec
+from serving.export import codec as codec_export
 from serving.export.codec import load_image_codec
 from serving.photo.restorer import PhotoRestorer
+from serving.zoo import zoo
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -123,6 +129,33 @@ class TestNumbers:
         data = remote.compress(image)
         assert data == codec.compress(image)
         np.testing.assert_array_equal(remote.decompress(data), codec.decompress(data))
+
+    def test_the_limit_of_pixels_is_the_callers(self, client, folders):
+        data = load_image_codec(folders["a codec"]).compress(picture(48, 64))
+        for most, told in ((48 * 64, None), (48 * 64 - 1, "--max_megapixels")):
+            remote = client("a codec", max_pixels=most)
+            for ask in (
+                lambda c: c.compress(picture(48, 64)),
+                lambda c: c.decompress(data),
+            ):
+                raises = pytest.raises(ValueError, match=told)
+                with raises if told else contextlib.nullcontext():
+                    ask(remote)
+
+    def test_a_codec_that_comes_along_is_opened_once(
+        self, client, folders, monkeypatch
+    ):
+        shipped, opened = tiny_codec.build(seed=7), []
+        monkeypatch.setattr(zoo, "writer", lambda model_id: "shipped")
+        monkeypatch.setattr(zoo, "resolve", lambda name, *kinds: name)
+        monkeypatch.setattr(
+            codec_export, "load", lambda *a, **o: opened.append((a, o)) or shipped
+        )
+        remote = client("a codec", max_pixels=5000)
+        data = shipped.compress(picture(20, 30))
+        for _ in range(2):
+            remote.decompress(data)
+        assert opened == [(("shipped",), {"max_pixels": 5000})]
 
     def test_a_float32_survives(self, client):
         bits = np.random.default_rng(0).integers(0, 2**32, 4000, np.uint32)
@@ -365,8 +398,21 @@ def as_json(data):
     return {"b64": base64.b64encode(data).decode()}
 
 
+def in_format(kind):
+    buffer = io.BytesIO()
+    Image.fromarray(IMAGE).save(buffer, kind)
+    return buffer.getvalue()
+
+
 OTHER_SIZE = client_module.encode(np.zeros((5, 5, 3), np.uint8))
 WHOLE = client_module.encode(IMAGE)
+OTHER_FORMATS = [in_format(kind) for kind in ("EPS", "BMP")]
+
+
+def test_a_picture_of_another_size_is_not_decoded(monkeypatch):
+    monkeypatch.setattr(PngImageFile, "load", None)
+    with pytest.raises(ValueError, match=r"^\[5, 5, 3\] in place of \[32, 32, 3\]$"):
+        client_module.decode(OTHER_SIZE, IMAGE.shape)
 
 
 class TestStrangers:
@@ -381,6 +427,7 @@ class TestStrangers:
             *(outputs([{}]), outputs([{"b64": 3}]), outputs([{"b64": "%%%%"}])),
             *(outputs([as_json(b"")]), outputs([as_json(b"no picture")])),
             *(outputs([as_json(WHOLE[:200])]), outputs([as_json(OTHER_SIZE)])),
+            *(outputs([as_json(data)]) for data in OTHER_FORMATS),
             outputs([as_json(WHOLE)] * 2),
         ],
         ids=lambda body: body[:40].decode(errors="replace"),

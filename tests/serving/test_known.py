@@ -40,6 +40,17 @@ def test_layers_of_keras_are_part_of_the_program(tmp_path, capsys):
     assert "not exported here" in said(capsys, tmp_path / "b")
 
 
+def test_a_graph_in_words_is_a_program_too(tmp_path, capsys):
+    """TensorFlow loads saved_model.pbtxt where there is no saved_model.pb."""
+    for name, graph in (("a", "graph"), ("b", "another")):
+        folder = write(tmp_path / name)
+        (folder / "saved_model.pb").unlink()
+        (folder / "saved_model.pbtxt").write_text(graph)
+        assert "not exported here" in said(capsys, folder)
+    # Each is converted for other engines by itself.
+    assert known.fingerprint(tmp_path / "a") != known.fingerprint(tmp_path / "b")
+
+
 def test_what_a_run_here_exported_is_known(tmp_path, capsys):
     model = restorer.build_restorer(tiny.plain_generator(), fill=1.0)
     folder = restorer.save(model, tmp_path / "run" / "export" / "1")
