@@ -36,7 +36,7 @@ from absl import flags
 
 from data_pipeline import pixels
 from data_pipeline.choices import check_choice
-from evaluation import bootstrap, record
+from evaluation import bootstrap, record, tables
 from evaluation.claims import UNKNOWN
 from evaluation.report.write import strict
 from evaluation.tables import counted
@@ -57,11 +57,13 @@ from experiments.core.results import (
 )
 from experiments.core.system import System, load, names
 from serving.export.codec import TABLES
+from serving.export.kinds import DOES
 from serving.zoo import zoo
 
 ROOT = pathlib.Path(__file__).parent.parent
 # The panels of Chen et al.'s Fig. 4.
 _LOSSES = tuple(f"learning-{name}" for name in ("g", "d", "c-real", "c-fake"))
+_SHOWN = 3  # measurements of a shipped model; a codec's last ones are of its files
 _RATES = ("rate-psnr-db", "rate-ms-ssim")
 _BLOCK = re.compile(r"^<!-- (\w+) -->$.*?^<!-- /\1 -->$", re.MULTILINE | re.DOTALL)
 
@@ -329,10 +331,34 @@ def documents(
     for file, text in book(found, shown, documented=documented).items():
         written[root / "results" / file] = text
     written |= _heads(root, found)
+    models = root / "docs" / "models.md"
+    if models.exists():
+        written[models] = fill(models, {"models": _models(root / "pretrained")})
     readme = root / "README.md"
     if readme.exists():
         written[readme] = fill(readme, {"systems": systems_table(found)})
     return written
+
+
+def _models(folder: pathlib.Path) -> str:
+    """A row a shipped model, of its entry and its card's head."""
+    columns = ["Name", "Task", "Measured", "MB", "Trained on", "Terms"]
+    rows = []
+    for entry in zoo.read_index(folder).values():
+        metrics = cards.claimed((folder / entry.card).read_text())["metrics"]
+        measured = (
+            f"{metric['name']} {metric['value']:.4g}" for metric in metrics[-_SHOWN:]
+        )
+        name = tables.Markdown(f"[`{entry.name}`](../pretrained/{entry.card})")
+        size = tables.number(entry.bytes / 1e6, 1)
+        terms = entry.license.partition(": ")[2]  # of their data
+        rows.append(
+            [
+                *(name, DOES[entry.kind], ", ".join(measured), size),
+                *(entry.trained_on, terms[:1].upper() + terms[1:]),
+            ]
+        )
+    return tables.markdown_table(columns, rows)
 
 
 def _heads(root: pathlib.Path, found: Mapping) -> dict[pathlib.Path, str]:
