@@ -76,7 +76,7 @@ def test_a_run_brings_its_numbers_and_where_they_are_from(tmp_path):
 
 
 def test_limits_of_the_restorer_are_those_of_the_restorer_alone():
-    shadows = "leaves shadows where eyes should be"
+    shadows = "are often faint, and some only shadows"
     restorer = config_of("restorer")
     assert shadows in export.render_card(SYSTEM, f"| {SYSTEM.label(restorer)} | 7.6 |")
     for preset in ("model0", "model3", "smoke"):
