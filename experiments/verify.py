@@ -2,11 +2,11 @@ r"""Measures a shipped model again, and compares with what its card claims.
 
   facemend verify skip_inpainting_restorer --data_dir=DIR
 
-evaluates the model on the test images it was evaluated on, on this machine, and says of
-each metric whether it lies where the card has it, and by how much not. With --dataset
-or --limit the images are others: then a value is within if the two means differ by no
-more than their 95% intervals allow. The command ends with an error if a value is
-outside.
+evaluates the model on the test images it was evaluated on, on this machine, and says
+for each metric whether it agrees with the card, and by how much it differs. With
+--dataset or --limit the images are others: then a value is within if the two means
+differ by no more than their 95% intervals allow. The command ends with an error if a
+value is outside.
 """
 
 from __future__ import annotations
