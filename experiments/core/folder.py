@@ -124,14 +124,12 @@ class RunFolder:
         Raises:
           ValueError: If they differ: images would be tested on that it has learned.
         """
-        path = self.path / "split.json"
+        path = self.path / "split.json"  # runs of early versions have none
         if not digests:
             return
-        if not path.exists():
-            if not self.has_begun:
-                pixels.write_bytes(path, (json.dumps(digests) + "\n").encode())
-            return
-        if json.loads(path.read_text()) != digests:
+        if not self.has_begun:
+            pixels.write_bytes(path, (json.dumps(digests) + "\n").encode())
+        elif path.exists() and json.loads(path.read_text()) != digests:
             raise ValueError(
                 f"{self.path} was begun with other images: some were added to "
                 "--data_dir, or taken away, since. They are split anew then, and test "

@@ -136,8 +136,8 @@ DEPARTURES = (
     "the discriminator as it was before the step.",
     "Batch normalization 'in each layer' leaves out the layer that draws the picture "
     "and the 4,000-channel bottleneck; the discriminator's InstanceNorm its first and "
-    "its last layer. Kernels are 4×4, the encoder has five levels, and there is no "
-    "skip connection at the size of the image.",
+    "its last layer. Kernels are 4×4 in the encoder and on the way up, 3×3 elsewhere; "
+    "the encoder has five levels, and no skip connection is at the image's own size.",
     "BatchNorm has momentum 0.9 and epsilon 1e-5, LeakyReLU slope 0.2, where the paper "
     "is silent; all normalization computes in float32 under every precision.",
     "The table by epoch is measured on validation images, so that the test images "

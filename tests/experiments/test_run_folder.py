@@ -183,7 +183,9 @@ class TestResuming:
                 path.touch()
             return RunData(config).digests()
 
-        folder, first = RunFolder(tmp_path / "run"), digests(20)
+        folder = RunFolder(tmp_path / "run")
+        folder.check_images(digests(19))  # nothing has been learned yet
+        first = digests(20)
         folder.check_images(first)
         train(folder)
         folder.check_images(digests(20))

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import types
 
 import pytest
 import tensorflow as tf
@@ -19,6 +20,18 @@ def test_one_cpu_is_split_into_as_many_as_there_are_replicas():
         [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True
     )
     assert result.stdout.split() == ["MirroredStrategy", "2"]
+
+
+def test_a_process_starts_again_as_it_was_started(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["/a/train.py", "--epochs=3"])
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "a.train", "--epochs=3"])
+    assert strategy._arguments() == ["-m", "a.train", "--epochs=3"]
+    monkeypatch.delattr(sys, "orig_argv")  # as in Python 3.9
+    main = types.SimpleNamespace(__spec__=types.SimpleNamespace(name="a.train"))
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    assert strategy._arguments() == ["-m", "a.train", "--epochs=3"]
+    main.__spec__ = None
+    assert strategy._arguments() == ["/a/train.py", "--epochs=3"]
 
 
 def test_more_replicas_than_devices_is_an_error():
