@@ -131,10 +131,10 @@ class RunFolder:
             pixels.write_bytes(path, (json.dumps(digests) + "\n").encode())
         elif path.exists() and json.loads(path.read_text()) != digests:
             raise ValueError(
-                f"{self.path} was begun with other images: some were added to "
-                "--data_dir, or taken away, since. They are split anew then, and test "
-                "images would be ones that it has seen. Put the images back, or pass "
-                "another --workdir."
+                f"{self.path} was begun with other images: some were added to or "
+                "removed from --data_dir since. The set would be split differently, "
+                "and the network tested on images that it was trained on. Restore the "
+                "folder, or pass another --workdir."
             )
 
     def trained_with(self) -> dict[str, Any]:
