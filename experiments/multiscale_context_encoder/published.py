@@ -27,7 +27,9 @@ HEADLINE = (
 
 BASELINE = "context encoder"
 ADD, CONCAT = "multi-scale (add)", "multi-scale (concat)"
-FASTER = 1.05  # speeds that are closer are the same
+# Times as fast: the paper calls adding "much faster" and gives no number. From `MUCH`
+# on is our reading of it; up to `FASTER` speeds are the same.
+FASTER, MUCH = 1.05, 1.5
 
 
 def _table(number: str, data: str, rows: list[list], note: str = "") -> Table:
@@ -215,18 +217,19 @@ def check_cost(cost: Table) -> list[claims.Claim]:
         said = f"{ADD} {sizes[0]:,}, {BASELINE} {sizes[1]:,}, counted."
         found = [{"claim": larger, "verdict": verdict, "evidence": said}]
     for column, name in ((2, "training"), (3, "tests")):
-        claim = f"Adding features is faster than concatenating them, in {name}"
+        claim = f"Adding features is much faster than concatenating them, in {name}"
         speeds = [rows.get(label, ())[column : column + 1] for label in (ADD, CONCAT)]
         speeds = [speed[0] for speed in speeds if speed and speed[0]]
         if len(speeds) < 2:
             found.append(claims.not_measured(claim, "One of the speeds is missing."))
             continue
         ratio = speeds[0] / speeds[1]
-        verdict = claims.HOLDS if ratio > FASTER else claims.CANNOT_TELL
-        verdict = claims.FAILS if ratio < 1 / FASTER else verdict
+        verdict = claims.HOLDS if ratio >= MUCH else claims.CANNOT_TELL
+        verdict = claims.FAILS if ratio <= FASTER else verdict
         said = (
             f"{speeds[0]:.1f} and {speeds[1]:.1f} images a second, {ratio:.2f} times "
-            f"as fast; between {1 / FASTER:.2f} and {FASTER:.2f} is called the same."
+            f"as fast; the paper gives no number: {MUCH} is called much faster here, "
+            f"{FASTER} or less not faster."
         )
         found.append({"claim": claim, "verdict": verdict, "evidence": said})
     gain = "The gain of several scales is larger on LFW than on CelebA-HQ"
