@@ -109,12 +109,24 @@ def exported(system: Any, name: str) -> tuple[SystemConfig, list[np.ndarray]]:
     # Built first, because that registers the layers that the export has.
     expected = system.build_network(other).weights
     loaded = tf.keras.models.load_model(path, compile=False)
-    if [weight.name for weight in loaded.weights] != [w.name for w in expected]:
+    names = [weight.name for weight in loaded.weights]
+    if names == [weight.name for weight in expected]:
+        return other, loaded.get_weights()
+    lacking = [weight.name for weight in expected if weight.name not in names]
+    if len(names) + len(lacking) != len(expected) or len(set(names)) != len(names):
         raise ValueError(
             f"--initial={name} holds more or less than the network. Pass the --workdir "
             "of its run."
         )
-    return other, loaded.get_weights()
+    if lacking:  # an exported codec has tables in place of its prior
+        layers = sorted({weight.partition("/")[0] for weight in lacking})
+        print(
+            f"--initial={name} does not hold {', '.join(layers)}, which begins with "
+            "random weights.",
+            file=sys.stderr,
+        )
+    held = dict(zip(names, loaded.get_weights()))
+    return other, [held.get(weight.name, weight.numpy()) for weight in expected]
 
 
 def begin_as(network: tf.keras.Model, weights: Sequence[np.ndarray], path: str) -> None:

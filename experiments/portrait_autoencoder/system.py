@@ -59,6 +59,22 @@ class PortraitAutoencoder(ReconstructionSystem):
         """Whole training images, or random squares of them."""
         return pipeline.reconstruction(shift=config.shift, side=config.train_side)
 
+    def begun_from(self, config: Config, other: Config, weights: list) -> list:
+        """A codec of one kind of entropy model begins with the halves of another's."""
+        halves = ("channels", "kernels", "activation", "depth")
+        if config.entropy == other.entropy or any(
+            getattr(config, field) != getattr(other, field) for field in halves
+        ):
+            return weights
+        names = (weight.name for weight in self.build_network(other).weights)
+        held = {
+            name: value
+            for name, value in zip(names, weights)
+            if not name.startswith(training.PRIOR)
+        }
+        made = self.build_network(config).weights
+        return [held.get(weight.name, weight.numpy()) for weight in made]
+
     def compares_with_baselines(self, config: Config) -> bool:
         """The paper's network; files of a codec are compared with files."""
         return config.entropy == "none"

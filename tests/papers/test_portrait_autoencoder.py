@@ -287,7 +287,7 @@ class TestInitial:
         # With a decay, --epochs would have to stay as it was.
         config = make(workdir=str(workdir), learning_rate_decay="none", **options)
         folder = runner.run(SYSTEM, config, "smoke")
-        return networks.trained(SYSTEM, config, folder).get_weights()
+        return networks.trained(SYSTEM, config, folder)
 
     def test_a_run_begins_as_the_other_ended_and_then_does_not_need_it(
         self, codec_run, tmp_path
@@ -295,7 +295,7 @@ class TestInitial:
         other = tmp_path / "other"
         other.symlink_to(codec_run.folder.path)
         options = {"initial": str(other), "learning_rate": 1e-12}
-        begun = self.start(tmp_path / "next", **options)
+        begun = self.start(tmp_path / "next", **options).get_weights()
         for before, now in zip(codec_run.network.get_weights(), begun):
             np.testing.assert_allclose(before, now, atol=1e-6)
         other.unlink()
@@ -303,10 +303,29 @@ class TestInitial:
         last = History(tmp_path / "next" / "history.csv").rows[-1]
         assert last["epoch"] == 2
 
+    @pytest.mark.parametrize("entropy", ["factorized", "hyperprior"])
+    def test_an_export_and_another_entropy_model_give_their_halves(
+        self, codec_run, tmp_path, capsys, entropy
+    ):
+        options = {"initial": str(codec_run.folder.export), "learning_rate": 1e-12}
+        network = self.start(tmp_path, entropy=entropy, **options)
+        for half in ("analysis", "synthesis"):
+            before, now = (
+                each.get_layer(half).get_weights()
+                for each in (codec_run.network, network)
+            )
+            for weight, other in zip(before, now):
+                np.testing.assert_allclose(weight, other, atol=1e-6)
+        assert "does not hold prior, which begins with" in capsys.readouterr().err
+
     def test_another_network_or_no_run_is_refused(self, codec_run, tmp_path):
         with pytest.raises(ValueError, match="holds another network.*parameters"):
             initial = str(codec_run.folder.path)
             self.start(tmp_path / "next", initial=initial, channels=16)
+        with pytest.raises(ValueError, match="holds another network.*parameters"):
+            self.start(
+                tmp_path / "next", initial=initial, channels=16, entropy="hyperprior"
+            )
         with pytest.raises(ValueError, match="--initial=.* is not a run folder"):
             self.start(tmp_path / "next", initial=str(tmp_path))
 
