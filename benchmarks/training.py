@@ -6,18 +6,27 @@ r"""Speed of the papers' networks in training and inference, measured in one run
       --output=benchmarks/multiscale_context_encoder.json
   python -m benchmarks.training --systems=skip_inpainting \
       --precisions=float32,mixed_bfloat16 --input --output=benchmarks/training_step.json
+  python -m benchmarks.training --systems=skip_inpainting --against=../other_checkout
 
 Images per second of a training step and of inference, for each network and precision.
 All take turns, so that a busy machine slows them alike; medians. The ceiling is one 3x3
 convolution of 128 channels, forward and backward. Operations are those of the paper's
 layers; doubling and convolving in one step takes fewer, so the share of the ceiling
 compares networks rather than the load of the processor.
+
+With --against this benchmark runs on the code of another checkout as well, each in
+processes of its own that take turns, and the ratios of their speeds count.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import pathlib
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
@@ -46,6 +55,7 @@ _INPUT = flags.DEFINE_bool("input", False, "Also measures the input pipeline.")
 _OUTPUT = flags.DEFINE_string(
     "output", "", "JSON file; with several systems a folder for <system>.json each."
 )
+_AGAINST = flags.DEFINE_string("against", "", "A checkout that takes turns with this.")
 _ROUNDS = flags.DEFINE_integer("rounds", 7, "Measurements of each; the median counts.")
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 16, "Images per step.")
 _WIDTH = flags.DEFINE_float("width", 0.25, "Of pyramid_cgan: times every channel.")
@@ -259,10 +269,81 @@ def gather(name: str, rows: dict[str, list], seconds: dict, tops: dict) -> dict:
     return results
 
 
+def times_as_fast(name: str, checkout: pathlib.Path) -> dict:
+    """How many times as fast a system's networks are here as in another checkout.
+
+    Raises:
+      ValueError: If this benchmark does not run on that checkout's code.
+    """
+    here = pathlib.Path(__file__).resolve().parents[1]
+    found: dict[pathlib.Path, list[dict]] = {here: [], checkout: []}
+    options = (_PRECISIONS, _ROUNDS, _BATCH_SIZE, _WIDTH)
+    with tempfile.TemporaryDirectory() as folder:
+        output = pathlib.Path(folder) / "speeds.json"
+        # In the folder of a checkout, so that its packages are imported.
+        begin = "import runpy, sys; runpy.run_path(sys.argv[1], run_name='__main__')"
+        command = [sys.executable, "-c", begin, __file__]
+        command += [f"--systems={name}", f"--output={output}"]
+        command += [flag.serialize() for flag in options]
+        for root in (here, checkout, checkout, here):
+            turn = subprocess.run(
+                command,
+                cwd=root,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            if turn.returncode:
+                raise ValueError(
+                    f"the benchmark of {name} does not run on the code of {root}: "
+                    f"{turn.stderr.strip().splitlines()[-1]}"
+                )
+            found[root].append(json.loads(output.read_text()))
+    ratios = {}
+    for precision in _PRECISIONS.value:
+        ours, theirs = (
+            [speeds_in(results, precision) for results in turns]
+            for turns in found.values()
+        )
+        ratios[precision] = {
+            network: {
+                kind: round(
+                    statistics.mean(turn[network][kind] for turn in ours)
+                    / statistics.mean(turn[network][kind] for turn in theirs),
+                    3,
+                )
+                for kind in ("training", "inference")
+            }
+            for network in ours[0]
+        }
+    return {
+        "against": found[checkout][0]["environment"]["commit"],
+        "times_as_fast": ratios,
+    }
+
+
+def speeds_in(results: dict, precision: str) -> dict[str, dict[str, float]]:
+    """Images per second of each network in results that were written."""
+    if precision != results["precision"]:
+        results = results[precision]
+    return {
+        row["preset"]: {
+            kind: row[f"{kind}_images_per_second"] for kind in ("training", "inference")
+        }
+        for row in results["networks"]
+    }
+
+
 def main(argv: list[str]) -> None:
     """Measures and prints."""
     del argv
     load = os.getloadavg()[0]
+    if _AGAINST.value:
+        checkout = pathlib.Path(_AGAINST.value).resolve()
+        for name in _SYSTEMS.value:
+            results = times_as_fast(name, checkout)
+            environment.write_benchmark(results, load, output_of(name))
+        return
     calls, rows, peaks = {}, {}, {}
     for precision in _PRECISIONS.value:
         with networks.precision(precision):
@@ -280,9 +361,13 @@ def main(argv: list[str]) -> None:
             fastest = max(x["training_images_per_second"] for x in results["networks"])
             slowest = min(inputs["input_images_per_second"].values())
             results["slowest_input_over_fastest_step"] = round(slowest / fastest, 1)
-        several = len(_SYSTEMS.value) > 1 and _OUTPUT.value
-        path = os.path.join(_OUTPUT.value, f"{name}.json") if several else _OUTPUT.value
-        environment.write_benchmark(results, load, path)
+        environment.write_benchmark(results, load, output_of(name))
+
+
+def output_of(name: str) -> str:
+    """Where the numbers of a system are written."""
+    several = len(_SYSTEMS.value) > 1 and _OUTPUT.value
+    return os.path.join(_OUTPUT.value, f"{name}.json") if several else _OUTPUT.value
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
@@ -240,6 +241,9 @@ def set_aside(report_folder: pathlib.Path, fingerprint: str) -> None:
     print(f"The report of another evaluation set is kept: {kept}")
 
 
+_LENGTH = re.compile(r", [\d,]+ (?:epochs?|steps?)\b")  # in a label
+
+
 @dataclasses.dataclass(frozen=True)
 class FinishedRun:
     """A run that has been evaluated.
@@ -294,6 +298,7 @@ def read_finished(folders: Sequence[pathlib.Path]) -> list[FinishedRun]:
     """Reads the reports of runs; a FileNotFoundError if one has not been evaluated.
 
     A run that differs from an earlier one by its seed alone is labeled with the seed.
+    Its length is in its label only beside a run of the same network and another length.
     """
     runs = []
     for path in folders:
@@ -305,7 +310,21 @@ def read_finished(folders: Sequence[pathlib.Path]) -> list[FinishedRun]:
         runs.append(
             FinishedRun(RunFolder(path), Evaluation.load(values), report.read(results))
         )
-    return _seeds_apart(runs)
+    return _seeds_apart(_lengths_apart(runs))
+
+
+def _lengths_apart(runs: Sequence[FinishedRun]) -> list[FinishedRun]:
+    """Takes the length out of labels of networks that were trained for one alone."""
+    plain = [_LENGTH.sub("", run.label) for run in runs]
+    labels: dict[tuple[str, str], set[str]] = {}
+    for run, name in zip(runs, plain):
+        labels.setdefault((name, run.evaluation.fingerprint), set()).add(run.label)
+    return [
+        _renamed(run, name)
+        if len(labels[name, run.evaluation.fingerprint]) == 1
+        else run
+        for run, name in zip(runs, plain)
+    ]
 
 
 def _seeds_apart(runs: Sequence[FinishedRun]) -> list[FinishedRun]:
@@ -314,19 +333,19 @@ def _seeds_apart(runs: Sequence[FinishedRun]) -> list[FinishedRun]:
     for run in runs:
         label, seed = run.label, run.config["seed"]
         begun = first.setdefault((label, run.evaluation.fingerprint), run)
-        renamed = label
-        if run is not begun and seed != begun.config["seed"]:
-            renamed = f"{label}, seed {seed}"
-        values = {
-            renamed if name == label else name: keys
-            for name, keys in run.evaluation.values.items()
-        }
-        apart.append(
-            FinishedRun(
-                run.folder,
-                dataclasses.replace(run.evaluation, values=values),
-                {**run.report, "ours": [renamed, *run.report["ours"][1:]]},
-                repeats=label,
-            )
-        )
+        other = run is not begun and seed != begun.config["seed"]
+        renamed = _renamed(run, f"{label}, seed {seed}") if other else run
+        apart.append(dataclasses.replace(renamed, repeats=label))
     return apart
+
+
+def _renamed(run: FinishedRun, label: str) -> FinishedRun:
+    values = {
+        label if name == run.label else name: keys
+        for name, keys in run.evaluation.values.items()
+    }
+    return dataclasses.replace(
+        run,
+        evaluation=dataclasses.replace(run.evaluation, values=values),
+        report={**run.report, "ours": [label, *run.report["ours"][1:]]},
+    )

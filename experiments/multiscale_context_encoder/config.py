@@ -123,11 +123,13 @@ class Config(InpaintingConfig):
         0.1,
         "The discriminator's learning rate, as a part of the generator's.",
         published="not stated; a tenth in Pathak et al.'s released training",
+        formerly=1.0,
     )
     discriminator_momentum: float = hp(
         0.5,
         "Of the discriminator's optimizer.",
         published="not stated; 0.5 in Pathak et al.'s released training",
+        formerly=0.9,
     )
     learning_rate_factor: float = hp(
         0.9,
