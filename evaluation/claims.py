@@ -43,19 +43,34 @@ class Trained:
     seeds: Sequence[str] = ()
     history: Mapping[str, Sequence[float]] = dataclasses.field(default_factory=dict)
 
-    def spread(self, key: str, last: int = 5) -> float:
+    def spread(self, key: str, last: int = 5) -> float | None:
         """Mean absolute change of a metric between the last validations.
 
-        0 if fewer than two recorded it; that before training does not count.
+        Where the metric was validated in other regions alone, the largest of theirs;
+        None if nowhere twice. The validation before training does not count.
         """
+        metric = key.rpartition("/")[2]
+        columns = {
+            name: values
+            for name, values in self.history.items()
+            if name.startswith("val_") and name.rpartition("/")[2] == metric
+        }
+        own = columns.get(f"val_{key}")
+        found = [
+            statistics.fmean(changes)
+            for values in ([own] if own else columns.values())
+            if (changes := self._changes(values, last))
+        ]
+        return max(found, default=None)
+
+    def _changes(self, values: Sequence[float], last: int) -> list[float]:
         steps = self.history.get("step") or self.history.get("epoch", ())
         values = [
             value
-            for step, value in zip(steps, self.history.get(f"val_{key}", ()))
+            for step, value in zip(steps, values)
             if step > 0 and math.isfinite(value)
         ][-last:]
-        changes = [abs(after - before) for before, after in zip(values, values[1:])]
-        return statistics.fmean(changes) if changes else 0.0
+        return [abs(after - before) for before, after in zip(values, values[1:])]
 
 
 def not_measured(claim: str, why: str) -> Claim:
@@ -72,7 +87,7 @@ class Evidence:
       - a network was trained for less than the published length,
       - a network is worse than a floor in this metric,
       - there are fewer than `ENOUGH_SEEDS` seeds, and the difference is smaller than
-        the spread between neighboring validations,
+        the spread between neighboring validations, or nobody knows that spread,
       - there are as many, and the interval over the seeds includes the limit.
 
     A claim that is visible at once, such as a collapse or a blur, may hold early: its
@@ -211,12 +226,19 @@ class Evidence:
             if abs(center - limit) <= half:
                 limit_said = "0" if not limit else f"{limit:g}"
                 reasons.append(f"the interval over seeds includes {limit_said}")
-        elif self.trained and abs(found["mean"] - limit) < self._spread(pair, key):
-            reasons.append(
-                f"{tables.counted(max(len(seeds), 1), 'seed')}, and the difference is "
-                "smaller than the spread between neighboring validations, "
-                f"{self._spread(pair, key):.2g}"
-            )
+        elif trained := [self.trained[name] for name in pair if name in self.trained]:
+            spreads = [network.spread(key) for network in trained]
+            counted = tables.counted(max(len(seeds), 1), "seed")
+            if None in spreads:
+                reasons.append(
+                    f"{counted}, and no two validations show how far this metric moves "
+                    "from one to the next"
+                )
+            elif abs(found["mean"] - limit) < max(spreads):
+                reasons.append(
+                    f"{counted}, and the difference is smaller than the spread between "
+                    f"neighboring validations, {max(spreads):.2g}"
+                )
         return _concluded(claim, verdict, evidence, reasons)
 
     def _numbers(self, found: Mapping, pair: tuple[str, str], key: str) -> str:
@@ -277,11 +299,6 @@ class Evidence:
             for a, b in zip(*rows)
             if all(key in self.evaluation.values.get(row, {}) for row in (a, b))
         ]
-
-    def _spread(self, pair: Sequence[str], key: str) -> float:
-        """The larger spread of the two; 0 if none was recorded."""
-        trained = [self.trained[name] for name in pair if name in self.trained]
-        return max((network.spread(key) for network in trained), default=0.0)
 
 
 def _gain(found: Mapping, key: str) -> tuple[float, float]:

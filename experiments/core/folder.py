@@ -288,6 +288,7 @@ class FinishedRun:
             },
             "epochs": self.report["epochs"],
             "history": self.report["history"],
+            "statements": self.report.get("statements", []),
             "tables": [
                 table for table in self.report["tables"] if table["key"] not in without
             ],

@@ -280,6 +280,7 @@ def joint_statements(runs: Mapping[str, DiscriminatorHistory]) -> list[str]:
 
 # Learning rates of auto-encoder and discriminator.
 Rates = tuple[float, float]
+_FOLLOWS = "Whether the discriminator's loss is flat, and where, follows from the rates"
 
 
 def rates_statements(
@@ -306,7 +307,7 @@ def rates_statements(
     kinds = {_kinds(members) for members in groups.values()}
     follows = len(kinds) > 1 or max(levels) - min(levels) >= FLAT
     said = (
-        "Whether the discriminator's loss is flat, and where, follows from the rates"
+        _FOLLOWS
         if follows
         else "The rates that were tried leave the discriminator's loss where it is"
     )
@@ -338,9 +339,10 @@ def check_joint_claims(
         f"less than {FLAT:.3f}, a tenth of 2 ln 2 = {GUESSING:.3f}."
     )
     if "DCGAN" in rates:
+        follows = any(s.startswith(_FOLLOWS) for s in rates_statements(runs, rates))
         said += (
-            f" It was trained {_shown(rates['DCGAN'])}; the paper states no rates, and "
-            "a flat loss follows from them."
+            f" It was trained {_shown(rates['DCGAN'])}; the paper states no rates"
+            f"{', and a flat loss follows from them' * follows}."
         )
     verdict = claims.FAILS if run.kind == MOVES else claims.HOLDS
     return [evidence.weigh(CLAIM, verdict, said, ["DCGAN"])]

@@ -216,6 +216,8 @@ _NAMED_BY_RUN = (EQUAL_QUALITY, SETTINGS, latents.KEY)
 
 def joint_findings(evidence: Evidence, runs: Sequence[FinishedRun]) -> JointFindings:
     """Table 1, files, latents and discriminators of several runs."""
+    if not runs:
+        return JointFindings(claims=discriminator.check_joint_claims(evidence, {}, {}))
     evaluation = evidence.evaluation
     charts = files.read_reports({run.label: run.report for run in runs})
     watched = discriminator.read_runs(

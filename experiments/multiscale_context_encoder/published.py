@@ -50,8 +50,8 @@ PUBLISHED = (
         "LFW",
         [[BASELINE, 4.65, 77.18], ["multi-scale", 4.78, 80.35]],
         "The L1 loss has no unit in the paper; ours is in percent of the range of "
-        "values. Both columns can only be of the 64×64 patch: on the whole image with the "
-        "patch set in, the mean color of the known pixels has an MS-SSIM of 88% on "
+        "values. Both columns can only be of the 64×64 patch: on the whole image with "
+        "the patch set in, the mean color of the known pixels has an MS-SSIM of 88% on "
         "LFW, the mean face 96%. The paper does not say how it took five scales of 64 "
         "pixels; ours are given with a window shrunk to four taps (5, shrunk) and with "
         "the three finest scales, and MS-SSIM is between 0 and 1 in our tables.",

@@ -18,7 +18,9 @@ from evaluation.record import Evaluation
 
 L1, PSNR = "hole/l1_percent", "hole/psnr_db"
 VALUES = np.random.default_rng(4).uniform(4, 6, 50)
-FULL, SHORT = Trained("40 epochs"), Trained("8 of 40 epochs", short=True)
+STEADY = {"step": (1, 2, 3)} | {f"val_{key}": (5.0, 5.0, 5.0) for key in (L1, PSNR)}
+FULL = Trained("40 epochs", history=STEADY)
+SHORT = Trained("8 of 40 epochs", short=True, history=STEADY)
 
 
 def evidence(values: dict, *, key=L1, trained=None, floors=()) -> Evidence:
@@ -142,12 +144,17 @@ def test_one_seed_does_not_settle_less_than_validations_differ_by():
 
     unsteady = validated(99.0, 9.0, np.nan, 5.0, 6.5, 5.0)  # the first is untrained
     assert unsteady.spread(L1) == pytest.approx((4 + 1.5 + 1.5) / 3)
-    assert unsteady.spread(PSNR) == validated(9.0, 5.0).spread(L1) == 0
+    assert unsteady.spread(PSNR) is validated(9.0, 5.0).spread(L1) is None
+    # The same metric of another region, where this one was not validated.
+    assert unsteady.spread("composite/l1_percent") == unsteady.spread(L1)
     found = trained_like(unsteady).beats("a", "b", L1)
     assert found["verdict"] == CANNOT_TELL
     assert "1 seed" in found["evidence"] and "validations, 2.3" in found["evidence"]
     steady = validated(9.0, 5.0, 5.1, 5.0)
     assert trained_like(steady).beats("a", "b", L1)["verdict"] == HOLDS
+    unknown = trained_like(Trained("40 epochs")).beats("a", "b", L1)
+    assert unknown["verdict"] == CANNOT_TELL
+    assert "no two validations show how far" in unknown["evidence"]
 
 
 @pytest.mark.parametrize(
@@ -163,7 +170,8 @@ def test_three_seeds_give_an_interval_over_seeds(gains, verdict):
     for name, offsets in (("a", np.zeros(len(gains))), ("b", gains)):
         seeds = [name, *(f"{name}, seed {i}" for i in range(1, len(gains)))]
         rows |= {seed: VALUES + offset for seed, offset in zip(seeds, offsets)}
-        trained |= {seed: Trained("40 epochs", seeds=seeds) for seed in seeds}
+        made = Trained("40 epochs", seeds=seeds, history=STEADY)
+        trained |= dict.fromkeys(seeds, made)
     found = evidence(rows, trained=trained).beats("a", "b", L1)
     assert found["verdict"] == verdict
     assert ("over 3 seeds" in found["evidence"]) == (len(gains) == 3)

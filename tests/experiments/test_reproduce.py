@@ -7,6 +7,7 @@ import pytest
 
 from evaluation import claims
 from evaluation.record import Evaluation
+from evaluation.report.write import strict
 from experiments import reproduce
 from experiments.core import command_line, envelope, reproduction
 from experiments.core import results as results_text
@@ -61,6 +62,21 @@ def test_generated_documents_are_not_stale():
         assert path.read_text() == text, (
             f"{path.name} is stale: run `facemend reproduce`"
         )
+
+
+@pytest.mark.parametrize("name", papers.names())
+def test_results_have_a_row_for_every_claim_and_the_published_tables(name):
+    system = papers.load(name)
+    results = json.loads((ROOT / "results" / f"{name}.json").read_text())
+    nothing = claims.Evidence(Evaluation((), {}, np.zeros(0), ""))
+    rows = [
+        *system.check_claims(nothing), *system.joint_findings(nothing, []).claims
+    ]  # fmt: skip
+    found = [claim["claim"] for claim in results["sets"][0]["claims"]]
+    assert sorted(found) == sorted(claim["claim"] for claim in rows)
+    assert results["published"] == json.loads(
+        json.dumps(strict(system.published_tables))
+    )
 
 
 def test_runs_are_gathered_ours_first_with_claims_checked(system, tmp_path):

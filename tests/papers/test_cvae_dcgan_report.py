@@ -18,7 +18,7 @@ from data_pipeline.datasets import elements
 from data_pipeline.decoded import decode
 from data_pipeline.face_masks.finder import FoundMasks
 from evaluation.baselines import Eigenfaces
-from evaluation.claims import CANNOT_TELL, FAILS, HOLDS, UNKNOWN, Evidence
+from evaluation.claims import CANNOT_TELL, FAILS, HOLDS, UNKNOWN, Evidence, Trained
 from evaluation.codecs import image_formats, round_trips
 from evaluation.codecs.rate_distortion import OURS
 from evaluation.record import Evaluation
@@ -449,8 +449,19 @@ class TestDiscriminators:
             rates = dict.fromkeys(runs, (1e-3, 2e-5))
             (claim,) = discriminator.check_joint_claims(nothing, runs, rates)
             assert claim["verdict"] == expected
-            follows = "at 0.001 and 2e-05; the paper states no rates, and a flat loss"
-            assert (follows in claim["evidence"]) == (expected != UNKNOWN)
+            said = "at 0.001 and 2e-05; the paper states no rates."
+            assert claim["evidence"].endswith(said) == (expected != UNKNOWN)
+            # Another rate, with another loss.
+            other = {"DCGAN, fast": LEARNING if expected == HOLDS else GUESSING}
+            runs = runs | self.runs(**other)
+            rates = {label: (1e-3, 2e-5) for label in runs} | dict.fromkeys(
+                other, (1e-3, 1e-4)
+            )
+            (claim,) = discriminator.check_joint_claims(nothing, runs, rates)
+            said = "states no rates, and a flat loss follows from them."
+            assert claim["evidence"].endswith(said) == (
+                expected in (HOLDS, FAILS) and label == "DCGAN"
+            )
 
     def test_a_tenth_of_the_guessing_loss_is_the_bound(self):
         for share, kind in ((0.99, "GUESSES"), (1.01, "MOVES")):
@@ -507,7 +518,7 @@ class TestDiscriminators:
 
 
 class TestClaims:
-    def checked(self, count=40, rows=None, **changed):
+    def checked(self, count=40, rows=None, trained=None, floors=(), **changed):
         """Claims of a CVAE, by their sentences; `rows` are {label: {key: mean}}."""
         rng = np.random.default_rng(0)
         means = {
@@ -527,7 +538,8 @@ class TestClaims:
         values["CVAE"] = {k: v for k, v in values["CVAE"].items() if v is not None}
         names = [str(number) for number in range(count)]
         evaluation = Evaluation(names, values, np.ones(count), "")
-        return {c["claim"]: c for c in published.check_claims(Evidence(evaluation))}
+        evidence = Evidence(evaluation, trained or {}, floors)
+        return {c["claim"]: c for c in published.check_claims(evidence)}
 
     def test_what_masking_does_is_decided_where_all_readings_agree(self):
         found = self.checked()
@@ -567,12 +579,17 @@ class TestClaims:
         assert self.checked(**output)[claim]["verdict"] == CANNOT_TELL
 
     def test_a_weight_of_one_collapses(self):
+        history = {"step": (1, 2, 3), "val_raw/mae": (0.1, 0.1, 0.1)}
+
         def verdicts(mae, ours=0.1):
             rows = {
                 "mean face": {"raw/mae": 0.2}, "DCGAN": {"raw/mae": ours},
                 "DCGAN, reconstruction weight 1": {"raw/mae": mae},
             }  # fmt: skip
-            found = self.checked(rows=rows)
+            whole = Trained("30 epochs", history=history)
+            trained = dict.fromkeys([*rows][1:], whole)
+            # A network that collapses is below every floor.
+            found = self.checked(rows=rows, trained=trained, floors=["mean face"])
             return [
                 claim["verdict"] for name, claim in found.items() if "factor 10" in name
             ]
