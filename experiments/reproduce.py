@@ -51,6 +51,7 @@ from experiments.core.results import (
     draw_faces,
     draw_figures,
     page_blocks,
+    rates_table,
     render,
     systems_table,
     tile_charts,
@@ -336,7 +337,11 @@ def documents(
         written[models] = fill(models, {"models": _models(root / "pretrained")})
     readme = root / "README.md"
     if readme.exists():
-        written[readme] = fill(readme, {"systems": systems_table(found)})
+        blocks = {"systems": systems_table(found)}
+        for results in found.values():
+            if "rate_distortion" in results:
+                blocks["rates"] = rates_table(results["rate_distortion"])
+        written[readme] = fill(readme, blocks)
     return written
 
 

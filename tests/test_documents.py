@@ -14,7 +14,14 @@ import sys
 import pytest
 
 from data_pipeline import pixels
+from evaluation import subsets
 from experiments.core import system as papers
+from experiments.cvae_dcgan import discriminator_report
+from experiments.multiscale_context_encoder import (
+    published as multiscale_context_encoder,
+)
+from experiments.portrait_autoencoder import published as portrait_autoencoder
+from experiments.pyramid_cgan import published as pyramid_cgan
 from serving.codec import container
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -189,3 +196,21 @@ def test_the_photograph_of_the_quick_start(tmp_path):
     changed = (photo != restored).any(axis=-1)
     assert 0 < changed.mean() < 0.05
     assert photo.shape == again.shape and abs(photo.astype(float) - again).mean() < 8
+
+
+def test_claims_with_a_rule_of_their_own_have_it_in_metrics_md():
+    said = (ROOT / "docs" / "metrics.md").read_text("utf-8")
+    scales = multiscale_context_encoder
+    rules = {
+        f"at least {scales.MUCH} times as fast": "much faster",
+        f"up to {scales.FASTER} times it does not hold": "much faster",
+        f"less than {pyramid_cgan.SIMILAR:.0%} of the largest apart": "a similar loss",
+        f"lower by at least {pyramid_cgan.SAME:.0%}": "a lower loss of the classifier",
+        f"reached after {pyramid_cgan.FAST:,} steps": "converge fast",
+        f"within {subsets.FRONTAL}°": "poor for front faces",
+        f"a tenth of 2 ln 2, {discriminator_report.FLAT:.3f}": "loss is flat",
+    }
+    rows = [line for line in said.splitlines() if line.startswith("| `")]
+    for rule, claim in rules.items():
+        assert any(claim in row and rule in row for row in rows), rule
+    assert pytest.approx(3.5 / 3.1) == portrait_autoencoder.ALMOST

@@ -107,6 +107,8 @@ def page_blocks(system: System, results: Mapping) -> dict[str, str]:
         place = f"_{number}" if number > 1 else ""
         blocks[f"measured{place}"] = main_table(system, runs)
         blocks[f"claims{place}"] = _claims(runs["claims"])
+    if "rate_distortion" in results:
+        blocks["rates"] = rates_table(results["rate_distortion"])
     return blocks
 
 
@@ -256,6 +258,23 @@ def _rate_distortion(found: Mapping) -> str:
     said = "\n".join(f"- {statement}" for statement in found["statements"])
     tables_of = [_titled(table) for table in found["tables"]]
     return "\n\n".join(["**Files beside JPEG, WebP and AVIF**", said, made, *tables_of])
+
+
+def rates_table(found: Mapping) -> str:
+    """BD-rates of our codec in percent: a row a format, a column a quality.
+
+    `found` is what `facemend rate_distortion` wrote.
+    """
+    rates = found["bd_rate_percent"]
+    columns = [f"at equal {registry.metric_of(key).short}" for key in rates]
+    rows = [
+        [
+            name,
+            *(tables.with_interval(of[name], 0, signed=True) for of in rates.values()),
+        ]
+        for name in next(iter(rates.values()))
+    ]
+    return tables.markdown_table(["against", *columns], rows)
 
 
 def _titled(found: Mapping) -> str:

@@ -24,6 +24,9 @@ class Config(InpaintingConfig):
         InpaintingConfig, "dataset", "celeb_a_hq", published="CelebA-HQ and LFW"
     )
     crop: str = hp_like(InpaintingConfig, "crop", "none", published="not stated")
+    split_by: str = hp_like(
+        InpaintingConfig, "split_by", published="80% and 20%, not which"
+    )
     lfw_subset: int = hp(
         0,
         "Splits so many images of LFW, chosen by the seed, instead of all.",

@@ -128,8 +128,9 @@ DEPARTURES = (
     "LFW has 13,233 images, of which all are split 80/20; the paper has 13,234 in the "
     "text and 12,234 in Table III, which --lfw_subset=12234 chooses.",
     "BatchNorm has momentum 0.9 and epsilon 1e-5, LeakyReLU slope 0.2, and weights "
-    "begin as N(0, 0.02), where the paper is silent; all normalization computes in "
-    "float32 under every precision.",
+    "begin as N(0, 0.02), where the paper is silent; training images are shuffled "
+    "by the seed; everything computes in float32 by default, and normalization "
+    "always.",
     "Both networks' gradients are taken at the same point, from one pass of the "
     "generator and one of the discriminator over each picture.",
     "The paper trained on two GPUs; --num_replicas takes as many as there are, and a "

@@ -42,6 +42,8 @@ class Config(InpaintingConfig):
         published="not stated; the model is based on DCGAN",
     )
     dataset: str = hp_like(InpaintingConfig, "dataset", "celeb_a", published="CelebA")
+    crop: str = hp_like(InpaintingConfig, "crop", published="not stated")
+    split_by: str = hp_like(InpaintingConfig, "split_by", published="not stated")
     image_size: int = hp(128, "Side of the image, pixels.", published="not stated")
     hole_size: int = hp(
         64,
@@ -118,11 +120,11 @@ class Config(InpaintingConfig):
         1.0, "Of the L2 of missing pixels.", published="no reconstruction loss"
     )
     adversarial_weight: float = hp(
-        4e-4, "Of the adversarial loss, Eq. 2.", published="no weight is given"
+        4e-4, "Of the adversarial loss, Eq. 2.", published="not stated"
     )
     classification_weight: float = hp(
         1e-3, "Of the classifier's loss on restored images, Eq. 5.",
-        published="no weight is given",
+        published="not stated",
     )  # fmt: skip
 
     def __post_init__(self):

@@ -87,7 +87,8 @@ DEPARTURES = (
     "No reconstruction loss appears, yet Algorithm 1 begins by training the generator "
     "alone, against a discriminator that has not learned anything. By default it then "
     "learns from the L2 of the missing pixels, which also stays in the joint loss "
-    "(weight 1; adversarial 0.0004, classification 0.001). --preset=paper_literal "
+    "(--reconstruction_weight=1 beside --adversarial_weight=0.0004 and "
+    "--classification_weight=0.001; weights are not stated). --preset=paper_literal "
     "trains as printed.",
     "Equations 2 to 5 are log-likelihoods, which are maximized; their negatives are "
     "minimized here.",
@@ -117,13 +118,14 @@ DEPARTURES = (
     "Optimizer and batch are not stated: Adam with DCGAN's --learning_rate of 0.0002 "
     "and --beta_1 of 0.5, and a --batch_size of 32; no moving average of weights "
     "(--ema_decay) and no bound on gradients (--clip_norm).",
-    "What is done to CelebA's images and how they are split is not stated: the "
-    "center's 178×178 pixels are resized, and the split is the official one.",
+    "What is done to CelebA's images (--crop) and how they are split (--split_by) is "
+    "not stated: the center's 178×178 pixels are resized, and the split is the "
+    "official one.",
     "All gradients are taken at the same point, from one pass of the generator; it "
     "answers discriminator and classifier as they were before the step.",
     "Where the paper is silent LeakyReLU has slope 0.2, weights begin as N(0, 0.02), "
-    "and BatchNorm has momentum 0.9 and epsilon 1e-5; all normalization computes in "
-    "float32 under every precision.",
+    "and BatchNorm has momentum 0.9 and epsilon 1e-5; training images are shuffled by "
+    "the seed; everything computes in float32 by default, and normalization always.",
 )
 
 

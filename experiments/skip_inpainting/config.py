@@ -98,6 +98,7 @@ class Config(InpaintingConfig):
         path_or_word=True,
     )
     crop: str = hp_like(InpaintingConfig, "crop", "none", published="not stated")
+    split_by: str = hp_like(InpaintingConfig, "split_by", published="not stated")
     widths: tuple[int, ...] = hp(
         skip_inpainting.WIDTHS,
         "Channels of the encoder's levels.",

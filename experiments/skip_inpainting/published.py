@@ -139,10 +139,12 @@ DEPARTURES = (
     "its last layer. Kernels are 4×4 in the encoder and on the way up, 3×3 elsewhere; "
     "the encoder has five levels, and no skip connection is at the image's own size.",
     "BatchNorm has momentum 0.9 and epsilon 1e-5, LeakyReLU slope 0.2, where the paper "
-    "is silent; all normalization computes in float32 under every precision.",
+    "is silent; training images are shuffled by the seed; everything computes in "
+    "float32 by default, and normalization always.",
     "The table by epoch is measured on validation images, so that the test images "
     "stay unseen until the end.",
-    "CelebA's official partition is assumed; other sets are split 80/20.",
+    "How images are split is not stated (--split_by): CelebA as its partition has it, "
+    "other sets 80/20, by the seed.",
     "--preset=restorer is not the paper's. It is model 3 with the mask as a fourth "
     "input channel and a guess from eigenfaces of the training set in the hole; it is "
     "trained on squares, rectangles, strokes, the center and regions of the face, with "
