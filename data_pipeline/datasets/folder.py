@@ -49,17 +49,17 @@ def load(
     return from_folder(_info(root, parts, notes), split, root, parts[split])
 
 
-def whole(data_dir: str) -> elements.Source:
-    """All images below a folder, or below its `train` if it has one, as one split.
+def whole(split: str, folder: str, flag: str) -> elements.Source:
+    """All images below a folder, or below its `split` if it has one, as that split.
 
     Raises:
-      FileNotFoundError: If there is no such folder or no image in it.
+      FileNotFoundError: If there is no such folder or no image in it; names the flag.
     """
-    root = pathlib.Path(data_dir).expanduser()
-    part = root / "train" if (root / "train").is_dir() else root
-    names = _listed(part, "--extra_dir")
-    info = _info(root, {"train": names}, f"{len(names):,} images, all of them", part)
-    return from_folder(info, "train", part, names)
+    root = pathlib.Path(folder).expanduser()
+    part = root / split if (root / split).is_dir() else root
+    names = _listed(part, f"--{flag}")
+    info = _info(root, {split: names}, f"{len(names):,} images, all of them", part)
+    return from_folder(info, split, part, names)
 
 
 def _listed(root: pathlib.Path, flag: str) -> list[str]:

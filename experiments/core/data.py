@@ -18,8 +18,8 @@ class RunData:
     """Training, validation and test images of a configuration.
 
     `source_options` are arguments of `sources.load` that only some papers have;
-    `extra_dir` is a folder of more training images, or empty; `resize` is the filter,
-    see `pixels.resize`.
+    `extra_dir` is a folder of more training images and `test_dir` one of images to be
+    tested in place of the set's, or empty; `resize` is the filter, see `pixels.resize`.
     """
 
     def __init__(
@@ -28,12 +28,14 @@ class RunData:
         source_options: Mapping[str, Any] | None = None,
         *,
         extra_dir: str = "",
+        test_dir: str = "",
         resize: str = "bicubic",
     ):
         self._config = config
         self._resize = resize
         self._source_options = source_options or {}
         self._extra_dir = extra_dir
+        self._test_dir = test_dir
 
     @property
     def config(self) -> RunConfig:
@@ -44,13 +46,16 @@ class RunData:
     def train(self) -> decoded.DecodedSplit:
         """The training split, less what validation takes from it, and more images."""
         split = self._train if self._has_validation else self._train.part(self._taken)
-        return decoded.joined(split, self._extra()) if self._extra_dir else split
+        if not self._extra_dir:
+            return split
+        extra = sources.whole_folder("train", self._extra_dir, "extra_dir")
+        return decoded.joined(split, self._whole(extra))
 
-    def _extra(self) -> decoded.DecodedSplit:
-        """All images of the other folder, or those of its `train`."""
+    def _whole(self, source: Source, size: int = 0) -> decoded.DecodedSplit:
+        """The images of another folder, not cropped."""
         return decoded.decode(
-            sources.whole_folder(self._extra_dir),
-            size=self._config.image_size,
+            source,
+            size=size or self._config.image_size,
             crop="none",
             resize=self._resize,
             cache_dir=self._config.cache_dir,
@@ -70,11 +75,23 @@ class RunData:
     @functools.cached_property
     def test(self) -> decoded.DecodedSplit:
         """The test split."""
-        return self._decode("test", self._config.limit)
+        return self.test_at(self._config.image_size)
 
     def test_at(self, size: int) -> decoded.DecodedSplit:
         """The test split in another size than the networks have."""
+        if self._test_dir:
+            other = sources.whole_folder("test", self._test_dir, "test_dir")
+            limit = self._config.limit
+            return self._whole(other.take(limit) if limit else other, size)
         return self._decode("test", self._config.limit, size)
+
+    @functools.cached_property
+    def seen(self) -> int:
+        """How many test images are training images; those of a set are split here."""
+        if not self._test_dir:
+            return 0
+        known = set(map(_digest, self.train.images))
+        return sum(_digest(image) in known for image in self.test.images)
 
     @functools.cached_property
     def _train(self) -> decoded.DecodedSplit:
@@ -125,3 +142,7 @@ class RunData:
     def mean_image(self) -> np.ndarray:
         """The mean training image, float32 [S, S, 3] in [0, 1]."""
         return self.train.mean_image()
+
+
+def _digest(image: np.ndarray) -> bytes:
+    return hashlib.sha256(np.ascontiguousarray(image)).digest()

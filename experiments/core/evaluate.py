@@ -103,7 +103,7 @@ def evaluate(run: Run) -> pathlib.Path:
         metrics=system.metrics,
         statements=[
             f"{counted(len(split), 'test image')} of {split.source.info.title}; the "
-            "network has seen none of them.",
+            f"network has seen {run.data.seen or 'none'} of them.",
             system.lost(config),
             *system.statements(config, split),
             *found.statements,

@@ -97,6 +97,14 @@ class Config(InpaintingConfig):
         published=_OURS,
         path_or_word=True,
     )
+    test_dir: str = hp(
+        "",
+        "Folder of photographs to be tested in place of the test images of --dataset, "
+        "whole images that are fitted to the size; only its test/ if it has one.",
+        published=_OURS,
+        path_or_word=True,
+        measures_only=True,
+    )
     crop: str = hp_like(InpaintingConfig, "crop", "none", published="not stated")
     split_by: str = hp_like(InpaintingConfig, "split_by", published="not stated")
     widths: tuple[int, ...] = hp(

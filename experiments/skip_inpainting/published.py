@@ -67,7 +67,12 @@ def statements(config: Config, split: DecodedSplit) -> list[str]:
             "LPIPS was part of the loss, so LPIPS here is no independent evidence. "
             "Read PSNR and SSIM beside it.",
         ]
-    if config.extra_dir:
+    if config.test_dir:
+        said.append(
+            f"The training images are those of --dataset={config.dataset}"
+            f"{' and of another folder' * bool(config.extra_dir)}."
+        )
+    elif config.extra_dir:
         said.append(
             f"The training images are those of {split.source.info.title} and the "
             f"folder {pathlib.PurePath(config.extra_dir).name}; the test images are "

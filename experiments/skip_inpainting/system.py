@@ -64,8 +64,8 @@ class SkipInpainting(InpaintingSystem):
         return JointFindings(claims=[published.check_pose(evidence, runs)])
 
     def data(self, config: Config) -> RunData:
-        """Training photographs may be joined by those of another folder."""
-        return RunData(config, extra_dir=config.extra_dir)
+        """Photographs of other folders may be trained on as well, or tested."""
+        return RunData(config, extra_dir=config.extra_dir, test_dir=config.test_dir)
 
     def mask_fn(self, config: Config, kind: str, names: Sequence[str]) -> masks.MaskFn:
         """Draws holes of a kind in the named images."""

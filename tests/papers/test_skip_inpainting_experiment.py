@@ -247,6 +247,19 @@ class TestExtraImages:
             expected = more.train.images[position]
             np.testing.assert_array_equal(lookup(position), expected)
 
+    @pytest.mark.parametrize("parts", [("",), ("train", "test"), ("test",)])
+    def test_others_are_tested_and_nothing_else(self, tmp_path, parts):
+        folder = photographs(tmp_path / "others", 6, parts=parts)
+        plain, others = (SYSTEM.data(make(test_dir=path)) for path in ("", folder))
+        assert len(others.test) == 6
+        assert others.test.source.info.title == "the folder others"
+        assert others.train.names == plain.train.names
+        assert plain.seen == others.seen == 0
+        assert len(SYSTEM.data(make(test_dir=folder, limit=10)).test) == 6
+        # All that is in one folder is trained on and tested.
+        known = 0 if "train" in parts else 6
+        assert SYSTEM.data(make(test_dir=folder, extra_dir=folder)).seen == known
+
     def test_an_empty_folder_is_an_error(self, tmp_path):
         with pytest.raises(FileNotFoundError, match="no images in"):
             _ = SYSTEM.data(make(extra_dir=str(tmp_path))).train
