@@ -10,6 +10,8 @@ import tiny
 import tiny_papers
 
 from data_pipeline import masks, pipeline, pixels
+from evaluation import claims
+from evaluation.record import Evaluation
 from evaluation.tables import Table
 from experiments.core import results
 from experiments.multiscale_context_encoder import published, report
@@ -30,6 +32,15 @@ def make(preset="paper", **options):
 def build(**options):
     tf.keras.utils.set_random_seed(0)
     return SYSTEM.build_trainer(make(**TINY, **options), 7)
+
+
+def test_earlier_runs_had_the_generators_rate_and_momentum():
+    old = dataclasses.asdict(make("lfw_add"))
+    del old["discriminator_rate"], old["discriminator_momentum"]
+    config = SYSTEM.configuration(old)
+    assert (config.discriminator_rate, config.discriminator_momentum) == (1.0, 0.9)
+    typed = SYSTEM.typed({"environment": {"preset": "lfw_add", "config": old}})
+    assert "--discriminator_rate=1.0 --discriminator_momentum=0.9" in typed
 
 
 def test_its_figures_have_the_columns_of_the_papers():
@@ -181,6 +192,30 @@ def test_the_receptive_field_is_said_in_pixels():
     said = report.receptive_field(make(**SMALL))
     assert "at most 55×55 of the 64×64 pixels of the image" in said
     assert "corner on rows and columns 0 to 38, of which 1,296 pixels are known" in said
+
+
+@pytest.mark.parametrize(
+    "ms_ssim, l1, several, no_lower, as_good",
+    [
+        # Of the context encoder, of adding and of concatenating.
+        ((0.7, 0.8, 0.8), (4.0, 5.0, 5.0), "holds", "holds", "holds"),
+        ((0.8, 0.7, 0.8), (5.0, 4.0, 4.0), *["does not hold"] * 3),
+    ],
+)
+def test_the_papers_tables_are_claims(ms_ssim, l1, several, no_lower, as_good):
+    spread = np.linspace(-0.01, 0.01, 40)
+    labels = published.BASELINE, published.ADD, published.CONCAT
+    keys = ("hole/ms_ssim_5w", "hole/ms_ssim_3", "hole/l1_percent")
+    values = {
+        label: dict(zip(keys, (a + spread, a + spread, b + spread)))
+        for label, a, b in zip(labels, ms_ssim, l1)
+    }
+    names = tuple(f"{number}.jpg" for number in range(40))
+    evaluation = Evaluation(names, values, np.full(40, 0.07), "f")
+    found = published.check_claims(claims.Evidence(evaluation))
+    verdicts = [claim["verdict"] for claim in found]
+    assert verdicts[:3] == [several, several, no_lower]
+    assert verdicts[-1] == as_good
 
 
 def test_size_and_speed_are_claims_too():

@@ -1,9 +1,15 @@
 """Jiang & Zhang: what models 0 to 3 are, and the one square that 0 and 1 fill."""
 
+import types
+
+import numpy as np
 import pytest
 import tensorflow as tf
 import tiny_papers
 
+from evaluation import claims, subsets
+from evaluation.record import Evaluation
+from experiments.skip_inpainting import published
 from experiments.skip_inpainting.system import SYSTEM
 from serving.export import saved_model
 
@@ -40,3 +46,59 @@ def test_the_export_of_a_patch_model_fills_one_square(smoke_run):
     image, mask = tf.fill([1, 32, 32, 3], 0.5), tf.ones([1, 32, 32, 1])
     with pytest.raises(tf.errors.InvalidArgumentError, match="16x16"):
         served(image=image, mask=mask)
+
+
+def by_epoch(**lpips):
+    """Evidence of networks of these validation values, from epoch 0 on."""
+    nothing = Evaluation((), {}, np.zeros(0), "")
+    trained = {
+        f"model {name[-1]}": claims.Trained(
+            "40 epochs",
+            history={"epoch": range(len(found)), "val_raw/lpips": found},
+            short=len(found) < 4,
+        )
+        for name, found in lpips.items()
+    }
+    return claims.Evidence(nothing, trained)
+
+
+@pytest.mark.parametrize(
+    "three, two, faster, clear",
+    [
+        # The end of model 2 is reached in epoch 1, and undercut at once.
+        ((1.0, 0.3, 0.2, 0.1), (1.0, 0.6, 0.5, 0.4), "holds", "holds"),
+        # Reached, but only when model 2 is there as well.
+        ((1.0, 0.9, 0.6, 0.3), (1.0, 0.6, 0.5, 0.4), "does not hold", "does not hold"),
+        ((1.0, 0.9, 0.8, 0.7), (1.0, 0.6, 0.5, 0.4), "does not hold", "does not hold"),
+        # What is clear at once holds early; what comes later cannot be told.
+        ((1.0, 0.3, 0.2), (1.0, 0.6, 0.5), "cannot tell", "holds"),
+        ((1.0,), (), "not measured", "not measured"),
+    ],
+)
+def test_validation_by_epoch_says_which_model_converges_faster(
+    three, two, faster, clear
+):
+    evidence = by_epoch(model_3=three, model_2=two)
+    found = {c["claim"]: c["verdict"] for c in published.check_claims(evidence)}
+    assert found["Model 3 converges faster than model 2 (whole image)"] == faster
+    (early,) = (v for name, v in found.items() if "clear in early epochs" in name)
+    assert early == clear
+
+
+@pytest.mark.parametrize(
+    "frontal, turned, verdict",
+    [(9.0, 7.0, "holds"), (7.0, 9.0, "does not hold"), (7.1, 7.0, "cannot tell")],
+)
+def test_front_faces_are_poor_if_their_error_is_higher(frontal, turned, verdict):
+    def group(mean):
+        entry = {"mean": mean, "low": mean - 0.5, "high": mean + 0.5, "count": 40}
+        return {"summary": {"model 3": {"hole/l1_percent": entry}}}
+
+    groups = {f"frontal, within {subsets.FRONTAL}°": group(frontal)}
+    groups["turned further"] = group(turned)
+    run = types.SimpleNamespace(
+        label="model 3", report={"groups": {subsets.BY_YAW: {"groups": groups}}}
+    )
+    claim = published.check_pose(by_epoch(model_3=(1.0, 0.5, 0.4, 0.4)), [run])
+    assert claim["verdict"] == verdict
+    assert "40 and 40 faces" in claim["evidence"]
