@@ -198,7 +198,7 @@ def _export_again(folder: pathlib.Path, run: pathlib.Path, card: str) -> pathlib
     facts = saved_model.read_config(folder)
     system = load(facts["paper"])
     known.remember(folder)
-    config, weights = networks.exported(system, str(folder))
+    config, weights, _ = networks.exported(system, str(folder))
     network = system.build_network(config)
     network.set_weights(weights)
     config = dataclasses.replace(config, workdir=str(run))

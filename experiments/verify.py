@@ -60,14 +60,26 @@ def verify(name: str, options: Options) -> None:
     claim = cards.claimed(card)
     found, fingerprint = measure(name, entry.kind, options)
     same = fingerprint == claim["dataset"]["args"]["fingerprint"]
+    images = max(values["count"] for values in found.values())
     print(
-        f"{name}, on the {'same' if same else 'other'} images "
-        f"({claim['dataset']['name']}, fingerprint {fingerprint}):"
+        f"{name}, {tables.counted(images, 'image')}, "
+        f"{'those' if same else 'not those'} of the card "
+        f"({claim['dataset']['name']}, fingerprint "
+        f"{claim['dataset']['args']['fingerprint']}; here {fingerprint}):"
     )
     rows, outside = compare(claim, found, same=same)
     print(
         tables.markdown_table(["", "card", "here", "difference", "allowed", ""], rows)
     )
+    if skipped := [
+        metric["name"]
+        for metric in claim["metrics"]
+        if metric["args"]["key"] not in found
+    ]:
+        way = (
+            "; pass --lpips_weights" if any("LPIPS" in name for name in skipped) else ""
+        )
+        print(f"Not measured: {', '.join(skipped)}{way}.")
     if not rows:
         raise ValueError(f"None of the metrics of {entry.card} was measured.")
     if outside:
@@ -88,7 +100,7 @@ def measure(
     path = zoo.resolve(name)
     facts = saved_model.read_config(path)
     paper = system.load(facts["paper"])
-    config, weights = networks.exported(paper, name)
+    config, weights, _ = networks.exported(paper, name)
     changed = {k: v for k, v in dataclasses.asdict(options).items() if v}
     config = dataclasses.replace(config, **changed)
     network = paper.build_network(config)

@@ -57,7 +57,13 @@ def initial(
         other = system.configuration(run.trained_with())
         weights = trained(system, other, run).get_weights()
     else:
-        other, weights = exported(system, config.initial)
+        other, weights, lacking = exported(system, config.initial)
+        if lacking:
+            print(
+                f"--initial={config.initial} does not hold {', '.join(lacking)}, which "
+                "begins with random weights.",
+                file=sys.stderr,
+            )
     _check_split(config, other)
     return system.begun_from(config, other, weights)
 
@@ -89,8 +95,16 @@ def _split_flags(config: SystemConfig) -> str:
     return f"{flags} --lfw_subset={subset}" if subset else flags
 
 
-def exported(system: Any, name: str) -> tuple[SystemConfig, list[np.ndarray]]:
-    """Configuration and weights of an export, or of a model that is shipped."""
+def exported(
+    system: Any, name: str
+) -> tuple[SystemConfig, list[np.ndarray], list[str]]:
+    """Configuration and weights of an export, or of a model that is shipped.
+
+    Returns:
+      The configuration, the weights of its network, and the names of layers that the
+      export does not hold, whose weights are random: a codec has tables in place of
+      its prior.
+    """
     path = zoo.resolve(name)
     try:
         facts = saved_model.read_config(path)
@@ -111,22 +125,16 @@ def exported(system: Any, name: str) -> tuple[SystemConfig, list[np.ndarray]]:
     loaded = tf.keras.models.load_model(path, compile=False)
     names = [weight.name for weight in loaded.weights]
     if names == [weight.name for weight in expected]:
-        return other, loaded.get_weights()
+        return other, loaded.get_weights(), []
     lacking = [weight.name for weight in expected if weight.name not in names]
     if len(names) + len(lacking) != len(expected) or len(set(names)) != len(names):
         raise ValueError(
             f"--initial={name} holds more or less than the network. Pass the --workdir "
             "of its run."
         )
-    if lacking:  # an exported codec has tables in place of its prior
-        layers = sorted({weight.partition("/")[0] for weight in lacking})
-        print(
-            f"--initial={name} does not hold {', '.join(layers)}, which begins with "
-            "random weights.",
-            file=sys.stderr,
-        )
     held = dict(zip(names, loaded.get_weights()))
-    return other, [held.get(weight.name, weight.numpy()) for weight in expected]
+    weights = [held.get(weight.name, weight.numpy()) for weight in expected]
+    return other, weights, sorted({name.partition("/")[0] for name in lacking})
 
 
 def begin_as(network: tf.keras.Model, weights: Sequence[np.ndarray], path: str) -> None:

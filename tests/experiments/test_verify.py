@@ -1,8 +1,11 @@
 """What cards claim in their heads, and how a measurement is compared with it."""
 
+import dataclasses
+
 import pytest
 import yaml
 
+from evaluation.metrics import lpips
 from experiments import verify
 from experiments.core import cards
 from serving.zoo import zoo
@@ -62,3 +65,26 @@ def test_a_value_is_within_or_outside(mean, same, verdict):
     assert said == verdict and bool(outside) == (verdict == "outside")
     assert name == "Hole L1 (%)" and here.startswith(f"{mean:.2f} [")
     assert difference == f"{mean - 10:+.3f}".replace("-", "\N{MINUS SIGN}")
+
+
+@pytest.mark.parametrize("name", ["skip_inpainting_restorer", "portrait_lambda_0.01"])
+def test_a_shipped_model_is_measured_and_what_was_not_is_named(
+    name, monkeypatch, capsys
+):
+    # Drawn faces stand for the photographs: the values are outside, and said so.
+    measured = verify.measure
+
+    def on_drawn_faces(name, kind, options):
+        options = dataclasses.replace(options, dataset="faces", limit=16)
+        return measured(name, kind, options)
+
+    monkeypatch.setattr(verify, "measure", on_drawn_faces)
+    monkeypatch.setattr(lpips, "resolve", lambda path: "")
+    with pytest.raises(ValueError, match="outside of what .* claims"):
+        verify.verify(name, verify.Options())
+    said = capsys.readouterr().out
+    assert f"{name}, 16 images, not those of the card" in said
+    keys = [metric["args"]["key"] for metric in cards.claimed(card_of(name))["metrics"]]
+    skipped = "Not measured: Hole LPIPS, Raw LPIPS; pass --lpips_weights."
+    assert (skipped in said) == ("raw/lpips" in keys)
+    assert ("file/bits_per_pixel" in keys) == ("File bits per pixel" in said)
