@@ -352,7 +352,7 @@ def _length(config: Mapping) -> str:
     length = ""
     if unit in config:
         length = f", {counted(config[unit], unit.removesuffix('s'))}"
-    begun = f", begun as {config['initial']}" if config.get("initial") else ""
+    begun = f", initialized from {config['initial']}" if config.get("initial") else ""
     return length + begun
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import pathlib
 from collections.abc import Mapping
 
 from data_pipeline.choices import check_choice
@@ -101,6 +102,12 @@ def measure(
     facts = saved_model.read_config(path)
     paper = system.load(facts["paper"])
     config, weights, _ = networks.exported(paper, name)
+    extra = pathlib.PurePath(getattr(config, "extra_dir", "")).name
+    if options.dataset.startswith("celeb_a") and "celeba" in extra:
+        raise ValueError(
+            f"{name} was trained on photographs of CelebA ({extra}), which would be "
+            f"among the test images of --dataset={options.dataset}. Leave the flag out."
+        )
     changed = {k: v for k, v in dataclasses.asdict(options).items() if v}
     config = dataclasses.replace(config, **changed)
     network = paper.build_network(config)

@@ -227,7 +227,7 @@ def describe(run: Run) -> str:
         length = share(done, published, unit)
     length += f" ({'; '.join(more)})" if more else ""
     if config.initial:
-        length += f", begun as {pathlib.PurePath(config.initial).name},"
+        length += f", initialized from {pathlib.PurePath(config.initial).name},"
     device = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
     title = data.test.source.info.title
     return (

@@ -33,7 +33,7 @@ L1 = "raw/l1_percent"
         ),
         (
             *("portrait_autoencoder", "lambda_0.01", (16, 96)),
-            "16 epochs (96 updates), begun as other,",
+            "16 epochs (96 updates), initialized from other,",
         ),
         # It counts updates anyway.
         ("pyramid_cgan", "d", (0, 500), "500 of 5,000 steps"),

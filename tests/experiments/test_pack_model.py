@@ -93,7 +93,7 @@ class TestPacked:
         found = (entry.bytes, entry.paper, entry.kind, entry.results)
         results = "results/skip_inpainting.json"
         assert found == (size, "skip_inpainting", INPAINTING, results)
-        trained_on = "Labeled Faces in the Wild, 8 epochs, begun as another"
+        trained_on = "Labeled Faces in the Wild, 8 epochs, initialized from another"
         assert entry.trained_on == trained_on
         assert "research; its authors warn" in entry.license
         written = {path.name for path in output.iterdir()}

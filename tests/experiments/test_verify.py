@@ -88,3 +88,9 @@ def test_a_shipped_model_is_measured_and_what_was_not_is_named(
     skipped = "Not measured: Hole LPIPS, Raw LPIPS; pass --lpips_weights."
     assert (skipped in said) == ("raw/lpips" in keys)
     assert ("file/bits_per_pixel" in keys) == ("File bits per pixel" in said)
+
+
+def test_photographs_that_were_trained_on_are_refused():
+    options = verify.Options(dataset="celeb_a_hq")
+    with pytest.raises(ValueError, match="was trained on photographs of CelebA"):
+        verify.verify("skip_inpainting_restorer", options)
