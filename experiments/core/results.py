@@ -60,9 +60,13 @@ def compared(system: System, results: Mapping) -> dict[str, str]:
     run = next(run for run in runs["runs"] if run["label"] == best)
     shown = f"{_value(runs, best, key)} ({best}; {_trained(system, run)})"
     floor = _best(runs, [n for n in runs["summary"] if n not in ours], key)
+    # The better of the two, ours where they are equal.
+    ahead = "better: " if floor and _best(runs, [best, floor], key) == floor else ""
     return {
         "measured": f"{registry.title(key)}{registry.arrow(key)} {shown}",
-        "baseline": f"{_value(runs, floor, key)} ({floor})" if floor else tables.DASH,
+        "baseline": f"{ahead}{_value(runs, floor, key)} ({floor})"
+        if floor
+        else tables.DASH,
         "published": asked.published if key == asked.key else tables.DASH,
     }
 

@@ -215,7 +215,7 @@ def test_the_table_of_systems_has_the_best_of_each_beside_the_published(
     results = reproduce.gather(system, runs, tmp_path)
     *_, row = results_text.systems_table({system.name: results}).splitlines()
     assert "0.200 (model 3; Forty faces, 8 epochs, published 40)" in row
-    assert "0.100 (Telea)" in row and system.comparison.published in row
+    assert "| better: 0.100 (Telea) |" in row and system.comparison.published in row
     summary = results["sets"][0]["summary"]
     summary["model 3"]["raw/lpips"]["mean"] = None  # no image has a value
     *_, row = results_text.systems_table({system.name: results}).splitlines()
@@ -224,7 +224,7 @@ def test_the_table_of_systems_has_the_best_of_each_beside_the_published(
         del values["raw/lpips"]  # there were no weights
     *_, row = results_text.systems_table({system.name: results}).splitlines()
     # The first metric of the headline that was measured stands there instead.
-    assert "Hole LPIPS ↓ 0.200 (model 3;" in row and "0.500 (Telea) | – |" in row
+    assert "Hole LPIPS ↓ 0.200 (model 3;" in row and "| 0.500 (Telea) | – |" in row
 
 
 def test_without_results_nothing_is_written(tmp_path, monkeypatch):
