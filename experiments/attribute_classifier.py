@@ -1,4 +1,4 @@
-r"""Trains a classifier of attributes, the judge of restored faces.
+r"""Trains a classifier of facial attributes, which judges restored faces.
 
   facemend attribute_classifier --dataset=celeb_a --data_dir=DIR \
       --workdir=runs/judge

@@ -1,4 +1,4 @@
-r"""A convolutional auto-encoder for portraits (Tan), and the codec that it asks for.
+r"""A convolutional auto-encoder for portraits (Tan), and codecs built from it.
 
   facemend train portrait_autoencoder --preset=n192 --dataset=celeb_a \
       --data_dir=DIR --workdir=runs/n192

@@ -64,7 +64,7 @@ def statements(config: Config, split: DecodedSplit) -> list[str]:
             "This restorer is not the paper's: it has model 3's network, but another "
             "beginning, other losses, and holes of other kinds in training. The "
             "departures name all.",
-            "LPIPS was part of the loss, so LPIPS here is no independent evidence. "
+            "LPIPS was part of the loss, so LPIPS here is not independent evidence. "
             "Read PSNR and SSIM beside it.",
         ]
     if config.test_dir:

@@ -83,7 +83,7 @@ class TestPreset:
         assert published.statements(make("paper"), split) == []
         ours, said = published.statements(make(), split)
         assert "not the paper's" in ours
-        assert "LPIPS was part of the loss" in said and "no independent" in said
+        assert "LPIPS was part of the loss" in said and "not independent" in said
         (*_, last) = published.statements(make(extra_dir="/home/me/crops/"), split)
         assert last.startswith("The training images are those of Tiny and the folder c")
         assert "/home" not in last
