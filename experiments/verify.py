@@ -34,9 +34,7 @@ from serving.zoo import zoo
 class Options:
     """Flags of the command."""
 
-    dataset: str = hp(
-        "", "Data set of the test images; by default the card's."
-    )
+    dataset: str = hp("", "Data set of the test images; by default the card's.")
     data_dir: str = hp("", "Folder of that data set.")
     limit: int = hp(0, "At most so many images; 0 takes all.")
     lpips_weights: str = hp("", "LPIPS weights, .npz; without them LPIPS is left out.")
