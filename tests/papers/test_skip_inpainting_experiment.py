@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -12,8 +13,9 @@ import tiny
 from data_pipeline import pipeline, pixels
 from evaluation.baselines import Eigenfaces
 from evaluation.metrics import lpips
-from experiments.core import command_line, networks, runner
+from experiments.core import command_line, networks, runner, train
 from experiments.core.folder import RunFolder
+from experiments.core.run import Run
 from experiments.skip_inpainting import published, training
 from experiments.skip_inpainting.config import MEAN_COLOR, PRESETS, RESTORER, Config
 from experiments.skip_inpainting.system import SYSTEM
@@ -265,8 +267,8 @@ class TestExtraImages:
             _ = SYSTEM.data(make(extra_dir=str(tmp_path))).train
 
 
-def start(workdir, weights, **options):
-    config = make(workdir=str(workdir), lpips_weights=weights, **options)
+def start(workdir, lpips_weights, **options):
+    config = make(workdir=str(workdir), lpips_weights=lpips_weights, **options)
     return runner.run(SYSTEM, config, "restorer")
 
 
@@ -279,15 +281,17 @@ def checkpoint(folder, config):
     return [w.numpy() for network in networks for w in network.weights]
 
 
-class TestRun:
-    @pytest.fixture(scope="class")
-    def run(self, tmp_path_factory, weights):
-        root = tmp_path_factory.mktemp("runs")
-        extra = photographs(root / "crops", 8)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("evaluation.repetition.LEAST", 2)
-            return start(root / "whole", weights, extra_dir=extra)
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, weights):
+    """A whole run; its checkpoints are of steps 6 and 8, the last."""
+    root = tmp_path_factory.mktemp("runs")
+    options = {"extra_dir": photographs(root / "crops", 8), "checkpoint_steps": 3}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("evaluation.repetition.LEAST", 2)
+        return start(root / "whole", weights, **options)
 
+
+class TestRun:
     def test_its_report_says_what_it_is(self, run):
         report = json.loads((run.report / "results.json").read_text())
         assert report["ours"] == [RESTORER]
@@ -319,21 +323,16 @@ class TestRun:
         assert facts["config"]["extra_dir"] == "crops"
         assert "lpips_weights" not in facts["config"]
 
-    def test_an_interrupted_run_ends_as_one_that_was_not(
-        self, run, weights, tmp_path, monkeypatch
+    def test_a_run_that_goes_on_in_mid_epoch_ends_as_it_did(
+        self, run, weights, tmp_path, capsys
     ):
+        copy = shutil.copytree(run.path, tmp_path / "copy")
+        (newest,) = (copy / "checkpoints" / "last").glob("ckpt-8.data*")
+        newest.write_bytes(b"")
         options = {"extra_dir": str(run.path.parent / "crops"), "stages": ("train",)}
-        seen = []
-
-        def dies(callback, batch, logs=None):
-            seen.append(batch)
-            if len(seen) == 6:  # in the second epoch of four steps
-                raise KeyboardInterrupt
-
-        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr("training.callbacks.WriteHistory.on_train_batch_end", dies)
-            start(tmp_path / "cut", weights, checkpoint_steps=1, **options)
-        again = start(tmp_path / "cut", weights, checkpoint_steps=1, **options)
+        again = start(copy, weights, checkpoint_steps=3, **options)
+        # Of two epochs of four steps.
+        assert "Resuming from step 6 of 8." in capsys.readouterr().out
         config = make(lpips_weights=weights, **options)
         for first, second in zip(checkpoint(run, config), checkpoint(again, config)):
             np.testing.assert_array_equal(first, second)
@@ -348,24 +347,29 @@ class TestRun:
 
 class TestInitial:
     @pytest.fixture(scope="class")
-    def published_run(self, tmp_path_factory):
-        """A short run of the paper's model 3."""
+    def published_run(self, smoke_run, tmp_path_factory):
+        """A copy of a short run of the paper's model 3."""
         folder = tmp_path_factory.mktemp("runs") / "model3"
-        options = {"epochs": 1, "shift": 0, "stages": ("train", "export")}
-        config = make("model3", workdir=str(folder), **options)
-        return runner.run(SYSTEM, config, "model3")
+        return RunFolder(shutil.copytree(smoke_run(SYSTEM.name).folder.path, folder))
 
     @pytest.mark.parametrize("place, replicas", [("run", 1), ("export", 2)])
     def test_a_restorer_begins_as_the_published_network_ended(
-        self, published_run, weights, tmp_path, place, replicas
+        self, published_run, weights, tmp_path, monkeypatch, place, replicas
     ):
+        """Before the first step it does on validation images what that one did."""
         initial = published_run.path if place == "run" else published_run.export
-        options = {"initial": str(initial), "learning_rate": 1e-12, "epochs": 1}
-        options |= {"stages": ("train",), "num_replicas": replicas}
-        folder = start(tmp_path / "next", weights, **options)
-        last, first = History(published_run.history).rows[-1], History(folder.history)
+        options = {"initial": str(initial), "num_replicas": replicas, "limit": 40}
+
+        def stops(callback, epoch, logs=None):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("training.callbacks.WriteHistory.on_epoch_begin", stops)
+        with pytest.raises(KeyboardInterrupt):
+            start(tmp_path / "next", weights, **options)
+        last = History(published_run.history).rows[-1]
+        (first,) = History(tmp_path / "next" / "history.csv").rows
         for key in ("val_hole/l1_percent", "val_raw/l1_percent"):
-            np.testing.assert_allclose(first.rows[0][key], last[key], rtol=1e-3)
+            np.testing.assert_allclose(first[key], last[key], rtol=1e-3)
 
     def test_a_run_brings_its_discriminator_and_an_export_has_none(
         self, published_run, weights, tmp_path, capsys
@@ -444,20 +448,19 @@ class TestInitial:
 
 
 class TestEigenfaces:
-    def test_they_are_fitted_once_and_kept(self, weights, tmp_path):
-        config = make(lpips_weights=weights, eigenfaces=5)
-        alone = {"stages": ("train",), "epochs": 1}
-        plain = start(tmp_path / "plain", weights, **alone)
+    def test_they_are_fitted_once_and_kept(self, run, weights, tmp_path):
+        options = {"lpips_weights": weights, "eigenfaces": 5, "epochs": 1}
         first = start(
-            tmp_path / "a", weights, eigenfaces=5, initial=str(plain.path), **alone
+            tmp_path / "a", initial=str(run.path), stages=("train",), **options
         )
-        second = start(
-            tmp_path / "b", weights, eigenfaces=5, limit=16, initial=str(first.path),
-            **alone,
-        )  # fmt: skip
+        config = make(
+            workdir=str(tmp_path / "b"), initial=str(first.path), limit=16, **options
+        )
+        second, _ = train._build(Run(SYSTEM, config, "restorer"))
+        config = make(**options)
         fills = [
-            networks.trained(SYSTEM, config, run).get_layer("eigenface_fill")
-            for run in (first, second)
+            network.get_layer("eigenface_fill")
+            for network in (networks.trained(SYSTEM, config, first), second.restores)
         ]
         found = SYSTEM.data(config).train
         expected = Eigenfaces.fit(found, 5)
