@@ -1,4 +1,7 @@
-"""A run killed by SIGKILL in mid-epoch ends with the weights of one that was not."""
+"""A run that is asked to end, and one that is killed, end as one that was not.
+
+What is asked leaves a checkpoint and prints no traceback.
+"""
 
 import csv
 import os
@@ -10,23 +13,33 @@ import sys
 import time
 
 import numpy as np
+import psutil
 import pytest
 import tensorflow as tf
+from tiny_papers import configure
+
+from experiments.core import runner
+from experiments.core import system as papers
+from training.history import History
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 STEPS_PER_EPOCH, EPOCHS = 8, 2
 TOTAL = STEPS_PER_EPOCH * EPOCHS
 KILL_AT = STEPS_PER_EPOCH + 2  # in the second epoch
-LONGEST_SECONDS = 300
+LONGEST_SECONDS = 900  # of a busy machine
+
+
+# The smallest run that has two epochs.
+FLAGS = {
+    "dataset": "faces", "batch_size": 4, "checkpoint_steps": 1,
+    "limit": 4 * STEPS_PER_EPOCH, "epochs": EPOCHS, "validation_images": 4,
+    "ema_decay": 0.9,
+}  # fmt: skip
 
 
 def start(workdir):
-    """Starts the smallest run that has two epochs."""
-    flags = {
-        "preset": "smoke", "dataset": "faces", "stages": "train", "batch_size": 4,
-        "checkpoint_steps": 1, "limit": 4 * STEPS_PER_EPOCH, "epochs": EPOCHS,
-        "validation_images": 4, "ema_decay": 0.9, "workdir": workdir,
-    }  # fmt: skip
+    """Starts the run in a process of its own."""
+    flags = {"preset": "smoke", "stages": "train", "workdir": workdir, **FLAGS}
     command = [sys.executable, "-m", "experiments.skip_inpainting"]
     command += [f"--{name}={value}" for name, value in flags.items()]
     output = (workdir.parent / f"{workdir.name}.txt").open("a")
@@ -35,15 +48,33 @@ def start(workdir):
     )
 
 
-def finish(process, workdir):
-    """Waits for the end; returns what the run said."""
+def finish(process, workdir, code=0):
+    """Waits for the end; returns what the runs in this folder have said."""
     try:
-        code = process.wait(LONGEST_SECONDS)
+        found = process.wait(LONGEST_SECONDS)
     finally:
         process.kill()
     said = (workdir.parent / f"{workdir.name}.txt").read_text()
-    assert code == 0, said
+    assert found == code and "Traceback" not in said, said
     return said
+
+
+def ask_to_end(process, workdir):
+    """Sends SIGTERM in the first epoch; returns the step that was the last."""
+    deadline = time.monotonic() + LONGEST_SECONDS
+    try:
+        while not (workdir / "history.csv").exists():  # as the first step begins
+            assert process.poll() is None, "the run ended before it was asked to"
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    finally:
+        process.send_signal(signal.SIGTERM)
+    said = finish(process, workdir, code=128 + signal.SIGTERM)
+    (step,) = re.findall(r"Stopped after step (\d+)\. The same command goes on", said)
+    assert (workdir / "checkpoints" / "last" / f"ckpt-{step}.json").exists()
+    rows = History(workdir / "history.csv").rows
+    assert rows[0]["step"] == 0 and rows[-1]["step"] <= int(step)
+    return int(step)
 
 
 def kill_in_mid_epoch(process, workdir):
@@ -83,22 +114,23 @@ def history(workdir):
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """(work folder of a killed and resumed run, of an uninterrupted one)."""
+    """(work folder of a run that was ended twice, of an uninterrupted one)."""
     killed = tmp_path_factory.mktemp("runs") / "killed"
-    process = start(killed)
-    step = kill_in_mid_epoch(process, killed)
-    whole = killed.with_name("whole")
-    resumed, process = start(killed), start(whole)
-    said = finish(resumed, killed)
-    finish(process, whole)
-    (resumed,) = re.findall(rf"Resuming from step (\d+) of {TOTAL}\.", said)
+    asked = ask_to_end(start(killed), killed)
+    step = kill_in_mid_epoch(start(killed), killed)
+    said = finish(start(killed), killed)
+    first, second = re.findall(rf"Resuming from step (\d+) of {TOTAL}\.", said)
+    assert int(first) == asked
     # A whole one of which only the checksum is missing is not lost.
-    assert int(resumed) in (step, step + 1)
+    assert int(second) in (step, step + 1)
+    system, whole = papers.load("skip_inpainting"), killed.with_name("whole")
+    config = configure(system, workdir=str(whole), stages=("train",), **FLAGS)
+    runner.run(system, config, "smoke")
     return killed, whole
 
 
 @pytest.mark.parametrize("kind", ["last", "best"])
-def test_killed_and_resumed_equals_uninterrupted(runs, kind):
+def test_ended_killed_and_resumed_equals_uninterrupted(runs, kind):
     killed, whole = (variables(workdir, kind) for workdir in runs)
     assert killed.keys() == whole.keys()
     for part in ("generator/", "discriminator/", "average/"):
@@ -121,3 +153,16 @@ def test_the_history_has_every_epoch_once(runs):
     for mine, other in zip(killed, whole):
         for column in other.keys() - {"seconds", "images_per_second"}:
             assert mine[column] == other[column], column
+
+
+def test_ctrl_c_in_the_first_seconds_prints_no_traceback(tmp_path):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:  # as in programs that are started where tests run aside
+        process = start(tmp_path / "early")
+        while psutil.Process(process.pid).cpu_times().user < 0.4:  # of its imports
+            time.sleep(0.01)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(LONGEST_SECONDS) in (-signal.SIGINT, 128 + signal.SIGINT)
+    assert "Traceback" not in (tmp_path / "early.txt").read_text()
