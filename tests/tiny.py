@@ -1,5 +1,6 @@
 """Small stand-ins that several test files share: splits without files, trainers."""
 
+import contextlib
 import dataclasses
 import functools
 import io
@@ -8,6 +9,7 @@ import shutil
 import tempfile
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from PIL import Image
 
@@ -130,6 +132,18 @@ def trainer(
     )
     built.compile(optimizer(), optimizer())
     return built
+
+
+@contextlib.contextmanager
+def signatures_alone():
+    """What is exported meanwhile lacks the graphs of single layers.
+
+    Only Keras asks for them, and they take most of the time of an export.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        save = functools.partialmethod(tf.keras.Model.save, save_traces=False)
+        patch.setattr(tf.keras.Model, "save", save)
+        yield
 
 
 def made_once(export):

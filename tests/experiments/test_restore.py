@@ -10,6 +10,7 @@ import sys
 import mask_table
 import numpy as np
 import pytest
+import tiny
 from PIL import Image
 
 from data_pipeline import pixels
@@ -519,6 +520,7 @@ class TestMasks:
         np.testing.assert_array_equal(two, ~self.missing)
 
 
+@tiny.signatures_alone()
 def exported(folder, model, fillable=export.ANY_HOLE, extras=None):
     """A network for pictures of 16x16 pixels."""
     generator = skip_inpainting.build_generator(model, image_size=16, widths=(8, 8))
