@@ -28,7 +28,7 @@ from serving.page import editor, page
 from serving.page.actions import Restorer
 from serving.page.models import Models
 
-VISITORS = 100
+VISITORS = 40
 ROUNDS, ROUND = 4, 25
 SIDE = 300  # pixels of the picture that each restores
 MB = 2**20
