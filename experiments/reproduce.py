@@ -46,6 +46,7 @@ from experiments.core.folder import FinishedRun, read_finished
 from experiments.core.reproduction import SCALES, plan, start
 from experiments.core.results import (
     PICTURES,
+    copy_charts,
     cost_table,
     draw_curves,
     draw_faces,
@@ -54,7 +55,6 @@ from experiments.core.results import (
     rates_table,
     render,
     systems_table,
-    tile_charts,
 )
 from experiments.core.system import System, load, names
 from serving.export.codec import TABLES
@@ -135,12 +135,10 @@ def reproduce() -> None:
         figures = draw_figures(system, folder, target)
         if figures and results:
             results["figures"] = figures
-        charts = target / f"{system.name}_losses.png"
-        tile_charts(folder, _LOSSES, charts)
+        copy_charts(folder, _LOSSES, target, f"{system.name}_losses")
     if given.rate_distortion:
         folder = pathlib.Path(given.rate_distortion)
-        charts = target / f"{system.name}_rate_distortion.png"
-        tile_charts(folder, _RATES, charts)
+        copy_charts(folder, _RATES, target, f"{system.name}_rate_distortion")
     written = documents(root, {system.name: results})
     if results and (given.runs or given.rate_distortion or given.picture):
         written[path] = json.dumps(results, indent=1) + "\n"

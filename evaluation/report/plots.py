@@ -163,7 +163,7 @@ def _draw_curve(chart: Curve) -> Figure:
             y[kept],
             style,
             color=color,
-            label=_short(series.label),
+            label=_lines(series.label),
             marker=marker,
             markersize=4.5,
             linewidth=2.4 if series.ours else 1.6,
@@ -225,8 +225,9 @@ def _finite(value) -> bool:
     return value is not None and bool(np.isfinite(value))
 
 
-def _short(label: str, limit: int = 48) -> str:
-    return label if len(label) <= limit else label[: limit - 1] + "…"
+def _lines(label: str, width: int = 48, most: int = 3) -> str:
+    """Breaks the name of a line in a legend; only what has no room is left out."""
+    return textwrap.fill(label, width, max_lines=most, placeholder="…")
 
 
 def _two_lines(label: str, width: int) -> str:

@@ -406,16 +406,18 @@ def _draw_section(
     pixels.write_bytes(target, pixels.encode_png(pixels.tile(images)))
 
 
-def tile_charts(
-    folder: pathlib.Path, names: Sequence[str], target: pathlib.Path
+def copy_charts(
+    folder: pathlib.Path, names: Sequence[str], target: pathlib.Path, prefix: str
 ) -> None:
-    """Writes some of a report's charts as one picture, two in a row, if all exist."""
+    """Copies some of a report's charts to <target>/<prefix>_<name>.png, if all exist.
+
+    Each is a file of its own, so that a narrow page can show one a row.
+    """
     charts = [folder / "report" / "plots" / f"{name}.png" for name in names]
-    drawn = [pixels.read(chart) for chart in charts if chart.exists()]
     # The report of a single run has its losses in one chart a network.
-    if len(drawn) == len(names):
-        rows = [drawn[start : start + 2] for start in range(0, len(drawn), 2)]
-        pixels.write_bytes(target, pixels.encode_png(pixels.tile(rows)))
+    if all(chart.exists() for chart in charts):
+        for chart in charts:
+            pixels.write_bytes(target / f"{prefix}_{chart.name}", chart.read_bytes())
 
 
 def draw_curves(

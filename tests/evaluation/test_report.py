@@ -489,6 +489,17 @@ class TestCharts:
         for x, text in texts:
             assert float(x) + 0.55 * 8.5 * len(text) < width  # of an em, of 8.5 points
 
+    def test_a_long_name_is_wrapped_in_the_legend(self):
+        name = (
+            "DCGAN, learning rate 0.0002, discriminator learning rate 0.0001, 3 epochs"
+        )
+        lines = {n: {"step": [1], "d": [1]} for n in (name, f"{name}, smoothed")}
+        drawn = plots.svg(*charts.overlaid(lines))
+        texts = [text.strip() for text in re.findall(r">([^<>]+)</text>", drawn)]
+        legend = texts[next(i for i, t in enumerate(texts) if t.startswith("DCGAN")) :]
+        assert " ".join(legend) == f"{name} {name}, smoothed"
+        assert max(map(len, legend)) <= 48
+
     @pytest.mark.parametrize("epochs", [1, 2, 38])
     def test_no_tick_stands_between_two_epochs(self, epochs):
         x = list(range(epochs))
