@@ -91,7 +91,10 @@ class Options:
         f"8; 0 takes {latents.BITS}. Decompressing needs none.",
     )
     levels: tuple[float, ...] = hp_like(file_jobs.RestoreOptions, "levels")
-    engine: str = hp(engines.TENSORFLOW, "tensorflow alone; see docs/codecs.md.")
+    engine: str = hp(
+        engines.TENSORFLOW,
+        "The program that computes the codec: tensorflow alone; see docs/codecs.md.",
+    )
     overwrite: bool = hp(
         False, "Replace results that are there; inputs are never replaced."
     )
@@ -235,6 +238,8 @@ def compress(options: Options) -> None:
     if shard.is_part:
         pathlib.Path(options.output).mkdir(parents=True, exist_ok=True)
         _notes(options, shard).touch()
+    if not jobs:
+        return
     load(models[0])
     measured = _convert(options, jobs, convert, makes, verb="compress")
     if measured:
@@ -269,16 +274,16 @@ def decompress(options: Options) -> None:
     load = _Codecs(options.bits)
     shard = Shard.parse(options.shard)
     found, jobs = _jobs(options, "compressed picture", (SUFFIX,), ".png", makes)
-    if options.model and not shard.merges:
+    where = {"verb": "decompressed", "output": options.output, "shard": shard}
+    if shard.merges:
+        file_jobs.conclude(found, 0, **where)
+        return
+    if not jobs:
+        return
+    if options.model:
         load(options.model)
     done = _convert(options, jobs, convert, makes, verb="decompress")
-    file_jobs.conclude(
-        found if shard.merges else jobs,
-        len(done),
-        verb="decompressed",
-        output=options.output,
-        shard=shard,
-    )
+    file_jobs.conclude(jobs, len(done), **where)
 
 
 def _jobs(
@@ -375,7 +380,7 @@ def _convert(
     """Writes the results of `convert`, and prints and returns its notes on them."""
     tensorflow_compression()  # otherwise each picture would be refused
     results, notes = Results(options.output, Shard.parse(options.shard)), []
-    progress = tqdm.tqdm(jobs, unit="img", desc=verb)
+    progress = file_jobs.progress(jobs, verb)
     for (path, target), result in file_jobs.in_threads(
         lambda job: (makes(job[0]), *convert(job[0])), progress
     ):

@@ -26,7 +26,6 @@ import zipfile
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-import tqdm
 
 from data_pipeline import disk, limits, pixels
 from evaluation.tables import counted
@@ -145,7 +144,7 @@ def encode(options: Options) -> None:
     )
     codec = _load(options)
     found = {}
-    for path, relative in tqdm.tqdm(jobs, unit="img", desc="encode"):
+    for path, relative in file_jobs.progress(jobs, "encode"):
         try:
             latents = codec.encode(pixels.read(path))
         except (ValueError, OSError) as error:
@@ -177,7 +176,7 @@ def decode(options: Options) -> None:
 
     standing = functools.partial(results.standing, makes=makes)
     jobs = file_jobs.pending(jobs, standing, overwrite=options.overwrite)
-    for name, target in tqdm.tqdm(jobs, unit="img", desc="decode"):
+    for name, target in file_jobs.progress(jobs, "decode"):
         try:
             image = codec.decode(found[name.as_posix()])
         except ValueError as error:

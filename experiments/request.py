@@ -10,7 +10,9 @@ r"""Restores, compresses or decompresses pictures with a model on a server.
 Does what `facemend restore` and `facemend compress` do, with a model that `facemend
 serve` serves; --model is its name there. Restored pixels are the network's own:
 `facemend restore` fits them to those around them, and this does not, so a seam may
-show. Files that cannot be read, or are refused, are named and skipped; the command then
+show. The server looks for no faces: it takes each picture as one face that is framed as
+in the model's training, and in any other picture it paints a face over what is there.
+Photographs need `facemend restore --align`. Files that cannot be read, or are refused, are named and skipped; the command then
 ends with an error.
 """
 
@@ -20,8 +22,6 @@ import dataclasses
 import functools
 import pathlib
 from collections.abc import Callable, Mapping
-
-import tqdm
 
 from data_pipeline import limits, pixels
 from experiments.core import command_line, file_jobs
@@ -145,6 +145,8 @@ def _convert(
     makes = functools.partial(options.made, f"request {verb}")
     standing = functools.partial(results.standing, makes=makes)
     jobs = file_jobs.pending(jobs, standing, overwrite=options.overwrite)
+    if not jobs:
+        return
     try:
         client = Client(
             options.server,
@@ -156,7 +158,7 @@ def _convert(
     except ImportError as error:
         raise ValueError(error) from error
     done = 0
-    for path, target in tqdm.tqdm(jobs, unit="img", desc=verb):
+    for path, target in file_jobs.progress(jobs, verb):
         try:
             made, data = makes(path), convert(client, path)
         except LASTING:

@@ -1,26 +1,30 @@
 r"""Restores pictures with an exported model.
 
-  facemend restore --model=runs/NAME/export/1 --input=photos \
+  facemend restore --align --mask=mouth --input=photos --output=restored
+
+finds the faces in each photograph (which needs MediaPipe), aligns and restores each,
+and pastes it back: the models were trained on upright faces of one size at one place of
+the picture. Pictures that are one such face each are restored as they are by
+
+  facemend restore --noalign --model=runs/NAME/export/1 --input=faces \
       --mask=masks --output=restored
+
+With neither flag, pictures of the model's own size are taken as such faces, and others
+are refused: in them the network would paint a face over whatever is there. A model
+whose config.json does not say where faces lie takes any picture.
 
 --input is a picture or a folder of them (searched recursively). --mask is a picture, a
 folder with a mask of each picture's name, a rectangle (rect:x,y,w,h, in pixels of the
 upright picture), alpha (what is transparent), or center or random: a hole of the size
-that the model was trained on. A mask picture is white where something is missing, or
-has strokes on a transparent layer; the command says what it took it for. Restored
-pixels are blended with those around them, so that no seam shows; all other pixels are
-unchanged. Results are PNGs with the names of their inputs, or what --format says; they
-keep the inputs' EXIF data and transparency and are marked as restored; --invented=DIR
-writes which of their pixels a network made up. Pictures that cannot be restored are
-named and skipped; the command then ends with an error.
-
-The models were trained on upright, aligned faces. For other photographs,
-
-  facemend restore --align --mask=mouth ...
-
-finds the faces, aligns and restores each, and pastes it back into the picture. A mask
-may then also be a part of the face: eyes, nose, mouth, left_half, right_half; center
-and random are holes in the aligned face.
+that the model was trained on, with --align in the aligned face. With --align it may
+also be a part of the face: eyes, nose, mouth, left_half or right_half. A mask picture
+is white where something is missing, or has strokes on a transparent layer; the command
+says what it took it for. Restored pixels are blended with those around them, so that no
+seam shows; all other pixels are unchanged. Results are PNGs with the names of their
+inputs, or what --format says; they keep the inputs' EXIF data and transparency and are
+marked as restored; --invented=DIR writes which of their pixels a network made up.
+Pictures that cannot be restored are named and skipped; the command then ends with an
+error.
 """
 
 from __future__ import annotations
@@ -29,10 +33,12 @@ import contextlib
 import dataclasses
 import functools
 import pathlib
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import tqdm
+from PIL import Image
 
 from data_pipeline import pixels
 from data_pipeline.choices import check_choice
@@ -44,9 +50,10 @@ from experiments.core.file_jobs import Job
 from experiments.core.provenance import Made, Results
 from experiments.core.shards import Shard
 from serving import engines, png
+from serving.export import saved_model
 from serving.export.fillable import UnfillableHoleError
 from serving.export.kinds import INPAINTING
-from serving.photo import masks, output
+from serving.photo import framing, masks, output
 from serving.photo.blending import blend
 from serving.photo.faces import BeyondFacesError, FaceRestorer
 from serving.photo.finder import FaceFinder
@@ -54,6 +61,7 @@ from serving.photo.framing import NoFaceError
 from serving.photo.restorer import PhotoRestorer
 from serving.zoo import zoo
 
+MODEL = "skip_inpainting_restorer"  # the restorer that comes along
 FACES = ("largest", "all")
 
 # A batch has at most so many pixels, or one picture: the memory that it takes is about
@@ -75,7 +83,7 @@ _SKIPPED = (
 class Options(file_jobs.RestoreOptions):
     """Which pictures to restore, and how."""
 
-    model: str = hp("", zoo.flag_help("Folder of an exported model", INPAINTING))
+    model: str = hp(MODEL, zoo.flag_help("Folder of an exported model", INPAINTING))
     input: str = hp("", "A picture, or a folder of pictures.")
     output: str = hp("", "Folder for the restored pictures.")
     mask: str = hp(
@@ -84,7 +92,13 @@ class Options(file_jobs.RestoreOptions):
         "center, or random; with "
         f"--align also {', '.join(masks.REGIONS)}.",
     )
-    align: bool = hp(False, "Find the faces, and align each as in training.")
+    # None if neither --align nor --noalign was given.
+    align: bool = hp(
+        None,
+        "Find the faces in each picture, and align each as in training. --noalign "
+        "takes each picture as one face that is framed as in training. With neither, "
+        "only pictures of the model's own size are taken so, and others are refused.",
+    )
     face: str = hp("largest", "Which of several faces, with --align: largest or all.")
     landmarks: tuple[float, ...] = hp(
         (),
@@ -94,7 +108,7 @@ class Options(file_jobs.RestoreOptions):
     engine: str = hp(engines.TENSORFLOW, engines.ENGINE_HELP)
     precision: str = hp(engines.FLOAT32, engines.PRECISION_HELP)
     batch_size: int = hp(8, "Pictures at once, fewer if they are large.")
-    seed: int = hp(0, "Of --mask=random.")
+    seed: int = hp(0, "Another number moves the holes of --mask=random.")
     invented: str = hp(
         "",
         "Folder for a PNG of each result that is white where a network made up the "
@@ -183,7 +197,9 @@ def restore(options: Options) -> None:
         places["invented"] = [_place(target, options) for _, target in found]
     options.check_places(found, **places)
     results, invented = Results(options.output, shard), Results(options.invented, shard)
-    fixed = {"model": zoo.fingerprint(options.model, INPAINTING)}
+    # Whether the whole picture was asked for or is the default makes no difference.
+    fixed = {"align": bool(options.align)}
+    fixed["model"] = zoo.fingerprint(options.model, INPAINTING)
     if options.mask in masks.REGIONS:
         fixed["mask"] = options.mask  # and not a folder of that name
     makes = functools.partial(options.made, "restore", **fixed)
@@ -201,9 +217,19 @@ def restore(options: Options) -> None:
             found, 0, verb="restored", output=options.output, shard=shard
         )
         return
+    if not jobs:
+        return
+    # What is wrong is told before the model is loaded, which takes long.
+    find = _finder(options) if options.align else None
     folder = zoo.resolve(options.model, INPAINTING)
+    if not options.align:
+        _check_framing(options, folder, [path for path, _ in jobs])
     model = PhotoRestorer(folder, options.engine, options.precision)
-    restorer = (AlignedFaces if options.align else WholePictures)(model, options, makes)
+    restorer = (
+        AlignedFaces(model, options, makes, find)
+        if find
+        else WholePictures(model, options, makes)
+    )
 
     def finish(result: Result) -> bool:
         task, restored = result
@@ -219,13 +245,72 @@ def restore(options: Options) -> None:
         return written
 
     restored = 0
-    progress = tqdm.tqdm(jobs, unit="img", desc="restore")
+    progress = file_jobs.progress(jobs, "restore")
     for (task, _), written in file_jobs.in_threads(finish, restorer(progress)):
         with _skipping(task.path):
             restored += written()
     file_jobs.conclude(
         jobs, restored, verb="restored", output=options.output, shard=shard
     )
+
+
+Find = Callable[[np.ndarray], Sequence[np.ndarray]]  # a picture -> landmarks of faces
+
+
+def _finder(options: Options) -> Find:
+    """Finds the faces of a picture, or says where --landmarks has its face.
+
+    Raises:
+      ValueError: If MediaPipe is needed and not installed.
+    """
+    if options.landmarks:
+        given = np.reshape(options.landmarks, (5, 2))
+        return lambda image: [given]
+    try:
+        return FaceFinder()
+    except ImportError as error:
+        raise ValueError(f"--align: {error}") from error
+
+
+def _check_framing(
+    options: Options, folder: pathlib.Path, pictures: Iterable[pathlib.Path]
+) -> None:
+    """Says that whole pictures are taken as aligned faces, if the model needs such.
+
+    Raises:
+      ValueError: If nobody has said that they are, and their size shows nothing either.
+    """
+    try:
+        facts = saved_model.read_config(folder)
+        framing.of(facts)
+    except (FileNotFoundError, ValueError):  # the latter is told when it is opened
+        return
+    side = facts.get("image_size", 0)
+    for path in pictures if options.align is None else ():
+        size = _size(path)
+        if size in (None, (side, side)):
+            continue
+        seen = f" in {side}x{side} pixels" if side else ""
+        raise ValueError(
+            f"{file_jobs.shown(path)} has {size[0]}x{size[1]} pixels. The model "
+            f"{options.model} sees the whole picture as one face{seen}, framed as in "
+            "its training, and in any other picture paints a face over what is there. "
+            "Add --align, which finds and aligns the faces; or --noalign, if each "
+            "picture is one face that is framed as in training."
+        )
+    print(
+        "Each picture is taken as one face that is framed as in the training of "
+        f"{options.model}. Other photographs need --align.",
+        file=sys.stderr,
+    )
+
+
+def _size(path: pathlib.Path) -> tuple[int, int] | None:
+    """Width and height by a file's header; None if it is no picture."""
+    if not pixels.is_image(path):
+        return None
+    with Image.open(path, formats=pixels.installed_formats()) as image:
+        return image.size
 
 
 def _place(target: pathlib.Path, options: Options) -> pathlib.Path:
@@ -322,22 +407,15 @@ class AlignedFaces:
     """Finds the faces of pictures, and restores each as the model was trained.
 
     Raises:
-      ValueError: If it is not known how the model's faces are aligned, or MediaPipe is
-        needed and not installed.
+      ValueError: If it is not known how the model's faces are aligned.
     """
 
-    def __init__(self, model: PhotoRestorer, options: Options, makes: Makes):
+    def __init__(
+        self, model: PhotoRestorer, options: Options, makes: Makes, find: Find
+    ):
         self._model, self._options, self._makes = model, options, makes
-        self._restorer = FaceRestorer(model)
+        self._find, self._restorer = find, FaceRestorer(model)
         self._regions = self._restorer.regions()
-        if options.landmarks:
-            given = np.reshape(options.landmarks, (5, 2))
-            self._find = lambda image: [given]
-            return
-        try:
-            self._find = FaceFinder()
-        except ImportError as error:
-            raise ValueError(f"--align: {error}") from error
 
     def __call__(self, jobs: Iterable[Job]) -> Iterator[Result]:
         """Yields the pictures that are restored; the others are named and skipped."""
@@ -357,7 +435,8 @@ class AlignedFaces:
         if not faces:
             raise NoFaceError(
                 "no face found; what is missing may hide it. Say where it is with "
-                "--landmarks, or leave out --align to restore the picture as a whole."
+                "--landmarks, or pass --noalign if the picture is one face that is "
+                "framed as in training."
             )
         if self._options.face == "largest":
             faces = faces[:1]
@@ -375,8 +454,7 @@ class AlignedFaces:
             return self._restorer(image, mask, faces)
         except BeyondFacesError as error:
             raise UnfillableHoleError(
-                f"its hole cannot be filled: {error} --face=all restores every face; "
-                "without --align the picture is restored as a whole."
+                f"its hole cannot be filled: {error} --face=all restores every face."
             ) from error
         except UnfillableHoleError as error:
             *others, last = ("center", *self._regions)

@@ -27,12 +27,13 @@ FLOAT32, BFLOAT16 = PRECISIONS = ("float32", "bfloat16")
 SIGNATURE = "serving_default"
 
 ENGINE_HELP = (
-    f"Program that computes the network: {', '.join(ENGINES)}. The others than "
-    "tensorflow start in a second; they need the extra of their name."
+    f"The program that computes the network: {', '.join(ENGINES)}. The last two start "
+    "in a second; each needs the optional packages of its name (make extras EXTRAS=...)."
 )
 PRECISION_HELP = (
-    f"In which it computes: {' or '.join(PRECISIONS)}, which openvino has: faster on "
-    "processors that know it, and up to some gray levels off."
+    f"The numbers that the network computes in: {' or '.join(PRECISIONS)}. bfloat16 "
+    "needs --engine=openvino; it is faster on processors that have it, and results "
+    "differ by some gray levels."
 )
 
 # image [B, S, S, 3] and mask [B, S, S, 1], float32 -> restored [B, S, S, 3]

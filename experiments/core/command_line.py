@@ -21,6 +21,7 @@ from absl import app, flags
 import experiments
 from data_pipeline import limits
 from data_pipeline.choices import check_choice
+from serving.zoo import zoo
 from training import stopping
 
 # Flags defined here belong to the command's module, whose --help lists them.
@@ -192,6 +193,12 @@ def _save_memory() -> str:
 
 def _check_words(words: Sequence[str], actions: Sequence[str]) -> None:
     """Raises a ValueError unless what is no flag is the action, if there are any."""
+    # Of some commands it is the name of a shipped model.
+    if actions and set(actions) <= set(zoo.names()):
+        if len(words) != 1 or words[0] not in actions:
+            got = f"; got {' and '.join(words)}" if words else ""
+            raise ValueError(f"Say which model: one of {', '.join(actions)}{got}.")
+        return
     for word in words:
         if word not in actions:
             known = f"neither {' nor '.join(actions)} nor" if actions else "not"

@@ -39,13 +39,14 @@ class RestoreOptions:
     missing_is_black: bool = hp(False, "In mask pictures black marks what is missing.")
     format: str = hp(
         "png",
-        f"Of the results: {', '.join(output.FORMATS)}, or same: that of each input if "
-        "it is one of these, otherwise png. JPEG has no transparency.",
+        f"The format of the results: {', '.join(output.FORMATS)}, or same: that of each "
+        "input if it is one of these, otherwise png. JPEG has no transparency.",
     )
     quality: int = hp(
         0,
-        "Of JPEG and WebP results, 1 to 100. 0 takes how a JPEG input was compressed, "
-        f"otherwise {output.QUALITY}. Pixels are unchanged in PNGs only.",
+        "How good JPEG and WebP results are, 1 to 100; 0 compresses a JPEG input's "
+        f"result as the input was, and others with {output.QUALITY}. Only PNGs leave "
+        "pixels unchanged.",
     )
     keep_location: bool = hp(
         False, "Keep where the photograph was taken in the results' EXIF data."
@@ -251,6 +252,9 @@ def pending(
 ) -> list[Job]:
     """The jobs that are to be done; prints how many results exist already.
 
+    If there is none, it says so, as the last word of the command: nothing else has to
+    be loaded.
+
     Those of a shard are its part of all that were found; what joins the shards has
     none, and looks at a result of each: the shard has compared the others with it.
 
@@ -272,13 +276,23 @@ def pending(
         return []
     jobs = shard.of(jobs)
     done = set() if overwrite else standing(jobs)
-    if done:
+    if len(done) == len(jobs):
+        are, them = ("are", "them") if len(done) > 1 else ("is", "it")
+        why = f"{counted(len(done), 'result')} {are} already there"
+        why += f"; --overwrite makes {them} again."
+        print("Nothing to do: " + (why if done else f"no input is of {shard.name}."))
+    elif done:
         print(
             f"{counted(len(done), 'result')} already there, left alone "
             "(--overwrite replaces).",
             file=sys.stderr,
         )
     return [job for job in jobs if job[0] not in done]
+
+
+def progress(jobs: Iterable[Item], verb: str) -> Iterable[Item]:
+    """The jobs, with a bar on a terminal; lines go through `tqdm.write`, above it."""
+    return tqdm.tqdm(jobs, unit="img", desc=verb, disable=None)
 
 
 def shown(path: str | os.PathLike) -> str:
@@ -337,6 +351,8 @@ def conclude(
 ) -> None:
     """Prints how many of the jobs were done; a ValueError if some were skipped.
 
+    Without jobs `pending` has said that there is nothing to do.
+
     Of a shard, skipped pictures are no error: what joins the shards looks for them.
 
     Args:
@@ -351,6 +367,8 @@ def conclude(
         for path in missing:
             print(f"no result: {shown(path)}", file=sys.stderr)
         done = len(jobs) - len(missing)
+    elif not jobs:
+        return
     skipped = len(jobs) - done
     note = f", {skipped} skipped" if skipped else ""
     print(f"{counted(done, 'picture')} {verb}{note}: {output}")

@@ -45,8 +45,8 @@ class FaceFinder:
         except ImportError as error:
             raise ImportError(
                 f"finding faces needs MediaPipe ({error}): make extras, or pip install "
-                "'mediapipe==0.10.21'. Without it pass where the face is with "
-                "--landmarks."
+                "'.[face]', in the clone; elsewhere pip install 'mediapipe==0.10.21'. "
+                "Without it pass where the face is with --landmarks."
             ) from error
         self._detect = face_detection.FaceDetection(model_selection=1)
         self._mesh = FaceMesh(static_image_mode=True, max_num_faces=1)
