@@ -12,8 +12,8 @@ serve` serves; --model is its name there. Restored pixels are the network's own:
 `facemend restore` fits them to those around them, and this does not, so a seam may
 show. The server looks for no faces: it takes each picture as one face that is framed as
 in the model's training, and in any other picture it paints a face over what is there.
-Photographs need `facemend restore --align`. Files that cannot be read, or are refused, are named and skipped; the command then
-ends with an error.
+Photographs need `facemend restore --align`. Files that cannot be read, or are refused,
+are named and skipped; the command then ends with an error.
 """
 
 from __future__ import annotations

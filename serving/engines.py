@@ -28,7 +28,7 @@ SIGNATURE = "serving_default"
 
 ENGINE_HELP = (
     f"The program that computes the network: {', '.join(ENGINES)}. The last two start "
-    "in a second; each needs the optional packages of its name (make extras EXTRAS=...)."
+    "in a second; each needs the optional packages of its name (make extras EXTRAS=)."
 )
 PRECISION_HELP = (
     f"The numbers that the network computes in: {' or '.join(PRECISIONS)}. bfloat16 "

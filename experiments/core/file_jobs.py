@@ -39,8 +39,8 @@ class RestoreOptions:
     missing_is_black: bool = hp(False, "In mask pictures black marks what is missing.")
     format: str = hp(
         "png",
-        f"The format of the results: {', '.join(output.FORMATS)}, or same: that of each "
-        "input if it is one of these, otherwise png. JPEG has no transparency.",
+        f"The format of the results: {', '.join(output.FORMATS)}, or same: that of "
+        "each input if it is one of these, otherwise png. JPEG has no transparency.",
     )
     quality: int = hp(
         0,

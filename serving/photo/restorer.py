@@ -25,7 +25,7 @@ class PhotoRestorer:
     Args:
       folder: Of the SavedModel, such as `<run>/export/1`.
       engine: The program that computes it, one of `engines.ENGINES`.
-      precision: In which it computes, one of `engines.PRECISIONS`.
+      precision: Of the numbers that it computes in, one of `engines.PRECISIONS`.
 
     Attributes:
       size: Side of the square that the network sees, pixels.

@@ -20,6 +20,7 @@ import experiments
 from data_pipeline import disk, pixels
 from experiments import compress, latents, request, sample_faces
 from experiments.core import command_line
+from serving.zoo import zoo
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -260,6 +261,16 @@ command_line.run(
         assert text in done.stderr
         assert "Traceback" not in done.stderr
         assert done.returncode == 1 and not done.stdout
+
+    @pytest.mark.parametrize(
+        "words, got", [("", ""), ("cave", "; got cave"), ("a b", "; got a and b")]
+    )
+    def test_a_word_may_be_the_name_of_a_model(self, words, got):
+        names = zoo.names()
+        done = self.run("--model=m", *words.split(), actions=names)
+        expected = f"error: Say which model: one of {', '.join(names)}{got}.\n"
+        assert (done.returncode, done.stderr) == (1, expected)
+        assert self.run("cvae", "--model=m", actions=names).stdout == "did cvae m\n"
 
     @pytest.mark.parametrize("word", ["--help", "-h"])
     def test_help_is_no_error(self, word):

@@ -1,27 +1,33 @@
 """Restoring files: names, masks, faces, what is skipped, and what is never touched."""
 
+import dataclasses
 import json
 import os
 import pathlib
 import re
 import subprocess
 import sys
+from typing import ClassVar
 
 import mask_table
 import numpy as np
 import pytest
 import tiny
+from absl import flags
 from PIL import Image
 
 from data_pipeline import pixels
-from experiments import restore
+from experiments import compress, request, restore
+from experiments.core import command_line
 from models import skip_inpainting
 from serving import png
 from serving.export import restorer as export
+from serving.export.kinds import INPAINTING
 from serving.export.restorer import Fillable
 from serving.photo import masks
 from serving.photo.blending import blend
 from serving.photo.restorer import PhotoRestorer
+from serving.zoo import zoo
 
 ROOT = pathlib.Path(__file__).parent  # no model
 RED = (255, 0, 0)
@@ -54,10 +60,14 @@ class Painter:
 def run(tmp_path, monkeypatch):
     """Runs the command with options; by default photos/ -> out/ and the painter."""
 
-    def run(*, model=None, skipped=0, **options):
+    def run(*, model=None, facts=None, skipped=0, **options):
         monkeypatch.setattr(restore, "PhotoRestorer", PhotoRestorer)
         if model is None:
-            model = "."
+            model = tmp_path / "model"
+            (model / "assets.extra").mkdir(parents=True, exist_ok=True)
+            if facts is not None:
+                said = json.dumps(facts)
+                (model / "assets.extra" / "config.json").write_text(said)
             monkeypatch.setattr(restore, "PhotoRestorer", Painter)
             # Red stays red.
             monkeypatch.setattr(restore, "blend", lambda image, mask, size: image)
@@ -173,7 +183,7 @@ def test_a_hole_too_large_is_named_with_its_size(run, patch_model, tmp_path, cap
         write(photos / f"{name}.png")
         mask = inside(1, 1 + height, 5, 5 + width).astype(np.uint8) * 255
         write(holes / f"{name}.png", mask)
-    run(model=patch_model, mask=holes, skipped=1)
+    run(model=patch_model, align=False, mask=holes, skipped=1)
     assert files(tmp_path / "out") == ["a.png", "c.png"]
     text = (
         f"skipped {photos / 'b.png'}: its hole spans 12x19 of 30x20 pixels. This "
@@ -323,7 +333,7 @@ def test_a_result_of_other_settings_is_never_taken_for_another(
     again()
     made = contents(tmp_path / "out"), contents(tmp_path / "invented")
     again(batch_size=1, input=str(photo))
-    assert "1 result already there" in capsys.readouterr().err
+    assert "1 result is already there" in capsys.readouterr().err
     # What was deleted is made again, the one or the other.
     for folder in ("out", "invented"):
         for name in files(tmp_path / folder):
@@ -366,7 +376,7 @@ def test_a_name_of_any_bytes_ends_no_command(patch_model, tmp_path):
     done = subprocess.run(
         [
             *(sys.executable, "-m", "experiments.restore", f"--model={patch_model}"),
-            *(f"--input={photos}", "--output=~/out", f"--mask={mask}"),
+            *(f"--input={photos}", "--output=~/out", f"--mask={mask}", "--noalign"),
         ],
         env={**os.environ, **environment},
         cwd=pathlib.Path(restore.__file__).parents[1],
@@ -612,7 +622,7 @@ class TestAlign:
         monkeypatch.chdir(tmp_path)
         for _ in range(3):
             run(align=True, mask="mouth", output="mouth")
-        assert capsys.readouterr().err.count("1 result already there") == 2
+        assert capsys.readouterr().out.count("1 result is already there") == 2
 
     @pytest.mark.parametrize("mask", ["center", "random"])
     def test_drawn_holes_are_those_of_the_aligned_face(self, run, changed, found, mask):
@@ -656,13 +666,13 @@ class TestAlign:
         out, err = capsys.readouterr()
         assert f"{photo}: 0 faces" in out
         assert f"skipped {photo}: no face found; what is missing may hide it." in err
-        assert "--landmarks, or leave out --align" in err
+        assert "--landmarks, or pass --noalign if the picture is one face" in err
 
     def test_a_hole_off_the_face_is_named(self, run, found, photo, capsys):
         run(align=True, mask="rect:280,160,10,10", skipped=1)
         text = (
             "its hole cannot be filled: 100 of its 100 pixels are not near a face that "
-            "is restored. --face=all restores every face; without --align"
+            "is restored. --face=all restores every face."
         )
         assert f"skipped {photo}: {text}" in capsys.readouterr().err
         found(FACE - (0, 140))
@@ -673,8 +683,11 @@ class TestAlign:
     def test_without_mediapipe_the_error_says_what_to_install(
         self, run, photo, monkeypatch
     ):
+        """And is told before the model is loaded."""
         monkeypatch.setitem(sys.modules, "mediapipe.python.solutions", None)
-        with pytest.raises(ValueError, match="^--align: .* MediaPipe .*: make extras"):
+        monkeypatch.setattr(Painter, "__init__", None)
+        text = r"^--align: .* MediaPipe .*: make extras, or pip install '\.\[face\]'"
+        with pytest.raises(ValueError, match=text):
             run(align=True, mask="mouth")
 
     def test_an_exported_model_restores_a_face_and_says_which_holes_it_fills(
@@ -699,6 +712,66 @@ class TestAlign:
         monkeypatch.setattr(Painter, "__init__", init)
         with pytest.raises(ValueError, match="the model does not say what it was"):
             run(align=True)
+
+
+class TestWithoutAlign:
+    """A network of aligned faces paints one over any other picture."""
+
+    faces: ClassVar = {
+        "image_size": 24,
+        "config": {"dataset": "faces", "image_size": 24},
+    }
+    said = "Each picture is taken as one face that is framed as in the training of "
+
+    def test_other_pictures_are_refused_before_the_model_is_loaded(
+        self, run, photo, tmp_path, monkeypatch
+    ):
+        write(photo.with_name("0.png"), blue(24, 24))
+        photo.with_name("1.png").write_bytes(b"no picture")
+        monkeypatch.setattr(Painter, "__init__", None)
+        text = "^.*a.png has 30x20 pixels.* in 24x24 pixels, .*--align, .*--noalign, if"
+        with pytest.raises(ValueError, match=text):
+            run(facts=self.faces)
+        assert not (tmp_path / "out").exists()
+
+    def test_those_of_the_models_size_are_restored_and_it_is_said(
+        self, run, photo, result, capsys
+    ):
+        write(photo, blue(24, 24)), write(photo.with_name("b.png"), blue(24, 24))
+        run(facts=self.faces)
+        assert red(result).any()
+        assert capsys.readouterr().err.count(self.said) == 1
+        # Whether it is asked for or the default, the result is the same.
+        run(facts=self.faces, align=False)
+        assert "2 results are already there" in capsys.readouterr().out
+
+    def test_noalign_takes_any_picture_and_says_so(self, run, photo, result, capsys):
+        run(facts=self.faces, align=False)
+        assert red(result).any() and self.said in capsys.readouterr().err
+
+    def test_a_model_of_no_known_framing_takes_any_picture(
+        self, run, photo, result, capsys
+    ):
+        run(facts={"image_size": 24, "config": {"dataset": "buildings"}})
+        assert red(result).any() and self.said not in capsys.readouterr().err
+
+    def test_the_flag_says_both(self):
+        own = flags.FlagValues()
+        command_line.define_flags(restore.Options, flag_values=own)
+        typed = ["facemend", "--input=a", "--output=b"]
+        for word, align in ((), None), (("--align",), True), (("--noalign",), False):
+            own.unparse_flags()
+            own["align"].unparse()
+            own([*typed, *word])
+            options = command_line.from_flags(restore.Options, flag_values=own)
+            assert options.align is align
+            assert options.model in zoo.names(INPAINTING)
+
+
+@pytest.mark.parametrize("command", [restore, compress, request])
+def test_the_help_of_each_flag_begins_as_a_sentence(command):
+    for field in dataclasses.fields(command.Options):
+        assert not re.match(r"Of |In which|Program ", field.metadata["help"]), field
 
 
 def test_shards_divide_the_pictures_and_what_joins_them_counts(run, tmp_path, capsys):
