@@ -22,7 +22,7 @@ setup: $(VENV)/.installed  ## Make .venv with the tested versions (PYTHON=... ch
 # The stamp makes a second call do nothing, and a change of the pins install again.
 $(VENV)/.installed: requirements.txt requirements-dev.txt constraints.txt setup.py
 	@set -e; python=$$(scripts/find_python "$(PYTHON)"); \
-	echo "Installing into $(VENV) with $$($$python --version); this takes a minute or two."; \
+	echo "Installing into $(VENV) with $$($$python --version); this takes minutes, and 3 GB of disk."; \
 	$(BIN)/python -m pip --version >/dev/null 2>&1 && \
 	  [ "$$($(BIN)/python --version)" = "$$($$python --version)" ] || \
 	  $$python -m venv --clear $(VENV); \
@@ -52,7 +52,7 @@ demo: setup  ## Restore and compress a photograph, then train on drawn faces: mi
 	echo; echo "A model, trained on drawn faces:"; \
 	$(BIN)/python -m experiments.skip_inpainting --preset=cpu --workdir=$(DEMO); \
 	$(BIN)/python -m experiments.sample_faces --count=8 --output=$(DEMO)/photos; \
-	$(BIN)/python -m experiments.restore --overwrite --model=$(DEMO)/export/1 \
+	$(BIN)/python -m experiments.restore --overwrite --noalign --model=$(DEMO)/export/1 \
 	  --input=$(DEMO)/photos --mask=center --output=$(DEMO)/restored; \
 	echo; echo "Done in $$((SECONDS - start)) seconds."; \
 	echo "  a photograph, restored with a shipped model: $(DEMO)/photo_restored"; \

@@ -16,6 +16,7 @@ import pytest
 
 from data_pipeline import pixels
 from evaluation import subsets
+from experiments import request, restore
 from experiments.core import system as papers
 from experiments.cvae_dcgan import discriminator_report
 from experiments.multiscale_context_encoder import (
@@ -109,7 +110,7 @@ def test_each_block_runs_or_says_why_not(path):
     if str(path.relative_to(ROOT)) in RUN_ELSEWHERE:
         return
     run = {code for reason, _, code in blocks(path) if not reason}
-    known = {PHOTOGRAPH, HEADER, *README_PYTHON}
+    known = {PHOTOGRAPH, HEADER, *README_PYTHON, *FROM_PYTHON}
     assert run <= known, "run the block below, or put <!-- not run: why --> above it"
 
 
@@ -163,6 +164,9 @@ def only(path, beginning):
 
 PHOTOGRAPH = only("docs/quickstart.md", "python scripts/demo_photo.py")
 HEADER = only("docs/codecs.md", "import hashlib")
+FROM_PYTHON = [
+    code for reason, _, code in blocks(ROOT / "docs" / "python.md") if not reason
+]
 README_PYTHON = {
     code for _, language, code in blocks(ROOT / "README.md") if language == "python"
 }
@@ -215,6 +219,35 @@ def test_the_photograph_of_the_quick_start(tmp_path):
     changed = (photo != restored).any(axis=-1)
     assert 0 < changed.mean() < 0.05
     assert photo.shape == again.shape and abs(photo.astype(float) - again).mean() < 8
+
+
+def test_the_blocks_of_the_page_on_python(tmp_path, monkeypatch):
+    pytest.importorskip("mediapipe", reason="needs pip install '.[face]'")
+    monkeypatch.chdir(tmp_path)
+    sample, *code = FROM_PYTHON
+    ((_, script, folder),) = commands(sample)
+    subprocess.run([sys.executable, ROOT / script, folder], check=True)
+    names = {}
+    for block in code:
+        exec(compile(block, "docs/python.md", "exec"), names)
+    photo = names["photo"]
+    for name, share in (("nose", 0.05), ("scratch", 0.005)):
+        changed = (pixels.read(f"{name}.png") != photo).any(axis=-1)
+        assert 0 < changed.mean() < share
+    assert pathlib.Path("photo.fmc").stat().st_size < photo.size / 20
+    again = pixels.read("again.png")
+    assert (again == names["codec"].decompress(names["data"])).all()
+    assert again.shape == photo.shape and abs(photo.astype(float) - again).mean() < 8
+
+
+def test_photographs_are_restored_aligned():
+    """The first command of each page, and of --help, fits photographs of all kinds."""
+    pages = [ROOT / "docs" / name for name in ("restore.md", "quickstart.md")]
+    texts = [path.read_text("utf-8") for path in pages] + [restore.__doc__]
+    for text in texts:
+        first = re.search(r"^ *facemend restore (.*)", text, re.MULTILINE)[1]
+        assert "--align" in first
+    assert "restore --align" in request.__doc__
 
 
 def test_claims_with_a_rule_of_their_own_have_it_in_metrics_md():
