@@ -135,7 +135,6 @@ def test_without_work_nothing_is_loaded(run, command, write, monkeypatch, capsys
 
     monkeypatch.setattr(restore, "PhotoRestorer", load)
     monkeypatch.setattr(codec_export, "load", load)
-    monkeypatch.setattr(compress, "Reader", load)
     monkeypatch.setattr(compress, "tensorflow_compression", load)
     monkeypatch.setattr(served, "Client", load)
     capsys.readouterr()

@@ -333,7 +333,7 @@ def test_a_result_of_other_settings_is_never_taken_for_another(
     again()
     made = contents(tmp_path / "out"), contents(tmp_path / "invented")
     again(batch_size=1, input=str(photo))
-    assert "1 result is already there" in capsys.readouterr().err
+    assert "1 result is already there" in capsys.readouterr().out
     # What was deleted is made again, the one or the other.
     for folder in ("out", "invented"):
         for name in files(tmp_path / folder):
