@@ -45,6 +45,7 @@ def test_a_restorer_gives_the_same_pixels(name, face, tmp_path):
             model=name,
             input=str(tmp_path / "face.png"),
             mask="center",
+            align=False,
             output=str(tmp_path / "restored"),
         )
     )
