@@ -4,7 +4,7 @@ r"""Restores pictures with an exported model.
 
 finds the faces in each photograph (which needs MediaPipe), aligns and restores each,
 and pastes it back: the models were trained on upright faces of one size at one place of
-the picture. Pictures that are one such face each are restored as they are by
+the picture. Pictures that are such faces already are restored as a whole by
 
   facemend restore --noalign --model=runs/NAME/export/1 --input=faces \
       --mask=masks --output=restored

@@ -223,7 +223,7 @@ def test_a_file_of_other_settings_is_never_taken_for_another(
     run_any("compress", model="", quality=100)
     made = contents(tmp_path / "small")
     run_any("compress", model="c")  # the same codec
-    assert "1 result already there" in capsys.readouterr().err
+    assert "1 result is already there" in capsys.readouterr().out
     for options, text in (
         ({"model": "a"}, "--model"),
         ({"model": "", "quality": 0}, "--model"),
