@@ -7,7 +7,6 @@ import dataclasses
 import json
 import os
 import pathlib
-import re
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
@@ -241,9 +240,6 @@ def set_aside(report_folder: pathlib.Path, fingerprint: str) -> None:
     print(f"The report of another evaluation set is kept: {kept}")
 
 
-_LENGTH = re.compile(r", [\d,]+ (?:epochs?|steps?)\b")  # in a label
-
-
 @dataclasses.dataclass(frozen=True)
 class FinishedRun:
     """A run that has been evaluated.
@@ -299,7 +295,6 @@ def read_finished(folders: Sequence[pathlib.Path]) -> list[FinishedRun]:
     """Reads the reports of runs; a FileNotFoundError if one has not been evaluated.
 
     A run that differs from an earlier one by its seed alone is labeled with the seed.
-    Its length is in its label only beside a run of the same network and another length.
     """
     runs = []
     for path in folders:
@@ -311,21 +306,7 @@ def read_finished(folders: Sequence[pathlib.Path]) -> list[FinishedRun]:
         runs.append(
             FinishedRun(RunFolder(path), Evaluation.load(values), report.read(results))
         )
-    return _seeds_apart(_lengths_apart(runs))
-
-
-def _lengths_apart(runs: Sequence[FinishedRun]) -> list[FinishedRun]:
-    """Takes the length out of labels of networks that were trained for one alone."""
-    plain = [_LENGTH.sub("", run.label) for run in runs]
-    labels: dict[tuple[str, str], set[str]] = {}
-    for run, name in zip(runs, plain):
-        labels.setdefault((name, run.evaluation.fingerprint), set()).add(run.label)
-    return [
-        _renamed(run, name)
-        if len(labels[name, run.evaluation.fingerprint]) == 1
-        else run
-        for run, name in zip(runs, plain)
-    ]
+    return _seeds_apart(runs)
 
 
 def _seeds_apart(runs: Sequence[FinishedRun]) -> list[FinishedRun]:

@@ -199,9 +199,13 @@ def _compared(system: System, results: Mapping, *, whole: bool = True) -> list[s
     parts = [_main(system, results), *_joint_parts(_joint(results))]
     several = len(results["runs"]) > 1
     for i, run in enumerate(results["runs"]):
-        if said := run.get("statements"):  # older results have none
-            said = "\n".join(f"- {statement}" for statement in said)
-            parts.append(f"**{run['label']}**\n\n{said}")
+        said = [
+            f"- {statement}"
+            for statement in run.get("statements", ())  # older results have none
+            if statement not in _joint(results)["statements"]
+        ]
+        if said:
+            parts.append(f"**{run['label']}**\n\n" + "\n".join(said))
         for found in run.get("tables", ()):
             named = f"{run['label']}: {found['caption']}"
             shown = {**found, "caption": named} if several else found

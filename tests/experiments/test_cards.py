@@ -76,13 +76,13 @@ def test_a_run_brings_its_numbers_and_where_they_are_from(tmp_path):
 
 
 def test_limits_of_the_restorer_are_those_of_the_restorer_alone():
-    shadows = "are often faint, and some only shadows"
+    eyes = "Eyes may look to different sides"
     restorer = config_of("restorer")
-    assert shadows in export.render_card(SYSTEM, f"| {SYSTEM.label(restorer)} | 7.6 |")
+    assert eyes in export.render_card(SYSTEM, f"| {SYSTEM.label(restorer)} | 7.6 |")
     for preset in ("model0", "model3", "smoke"):
         label = SYSTEM.label(config_of(preset))
         card = export.render_card(SYSTEM, f"| {label} | 7.6 |")
-        assert shadows not in card and "need aligning first.\n\n## Misuse" in card
+        assert eyes not in card and "may show the same people.\n\n## Misuse" in card
 
 
 def config_of(preset):

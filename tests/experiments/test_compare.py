@@ -107,24 +107,3 @@ def test_runs_that_cannot_be_compared_are_refused(runs, tmp_path):
     with pytest.raises(FileNotFoundError, match="has no report; run it with"):
         compare.compare(SYSTEM, [runs[0], tmp_path], str(output))
     assert not output.exists()
-
-
-def test_a_length_is_in_a_label_only_where_lengths_differ(runs, tmp_path):
-    def labeled(*labels):
-        found = []
-        for number, label in enumerate(labels):
-            copy = tmp_path / f"{len(labels)}{number}"
-            shutil.copytree(runs[0] / "report", copy / "report")
-            shutil.copy(runs[0] / "history.csv", copy)
-            report = json.loads((copy / "report/results.json").read_text())
-            report["ours"] = [label]
-            (copy / "report/results.json").write_text(json.dumps(report))
-            found.append(copy)
-        return [run.label for run in read_finished(found)]
-
-    plain = ["CVAE", "CVAE, l2", "DCGAN, annealed for 20 epochs"]
-    assert labeled(plain[0] + ", 1,158 epochs", plain[1] + ", 9 epochs", plain[2]) == (
-        plain
-    )
-    apart = ["CVAE, 158 epochs", "CVAE"]
-    assert labeled(*apart) == apart

@@ -44,7 +44,7 @@ def test_the_length_is_said_beside_what_is_published(
     tmp_path, name, preset, last, said
 ):
     system = papers.load(name)
-    options = {"initial": "runs/other"} if "begun" in said else {}
+    options = {"initial": "runs/other"} if "initialized" in said else {}
     config = system.config_class(**{**system.presets[preset], **options})
     split = tiny.split_of(np.zeros([100, 8, 8, 3], np.uint8))
     data = types.SimpleNamespace(train=split, test=split)

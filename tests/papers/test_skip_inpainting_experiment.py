@@ -301,7 +301,8 @@ class TestRun:
         page = (run.report / "report.html").read_text()
         assert f"{repeated['restored']:.0%} is the same in all" in page
         for text in (
-            "no independent evidence", "not the paper", "the folder crops", "32 images",
+            "not independent evidence", "not the paper", "the folder crops",
+            "32 images",
         ):  # fmt: skip
             assert text in page, text
         assert report["environment"]["config"]["extra_dir"] == "crops"
@@ -485,7 +486,8 @@ def test_the_shipped_restorer_is_a_beginning(weights):
     config = command_line.make(
         Config, PRESETS, "restorer", initial="skip_inpainting_restorer"
     )
-    other, arrays = networks.exported(SYSTEM, config.initial)
+    other, arrays, lacking = networks.exported(SYSTEM, config.initial)
+    assert not lacking
     begun = SYSTEM.begun_from(config, other, arrays)
     network = training.build_network(config)
     assert [w.shape for w in begun] == [w.shape for w in network.weights]
