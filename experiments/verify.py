@@ -46,6 +46,7 @@ def main() -> None:
     command_line.run(
         lambda name: verify(name, command_line.from_flags(Options)),
         actions=zoo.names(),
+        models=True,
     )
 
 

@@ -21,7 +21,6 @@ from absl import app, flags
 import experiments
 from data_pipeline import limits
 from data_pipeline.choices import check_choice
-from serving.zoo import zoo
 from training import stopping
 
 # Flags defined here belong to the command's module, whose --help lists them.
@@ -40,12 +39,15 @@ _WAYS_OUT = {
 }
 
 
-def run(body: Callable[..., None], *, actions: Sequence[str] = ()) -> None:
+def run(
+    body: Callable[..., None], *, actions: Sequence[str] = (), models: bool = False
+) -> None:
     """Parses flags, runs a command line, and says in a line what was wrong.
 
     Args:
       body: Reads its flags and does the work; takes the action if there are any.
       actions: Words of which a user must write one, anywhere among the flags.
+      models: Whether these are names of models.
     """
 
     def main(argv: list[str]) -> None:
@@ -60,7 +62,7 @@ def run(body: Callable[..., None], *, actions: Sequence[str] = ()) -> None:
         try:
             stopping.raise_on_signals()
             limits.set_max_megapixels(flags.FLAGS[limits.FLAG].value)
-            _check_words(argv[1:], actions)
+            (_check_model if models else _check_words)(argv[1:], actions)
             body(*argv[1:])
         except KeyboardInterrupt as error:
             print(
@@ -191,14 +193,15 @@ def _save_memory() -> str:
     return f"Lower {' or '.join(known)}, or end other programs."
 
 
+def _check_model(words: Sequence[str], names: Sequence[str]) -> None:
+    """Raises a ValueError unless what is no flag is one of the names."""
+    if len(words) != 1 or words[0] not in names:
+        got = f"; got {' and '.join(words)}" if words else ""
+        raise ValueError(f"Say which model: one of {', '.join(names)}{got}.")
+
+
 def _check_words(words: Sequence[str], actions: Sequence[str]) -> None:
     """Raises a ValueError unless what is no flag is the action, if there are any."""
-    # Of some commands it is the name of a shipped model.
-    if actions and set(actions) <= set(zoo.names()):
-        if len(words) != 1 or words[0] not in actions:
-            got = f"; got {' and '.join(words)}" if words else ""
-            raise ValueError(f"Say which model: one of {', '.join(actions)}{got}.")
-        return
     for word in words:
         if word not in actions:
             known = f"neither {' nor '.join(actions)} nor" if actions else "not"

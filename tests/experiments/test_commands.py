@@ -214,12 +214,12 @@ from experiments.core import command_line
 
 flags.DEFINE_string("model", "", "A model.")
 command_line.run(
-    lambda *action: print("did", *action, flags.FLAGS.model), actions={actions}
+    lambda *action: print("did", *action, flags.FLAGS.model), actions={actions}{more}
 )
 """
 
-    def run(self, *words, actions=("compress", "decompress")):
-        program = self.PROGRAM.format(actions=actions)
+    def run(self, *words, actions=("compress", "decompress"), more=""):
+        program = self.PROGRAM.format(actions=actions, more=more)
         return subprocess.run(
             [sys.executable, "-c", program, *words],
             cwd=ROOT,
@@ -235,7 +235,7 @@ command_line.run(
         )
         for number, code in (("SIGINT", 130), ("SIGTERM", 143)):
             done = subprocess.run(
-                [sys.executable, "-c", program.format(number, actions=())],
+                [sys.executable, "-c", program.format(number, actions=(), more="")],
                 cwd=ROOT, capture_output=True, text=True,
             )  # fmt: skip
             assert done.stderr == "\nStopped. The same command goes on from here.\n"
@@ -267,10 +267,13 @@ command_line.run(
     )
     def test_a_word_may_be_the_name_of_a_model(self, words, got):
         names = zoo.names()
-        done = self.run("--model=m", *words.split(), actions=names)
+        done = self.run(
+            "--model=m", *words.split(), actions=names, more=", models=True"
+        )
         expected = f"error: Say which model: one of {', '.join(names)}{got}.\n"
         assert (done.returncode, done.stderr) == (1, expected)
-        assert self.run("cvae", "--model=m", actions=names).stdout == "did cvae m\n"
+        done = self.run("cvae", "--model=m", actions=names, more=", models=True")
+        assert done.stdout == "did cvae m\n"
 
     @pytest.mark.parametrize("word", ["--help", "-h"])
     def test_help_is_no_error(self, word):
