@@ -1,9 +1,11 @@
-"""Layers for image compression: GDN, quantization, factorized prior, hyperprior."""
+"""Layers of image compression: GDN, quantization, priors, gains of several rates."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from models.optional import tensorflow_compression
@@ -185,6 +187,82 @@ class NormalPrior(tf.keras.layers.Layer):
         prior = tfc.NoisyNormal(loc=tf.zeros_like(means), scale=scales)
         log_probability = prior.log_prob(latents - means)
         return -tf.reduce_sum(log_probability, axis=[1, 2, 3]) / math.log(2.0)
+
+
+class RatePosition(tf.keras.layers.Layer):
+    """Where among several rates each image is: in training anywhere, else in one place.
+
+    Anything with a row for each image, and a key, integer [B, 2], whose first row is
+    used -> positions, float32 [B] in 0..R - 1.
+
+    Args:
+      rates: R.
+      usual: The position where it does not train.
+    """
+
+    def __init__(self, rates: int, usual: float, **options):
+        super().__init__(**{**options, "dtype": "float32"})
+        self._last, self._usual = rates - 1.0, usual
+
+    def call(self, inputs, training=False):
+        """Draws uniform positions, or takes the usual one."""
+        images, key = inputs
+        shape = tf.shape(images)[:1]
+        if not training:
+            return tf.fill(shape, tf.constant(self._usual, tf.float32))
+        # A salt of its own, beside those of `Quantization`.
+        seed = tf.add(tf.cast(key[0], tf.int32), [2, 0])
+        return tf.random.stateless_uniform(shape, seed, 0.0, self._last)
+
+
+class Gains(tf.keras.layers.Layer):
+    """Scales latents for a rate, so that one network makes files of several.
+
+    The gain units of Cui et al. (2021), "Asymmetric gained deep image compression with
+    continuous rate adaptation": a factor for each channel at each of some rates.
+    Between two rates their logarithms are interpolated. float32 whatever the policy.
+
+    [B, H, W, N] and positions among the rates, [B] in 0..R - 1 -> [B, H, W, N].
+
+    Args:
+      lmbdas: Of the R rates, the smallest first.
+      reference: The λ whose factors begin at 1. Those of another λ begin at the root of
+        their ratio, so that errors of rounding are so much smaller.
+      inverse: Whether these are the decoder's, which divide by that.
+    """
+
+    def __init__(
+        self,
+        lmbdas: Sequence[float],
+        reference: float,
+        inverse: bool = False,
+        **options,
+    ):
+        super().__init__(**{**options, "dtype": "float32"})
+        self._begin = np.log(np.divide(lmbdas, reference)) / (-2 if inverse else 2)
+
+    def build(self, input_shape):
+        """Makes a factor a rate and channel."""
+        channels = input_shape[0][-1]
+        begin = np.repeat(self._begin[:, None], channels, axis=1)
+        self.logarithms = self.add_weight(
+            "logarithms", begin.shape, initializer=tf.constant_initializer(begin)
+        )
+        super().build(input_shape)
+
+    def call(self, inputs):
+        """Scales each image by the factors at its position."""
+        latents, position = inputs
+        return latents * tf.exp(interpolated(self.logarithms, position))[:, None, None]
+
+
+def interpolated(rows: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
+    """Rows [R, ...] at positions [B] in 0..R - 1, linearly between two -> [B, ...]."""
+    rows = tf.convert_to_tensor(rows)
+    below = tf.clip_by_value(tf.floor(position), 0.0, rows.shape[0] - 2.0)
+    first = tf.cast(below, tf.int32)
+    share = tf.reshape(position - below, [-1] + [1] * (rows.shape.rank - 1))
+    return (1.0 - share) * tf.gather(rows, first) + share * tf.gather(rows, first + 1)
 
 
 def cropped(parameters: tf.Tensor, latents: tf.Tensor) -> tf.Tensor:

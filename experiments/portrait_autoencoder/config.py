@@ -33,6 +33,7 @@ HYPERPRIOR = {
     "train_side": 128,
     "batch_size": 9,
 }
+RATES = (0.0005, 0.001, 0.003, 0.01, 0.03, 0.1)
 # Of the loss with MS-SSIM, whose errors are other numbers.
 SIMILARITY_LAMBDAS = (2, 4, 8, 16, 32, 64)
 PRESETS = {
@@ -62,6 +63,7 @@ PRESETS = {
         }
         for lmbda in SIMILARITY_LAMBDAS
     },
+    "rates": {**HYPERPRIOR, "lmbdas": RATES},
     "cpu": {
         **CODEC,
         "dataset": "faces",
@@ -97,7 +99,9 @@ def label(config: Config) -> str:
     usual = type(config)(**family[config.entropy])
     named = [f"N = {config.channels}"]
     if config.entropy != "none":
-        named = [f"λ = {config.lmbda:g}", *named]
+        lowest, *_, highest = config.lmbdas or [config.lmbda] * 2
+        to = f" to {highest:g}" if config.lmbdas else ""
+        named = [f"λ = {lowest:g}{to}", *named]
         if config.channels == usual.channels:
             named.pop()
     if config.distortion == "ms_ssim":
@@ -174,6 +178,13 @@ class Config(ReconstructionConfig):
         0.01,
         "λ of a codec, whose loss is bits per pixel + λ · 255² · MSE, or λ · (1 - "
         "MS-SSIM). Larger makes larger files and better pictures.",
+    )
+    lmbdas: tuple[float, ...] = hp(
+        (),
+        "λ of several rates, rising, which one codec with a hyperprior learns "
+        "together: its files then have a quality, from 0 (the first) to 100 (the "
+        "last). Losses are weighed by the root of --lmbda / λ; --lmbda is the rate of "
+        "validation.",
     )
     batch_size: int = hp(50, "Images a step, over all replicas.", published="50")
     epochs: int = hp(3, "Passes over the training images.", published="3", length=True)
@@ -262,3 +273,24 @@ class Config(ReconstructionConfig):
             )
         if self.lmbda <= 0:
             raise ValueError(f"--lmbda must be above 0; got {self.lmbda}.")
+        if self.lmbdas:
+            self._check_rates()
+
+    def _check_rates(self) -> None:
+        """Raises a ValueError unless --lmbdas are rates of one codec."""
+        rising = all(a < b for a, b in zip(self.lmbdas, self.lmbdas[1:]))
+        if len(self.lmbdas) < 2 or self.lmbdas[0] <= 0 or not rising:
+            raise ValueError(
+                "--lmbdas must be two rates or more, above 0 and rising; got "
+                f"{', '.join(f'{lmbda:g}' for lmbda in self.lmbdas)}."
+            )
+        if self.entropy != "hyperprior":
+            raise ValueError(
+                f"--lmbdas needs --entropy=hyperprior; got {self.entropy}: one table a "
+                "channel does not fit several rates. Pass --lmbda instead."
+            )
+        if not self.lmbdas[0] <= self.lmbda <= self.lmbdas[-1]:
+            raise ValueError(
+                f"--lmbda={self.lmbda:g} must lie within --lmbdas, {self.lmbdas[0]:g} "
+                f"to {self.lmbdas[-1]:g}."
+            )

@@ -60,9 +60,13 @@ class PortraitAutoencoder(ReconstructionSystem):
         return pipeline.reconstruction(shift=config.shift, side=config.train_side)
 
     def begun_from(self, config: Config, other: Config, weights: list) -> list:
-        """A codec of one kind of entropy model begins with the halves of another's."""
+        """A codec begins with the halves of one of another entropy model.
+
+        One of several rates begins with all that a hyperprior of one rate has.
+        """
         halves = ("channels", "kernels", "activation", "depth")
-        if config.entropy == other.entropy or any(
+        same = config.entropy == other.entropy
+        if (same and bool(config.lmbdas) == bool(other.lmbdas)) or any(
             getattr(config, field) != getattr(other, field) for field in halves
         ):
             return weights
@@ -70,7 +74,7 @@ class PortraitAutoencoder(ReconstructionSystem):
         held = {
             name: value
             for name, value in zip(names, weights)
-            if not name.startswith(training.PRIOR)
+            if same or not name.startswith(training.PRIOR)
         }
         made = self.build_network(config).weights
         return [held.get(weight.name, weight.numpy()) for weight in made]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from experiments.portrait_autoencoder.config import Config
 from models import portrait_autoencoder
 from models.compression import (
     FactorizedPrior,
+    Gains,
     NormalPrior,
     Quantization,
+    RatePosition,
     cropped,
+    interpolated,
 )
 from models.portrait_autoencoder import (
     REDUCTION,
@@ -29,6 +34,7 @@ from training.reconstruction import ReconstructionTrainer
 from training.trainer import average_of
 
 ANALYSIS, SYNTHESIS, PRIOR = "analysis", "synthesis", "prior"
+GAINS, INVERSE_GAINS = "gains", "inverse_gains"
 HYPER_HALVES = ("hyper_analysis", "hyper_synthesis")
 # The distortion of a codec counts levels of 8-bit images, so that lambda has the
 # values that the literature gives it.
@@ -65,7 +71,11 @@ def build_network(config: Config, *, any_size: bool = False) -> tf.keras.Model:
     """Inputs -> outputs, in the global precision policy.
 
       inputs    {"image": [B, S, S, 3] in [0, 1], "key": integer [B, 2]}
-      outputs   {"image": [B, S, S, 3], not clipped, "bits": [B] where there is a prior}
+      outputs   {"image": [B, S, S, 3], not clipped, "bits": [B] where there is a prior,
+                 "lmbda": [B] of each image, with several rates}
+
+    With several rates each training image gets one by the key, anywhere between the
+    first and the last; otherwise all have that of `lmbda`.
 
     Its layers "analysis", "synthesis" and, with `entropy="factorized"`, "prior" are
     what a codec is made of, and "hyper_analysis" and "hyper_synthesis" with a
@@ -76,6 +86,14 @@ def build_network(config: Config, *, any_size: bool = False) -> tf.keras.Model:
     key = tf.keras.Input((2,), dtype="int32", name="key")
     analysis, synthesis = build_halves(config, size)
     latents, outputs = analysis(image), {}
+    if config.lmbdas:
+        logarithms = np.log(config.lmbdas)
+        usual = np.interp(math.log(config.lmbda), logarithms, range(len(logarithms)))
+        position = RatePosition(len(logarithms), usual, name="position")([image, key])
+        logarithms = tf.constant(logarithms, tf.float32)
+        outputs["lmbda"] = tf.exp(interpolated(logarithms, position))
+        rates = {"lmbdas": config.lmbdas, "reference": config.lmbda}
+        latents = Gains(**rates, name=GAINS)([latents, position])
     if config.entropy == "factorized":
         latents = Quantization(name="quantization")([latents, key])
         outputs["bits"] = FactorizedPrior(name=PRIOR)(latents)
@@ -89,6 +107,8 @@ def build_network(config: Config, *, any_size: bool = False) -> tf.keras.Model:
         latents = Quantization(name="quantization")([latents, key, means])
         bits = NormalPrior(name="normal_prior")([latents, parameters])
         outputs["bits"] = bits + FactorizedPrior(name=PRIOR)(hyper)
+    if config.lmbdas:
+        latents = Gains(**rates, inverse=True, name=INVERSE_GAINS)([latents, position])
     outputs["image"] = synthesis(latents)
     inputs = {"image": image, "key": key}
     return tf.keras.Model(inputs, outputs, name="portrait_autoencoder")
@@ -107,9 +127,12 @@ def build_trainer(
         if config.entropy == "none":
             return {"distortion": distortion}
         levels = _LEVELS if config.distortion == "mse" else 1.0
+        lmbda = outputs.get("lmbda", config.lmbda)
+        # The losses of several rates become about as large as each other.
+        weight = (config.lmbda / lmbda) ** 0.5
         return {
-            "bits_per_pixel": outputs["bits"] / _pixels(target),
-            "distortion": config.lmbda * levels * distortion,
+            "bits_per_pixel": weight * outputs["bits"] / _pixels(target),
+            "distortion": weight * lmbda * levels * distortion,
         }
 
     # Whole images are measured as it learns from squares of them.
