@@ -1,23 +1,20 @@
-r"""Compresses pictures with an exported codec, and decompresses its files.
+r"""Compresses pictures with an exported codec.
 
-  facemend compress compress --model=runs/NAME/export/1 \
-      --input=photos --output=small
-  facemend compress decompress --model=runs/NAME/export/1 \
-      --input=small --output=photos_again
+  facemend compress --quality=60 --input=photos --output=small
+  facemend decompress --input=small --output=photos_again
 
---input is a file or a folder (searched recursively). Pictures of any size become .fmc
-files, which only the model that wrote them can read, and these become 8-bit PNGs, gray
-or color. EXIF orientation is applied, colors become sRGB, transparency is laid over
-white, and metadata is dropped. Files that cannot be read are named and skipped; the
-command then ends with an error after the last file.
+--input is a picture or a folder, which is searched recursively. Pictures of any size
+become .fmc files, which only the model that wrote them can read. EXIF orientation is
+applied, colors become sRGB, transparency is laid over white, and metadata is dropped.
+Files that cannot be read are named and skipped; the command then ends with an error
+after the last file.
 
-Without --model, --quality=0 (smallest files) to 100 (best pictures) takes the nearest
-of the codecs of portraits that come along, and --target_bytes=N, for each picture, the
-best of them whose file has at most N bytes; decompressing, each file names its codec.
-With --lossless no file is larger than a PNG of its picture.
+Without --model it takes the codec of portraits that comes along. --quality is 0 for the
+smallest files to 100 for the best pictures; --target_bytes=N takes, for each picture,
+the best quality whose file has at most N bytes. With --lossless no file is larger than
+a PNG of its picture.
 
-  facemend compress compress --target_bytes=8000 --input=photos \
-      --output=small
+  facemend compress --target_bytes=8000 --input=photos --output=small
 
 Codecs of faces (--model=cvae) encode a picture as some hundred numbers of --bits=4, 6
 or 8 each. They resize pictures to the size they were trained on, and results back.
@@ -32,7 +29,6 @@ import json
 import os
 import pathlib
 import statistics
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -52,39 +48,57 @@ from models.optional import tensorflow_compression
 from serving import engines, png
 from serving.codec.base import Codec
 from serving.codec.container import SUFFIX
+from serving.codec.image_codec import ImageCodec
 from serving.export import codec, latents
 from serving.export.kinds import CODEC, LATENTS
 from serving.zoo import zoo
-from serving.zoo.reader import Reader, is_png
+from serving.zoo.reader import Reader
 
 Makes = Callable[[pathlib.Path], Made]  # a file -> what makes its result
 
+MODEL = "portrait_codec"  # the codec that comes along
 _KINDS = (CODEC, LATENTS)  # of models
 _FAR = 4  # times; no level of PNG makes as much of a difference
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
-    """Flags of the command."""
+class FileOptions:
+    """Flags of the files, and of the model; also of `decompress`."""
 
     model: str = hp("", zoo.flag_help("Folder of an exported codec", *_KINDS))
+    input: str = hp("", "A file, or a folder of files.")
+    output: str = hp("", "Folder for the results.")
+    overwrite: bool = hp(
+        False, "Replace results that are there; inputs are never replaced."
+    )
+    shard: str = hp("", shards.HELP)
+
+    def __post_init__(self):
+        Shard.parse(self.shard)
+        command_line.require(input=self.input, output=self.output)
+        command_line.check_folder("output", self.output)
+
+
+@dataclasses.dataclass(frozen=True)
+class Options(FileOptions):
+    """Flags of the command."""
+
+    model: str = hp_like(FileOptions, "model", MODEL)
     quality: int = hp(
         -1,
-        "Instead of --model, the nearest of the shipped codecs: 0 makes the smallest "
-        "files, 100 the best pictures.",
+        "Of the files of a codec that has several rates: 0 makes the smallest files, "
+        "100 the best pictures; -1 takes the codec's usual one.",
     )
     target_bytes: int = hp(
         0,
-        "Instead of --model, for each picture the best of the shipped codecs whose "
-        "file has at most so many bytes.",
+        "Instead of --quality, for each picture the best quality whose file has at "
+        "most so many bytes.",
     )
     lossless: bool = hp(
         False,
         "Where the codec's file would be no smaller than a PNG of the picture, the "
         ".fmc file is that PNG, which loses nothing.",
     )
-    input: str = hp("", "A file, or a folder of files.")
-    output: str = hp("", "Folder for the results.")
     bits: int = hp(
         0,
         "Bits of a latent in the files that a codec of faces writes, such as 4, 6 or "
@@ -95,13 +109,9 @@ class Options:
         engines.TENSORFLOW,
         "The program that computes the codec: tensorflow alone; see docs/codecs.md.",
     )
-    overwrite: bool = hp(
-        False, "Replace results that are there; inputs are never replaced."
-    )
-    shard: str = hp("", shards.HELP)
 
     def __post_init__(self):
-        Shard.parse(self.shard)
+        super().__post_init__()
         file_jobs.check_levels(self.levels)
         check_choice("engine", self.engine, engines.ENGINES)
         if self.engine != engines.TENSORFLOW:
@@ -111,36 +121,15 @@ class Options:
                 "page and the server, at no gain in speed (docs/codecs.md). Leave the "
                 "flag out; restore and app take it."
             )
-        command_line.require(input=self.input, output=self.output)
-        command_line.check_folder("output", self.output)
+        command_line.require(model=self.model)
         command_line.check_at_least("target_bytes", self.target_bytes, 0)
-        chosen = [self.model, self.quality != -1, self.target_bytes]
-        if sum(map(bool, chosen)) > 1:
+        if self.quality != -1 and self.target_bytes:
             raise ValueError(
-                "--model, --quality and --target_bytes each say which codec to take; "
-                "pass one of them."
+                "--quality and --target_bytes each say how large files are; pass one "
+                "of them."
             )
         if not -1 <= self.quality <= 100:
             raise ValueError(f"--quality must be 0 to 100; got {self.quality}.")
-
-    def models(self) -> list[str]:
-        """The codecs that compress a picture, the best first.
-
-        Raises:
-          ValueError: If no flag says which.
-        """
-        # Their names are in the order of their quality.
-        shipped = zoo.names(CODEC)
-        if self.target_bytes:
-            return [*reversed(shipped)]
-        if self.quality != -1:
-            return [shipped[round(self.quality / 100 * (len(shipped) - 1))]]
-        if not self.model:
-            raise ValueError(
-                "--model is required to compress, or --quality or --target_bytes, "
-                "which take a shipped codec; see --help."
-            )
-        return [self.model]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,7 +140,6 @@ class Measured:
     original_size: int  # of the picture's own file, bytes
     pixels: int
     psnr_db: float  # of the decompressed picture, 8-bit
-    model: str  # that wrote the file, where it was not named
     png_size: int  # of a PNG of the picture, bytes
 
     def __str__(self):
@@ -160,7 +148,6 @@ class Measured:
             f"{counted(self.size, 'byte')}, {rate:.3f} bits per pixel, "
             f"{self.psnr_db:.2f} dB"
         )
-        text += f", {self.model}" if self.model else ""
         if self.png_size < self.size:
             text += (
                 f". Warning: a PNG of it, without loss, has "
@@ -172,10 +159,12 @@ class Measured:
 def main() -> None:
     """The command line."""
     command_line.define_flags(Options)
+    # The words are those of before `facemend decompress`.
     actions = {"compress": compress, "decompress": decompress}
     command_line.run(
         lambda action: actions[action](command_line.from_flags(Options)),
         actions=tuple(actions),
+        usual="compress",
     )
 
 
@@ -187,24 +176,19 @@ def compress(options: Options) -> None:
       ValueError: If a result would replace an input, the model is no codec, or pictures
         were skipped.
     """
-    models = options.models()
-    load = _Codecs(options.bits)
+    load = functools.cache(lambda: _open(options))
 
     def convert(path: pathlib.Path) -> tuple[bytes, Measured]:
-        image = pixels.read_picture(path, options.levels).image
-        for model in models:
-            codec = load(model)
-            data = codec.compress(image)
-            if not options.target_bytes or len(data) <= options.target_bytes:
-                break
+        codec, image = load(), pixels.read_picture(path, options.levels).image
+        data = _encoded(codec, image, options.target_bytes)
         whole = _png(image, len(data))
         lossless = options.lossless and len(whole) <= len(data)
         if lossless:
-            data, model = whole, "PNG"
+            data = whole
         if options.target_bytes and len(data) > options.target_bytes:
             raise ValueError(
-                f"the smallest file, by {model}, has {len(data):,} bytes, more than "
-                f"--target_bytes={options.target_bytes}. Shrink the picture."
+                f"the smallest file has {len(data):,} bytes, more than --target_bytes="
+                f"{options.target_bytes}. Shrink the picture."
             )
         # Of the bytes themselves, so that every written file can be read.
         decoded = image if lossless else codec.decompress(data)
@@ -213,15 +197,13 @@ def compress(options: Options) -> None:
             original_size=path.stat().st_size,
             pixels=image.shape[0] * image.shape[1],
             psnr_db=psnr_db_uint8(image, decoded),
-            model=model if model != options.model else "",
             png_size=len(whole),
         )
         if shard.is_part:
             _note(options, path, measured)
         return data, measured
 
-    # What chose them is no matter, unless it was the size of the picture's file.
-    which = {"model": [zoo.fingerprint(m, *_KINDS) for m in models], "quality": ""}
+    which = {"model": zoo.fingerprint(options.model, *_KINDS)}
 
     def makes(path: pathlib.Path) -> Made:
         return provenance.made("compress", provenance.digest_of(path), options, **which)
@@ -240,7 +222,7 @@ def compress(options: Options) -> None:
         _notes(options, shard).touch()
     if not jobs:
         return
-    load(models[0])
+    load()
     measured = _convert(options, jobs, convert, makes, verb="compress")
     if measured:
         print(_total(measured))
@@ -249,21 +231,16 @@ def compress(options: Options) -> None:
     )
 
 
-def decompress(options: Options) -> None:
-    """Decompresses every file that --input names, without --model by its own codec.
+def decompress(options: FileOptions) -> None:
+    """Decompresses every file that --input names, each by the codec that it names.
 
     Raises:
       FileNotFoundError: If there is no file, or no model.
       ValueError: As `compress`.
     """
-    reader = Reader(max_pixels=limits.max_padded())
 
     def convert(path: pathlib.Path) -> tuple[bytes, str]:
-        data = pixels.read_bytes(path)
-        if options.model and not is_png(data):
-            image = load(options.model).decompress(data)
-        else:
-            image = reader.decompress(data)
+        image = reader().decompress(pixels.read_bytes(path))
         height, width = image.shape[:2]
         return png.encode_png(image, png.DECODED), f"{width}x{height} pixels"
 
@@ -271,7 +248,7 @@ def decompress(options: Options) -> None:
         # A file says which model reads it.
         return provenance.made("decompress", provenance.digest_of(path))
 
-    load = _Codecs(options.bits)
+    reader = functools.cache(lambda: _reader(options.model))
     shard = Shard.parse(options.shard)
     found, jobs = _jobs(options, "compressed picture", (SUFFIX,), ".png", makes)
     where = {"verb": "decompressed", "output": options.output, "shard": shard}
@@ -280,14 +257,51 @@ def decompress(options: Options) -> None:
         return
     if not jobs:
         return
-    if options.model:
-        load(options.model)
+    reader()
     done = _convert(options, jobs, convert, makes, verb="decompress")
     file_jobs.conclude(jobs, len(done), **where)
 
 
+def _open(options: Options) -> Codec:
+    """The codec of --model, at --quality."""
+    opened = codec.load(
+        zoo.resolve(options.model, *_KINDS),
+        bits=options.bits,
+        max_pixels=limits.max_padded(),
+    )
+    if options.quality == -1:
+        return opened
+    if not isinstance(opened, ImageCodec):
+        raise ValueError(
+            f"--quality is not of {options.model}, whose files are all of a size; "
+            "--bits chooses it."
+        )
+    return opened.at(options.quality)
+
+
+def _encoded(codec: Codec, image: np.ndarray, most: int) -> bytes:
+    """A picture's file, of at most so many bytes if the codec has such; 0 is any."""
+    if most and isinstance(codec, ImageCodec):
+        return codec.compress_to(image, most)
+    return codec.compress(image)
+
+
+def _reader(model: str) -> Reader:
+    """Of the files of shipped models, which it opens itself, and of another one."""
+    most = limits.max_padded()
+    others = [] if model in ("", *zoo.names(*_KINDS)) else [model]
+    folders = (zoo.resolve(other, *_KINDS) for other in others)
+    return Reader(
+        [codec.load(folder, max_pixels=most) for folder in folders], max_pixels=most
+    )
+
+
 def _jobs(
-    options: Options, kind: str, suffixes: tuple[str, ...], result: str, makes: Makes
+    options: FileOptions,
+    kind: str,
+    suffixes: tuple[str, ...],
+    result: str,
+    makes: Makes,
 ) -> tuple[list[Job], list[Job]]:
     """All jobs of the shard, and those that are to be done; see `file_jobs`."""
     found = file_jobs.find(
@@ -352,25 +366,8 @@ def _noted(options: Options, jobs: Sequence[Job]) -> list[Measured]:
     return [found[name] for name in done]
 
 
-class _Codecs:
-    """model -> its codec, opened once, whichever thread asks first."""
-
-    def __init__(self, bits: int):
-        self._bits, self._opened, self._lock = bits, {}, threading.Lock()
-
-    def __call__(self, model: str) -> Codec:
-        with self._lock:
-            if model not in self._opened:
-                self._opened[model] = codec.load(
-                    zoo.resolve(model, *_KINDS),
-                    bits=self._bits,
-                    max_pixels=limits.max_padded(),
-                )
-            return self._opened[model]
-
-
 def _convert(
-    options: Options,
+    options: FileOptions,
     jobs: Sequence[Job],
     convert: Callable[[pathlib.Path], tuple[bytes, Any]],
     makes: Makes,
@@ -387,7 +384,7 @@ def _convert(
         try:
             made, data, note = result()
         except (ValueError, OSError) as error:
-            file_jobs.skip(path, zoo.named(str(error)))
+            file_jobs.skip(path, str(error))
             continue
         if file_jobs.write(path, target, data, results, made):
             tqdm.tqdm.write(f"{file_jobs.shown(path)}: {note}")

@@ -8,10 +8,14 @@ in models.json to --output. The package is opened and compared with the original
 drawn faces. If it differs much, or makes all packages larger than 30 MB, nothing is
 written. A name that is taken needs --overwrite; that of a codec is never given again.
 
-  facemend pack_model --again=cvae,portrait_lambda_0.01
+  facemend pack_model --again=cvae,portrait_codec
 
 packs models of --output again, with the same weights: their cards are put inside, and
 restorers get the graph that exports have today. Pixels and files stay as they are.
+
+  facemend pack_model --retire=portrait_lambda_0.01
+
+leaves of a codec what reads its files: it writes none any more, and is not offered.
 """
 
 from __future__ import annotations
@@ -40,7 +44,7 @@ from experiments.core.command_line import hp
 from experiments.core.run import Run
 from experiments.core.system import load
 from serving.export import codec, known, saved_model
-from serving.export.kinds import INPAINTING, kind_of
+from serving.export.kinds import CODEC, INPAINTING, kind_of
 from serving.photo.restorer import PhotoRestorer
 from serving.zoo import package, zoo
 
@@ -76,11 +80,12 @@ class Options:
     output: str = hp("pretrained", "Folder of the packages and of models.json.")
     overwrite: bool = hp(False, "Replace the model of that name, unless it is a codec.")
     again: tuple[str, ...] = hp((), "Packages of --output to pack again.")
+    retire: tuple[str, ...] = hp((), "Codecs of --output that shall only read.")
 
     def __post_init__(self):
         command_line.require(output=self.output)
         command_line.check_folder("output", self.output)
-        if self.again:
+        if self.again or self.retire:
             return
         command_line.require(model=self.model, name=self.name)
         # Names of files and addresses of servers contain it.
@@ -99,8 +104,10 @@ def main() -> None:
 
 def pack_all(options: Options) -> None:
     """Packs a model, or each of --again."""
-    if not options.again:
+    if not options.again and not options.retire:
         pack(options)
+    for name in options.retire:
+        retire(name, pathlib.Path(options.output))
     for name in options.again:
         pack_again(name, pathlib.Path(options.output))
 
@@ -161,8 +168,8 @@ def _check_free(name: str, output: pathlib.Path, *, overwrite: bool) -> None:
     if entry and entry.codec_ids:
         raise ValueError(
             f"--name={name} is a codec in {output / zoo.INDEX}, whose files only it "
-            "reads: another model may not take its place. Choose a new name, and mark "
-            'the old codec `"retired": true` there if the new one replaces it.'
+            "reads: another model may not take its place. Choose a new name, and pass "
+            f"--retire={name} if the new one replaces it."
         )
     if entry and not overwrite:
         raise ValueError(
@@ -191,6 +198,36 @@ def pack_again(name: str, output: pathlib.Path) -> None:
             _check_same(old, fresh)
         data = path.read_bytes()
     write(data, card, entry, output)
+
+
+def retire(name: str, output: pathlib.Path) -> None:
+    """Packs a codec of `output` again as one that reads its files and writes none.
+
+    Raises:
+      ValueError: If there is no such codec, or its pictures would not be the same.
+    """
+    entries = zoo.read_index(output)
+    codecs = [each for each, entry in entries.items() if entry.kind == CODEC]
+    check_choice("retire", name, codecs)
+    entry = entries[name]
+    if entry.retired:
+        return
+    card = cards.in_package((output / entry.card).read_text(encoding="utf-8"))
+    with tempfile.TemporaryDirectory() as place:
+        old, fresh = pathlib.Path(place, "old", "1"), pathlib.Path(place, "new", "1")
+        path = pathlib.Path(place, "package.zip")
+        package.unpack(output / entry.file, old)
+        codec.save_reader(old, fresh)
+        package.pack(fresh, path)
+        writer, reader = codec.load(old), codec.load(fresh)
+        for image in _faces(saved_model.read_config(old)["image_size"]):
+            file = writer.compress(image)
+            if not np.array_equal(writer.decompress(file), reader.decompress(file)):
+                raise ValueError(f"{name} alone would draw other pictures.")
+        data = path.read_bytes()
+    if not card.endswith(_RETIRED):
+        card = f"{card.rstrip()}\n{_RETIRED}"
+    write(data, card, dataclasses.replace(entry, retired=True), output)
 
 
 def _export_again(folder: pathlib.Path, run: pathlib.Path, card: str) -> pathlib.Path:
@@ -356,6 +393,11 @@ def _length(config: Mapping) -> str:
     return length + begun
 
 
+_RETIRED = """
+## Retired
+
+A better codec took its place. This package holds what reads its files, and writes none.
+"""
 _USE = "## How to use it\n"
 _WIDTH = 88  # characters
 

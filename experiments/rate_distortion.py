@@ -1,10 +1,11 @@
-r"""Compares the codecs of several runs with JPEG, WebP, AVIF and JPEG XL, in bytes.
+r"""Compares the codecs of runs with JPEG, WebP, AVIF and JPEG XL, in bytes.
 
   facemend rate_distortion --output=runs/rate_distortion \
       --runs=runs/lambda_0.003,runs/lambda_0.01,runs/lambda_0.03
 
 The test images of the runs, which must be the same, are compressed and decompressed by
-the exported codec of every run and by every format at several qualities. The report is
+the exported codec of every run and by every format at several qualities. A run of
+several rates is enough. The report is
 in --output/report, its content as data in --output/rate_distortion.json.
 """
 
@@ -32,7 +33,10 @@ from experiments.core.config import RunConfig
 from experiments.core.environment import described_data, environment, shareable
 from experiments.core.folder import FINGERPRINT, RunFolder
 from serving.codec.base import Codec
+from serving.codec.image_codec import ImageCodec
 from serving.export.codec import load_image_codec
+
+_QUALITIES = range(0, 101, 10)  # of a codec of several rates
 
 
 def main() -> None:
@@ -92,7 +96,7 @@ def compare(
     target = pathlib.Path(output).expanduser()
     runs = read(folders, data_dir=data_dir, limit=limit)
     split, paper = test_split(runs, size), runs[0].system
-    codecs = {run.label: run.codec for run in runs}
+    codecs = {name: codec for run in runs for name, codec in run.settings().items()}
     weights = lpips.resolve(lpips_weights)
     perceptual = lpips.load(weights) if weights else None
     found = rate_distortion.compare(
@@ -118,7 +122,7 @@ def compare(
             {"label": run.label, **made[run.label]}
             | {"config": shareable(type(run.config), run.record["config"])}
             for run in sorted(
-                runs, key=lambda run: found.by_rate(OURS).index(run.label)
+                runs, key=lambda run: found.by_rate(OURS).index(min(run.settings()))
             )
         ],
         **report.results(found),
@@ -161,7 +165,13 @@ class CodecRun:
     system: system.System
     config: RunConfig
     record: Mapping[str, Any]
-    codec: Codec
+    codec: ImageCodec
+
+    def settings(self) -> dict[str, Codec]:
+        """The codec by its label, or at each of some qualities by that and these."""
+        if not self.codec.rates:
+            return {self.label: self.codec}
+        return {f"{self.label}, quality {q}": self.codec.at(q) for q in _QUALITIES}
 
     def described(self) -> dict[str, Any]:
         """Settings and origin of the codec, for reports."""

@@ -60,6 +60,11 @@ class Options(file_jobs.RestoreOptions):
         "",
         "For restore, a mask picture, a folder of them, or alpha: what is transparent.",
     )
+    quality: int = hp(
+        -1,
+        "For compress with a codec of several rates: 0 makes the smallest files, 100 "
+        "the best pictures; -1 takes the codec's usual one.",
+    )
     timeout: float = hp(30.0, "Seconds to wait for each answer.")
     overwrite: bool = hp(
         False, "Replace results that are there; inputs are never replaced."
@@ -69,6 +74,8 @@ class Options(file_jobs.RestoreOptions):
         super().__post_init__()
         command_line.require(model=self.model, input=self.input, output=self.output)
         command_line.check_folder("output", self.output)
+        if not -1 <= self.quality <= 100:
+            raise ValueError(f"--quality must be 0 to 100; got {self.quality}.")
         if self.timeout <= 0:
             raise ValueError(f"--timeout must be above 0; got {self.timeout}.")
 
@@ -107,7 +114,8 @@ def compress(options: Options) -> None:
     command_line.require(tables=options.tables)
 
     def convert(client: Client, path: pathlib.Path) -> bytes:
-        return client.compress(options.read(path).image)
+        quality = None if options.quality == -1 else options.quality
+        return client.compress(options.read(path).image, quality)
 
     _convert(options, convert, "compress", _PICTURES, SUFFIX)
 

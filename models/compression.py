@@ -15,6 +15,7 @@ MIN_BETA = 1e-6
 # to e^(45/8), are eight to each factor of e.
 SCALES = 64
 SCALES_PER_E, FIRST_SCALE = 8, 18
+GAINS, INVERSE_GAINS = "gains", "inverse_gains"  # names of layers
 # Added before the root is taken: a gamma of 0 keeps a small gradient.
 _PEDESTAL = 2.0**-36
 
@@ -202,19 +203,20 @@ class RatePosition(tf.keras.layers.Layer):
 
     def __init__(self, rates: int, usual: float, **options):
         super().__init__(**{**options, "dtype": "float32"})
-        self._last, self._usual = rates - 1.0, usual
+        self._last, self.usual = rates - 1.0, usual
 
     def call(self, inputs, training=False):
         """Draws uniform positions, or takes the usual one."""
         images, key = inputs
         shape = tf.shape(images)[:1]
         if not training:
-            return tf.fill(shape, tf.constant(self._usual, tf.float32))
+            return tf.fill(shape, tf.constant(self.usual, tf.float32))
         # A salt of its own, beside those of `Quantization`.
         seed = tf.add(tf.cast(key[0], tf.int32), [2, 0])
         return tf.random.stateless_uniform(shape, seed, 0.0, self._last)
 
 
+@tf.keras.utils.register_keras_serializable("facemend")
 class Gains(tf.keras.layers.Layer):
     """Scales latents for a rate, so that one network makes files of several.
 
@@ -225,26 +227,16 @@ class Gains(tf.keras.layers.Layer):
     [B, H, W, N] and positions among the rates, [B] in 0..R - 1 -> [B, H, W, N].
 
     Args:
-      lmbdas: Of the R rates, the smallest first.
-      reference: The λ whose factors begin at 1. Those of another λ begin at the root of
-        their ratio, so that errors of rounding are so much smaller.
-      inverse: Whether these are the decoder's, which divide by that.
+      begin: Logarithms that the factors of the R rates have before training.
     """
 
-    def __init__(
-        self,
-        lmbdas: Sequence[float],
-        reference: float,
-        inverse: bool = False,
-        **options,
-    ):
+    def __init__(self, begin: Sequence[float], **options):
         super().__init__(**{**options, "dtype": "float32"})
-        self._begin = np.log(np.divide(lmbdas, reference)) / (-2 if inverse else 2)
+        self._begin = [float(logarithm) for logarithm in begin]
 
     def build(self, input_shape):
         """Makes a factor a rate and channel."""
-        channels = input_shape[0][-1]
-        begin = np.repeat(self._begin[:, None], channels, axis=1)
+        begin = np.repeat(np.array(self._begin)[:, None], input_shape[0][-1], axis=1)
         self.logarithms = self.add_weight(
             "logarithms", begin.shape, initializer=tf.constant_initializer(begin)
         )
@@ -254,6 +246,10 @@ class Gains(tf.keras.layers.Layer):
         """Scales each image by the factors at its position."""
         latents, position = inputs
         return latents * tf.exp(interpolated(self.logarithms, position))[:, None, None]
+
+    def get_config(self):
+        """The arguments of the constructor."""
+        return {**super().get_config(), "begin": self._begin}
 
 
 def interpolated(rows: tf.Tensor, position: tf.Tensor) -> tf.Tensor:

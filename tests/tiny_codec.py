@@ -9,7 +9,7 @@ from data_pipeline import pixels
 from models import portrait_autoencoder
 from serving.codec.base import identify
 from serving.codec.entropy import EntropyTables
-from serving.codec.hyperprior import Hyperprior, IntegerNetwork, scale_tables
+from serving.codec.hyperprior import Hyperprior, IntegerNetwork, Rates, scale_tables
 from serving.codec.image_codec import ImageCodec
 from serving.codec.latent_codec import LatentCodec
 from serving.codec.quantizer import Quantizer
@@ -73,11 +73,19 @@ def integer_network(seed=0, hyper=2, channels=CHANNELS, hidden=4):
     return IntegerNetwork(kernels, biases)
 
 
-def hyperprior(seed=0, **options):
+def hyperprior(seed=0, rates=None, **options):
     """Codes latents of `CHANNELS`."""
     network = integer_network(seed, **options)
     tables = laplace_tables([2.0] * network.channels[0], precision=16)
-    return Hyperprior(tables.followed_by(scale_tables()), network)
+    return Hyperprior(tables.followed_by(scale_tables()), network, rates)
+
+
+def rates(usual=40):
+    """Three of them, whose steps are a quarter of the one before, or so."""
+    rng = np.random.default_rng(0)
+    logarithms = np.log([[1 / 4], [1], [4]]) + rng.uniform(-0.1, 0.1, (3, CHANNELS))
+    logarithms = logarithms.astype(np.float32)
+    return Rates(logarithms, -logarithms, usual)
 
 
 def pool(latents, channels=2):
@@ -85,12 +93,16 @@ def pool(latents, channels=2):
     return tf.nn.avg_pool2d(latents, 4, 4, "SAME")[..., :channels]
 
 
-def build_hyperprior(seed=0, **options):
+def build_hyperprior(seed=0, several=None, **options):
     analysis, synthesis = networks(seed)
-    tables = hyperprior(seed)
+    tables = hyperprior(seed, several)
     model_id = identify(analysis.get_weights() + synthesis.get_weights(), tables)
     options = {"hyper_analysis": pool, **options}
     return ImageCodec(analysis, synthesis, tables, model_id, **options)
+
+
+def build_rates(seed=0, **options):
+    return build_hyperprior(seed, rates(), **options)
 
 
 def linear_networks(seed=0):

@@ -40,13 +40,18 @@ _WAYS_OUT = {
 
 
 def run(
-    body: Callable[..., None], *, actions: Sequence[str] = (), models: bool = False
+    body: Callable[..., None],
+    *,
+    actions: Sequence[str] = (),
+    usual: str = "",
+    models: bool = False,
 ) -> None:
     """Parses flags, runs a command line, and says in a line what was wrong.
 
     Args:
       body: Reads its flags and does the work; takes the action if there are any.
       actions: Words of which a user must write one, anywhere among the flags.
+      usual: The action of a user who writes none; empty if there must be one.
       models: Whether these are names of models.
     """
 
@@ -62,8 +67,9 @@ def run(
         try:
             stopping.raise_on_signals()
             limits.set_max_megapixels(flags.FLAGS[limits.FLAG].value)
-            (_check_model if models else _check_words)(argv[1:], actions)
-            body(*argv[1:])
+            words = argv[1:] or [word for word in (usual,) if word]
+            (_check_model if models else _check_words)(words, actions)
+            body(*words)
         except KeyboardInterrupt as error:
             print(
                 f"\n{str(error) or 'Stopped.'} The same command goes on from here.",

@@ -99,9 +99,12 @@ def label(config: Config) -> str:
     usual = type(config)(**family[config.entropy])
     named = [f"N = {config.channels}"]
     if config.entropy != "none":
-        lowest, *_, highest = config.lmbdas or [config.lmbda] * 2
-        to = f" to {highest:g}" if config.lmbdas else ""
-        named = [f"λ = {lowest:g}{to}", *named]
+        rate = f"λ = {config.lmbda:g}"
+        if config.lmbdas:
+            rate = f"{len(config.lmbdas)} rates"
+            if tuple(config.lmbdas) != RATES:
+                rate += f", λ = {config.lmbdas[0]:g} to {config.lmbdas[-1]:g}"
+        named = [rate, *named]
         if config.channels == usual.channels:
             named.pop()
     if config.distortion == "ms_ssim":

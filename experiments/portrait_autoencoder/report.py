@@ -72,13 +72,23 @@ def examine(
         return found
     ours, codec = next(iter(restorers)), training.codec(run.network)
     images, names = data.test.images, data.test.names
-    files = {ours: round_trips.codec_round_trip(codec, images, names)}
+    rates = {ours: codec}
+    if codec.rates:
+        count = len(config.lmbdas) - 1
+        qualities = {round(codec.rates.BEST * i / count) for i in range(count + 1)}
+        others = sorted(qualities - {codec.rates.usual})
+        rates |= {f"{ours}, quality {q}": codec.at(q) for q in others}
+    files = {
+        name: round_trips.codec_round_trip(codec, images, names)
+        for name, codec in rates.items()
+    }
     values = round_trips.evaluate_codecs(files, images, names).values
     rate = values[ours][_RATE].mean()
+    quality = f" of quality {codec.rates.usual}" if codec.rates else ""
     said = (
-        f"A file takes {rate * config.image_size**2 / 8:,.0f} bytes on average, "
-        f"{number(rate, registry.metric_of(_RATE).digits)} bits per pixel, its "
-        "header included."
+        f"A file{quality} takes {rate * config.image_size**2 / 8:,.0f} bytes on "
+        f"average, {number(rate, registry.metric_of(_RATE).digits)} bits per pixel, "
+        "its header included."
     )
     return dataclasses.replace(found, values=values, statements=(said,))
 

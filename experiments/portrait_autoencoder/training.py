@@ -11,6 +11,8 @@ import tensorflow as tf
 from experiments.portrait_autoencoder.config import Config
 from models import portrait_autoencoder
 from models.compression import (
+    GAINS,
+    INVERSE_GAINS,
     FactorizedPrior,
     Gains,
     NormalPrior,
@@ -26,7 +28,12 @@ from models.portrait_autoencoder import (
 )
 from serving.codec.base import identify
 from serving.codec.entropy import MAX_PRECISION, EntropyTables
-from serving.codec.hyperprior import Hyperprior, IntegerNetwork, scale_tables
+from serving.codec.hyperprior import (
+    Hyperprior,
+    IntegerNetwork,
+    Rates,
+    scale_tables,
+)
 from serving.codec.image_codec import ImageCodec
 from training import losses
 from training.optimizers import Adam
@@ -34,7 +41,7 @@ from training.reconstruction import ReconstructionTrainer
 from training.trainer import average_of
 
 ANALYSIS, SYNTHESIS, PRIOR = "analysis", "synthesis", "prior"
-GAINS, INVERSE_GAINS = "gains", "inverse_gains"
+POSITION = "position"
 HYPER_HALVES = ("hyper_analysis", "hyper_synthesis")
 # The distortion of a codec counts levels of 8-bit images, so that lambda has the
 # values that the literature gives it.
@@ -89,11 +96,12 @@ def build_network(config: Config, *, any_size: bool = False) -> tf.keras.Model:
     if config.lmbdas:
         logarithms = np.log(config.lmbdas)
         usual = np.interp(math.log(config.lmbda), logarithms, range(len(logarithms)))
-        position = RatePosition(len(logarithms), usual, name="position")([image, key])
-        logarithms = tf.constant(logarithms, tf.float32)
-        outputs["lmbda"] = tf.exp(interpolated(logarithms, position))
-        rates = {"lmbdas": config.lmbdas, "reference": config.lmbda}
-        latents = Gains(**rates, name=GAINS)([latents, position])
+        position = RatePosition(len(logarithms), usual, name=POSITION)([image, key])
+        lmbda = interpolated(tf.constant(logarithms, tf.float32), position)
+        outputs["lmbda"] = tf.exp(lmbda)
+        # As errors of rounding are best: their square is as 1 / λ.
+        begin = (logarithms - math.log(config.lmbda)) / 2
+        latents = Gains(begin, name=GAINS)([latents, position])
     if config.entropy == "factorized":
         latents = Quantization(name="quantization")([latents, key])
         outputs["bits"] = FactorizedPrior(name=PRIOR)(latents)
@@ -108,7 +116,7 @@ def build_network(config: Config, *, any_size: bool = False) -> tf.keras.Model:
         bits = NormalPrior(name="normal_prior")([latents, parameters])
         outputs["bits"] = bits + FactorizedPrior(name=PRIOR)(hyper)
     if config.lmbdas:
-        latents = Gains(**rates, inverse=True, name=INVERSE_GAINS)([latents, position])
+        latents = Gains(-begin, name=INVERSE_GAINS)([latents, position])
     outputs["image"] = synthesis(latents)
     inputs = {"image": image, "key": key}
     return tf.keras.Model(inputs, outputs, name="portrait_autoencoder")
@@ -163,33 +171,48 @@ def _pixels(images: tf.Tensor) -> tf.Tensor:
 def entropy_tables(network: tf.keras.Model) -> EntropyTables | Hyperprior:
     """What a trained codec's range coder needs; takes seconds."""
     prior = network.get_layer(PRIOR)
-    if not _hyper_halves(network):
+    if HYPER_HALVES[0] not in _parts(network):
         return EntropyTables.from_model(prior.entropy_model())
     # Most latents take a thousandth of a bit, which coarser tables round up.
     tables = EntropyTables.from_model(prior.entropy_model(MAX_PRECISION))
     weights = network.get_layer("hyper_synthesis").get_weights()
     return Hyperprior(
-        tables.followed_by(scale_tables()), IntegerNetwork.from_weights(weights)
+        tables.followed_by(scale_tables()),
+        IntegerNetwork.from_weights(weights),
+        _rates(network),
     )
+
+
+def _rates(network: tf.keras.Model) -> Rates | None:
+    """The factors of a network of several rates."""
+    parts = _parts(network)
+    if GAINS not in parts:
+        return None
+    logarithms, inverses = (
+        parts[name].logarithms.numpy() for name in (GAINS, INVERSE_GAINS)
+    )
+    share = network.get_layer(POSITION).usual / (len(logarithms) - 1)
+    return Rates(logarithms, inverses, round(Rates.BEST * share))
 
 
 def codec(network: tf.keras.Model) -> ImageCodec:
     """A trained codec, for images of its own size."""
-    analysis, synthesis = (network.get_layer(name) for name in (ANALYSIS, SYNTHESIS))
-    tables, hyper = entropy_tables(network), _hyper_halves(network)
-    # In the order that an export has.
-    halves = [analysis, *hyper, synthesis]
-    model_id = identify((w for half in halves for w in half.get_weights()), tables)
-    hyper_analysis = hyper[0] if hyper else None
+    tables, parts = entropy_tables(network), _parts(network)
+    weights = (weight for part in parts.values() for weight in part.get_weights())
     return ImageCodec(
-        analysis, synthesis, tables, model_id, hyper_analysis=hyper_analysis
+        parts[ANALYSIS],
+        parts[SYNTHESIS],
+        tables,
+        identify(weights, tables),
+        hyper_analysis=parts.get(HYPER_HALVES[0]),
     )
 
 
-def _hyper_halves(network: tf.keras.Model) -> list[tf.keras.Model]:
-    """Those of a trained hyperprior, or none."""
-    names = {layer.name for layer in network.layers}
-    return [network.get_layer(name) for name in HYPER_HALVES if name in names]
+def _parts(network: tf.keras.Model) -> dict[str, tf.keras.layers.Layer]:
+    """The layers of a trained codec that its export has as well, in its order."""
+    names = (ANALYSIS, GAINS, *HYPER_HALVES, INVERSE_GAINS, SYNTHESIS)
+    here = {layer.name for layer in network.layers}
+    return {name: network.get_layer(name) for name in names if name in here}
 
 
 def for_any_size(config: Config, network: tf.keras.Model) -> tuple[tf.keras.Model, ...]:

@@ -136,17 +136,22 @@ class Client:
             why = f"something other than one restored picture ({error})"
             raise self._explained(Failure(STRANGE, why)) from error
 
-    def compress(self, image: np.ndarray) -> bytes:
+    def compress(self, image: np.ndarray, quality: int | None = None) -> bytes:
         """A picture, uint8 [H, W, 3] of any size -> the bytes of a compressed file.
+
+        A codec of several rates has a quality, 0 to 100; None takes its usual one.
 
         They are the bytes that experiments.compress writes on the same kind of machine
         as the server. Another kind may round a latent differently: the file differs,
         and every machine can read it.
 
         Raises:
-          ValueError: If it is not a picture, or without tables; see also `restore`.
+          ValueError: If it is not a picture, without tables, or if the codec has no
+            such quality; see also `restore`.
         """
-        return self._coder().compress(check(image))
+        codec = self._coder()
+        codec = codec if quality is None else codec.at(quality)
+        return codec.compress(check(image))
 
     def decompress(self, data: bytes) -> np.ndarray:
         """The bytes of a compressed file -> its picture, uint8 [H, W, 3].

@@ -74,8 +74,7 @@ class Codec(abc.ABC):
           ValueError: If it is no such picture or too large, or the network's latents
             cannot be coded.
         """
-        payload = self.tables.encode(self.quantize(image))
-        return container.pack(_header(image), payload, self.model_id)
+        return self._file(image, self.quantize(image))
 
     def decompress(self, data: bytes) -> np.ndarray:
         """Decodes the bytes of a file to uint8 [H, W, 3].
@@ -115,6 +114,11 @@ class Codec(abc.ABC):
     @abc.abstractmethod
     def _draw(self, quantized: np.ndarray | Latents, header: Header) -> np.ndarray:
         """Decodes what `quantize` returned to uint8 [H, W, 3]."""
+
+    def _file(self, image: np.ndarray, quantized: np.ndarray | Latents) -> bytes:
+        """The bytes of a picture's file, of what `quantize` made of it."""
+        payload = self.tables.encode(quantized)
+        return container.pack(_header(image), payload, self.model_id)
 
     def _check(self, image: np.ndarray) -> None:
         """Raises a ValueError unless `compress` takes the picture."""

@@ -14,6 +14,7 @@ are so fine that the trained network needs no training for it.
 
 from __future__ import annotations
 
+import numbers
 import os
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -57,12 +58,77 @@ class Latents(NamedTuple):
       residuals: Distances of the latents from their means, int32 [h, w, N].
       means: In 1/1024, int32 [h, w, N].
       scales: Number of each latent's table, int32 [h, w, N].
+      quality: See `Rates`; 0 without them.
     """
 
     hyper: np.ndarray
     residuals: np.ndarray
     means: np.ndarray
     scales: np.ndarray
+    quality: int = 0
+
+
+class Rates:
+    """What latents are multiplied by at each quality, of a codec of several rates.
+
+    Qualities are whole numbers from 0, the first rate, to `BEST`, the last; between two
+    rates logarithms are interpolated (Cui et al., "Asymmetric gained deep image
+    compression with continuous rate adaptation", 2021).
+
+    Args:
+      logarithms: Of each rate and channel, before quantization, float32 [R, N].
+      inverses: The same after it, for the decoder.
+      usual: The quality of whoever asks for none.
+
+    Raises:
+      ValueError: If they do not fit.
+    """
+
+    BEST = 100
+
+    def __init__(self, logarithms: np.ndarray, inverses: np.ndarray, usual: int):
+        both = np.stack([logarithms, inverses])
+        if both.dtype != np.float32 or both.ndim != 3 or both.shape[1] < 2:
+            raise ValueError(
+                "Rates are float32 [R, N] twice, R at least 2; got "
+                f"{logarithms.dtype} {list(logarithms.shape)}."
+            )
+        if not np.isfinite(both).all():
+            raise ValueError("A factor of a rate is infinite or no number.")
+        self.usual = self.check(usual)
+        self._both = both
+
+    @classmethod
+    def check(cls, quality: int) -> int:
+        """The quality, or a ValueError."""
+        if not (isinstance(quality, numbers.Integral) and 0 <= quality <= cls.BEST):
+            raise ValueError(
+                f"A quality is a whole number from 0 to {cls.BEST}; got {quality}."
+            )
+        return int(quality)
+
+    @property
+    def channels(self) -> int:
+        """N."""
+        return self._both.shape[-1]
+
+    def position(self, quality: int) -> float:
+        """Where a quality is among the rates, 0 to R - 1."""
+        return quality / self.BEST * (self._both.shape[1] - 1)
+
+    def factors(self, quality: int) -> tuple[np.ndarray, np.ndarray]:
+        """Those before quantization and those after it, float32 [N] each."""
+        position = self.position(quality)
+        below = min(int(position), self._both.shape[1] - 2)
+        share = np.float32(position - below)
+        before, after = self._both[:, below], self._both[:, below + 1]
+        return tuple(np.exp((1 - share) * before + share * after))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Everything that defines it."""
+        logarithms, inverses = self._both
+        usual = np.array(self.usual, np.int32)
+        return {"gains": logarithms, "inverse_gains": inverses, "quality": usual}
 
 
 def scale_tables() -> EntropyTables:
@@ -156,22 +222,38 @@ class Hyperprior:
     Args:
       tables: Of the M channels of the hyper-latents, followed by those of the scales.
       network: From hyper-latents to means and scales.
+      rates: Of a codec that has several, or None.
 
     Raises:
       ValueError: If they do not fit.
     """
 
-    def __init__(self, tables: EntropyTables, network: IntegerNetwork):
+    def __init__(
+        self,
+        tables: EntropyTables,
+        network: IntegerNetwork,
+        rates: Rates | None = None,
+    ):
         self.hyper_channels, self.channels = network.channels
         if tables.channels != self.hyper_channels + compression.SCALES:
             raise ValueError(
                 f"There must be a table for each of {self.hyper_channels} channels of "
                 f"hyper-latents and {compression.SCALES} scales; got {tables.channels}."
             )
+        if rates and rates.channels != self.channels:
+            raise ValueError(
+                f"The rates have {rates.channels} channels and the latents "
+                f"{self.channels}."
+            )
+        self.rates = rates
         self._tables, self._network = tables, network
 
-    def quantize(self, latents: np.ndarray, hyper: np.ndarray) -> Latents:
+    def quantize(
+        self, latents: np.ndarray, hyper: np.ndarray, quality: int = 0
+    ) -> Latents:
         """Finite float32 [h, w, N] and their hyper-latents -> what `encode` takes.
+
+        With rates both are of latents that are multiplied already.
 
         Raises:
           ValueError: If they do not fit or cannot be coded.
@@ -179,18 +261,20 @@ class Hyperprior:
         whole = rounded(hyper)
         means, scales = self._predict(whole, *latents.shape[:2])
         residuals = rounded(latents - means / _ONE)
-        return Latents(whole, residuals, means, scales)
+        return Latents(whole, residuals, means, scales, quality)
 
     def dequantize(self, latents: Latents) -> np.ndarray:
         """What `quantize` or `decode` returned -> float32 [h, w, N]."""
-        return (latents.residuals + latents.means / _ONE).astype(np.float32)
+        found = (latents.residuals + latents.means / _ONE).astype(np.float32)
+        return found * self.rates.factors(latents.quality)[1] if self.rates else found
 
     def encode(self, latents: Latents) -> bytes:
-        """What `quantize` returned -> bytes."""
+        """What `quantize` returned -> bytes, with rates the quality before others."""
+        quality = bytes([latents.quality]) if self.rates else b""
         encoder = Encoder(self._tables)
         encoder.put(latents.hyper, self._each(latents.hyper.shape))
         encoder.put(latents.residuals, self.hyper_channels + latents.scales)
-        return encoder.finish()
+        return quality + encoder.finish()
 
     def decode(self, data: bytes, height: int, width: int) -> Latents:
         """The inverse of `encode`, for latents [height, width, N].
@@ -198,6 +282,11 @@ class Hyperprior:
         Raises:
           CorruptFileError: If no latents of this size are encoded as these bytes.
         """
+        whole, quality = data, 0
+        if self.rates:
+            quality, data = (data or b"\xff")[0], data[1:]
+            if quality > Rates.BEST:
+                raise damaged()
         rows, columns = -(-height // REDUCTION), -(-width // REDUCTION)
         self._tables.check_claim(data, rows, columns, self.hyper_channels)
         decoder = Decoder(self._tables, data)
@@ -206,8 +295,8 @@ class Hyperprior:
             raise damaged()
         means, scales = self._predict(hyper, height, width)
         residuals = decoder.get(self.hyper_channels + scales)
-        latents = Latents(hyper, residuals, means, scales)
-        if not codable(residuals) or self.encode(latents) != data:
+        latents = Latents(hyper, residuals, means, scales, quality)
+        if not codable(residuals) or self.encode(latents) != whole:
             raise damaged()
         return latents
 
@@ -219,7 +308,8 @@ class Hyperprior:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything that defines it; see `entropy.npz` and `load`."""
-        return {**self._tables.arrays(), **self._network.arrays()}
+        rates = self.rates.arrays() if self.rates else {}
+        return {**self._tables.arrays(), **self._network.arrays(), **rates}
 
     def _each(self, shape: tuple[int, ...]) -> np.ndarray:
         """The tables of hyper-latents."""
@@ -237,12 +327,15 @@ def load(path: str | os.PathLike) -> EntropyTables | Hyperprior:
     with read_npz(path, "entropy tables") as file:
         if "kernel1" not in file:
             return tables
-        numbers = range(1, _LAYERS + 1)
+        layers = range(1, _LAYERS + 1)
         kernels, biases = (
-            [file[f"{name}{number}"] for number in numbers]
-            for name in ("kernel", "bias")
+            [file[f"{name}{layer}"] for layer in layers] for name in ("kernel", "bias")
         )
-        return Hyperprior(tables, IntegerNetwork(kernels, biases))
+        rates = None
+        if "gains" in file:
+            usual = file["quality"]
+            rates = Rates(file["gains"], file["inverse_gains"], int(usual))
+        return Hyperprior(tables, IntegerNetwork(kernels, biases), rates)
 
 
 def _doubled(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import typing
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from serving.codec import container
 from serving.codec.base import Codec, apply
 from serving.codec.container import CELL, Header
 from serving.codec.entropy import EntropyTables
-from serving.codec.hyperprior import REDUCTION, Hyperprior, Latents
+from serving.codec.hyperprior import REDUCTION, Hyperprior, Latents, Rates
 
 # Large pictures go through the networks in tiles, counted in cells of 16 pixels. Each
 # has a margin, where the result is dropped: a network that looks no farther (13 pixels
@@ -53,9 +54,55 @@ class ImageCodec(Codec):
         super().__init__(tables, model_id, max_pixels=max_pixels)
         self._analysis, self._synthesis = analysis, synthesis
         self._hyper_analysis = hyper_analysis
+        rates = self.rates
+        self._quality = rates.usual if rates else 0
+
+    @property
+    def rates(self) -> Rates | None:
+        """Those of a codec whose files have a quality."""
+        return self.tables.rates if isinstance(self.tables, Hyperprior) else None
+
+    def at(self, quality: int) -> ImageCodec:
+        """This codec as it writes files of a quality, 0 to 100; it reads all.
+
+        Raises:
+          ValueError: If it is no such number, or the codec has a single rate.
+        """
+        if not self.rates:
+            raise ValueError(
+                "The codec has a single rate. Qualities are of those that were trained "
+                "with several, such as by portrait_autoencoder --preset=rates."
+            )
+        other = copy.copy(self)
+        other._quality = self.rates.check(quality)
+        return other
+
+    def compress_to(self, image: np.ndarray, most: int) -> bytes:
+        """The file of the best quality that has at most so many bytes.
+
+        If there is none, or the codec has a single rate, the smallest that it writes.
+        Raises errors as `compress` does.
+        """
+        latents = self._latents(image)
+        if not self.rates:
+            return self._file(image, self._quantized(latents, 0))
+        best, data = 0, self._file(image, self._quantized(latents, 0))
+        # Sizes all but always rise with the quality.
+        end = self.rates.BEST + 1
+        while end - best > 1 and len(data) <= most:
+            middle = (best + end) // 2
+            larger = self._file(image, self._quantized(latents, middle))
+            if len(larger) <= most:
+                best, data = middle, larger
+            else:
+                end = middle
+        return data
 
     def quantize(self, image: np.ndarray) -> np.ndarray | Latents:
         """Rounded latents of a picture: int32 [ceil(H / 16), ceil(W / 16), N]."""
+        return self._quantized(self._latents(image), self._quality)
+
+    def _latents(self, image: np.ndarray) -> np.ndarray:
         self._check(image)
         height, width = map(container.cells, image.shape[:2])
         latents = np.empty((height, width, self.tables.channels), np.float32)
@@ -64,12 +111,17 @@ class ImageCodec(Codec):
             shape = (rows.size, columns.size, self.tables.channels)
             found = apply(self._analysis, pixels.bytes_to_unit(seen), shape)
             latents[rows.kept, columns.kept] = found[rows.inner, columns.inner]
+        return latents
+
+    def _quantized(self, latents: np.ndarray, quality: int) -> np.ndarray | Latents:
         if not isinstance(self.tables, Hyperprior):
             return self.tables.quantize(latents)
-        cells = (-(-height // REDUCTION), -(-width // REDUCTION))
+        if self.rates:
+            latents = latents * self.rates.factors(quality)[0]
+        cells = (-(-side // REDUCTION) for side in latents.shape[:2])
         shape = (*cells, self.tables.hyper_channels)
         hyper = apply(self._hyper_analysis, tf.constant(latents), shape).numpy()
-        return self.tables.quantize(latents, hyper)
+        return self.tables.quantize(latents, hyper, quality)
 
     def _read(self, payload: bytes, header: Header) -> np.ndarray | Latents:
         height, width = container.cells(header.height), container.cells(header.width)

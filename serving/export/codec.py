@@ -10,7 +10,9 @@ entropy tables, which turn latents into bytes, lie beside it for the client:
 
 `load` makes a `Codec` of all that, also for pictures of other sizes. A hyperprior has a
 third signature, "hyper_analysis", and the network that predicts the tables lies beside
-them in whole numbers; see `serving.codec.hyperprior`.
+them in whole numbers; see `serving.codec.hyperprior`. So do the factors of a codec of
+several rates, by which the client multiplies what "analysis" returns and what
+"synthesis" takes.
 """
 
 from __future__ import annotations
@@ -27,12 +29,13 @@ from serving.codec import container, hyperprior
 from serving.codec.base import Codec, identify
 from serving.codec.container import CELL
 from serving.codec.entropy import LARGEST, EntropyTables, npz
-from serving.codec.hyperprior import Hyperprior
+from serving.codec.hyperprior import Hyperprior, Rates
 from serving.codec.image_codec import ImageCodec
 from serving.export import latents, saved_model
 from serving.export.kinds import CODEC, LATENTS, kind_of
 
 TABLES = "entropy_tables.npz"  # in assets.extra/
+READS_ONLY = "reads_only"  # in config.json, of what `save_reader` wrote
 
 
 def save(
@@ -50,8 +53,8 @@ def save(
     As a Keras model it is image -> restored, [B, H, W, 3] in [0, 1]; its layers are the
     halves "analysis" (latents in float32, not rounded) and "synthesis" (an image, not
     clipped). A hyperprior's means are float there: some latents are rounded to the
-    other side than in files. In assets.extra/ are config.json, model_card.md and, if
-    given, entropy_tables.npz.
+    other side than in files. A codec of several rates has its usual one there. In
+    assets.extra/ are config.json, model_card.md and, if given, entropy_tables.npz.
 
     Args:
       analysis: The Keras model "analysis" in float32, image [B, H, W, 3] in [0, 1] ->
@@ -70,12 +73,43 @@ def save(
     _check_halves(analysis, synthesis, tables)
     config, extras = {**config, "kind": CODEC}, {"model_card.md": card}
     rounded = tables is not None
-    network = build_network(analysis, synthesis, *hyper, rounded=rounded)
+    rates = tables.rates if isinstance(tables, Hyperprior) else None
+    network = build_network(analysis, synthesis, *hyper, rounded=rounded, rates=rates)
     if rounded:
         config["model_id"] = identify(network.get_weights(), tables).hex()
         extras[TABLES] = npz(tables.arrays())
     functions = signatures(network, rounded=rounded and not hyper)
     return saved_model.write(network, folder, functions, config=config, extras=extras)
+
+
+def save_reader(source: str | os.PathLike, folder: str | os.PathLike) -> pathlib.Path:
+    """Writes the part of a codec's export that reads files: the synthesis alone.
+
+    `load` makes a codec of it that decompresses the same files and writes none. Its
+    identifier is the whole model's, which is not computed again: some weights are gone.
+
+    Args:
+      source: The export, with tables.
+      folder: As `save` takes it.
+
+    Raises:
+      FileNotFoundError: If the source is not one of our exports.
+      ValueError: If it is no codec, or damaged.
+    """
+    source = pathlib.Path(source)
+    load_image_codec(source)  # checks it
+    network = tf.keras.models.load_model(source, compile=False)
+    extra = source / "assets.extra"
+    extras = {path.name: path.read_bytes() for path in extra.iterdir()}
+    config = {**saved_model.read_config(source), READS_ONLY: True}
+    rounded = isinstance(hyperprior.load(extra / TABLES), EntropyTables)
+    return saved_model.write(
+        network.get_layer("synthesis"),
+        folder,
+        {"synthesis": signatures(network, rounded=rounded)["synthesis"]},
+        config=config,
+        extras=extras,
+    )
 
 
 def load(
@@ -110,8 +144,9 @@ def load_image_codec(
     serves, so the numbers are the same.
     """
     folder = pathlib.Path(folder)
-    model = saved_model.load(folder, "analysis", "synthesis", kind=CODEC)
     config = saved_model.read_config(folder)
+    halves = ("synthesis",) if config.get(READS_ONLY) else ("analysis", "synthesis")
+    model = saved_model.load(folder, *halves, kind=CODEC)
     if not config.get("model_id"):
         raise ValueError(
             f"{folder} has no entropy tables, which make files of latents, because it "
@@ -120,11 +155,19 @@ def load_image_codec(
         )
     with saved_model.opening(folder):
         tables = hyperprior.load(folder / "assets.extra" / TABLES)
-    model_id = identify(saved_model.weights_of(model), tables)
-    saved_model.check_id(folder, config["model_id"], model_id)
+    if config.get(READS_ONLY):
+        model_id = bytes.fromhex(config["model_id"])
+    else:
+        model_id = identify(saved_model.weights_of(model), tables)
+        saved_model.check_id(folder, config["model_id"], model_id)
 
     # As closures, because a signature borrows the variables of the model.
     def analyze(image: tf.Tensor) -> tf.Tensor:
+        if config.get(READS_ONLY):
+            raise ValueError(
+                f"{config.get('name', folder)} is kept to read its files and writes "
+                "none. Take another codec."
+            )
         latents = _call(model.signatures["analysis"], image=image)
         return tf.cast(latents, tf.float32)
 
@@ -176,6 +219,7 @@ def build_network(
     synthesis: tf.keras.Model,
     *hyper: tf.keras.Model,
     rounded: bool,
+    rates: Rates | None = None,
 ) -> tf.keras.Model:
     """Joins the halves: image [B, H, W, 3] in [0, 1] -> restored, clipped to [0, 1].
 
@@ -186,17 +230,33 @@ def build_network(
       *hyper: Those of a hyperprior, "hyper_analysis" and "hyper_synthesis", or none.
       rounded: Whether latents are rounded in between, as in files; with a hyperprior
         their distances from the means are.
+      rates: Of a codec that has several: layers "gains" and "inverse_gains" multiply
+        latents as at its usual quality.
     """
     image = tf.keras.Input((None, None, 3), name="image")
     latents, means = analysis(image), 0.0
+    if rates:
+        position = tf.fill(tf.shape(image)[:1], rates.position(rates.usual))
+        latents = _gains(compression.GAINS, rates, latents, position)
     if hyper:
         hyper_analysis, hyper_synthesis = hyper
         parameters = hyper_synthesis(tf.round(hyper_analysis(latents)))
         means = tf.split(compression.cropped(parameters, latents), 2, axis=-1)[0]
     if rounded:
         latents = tf.round(latents - means) + means
+    if rates:
+        latents = _gains(compression.INVERSE_GAINS, rates, latents, position)
     restored = tf.clip_by_value(synthesis(latents), 0.0, 1.0)
     return tf.keras.Model(image, restored, name="portrait_codec")
+
+
+def _gains(name: str, rates: Rates, latents, position):
+    """A layer with the factors of that name."""
+    logarithms = rates.arrays()[name]
+    layer = compression.Gains([0.0] * len(logarithms), name=name)
+    scaled = layer([latents, position])
+    layer.set_weights([logarithms])
+    return scaled
 
 
 def signatures(network: tf.keras.Model, *, rounded: bool) -> dict[str, Callable]:

@@ -40,6 +40,17 @@ def build(codecs: Mapping[str, Codec], tools: Tools, examples: Sequence[str]) ->
                 value=names[len(names) // 2],
                 label="Codec",
                 info="From the smallest files to the best pictures.",
+                visible=len(names) > 1,
+            )
+            usual = _usual(codecs[rate.value])
+            quality = gr.Slider(
+                0,
+                100,
+                value=usual,
+                step=1,
+                label="Quality",
+                info="0 makes the smallest files, 100 the best pictures.",
+                visible=usual is not None,
             )
             button = gr.Button("Compress", variant="primary")
             with gr.Accordion(f"Open a {SUFFIX} file", open=False):
@@ -59,11 +70,17 @@ def build(codecs: Mapping[str, Codec], tools: Tools, examples: Sequence[str]) ->
     def clear():
         return [*widgets.empty_results(4), None, None]
 
-    def compress(path, name):
-        image = widgets.read(path)
-        data, ours, theirs = actions.compress(codecs[name], name, image, tools)
+    def choose(name):
+        usual = _usual(codecs[name])
+        return gr.update(value=usual, visible=usual is not None)
+
+    def compress(path, name, quality):
+        image, codec, label = widgets.read(path), codecs[name], name
+        if _usual(codec) is not None:
+            codec, label = codec.at(int(quality)), f"{name}, quality {int(quality)}"
+        data, ours, theirs = actions.compress(codec, label, image, tools)
         given = Row("as uploaded", {}, image, size=pathlib.Path(path).stat().st_size)
-        text = widgets.table([given, ours, theirs], tools.metrics, ours=[name])
+        text = widgets.table([given, ours, theirs], tools.metrics, ours=[label])
         text += widgets.captioned(html.escape(_difference(ours, theirs, tools)))
         return (
             gr.update(visible=False),
@@ -74,8 +91,17 @@ def build(codecs: Mapping[str, Codec], tools: Tools, examples: Sequence[str]) ->
             _download_png(path, ours.image),
         )
 
-    gr.on([file.change, rate.change], clear, None, results, **widgets.SHOW)
-    button.click(widgets.show_errors(compress), [file, rate], results, **widgets.WORK)
+    rate.change(choose, rate, quality, **widgets.SHOW)
+    changes = [file.change, rate.change, quality.change]
+    gr.on(changes, clear, None, results, **widgets.SHOW)
+    given = [file, rate, quality]
+    button.click(widgets.show_errors(compress), given, results, **widgets.WORK)
+
+
+def _usual(codec: Codec) -> int | None:
+    """The usual quality of a codec whose files have one."""
+    rates = getattr(codec, "rates", None)
+    return rates.usual if rates else None
 
 
 def _difference(ours: Row, theirs: Row, tools: Tools) -> str:

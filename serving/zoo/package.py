@@ -151,7 +151,7 @@ def _rewrite(
 def _identify_anew(folder: pathlib.Path) -> None:
     """Writes the identifiers of a codec's present weights into its config.json."""
     config, extra = saved_model.read_config(folder), folder / "assets.extra"
-    if not codec.model_ids(config):
+    if not codec.model_ids(config) or config.get(codec.READS_ONLY):
         return
     weights = saved_model.weights_of(tf.saved_model.load(str(folder)))
     if "model_id" in config:

@@ -26,7 +26,7 @@ def digest(latents):
     Of a hyperprior those of hyper-latents, residuals, means and scales, one after
     another.
     """
-    parts = latents if isinstance(latents, Latents) else [latents]
+    parts = latents[:4] if isinstance(latents, Latents) else [latents]
     data = b"".join(np.ascontiguousarray(part, "<i4").tobytes() for part in parts)
     return hashlib.sha256(data).hexdigest()
 

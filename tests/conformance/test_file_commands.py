@@ -63,7 +63,9 @@ def run(command, codec, tmp_path, monkeypatch):
     monkeypatch.setattr(restore, "PhotoRestorer", Painter)
     monkeypatch.setattr(codec_export, "load", lambda folder, **_: codec)
     monkeypatch.setattr(served, "Client", Server)
-    monkeypatch.setattr(Server, "compress", lambda self, image: codec.compress(image))
+    monkeypatch.setattr(
+        Server, "compress", lambda self, image, quality: codec.compress(image)
+    )
     monkeypatch.setattr(Server, "decompress", lambda self, data: codec.decompress(data))
     Image.fromarray(np.tri(20, 30, dtype=np.uint8) * 255).save("mask.png")
 

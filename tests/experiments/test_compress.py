@@ -44,7 +44,8 @@ def run_any(tmp_path):
         paths = dict(zip(("input", "output"), places[action]))
         options = {**{k: tmp_path / v for k, v in paths.items()}, **options}
         options = {k: v if isinstance(v, int) else str(v) for k, v in options.items()}
-        getattr(compress, action)(compress.Options(**{"model": ".", **options}))
+        kind = {"compress": compress.Options, "decompress": compress.FileOptions}
+        getattr(compress, action)(kind[action](**{"model": ".", **options}))
 
     return run
 
@@ -130,14 +131,11 @@ def test_bits_are_for_writing_alone(run_any, tmp_path):
         run_any("compress", model=latents, bits=7, output=tmp_path / "small7")
 
 
-def test_why_files_cannot_be_decoded_is_told(run, codec, tmp_path, capsys, monkeypatch):
+def test_why_files_cannot_be_decoded_is_told(run, codec, tmp_path, capsys):
     small, other = tmp_path / "small", tiny_codec.build()
     small.mkdir()
     data = codec.compress(picture(20, 30))
-    # A shipped model is named, the other is not.
-    entry = zoo.Entry("shipped", *[""] * 8, codec_ids=[other.model_id.hex()])
-    monkeypatch.setattr(zoo, "read_index", lambda folder: {"shipped": entry})
-    names = rf"model shipped \({other.model_id.hex()}\); this .* {codec.model_id.hex()}"
+    unknown = f"by the model {other.model_id.hex()}, which does not come with"
     header = container.Header(20, 20, gray=False)
     bad = {
         "cut": (data[:-1], "is cut off"),
@@ -147,7 +145,7 @@ def test_why_files_cannot_be_decoded_is_told(run, codec, tmp_path, capsys, monke
             container.pack(header, bytes(400), codec.model_id),
             "latents are damaged",
         ),
-        "other": (other.compress(picture(20, 30)), names),
+        "other": (other.compress(picture(20, 30)), unknown),
     }
     for name, (damaged, _) in bad.items():
         (small / f"{name}.fmc").write_bytes(damaged or data)
@@ -161,88 +159,92 @@ def test_why_files_cannot_be_decoded_is_told(run, codec, tmp_path, capsys, monke
         assert re.search(told, err), name
 
 
-class Shipped:
-    """A codec whose files have a given size, and which loses nothing."""
-
-    def __init__(self, name, size):
-        self.model_id, self.size, self.pictures = name.encode(), size, []
-
-    def compress(self, image):
-        self.pictures.append(image)
-        header = self.model_id.rjust(container._FIELDS.size, b".")  # as in real files
-        return header.ljust(self.size, b".")
-
-    def decompress(self, data):
-        return self.pictures[-1]
-
-
 @pytest.fixture
 def shipped(monkeypatch):
-    """Three codecs that come along; asking for a fourth is an error."""
-    codecs = {name: Shipped(name, size) for name, size in zip("abc", (99, 900, 5000))}
-    monkeypatch.setattr(zoo, "names", lambda *kinds: tuple(codecs))
+    """The codec that comes along, of several rates; asking for another is an error."""
+    codec = tiny_codec.build_rates()
+    monkeypatch.setattr(zoo, "names", lambda *kinds: (compress.MODEL,))
     monkeypatch.setattr(zoo, "resolve", lambda name, *kinds: name)
     monkeypatch.setattr(zoo, "fingerprint", lambda name, *kinds: name)
-    monkeypatch.setattr(zoo, "writer", lambda digits: digits.decode().strip("."))
-    monkeypatch.setattr(codec_export, "load", lambda folder, **_: codecs[folder])
-    return codecs
+    monkeypatch.setattr(
+        zoo, "writer", lambda found: {codec.model_id: compress.MODEL}[found]
+    )
+    monkeypatch.setattr(
+        codec_export, "load", lambda folder, **_: {compress.MODEL: codec}[folder]
+    )
+    return codec
 
 
 @pytest.mark.parametrize(
-    "options, name",
+    "options, quality",
     [
-        ({"quality": 0}, "a"),
-        ({"quality": 40}, "b"),
-        ({"quality": 100}, "c"),
-        ({"target_bytes": 10**6}, "c"),
-        ({"target_bytes": 5000}, "c"),
-        ({"target_bytes": 4999}, "b"),
-        ({"target_bytes": 100}, "a"),
+        ({}, 40),
+        ({"quality": 0}, 0),
+        ({"quality": 100}, 100),
+        ({"target_bytes": 10**6}, 100),
+        ({"target_bytes": 200}, None),
     ],
     ids=str,
 )
-def test_a_shipped_codec_is_chosen_and_found_again(
-    run_any, shipped, tmp_path, capsys, options, name
+def test_a_file_has_the_quality_or_the_size_that_was_asked_for(
+    run_any, shipped, tmp_path, options, quality
 ):
-    write(tmp_path / "photos" / "a.png", tiny.noise(1, 64)[0])
-    run_any("compress", model="", **options)
-    assert (tmp_path / "small" / "a.fmc").stat().st_size == shipped[name].size
-    assert re.search(rf"a\.png: .* dB, {name}\n", capsys.readouterr().out)
-    shipped_codec = shipped.pop(name)
-    shipped.clear()
-    shipped[name] = shipped_codec
-    run_any("decompress", model="")
-    again = pixels.read(tmp_path / "back" / "a.png")
-    np.testing.assert_array_equal(again, tiny.noise(1, 64)[0])
+    image = picture(96, 80)
+    write(tmp_path / "photos" / "a.png", image)
+    run_any("compress", model=compress.MODEL, **options)
+    data = (tmp_path / "small" / "a.fmc").read_bytes()
+    if quality is None:
+        assert data == shipped.compress_to(image, 200)
+        assert 150 < len(data) <= 200
+    else:
+        assert data == shipped.at(quality).compress(image)
+    for model in ("", compress.MODEL):
+        run_any("decompress", model=model, overwrite=True)
+        again = pixels.read(tmp_path / "back" / "a.png")
+        np.testing.assert_array_equal(again, shipped.decompress(data))
 
 
 def test_a_file_of_other_settings_is_never_taken_for_another(
     run_any, shipped, tmp_path, capsys
 ):
     write(tmp_path / "photos" / "a.png")
-    run_any("compress", model="", quality=100)
+    run_any("compress", model=compress.MODEL, quality=100)
     made = contents(tmp_path / "small")
-    run_any("compress", model="c")  # the same codec
+    run_any("compress", model=compress.MODEL, quality=100)
     assert "1 result is already there" in capsys.readouterr().out
     for options, text in (
-        ({"model": "a"}, "--model"),
-        ({"model": "", "quality": 0}, "--model"),
-        ({"model": "", "target_bytes": 900}, "--model and --target_bytes"),
-        ({"model": "c", "lossless": True}, "--lossless"),
-        ({"model": "c", "bits": 4}, "--bits"),
+        ({"model": "a", "quality": 100}, "--model"),
+        ({"quality": 0}, "--quality"),
+        ({"target_bytes": 900}, "--quality and --target_bytes"),
+        ({"quality": 100, "lossless": True}, "--lossless"),
+        ({"quality": 100, "bits": 4}, "--bits"),
     ):
         with pytest.raises(ValueError, match=rf"a\.fmc \(another {text}\)\. Pass"):
-            run_any("compress", **options)
+            run_any("compress", **{"model": compress.MODEL, **options})
     assert contents(tmp_path / "small") == made
 
 
 def test_a_picture_that_does_not_fit_is_named(run_any, shipped, tmp_path, capsys):
     write(tmp_path / "photos" / "a.png")
+    size = len(shipped.at(0).compress(picture(20, 30)))
     with pytest.raises(ValueError, match="1 picture could not be compressed"):
-        run_any("compress", model="", target_bytes=98)
-    said = "the smallest file, by a, has 99 bytes, more than --target_bytes=98. Shrink"
+        run_any("compress", model=compress.MODEL, target_bytes=size - 1)
+    said = f"the smallest file has {size} bytes, more than --target_bytes={size - 1}. S"
     assert said in capsys.readouterr().err
     assert not (tmp_path / "small").exists()
+
+
+def test_a_codec_without_qualities_is_not_asked_for_one(run, run_any, tmp_path):
+    write(tmp_path / "photos" / "a.png")
+    with pytest.raises(ValueError, match="single rate"):
+        run("compress", quality=50)
+
+
+def test_a_codec_of_faces_has_bits_instead(run_any, tmp_path):
+    write(tmp_path / "photos" / "a.png")
+    latents = tiny_latents.export(tmp_path)[0]
+    with pytest.raises(ValueError, match="--quality is not of .*; --bits chooses it"):
+        run_any("compress", model=latents, quality=50)
 
 
 def test_a_file_of_an_unknown_codec_is_named(run_any, tmp_path, capsys):
@@ -266,18 +268,19 @@ def test_files_larger_than_a_png_come_with_a_warning(
     stripes[::4] = 255
     write(tmp_path / "photos" / "noise.png", tiny.noise(1, 64)[0])
     write(tmp_path / "photos" / "stripes.png", stripes)
-    run_any("compress", model="", quality=50)
+    options = {"model": compress.MODEL, "quality": 100}
+    run_any("compress", **options)
     noise, striped, *_ = capsys.readouterr().out.splitlines()
     assert "noise.png" in noise and "PNG of it" not in noise
-    assert re.search(r"stripes\.png: 900 bytes.*Warning: a PNG of it, without", striped)
+    assert re.search(r"stripes\.png: .*Warning: a PNG of it, without", striped)
     size = len(png.encode_png(stripes, "", level=6))
     assert f"has {size} bytes only" in striped
     # Unless it may be kept without loss, by every codec.
-    options = {"input": tmp_path / "photos" / "stripes.png", "lossless": True}
-    run_any("compress", model="", quality=50, overwrite=True, **options)
+    options |= {"input": tmp_path / "photos" / "stripes.png", "lossless": True}
+    run_any("compress", overwrite=True, **options)
     assert f"stripes.png: {size} bytes" in capsys.readouterr().out
     assert (tmp_path / "small" / "stripes.fmc").stat().st_size == size
-    for model in ("", "a"):
+    for model in ("", compress.MODEL):
         small = tmp_path / "small" / "stripes.fmc"
         run_any("decompress", model=model, input=small, overwrite=True)
         again = pixels.read(tmp_path / "back" / "stripes.png")
@@ -287,26 +290,27 @@ def test_files_larger_than_a_png_come_with_a_warning(
 def test_without_loss_a_picture_may_fit_that_no_codec_makes_fit(
     run_any, shipped, tmp_path, capsys
 ):
-    size = len(png.encode_png(np.zeros((64, 64, 3), np.uint8), "", level=6))
-    for codec in shipped.values():
-        codec.size += 2 * size
-    write(tmp_path / "photos" / "a.png", np.zeros((64, 64, 3), np.uint8))
-    run_any("compress", model="", target_bytes=size, lossless=True)
+    stripes = np.zeros((256, 256, 3), np.uint8)
+    stripes[::4] = 255
+    size = len(png.encode_png(stripes, "", level=6))
+    assert len(shipped.at(0).compress(stripes)) > size
+    write(tmp_path / "photos" / "a.png", stripes)
+    options = {"model": compress.MODEL, "lossless": True}
+    run_any("compress", target_bytes=size, **options)
     assert (tmp_path / "small" / "a.fmc").stat().st_size == size
     assert f"a.png: {size} bytes" in capsys.readouterr().out
-    other = {"output": tmp_path / "other", "lossless": True}
     with pytest.raises(ValueError, match="1 picture could not be compressed"):
-        run_any("compress", model="", target_bytes=size - 1, **other)
-    assert f"the smallest file, by PNG, has {size} bytes" in capsys.readouterr().err
+        run_any("compress", target_bytes=size - 1, output=tmp_path / "b", **options)
+    assert f"the smallest file has {size} bytes" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     "options, text",
     [
-        ({"model": ""}, "--model is required to compress, or --quality or"),
-        ({"quality": 0}, "--model, --quality and --target_bytes each say"),
-        ({"model": "", "quality": 101}, "--quality must be 0 to 100; got 101"),
-        ({"model": "", "target_bytes": -1}, "--target_bytes must be at le"),
+        ({"model": ""}, "--model is required"),
+        ({"quality": 0, "target_bytes": 9}, "--quality and --target_bytes each say"),
+        ({"quality": 101}, "--quality must be 0 to 100; got 101"),
+        ({"target_bytes": -1}, "--target_bytes must be at le"),
         ({"engine": "openvino"}, "--engine=openvino is not of codecs: .*docs/codecs"),
         ({"engine": "openvno"}, "Did you mean: openvino"),
     ],

@@ -222,6 +222,32 @@ class TestAgain:
             pack_model.pack_again("tiny", output)
 
 
+class TestRetired:
+    def test_it_reads_its_files_and_writes_none(self, exports, output):
+        pack(exports("portrait_autoencoder"), output)
+        image, before = tiny_codec.picture(40, 50), zoo.read_index(output)[NAME]
+        codec = codec_export.load(zoo.resolve(NAME))
+        data = codec.compress(image)
+        pack_model.retire(NAME, output)
+        entry = zoo.read_index(output)[NAME]
+        assert entry.retired and entry.codec_ids == before.codec_ids
+        assert entry.bytes < before.bytes
+        assert NAME not in zoo.names() and zoo.writer(codec.model_id) == NAME
+        reader = codec_export.load(zoo.resolve(NAME))
+        np.testing.assert_array_equal(reader.decompress(data), codec.decompress(data))
+        with pytest.raises(ValueError, match="writes none. Take another codec"):
+            reader.compress(image)
+        card = (output / entry.card).read_text()
+        assert "## Retired" in card
+        pack_model.retire(NAME, output)  # again, which changes nothing
+        assert zoo.read_index(output)[NAME] == entry
+
+    def test_only_codecs_are_retired(self, folder, output):
+        pack(folder, output)
+        with pytest.raises(ValueError, match=f"got '?{NAME}"):
+            pack_model.retire(NAME, output)
+
+
 class TestRefused:
     @pytest.fixture(autouse=True)
     def nothing_is_written(self, output):

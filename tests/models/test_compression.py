@@ -101,3 +101,32 @@ class TestFactorizedPrior:
         for estimated, string in zip(bits.numpy() / 8, coded):
             assert abs(len(string) - estimated) < 64 + 0.02 * estimated
         assert len(prior.trainable_weights) >= 8
+
+
+class TestGains:
+    def test_factors_are_interpolated_by_their_logarithms(self):
+        layer = compression.Gains([-1.0, 0.0, 2.0])
+        latents = tf.ones([4, 2, 2, 3])
+        layer([latents, tf.zeros([4])])
+        layer.set_weights([np.float32([[-1, 0, 1], [0, 1, 2], [2, 2, 2]])])
+        found = layer([latents, tf.constant([0.0, 0.5, 1.75, 2.0])])
+        expected = [[-1, 0, 1], [-0.5, 0.5, 1.5], [1.5, 1.75, 2], [2, 2, 2]]
+        np.testing.assert_allclose(np.log(found[:, 1, 0]), expected, atol=1e-6)
+
+    def test_it_is_saved_with_the_network(self):
+        layer = compression.Gains([0.0, 1.0], name="gains")
+        again = compression.Gains.from_config(layer.get_config())
+        again([tf.ones([1, 1, 1, 2]), tf.zeros([1])])
+        np.testing.assert_array_equal(again.logarithms, [[0, 0], [1, 1]])
+
+    def test_images_are_anywhere_in_training_and_otherwise_at_the_usual_rate(self):
+        layer, images = compression.RatePosition(6, 3.0), tf.zeros([500, 1])
+        found = [
+            layer([images, tf.constant([[key, 7]] * 500)], training=True).numpy()
+            for key in (1, 1, 2)
+        ]
+        np.testing.assert_array_equal(found[0], found[1])
+        assert np.abs(found[0] - found[2]).mean() > 1
+        counts, _ = np.histogram(found[0], 5, (0, 5))
+        assert counts.sum() == 500 and counts.min() > 70
+        np.testing.assert_array_equal(layer([images, tf.zeros([500, 2])]), [3.0] * 500)

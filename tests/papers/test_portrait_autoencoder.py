@@ -83,6 +83,8 @@ class TestPresets:
             ("hyperprior_0.01", {"epochs": 4}, "hyperprior, λ = 0.01"),
             ("hyperprior_n192_0.01", {}, "hyperprior, λ = 0.01, N = 192"),
             ("hyperprior_ms_ssim_8", {}, "hyperprior, MS-SSIM, λ = 8"),
+            ("rates", {"epochs": 4}, "hyperprior, 6 rates"),
+            ("rates", {"lmbdas": (0.01, 0.1)}, "hyperprior, 2 rates, λ = 0.01 to 0.1"),
         ):
             assert label(make(preset, **options)) == name
 
@@ -212,6 +214,88 @@ class TestHyperprior:
         np.testing.assert_allclose(terms["distortion"], expected)
         with pytest.raises(ValueError, match="ms_ssim needs images of 41 px.*got 16"):
             make(distortion="ms_ssim")
+
+
+SEVERAL = {"entropy": "hyperprior", "lmbdas": (0.001, 0.01, 0.1)}
+
+
+class TestSeveralRates:
+    def test_each_image_pays_by_a_rate_of_its_own(self):
+        trainer, image = training.build_trainer(make(**SEVERAL), 10), bumpy(4, 16)
+        inputs = {"image": image, "key": tf.constant([[5, 6]] * 4)}
+        outputs = trainer.restores(inputs, training=True)
+        lmbda = outputs["lmbda"].numpy()
+        assert len(set(lmbda)) == 4 and lmbda.min() > 0.001 and lmbda.max() < 0.1
+        terms, weight = trainer.terms_of(image, outputs), (0.01 / lmbda) ** 0.5
+        error = tf.reduce_mean(tf.square(255 * (image - outputs["image"])), [1, 2, 3])
+        np.testing.assert_allclose(
+            terms["distortion"], weight * lmbda * error, rtol=1e-4
+        )
+        bits = weight * outputs["bits"] / 16**2
+        np.testing.assert_allclose(terms["bits_per_pixel"], bits, rtol=1e-5)
+        np.testing.assert_allclose(trainer.restores(inputs)["lmbda"], 0.01, rtol=1e-5)
+
+    def test_it_begins_as_a_codec_of_one_rate(self):
+        one, several = make(entropy="hyperprior"), make(**SEVERAL)
+        network = training.build_network(one)
+        weights = SYSTEM.begun_from(several, one, network.get_weights())
+        begun = training.build_network(several)
+        begun.set_weights(weights)
+        inputs = {"image": bumpy(2, 32), "key": tf.zeros([2, 2], tf.int32)}
+        for name in ("image", "bits"):
+            found = begun(inputs)[name]
+            np.testing.assert_allclose(found, network(inputs)[name], rtol=1e-4)
+        # Steps of a hundredth of λ are ten times as wide.
+        gains = np.exp(begun.get_layer("gains").logarithms)
+        np.testing.assert_allclose(gains[:, 0], [0.1**0.5, 1, 10**0.5], rtol=1e-5)
+
+    def test_its_export_writes_files_of_every_quality(self, tmp_path):
+        config = make(**SEVERAL)
+        tf.keras.utils.set_random_seed(1)
+        network = training.build_network(config, any_size=True)
+        kernel = network.get_layer("analysis").get_layer("down3").kernel
+        kernel.assign(40 * kernel)
+        analysis, synthesis, *hyper = training.for_any_size(config, network)
+        folder = codec_export.save(
+            analysis,
+            synthesis,
+            tmp_path / "export" / "1",
+            hyper=hyper,
+            tables=training.entropy_tables(network),
+            config={
+                "paper": SYSTEM.name,
+                "config": dataclasses.asdict(config),
+                "image_size": 32,
+            },
+            card="",
+        )
+        codec, image = codec_export.load_image_codec(folder), tiny_codec.picture(32, 32)
+        assert codec.rates.usual == 50
+        assert codec.model_id == training.codec(network).model_id
+        sizes = [len(codec.at(quality).compress(image)) for quality in (0, 50, 100)]
+        assert sizes == sorted(set(sizes))
+        # As a Keras model it has the usual quality.
+        restored = tf.keras.models.load_model(folder)(image[None] / np.float32(255))
+        apart = np.abs(255 * restored[0].numpy() - codec.reconstruct(image))
+        assert apart.mean() < 0.5
+        _, weights, lacking = networks.exported(SYSTEM, str(folder))
+        assert lacking == ["prior"]
+        for weight, value in zip(network.weights, weights):
+            if not weight.name.startswith("prior"):
+                np.testing.assert_array_equal(weight, value)
+
+    @pytest.mark.parametrize(
+        ("options", "text"),
+        [
+            ({"lmbdas": (0.1, 0.01)}, "rising; got 0.1, 0.01"),
+            ({"lmbdas": (0.1,)}, "two rates or more"),
+            ({"entropy": "factorized"}, "needs --entropy=hyperprior; got factorized"),
+            ({"lmbda": 0.5}, "--lmbda=0.5 must lie within --lmbdas, 0.001 to 0.1"),
+        ],
+    )
+    def test_mistakes_are_told(self, options, text):
+        with pytest.raises(ValueError, match=text):
+            make(**{**SEVERAL, **options})
 
 
 class TestCodecRun:

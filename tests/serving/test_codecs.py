@@ -23,6 +23,7 @@ from serving.codec.quantizer import Quantizer
 BUILD = {
     "image": tiny_codec.build,
     "hyperprior": tiny_codec.build_hyperprior,
+    "rates": tiny_codec.build_rates,
     "latent": tiny_codec.build_latents,
 }
 SIZES = [(1, 1), (1, 500), (500, 1), (16, 16), (17, 33), (45, 61), (250, 190)]
@@ -153,6 +154,56 @@ class TestImages:
         monkeypatch.setattr(image_codec, "_TILE", 2)
         np.testing.assert_array_equal(codec.quantize(image), latents)
         assert np.abs(codec.reconstruct(image).astype(int) - whole).max() <= 1
+
+
+class TestRates:
+    @pytest.fixture(scope="class")
+    def several(self, codecs):
+        return codecs["rates"]
+
+    def test_a_higher_quality_makes_larger_files_and_better_pictures(self, several):
+        image, sizes, errors = picture(96, 80), [], []
+        for quality in range(0, 101, 20):
+            data = several.at(quality).compress(image)
+            decoded = several.decompress(data)
+            np.testing.assert_array_equal(
+                decoded, several.at(quality).reconstruct(image)
+            )
+            assert several.read(data)[1].quality == quality
+            sizes.append(len(data))
+            # Of this untrained network's own picture without rounding.
+            latents = several._latents(image)
+            drawn = several._synthesis(latents[None])[0].numpy()
+            errors.append(np.mean((255 * np.clip(drawn, 0, 1) - decoded) ** 2))
+        assert sizes == sorted(sizes) and sizes[-1] > 2 * sizes[0]
+        assert errors == sorted(errors, reverse=True) and errors[0] > 4 * errors[-1]
+
+    def test_who_asks_for_no_quality_gets_the_usual_one(self, several):
+        image = picture(45, 61)
+        assert several.compress(image) == several.at(40).compress(image)
+        assert several.at(99).at(40).compress(image) == several.compress(image)
+
+    def test_the_best_file_that_fits(self, several):
+        image = picture(96, 80)
+        files = [several.at(quality).compress(image) for quality in range(101)]
+        sizes = [len(data) for data in files]
+        for most in (sizes[0], sizes[50], sizes[50] + 3, sizes[100], 10**6):
+            data = several.compress_to(image, most)
+            assert len(data) <= most
+            next_better = sizes[files.index(data) + 1 :]
+            assert not next_better or next_better[0] > most
+        assert several.compress_to(image, 1) == files[0]
+
+    @pytest.mark.parametrize("quality", [-1, 101, 50.0, None])
+    def test_other_qualities_are_refused(self, several, quality):
+        with pytest.raises(ValueError, match=f"from 0 to 100; got {quality}"):
+            several.at(quality)
+
+    def test_a_codec_of_one_rate_has_no_quality(self, images):
+        with pytest.raises(ValueError, match="single rate"):
+            images.at(50)
+        image = picture(20, 20)
+        assert images.compress_to(image, 1) == images.compress(image)
 
 
 class TestLatents:

@@ -143,6 +143,51 @@ class TestCoding:
                 prior.quantize(np.full((4, 4, 5), real, "f"), np.full((1, 1, 2), hyper))
 
 
+class TestRates:
+    def test_factors_are_interpolated_by_their_logarithms(self):
+        rates = tiny_codec.rates()
+        before, after = (rates.arrays()[name] for name in ("gains", "inverse_gains"))
+        for quality, expected in (
+            (0, before[0]),
+            (50, before[1]),
+            (100, before[2]),
+            (25, (before[0] + before[1]) / 2),
+            (99, 0.02 * before[1] + 0.98 * before[2]),
+        ):
+            found, inverse = rates.factors(quality)
+            np.testing.assert_allclose(np.log(found), expected, atol=1e-6)
+            np.testing.assert_allclose(found * inverse, 1, rtol=1e-6)
+        np.testing.assert_array_equal(after, -before)
+
+    def test_a_file_holds_its_quality(self, tmp_path):
+        prior = tiny_codec.hyperprior(rates=tiny_codec.rates())
+        (tmp_path / "tables.npz").write_bytes(npz(prior.arrays()))
+        prior = hyperprior.load(tmp_path / "tables.npz")
+        coded = latents(prior, 9, 7)._replace(quality=73)
+        data = prior.encode(coded)
+        assert data[0] == 73
+        found = prior.decode(data, 9, 7)
+        assert found.quality == 73
+        unscaled = tiny_codec.hyperprior().dequantize(coded)
+        expected = unscaled * tiny_codec.rates().factors(73)[1]
+        np.testing.assert_array_equal(prior.dequantize(found), expected)
+        for changed in (bytes([101]) + data[1:], b""):
+            with pytest.raises(CorruptFileError):
+                prior.decode(changed, 9, 7)
+
+    def test_rates_that_do_not_fit_are_refused(self):
+        good = np.zeros((3, 4), np.float32)
+        for bad, text in (
+            (good[:1], "R at least 2"),
+            (good.astype("f8"), "float64"),
+            (good + np.inf, "infinite"),
+        ):
+            with pytest.raises(ValueError, match=text):
+                hyperprior.Rates(bad, bad, 0)
+        with pytest.raises(ValueError, match="have 4 channels and the latents 5"):
+            tiny_codec.hyperprior(rates=hyperprior.Rates(good, good, 0))
+
+
 class TestFiles:
     def test_tables_and_network_are_read_as_they_were_written(self, prior, tmp_path):
         path = tmp_path / "tables.npz"
