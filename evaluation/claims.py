@@ -11,6 +11,7 @@ import dataclasses
 import math
 import statistics
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import scipy.special
@@ -24,7 +25,8 @@ HOLDS, FAILS, CANNOT_TELL = "holds", "does not hold", "cannot tell"
 UNKNOWN = "not measured"
 ENOUGH_SEEDS = 3  # fewer do not show how far seeds lie apart
 
-Claim = dict[str, str]
+# "claim", "verdict", "evidence"; and "seeds", of one that counts them by itself.
+Claim = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -226,6 +226,8 @@ def _behind(claim: Mapping, seeds: Mapping[str, int]) -> int | None:
     """With how many seeds the networks of a claim were trained; None if unmeasured."""
     if claim["verdict"] == claims.UNKNOWN:
         return None
+    if "seeds" in claim:
+        return claim["seeds"]
     named = [count for name, count in seeds.items() if name in claim["evidence"]]
     return min(named or seeds.values(), default=0)
 

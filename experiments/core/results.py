@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -107,20 +107,34 @@ def page_blocks(system: System, results: Mapping) -> dict[str, str]:
         "contradictions": _items(system.contradictions),
         "departures": _items(system.departures),
     }
+    unmeasured = _measured_nowhere(results["sets"])
     for number, runs in enumerate(results["sets"], start=1):
         place = f"_{number}" if number > 1 else ""
         blocks[f"measured{place}"] = main_table(system, runs)
-        blocks[f"claims{place}"] = _claims(runs["claims"])
+        # What no set has measured is told once.
+        blocks[f"claims{place}"] = _claims(
+            claim
+            for claim in runs["claims"]
+            if claim["verdict"] != UNKNOWN
+            or (number == 1 and claim["claim"] in unmeasured)
+        )
     if "rate_distortion" in results:
         blocks["rates"] = rates_table(results["rate_distortion"])
     return blocks
+
+
+def _measured_nowhere(sets: Sequence[Mapping]) -> set[str]:
+    """The claims that none of the sets has measured."""
+    told = [claim for runs in sets for claim in runs["claims"]]
+    measured = {claim["claim"] for claim in told if claim["verdict"] != UNKNOWN}
+    return {claim["claim"] for claim in told} - measured
 
 
 def _items(sentences: Sequence[str]) -> str:
     return "\n".join(f"- {sentence}" for sentence in sentences)
 
 
-def _claims(found: Sequence[Mapping]) -> str:
+def _claims(found: Iterable[Mapping]) -> str:
     rows = [[claim["claim"], claim["verdict"], claim["evidence"]] for claim in found]
     return tables.markdown_table(["Claim", "In these runs", "Evidence"], rows)
 

@@ -146,4 +146,4 @@ def _check(
         verdict = claims.FAILS
     else:
         said += "; the interval includes 0"
-    return evidence.weigh(claim, verdict, said, [])
+    return {**evidence.weigh(claim, verdict, said, []), "seeds": len(gains)}
