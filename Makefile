@@ -45,9 +45,9 @@ demo: setup  ## Restore and compress a photograph, then train on drawn faces: mi
 	  --landmarks=219,192,309,188,268,246,229,278,305,275 --mask=nose \
 	  --input=$(DEMO)/photo --output=$(DEMO)/photo_restored; \
 	echo; echo "The same photograph compressed by a shipped codec, and decompressed:"; \
-	$(BIN)/python -m experiments.compress compress --overwrite --quality=60 \
+	$(BIN)/python -m experiments.compress --overwrite --quality=60 \
 	  --input=$(DEMO)/photo --output=$(DEMO)/photo_small && \
-	$(BIN)/python -m experiments.compress decompress --overwrite \
+	$(BIN)/python -m experiments.decompress --overwrite \
 	  --input=$(DEMO)/photo_small --output=$(DEMO)/photo_again || :; \
 	echo; echo "A model, trained on drawn faces:"; \
 	$(BIN)/python -m experiments.skip_inpainting --preset=cpu --workdir=$(DEMO); \

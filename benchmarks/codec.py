@@ -33,7 +33,7 @@ from serving.export.codec import load_image_codec
 from serving.zoo import zoo
 
 _MODEL = flags.DEFINE_string(
-    "model", "portrait_lambda_0.01", "Folder of an export, or the name of a model."
+    "model", "portrait_codec", "Folder of an export, or the name of a model."
 )
 _OUTPUT = flags.DEFINE_string("output", "", "Where to write the numbers, JSON.")
 _ROUNDS = flags.DEFINE_integer("rounds", 7, "Measurements of each; the median counts.")

@@ -36,7 +36,7 @@ _OUTPUT = flags.DEFINE_string("output", "", "Where to write the numbers, JSON.")
 
 HERE = pathlib.Path(__file__).resolve().parents[1]
 RESTORE = ["restore", "--model=skip_inpainting_restorer", "--overwrite"]
-CODEC = ["--model=portrait_lambda_0.01", "--overwrite"]
+CODEC = ["--model=portrait_codec", "--overwrite"]
 
 
 def commands(place: pathlib.Path) -> dict[str, list[str]]:
@@ -56,9 +56,9 @@ def commands(place: pathlib.Path) -> dict[str, list[str]]:
             engine_flag = [] if engine == engines.TENSORFLOW else [f"--engine={engine}"]
             found[f"restore {shown}, {engine}"] = [*RESTORE, *engine_flag, *ends]
         ends = [f"--input={photos}", f"--output={small}"]
-        found[f"compress {shown}"] = ["compress", "compress", *CODEC, *ends]
+        found[f"compress {shown}"] = ["compress", *CODEC, *ends]
         ends = [f"--input={small}", f"--output={place / 'again'}"]
-        found[f"decompress {shown}"] = ["compress", "decompress", *CODEC, *ends]
+        found[f"decompress {shown}"] = ["decompress", *CODEC, *ends]
     return found
 
 

@@ -3,7 +3,7 @@ r"""Runs a command of facemend in shards on Apache Beam, and joins them.
   facemend beam --shards=64 --runner=FlinkRunner ... -- \
       restore --model=skip_inpainting_restorer --align --mask=mouth --input=A --output=B
 
-What follows -- is a command as `facemend` takes it (restore, compress compress, train
+What follows -- is a command as `facemend` takes it (restore, compress, train
 PAPER --stages=evaluate, ...); flags before it that are not listed here are Beam's. Each
 shard is a process, `facemend COMMAND --shard=i/n`, on a machine that Beam chooses; when
 all are done, `--shard=merge/n` joins them. Beam starts a shard again that has failed:

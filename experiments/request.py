@@ -60,7 +60,7 @@ class Options(file_jobs.RestoreOptions):
         "",
         "For restore, a mask picture, a folder of them, or alpha: what is transparent.",
     )
-    quality: int = hp(
+    codec_quality: int = hp(
         -1,
         "For compress with a codec of several rates: 0 makes the smallest files, 100 "
         "the best pictures; -1 takes the codec's usual one.",
@@ -74,8 +74,10 @@ class Options(file_jobs.RestoreOptions):
         super().__post_init__()
         command_line.require(model=self.model, input=self.input, output=self.output)
         command_line.check_folder("output", self.output)
-        if not -1 <= self.quality <= 100:
-            raise ValueError(f"--quality must be 0 to 100; got {self.quality}.")
+        if not -1 <= self.codec_quality <= 100:
+            raise ValueError(
+                f"--codec_quality must be 0 to 100; got {self.codec_quality}."
+            )
         if self.timeout <= 0:
             raise ValueError(f"--timeout must be above 0; got {self.timeout}.")
 
@@ -114,7 +116,7 @@ def compress(options: Options) -> None:
     command_line.require(tables=options.tables)
 
     def convert(client: Client, path: pathlib.Path) -> bytes:
-        quality = None if options.quality == -1 else options.quality
+        quality = None if options.codec_quality == -1 else options.codec_quality
         return client.compress(options.read(path).image, quality)
 
     _convert(options, convert, "compress", _PICTURES, SUFFIX)

@@ -101,7 +101,7 @@ if "fcntl" in hidden:
     restore.restore(restore.Options(model=sys.argv[2], **options))
 for refused in (
     lambda: compress.compress(
-        compress.Options(model="portrait_lambda_0.01", **options)
+        compress.Options(model="portrait_codec", **options)
     ),
     lambda: train("portrait_autoencoder", "lambda_0.01"),
     lambda: train("cvae_dcgan"),

@@ -105,7 +105,8 @@ DEPARTURES = (
     "The presets hyperprior_* are beyond the paper: mean and scale of each latent are "
     "predicted from hyper-latents that the file holds (Ballé et al. 2018; Minnen et "
     "al. 2018), by a network in whole numbers (Ballé, Johnston & Minnen 2019). "
-    "hyperprior_ms_ssim_* are trained for MS-SSIM instead (--distortion).",
+    "hyperprior_ms_ssim_* are trained for MS-SSIM instead (--distortion), and rates "
+    "for several λ at once, with gains of each channel (Cui et al. 2021).",
 )
 
 _BLACK = 1.0  # percent of white

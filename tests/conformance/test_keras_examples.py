@@ -21,7 +21,6 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
-import tiny
 import tiny_codec
 import tiny_latents
 from PIL import Image
@@ -239,11 +238,15 @@ def _(names):
     height, width, _ = names["picture"].shape
     assert (height, width) == (150, 130)
     latents, again = names["latents"], names["again"]
-    assert latents.dtype == tf.int32 and latents.shape[:3] == (1, 10, 9)
-    assert again.shape == (height, width, 3)
-    # The same numbers as in files.
+    assert latents.shape[:3] == (1, 10, 9) and again.shape == (height, width, 3)
     codec = codec_export.load_image_codec(names["CODEC"])
     picture = names["picture"].numpy()
+    if codec.rates:  # not rounded, so better than any file
+        apart = np.abs(again * 255 - codec.at(100).reconstruct(picture))
+        assert latents.dtype == tf.float32 and 0 < apart.mean() < 4
+        return
+    # The same numbers as in files.
+    assert latents.dtype == tf.int32
     expected = codec.decompress(codec.compress(picture))
     np.testing.assert_array_equal(np.rint(again * 255), expected)
 
@@ -327,11 +330,10 @@ def test_the_readme_says_the_same():
         code for _, _, code in read_blocks(ROOT / "README.md") if "load_model" in code
     ]
     assert len(readme) == 1
-    image = tiny.noise(2, SIZE).astype(np.float32) / 255
-    mask = np.zeros([2, SIZE, SIZE, 1], np.float32)
-    mask[:, 5:70, 20:60] = 1
-    names = {"image": image, "mask": mask}
+    names = {}
     exec(readme[0], names)
+    image, mask = (np.asarray(names[name]) for name in ("image", "mask"))
+    assert 0 < mask.mean() < 0.5
     assert_restored(names["restored"], image, mask)
 
 

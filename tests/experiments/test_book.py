@@ -58,8 +58,8 @@ def test_a_claim_is_told_once_by_the_set_that_says_most():
     sets = [made_set(verdicts=first), made_set(verdicts=second, labels=labels)]
     told = {claim["claim"]: claim for claim in book.told(sets, ["A", "B"])}
     assert len(told) == 5
-    sets[0]["claims"][0]["seeds"] = 7  # counted by the claim itself
-    assert book.told(sets[:1], ["A"])[0]["seeds"] == 7
+    sets[0]["claims"][1]["seeds"] = 7  # counted by the claim itself
+    assert book.told(sets[:1], ["A"])[1]["seeds"] == 7
     found = {name: (c["verdict"], c["where"], c["seeds"]) for name, c in told.items()}
     assert found == {
         "x": (claims.CANNOT_TELL, "B", 3),

@@ -115,7 +115,9 @@ def test_the_actions_of_a_command_are_its_functions(command, actions, monkeypatc
         monkeypatch.setattr(command, name, lambda _, name=name: did.append(name))
     monkeypatch.setattr(command_line, "define_flags", lambda options: None)
     monkeypatch.setattr(command_line, "from_flags", lambda options: options)
-    monkeypatch.setattr(command_line, "run", lambda do, actions: [*map(do, actions)])
+    monkeypatch.setattr(
+        command_line, "run", lambda do, actions, **_: [*map(do, actions)]
+    )
     command.main()
     assert did == actions.split()
 

@@ -18,7 +18,7 @@ def test_there_are_models_of_every_kind_and_they_are_small():
     assert 0 < sum(entry.bytes for entry in ENTRIES.values()) <= pack_model.MAX_BYTES
     kinds = {
         "cvae": LATENTS,
-        "portrait_lambda_0.01": CODEC,
+        "portrait_codec": CODEC,
         "skip_inpainting_restorer": INPAINTING,
     }
     assert (

@@ -33,8 +33,9 @@ class Server:
         self.ask(image, mask)
         return np.where(mask[..., None], np.array((255, 0, 0), np.uint8), image)
 
-    def compress(self, image):
+    def compress(self, image, quality):
         self.ask(image)
+        Server.quality = quality
         return pixels.encode_png(image)
 
     def decompress(self, data):
@@ -90,6 +91,14 @@ def test_each_file_becomes_what_the_server_answers(run, action, text):
         with Image.open(path) as file:
             assert file.info.get("Description") == text
     assert len(paths) == 3
+
+
+@pytest.mark.parametrize("given, quality", [({}, None), ({"codec_quality": 70}, 70)])
+def test_a_codec_is_asked_for_a_quality(run, given, quality):
+    run("compress", **given)
+    assert Server.quality == quality
+    with pytest.raises(ValueError, match="--codec_quality must be 0 to 100; got 101"):
+        run("compress", codec_quality=101)
 
 
 def test_black_may_mark_what_is_missing(run):

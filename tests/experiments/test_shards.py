@@ -110,12 +110,12 @@ def test_beam_runs_every_shard_and_then_what_joins_them(tmp_path):
         facemend = shlex.join([sys.executable, "-c", COMMAND, str(folder)])
         words = [python, "-m", "experiments.beam", f"--facemend={facemend}"]
         words += ["--shards=3", "--runner=DirectRunner", "--"]
-        words += ["compress", "compress", "--input=a b"]
+        words += ["compress", "--input=a b"]
         return subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
 
     done = run(tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "compress compress --input=a b --shard=merge/3 1-3 2-3 3-3" in done.stdout
+    assert "compress --input=a b --shard=merge/3 1-3 2-3 3-3" in done.stdout
     failed = run(tmp_path / "gone")
     assert failed.returncode == 1
     assert f"\nerror: {sys.executable} -c" in failed.stderr  # among what Beam logs

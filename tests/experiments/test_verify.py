@@ -67,7 +67,7 @@ def test_a_value_is_within_or_outside(mean, same, verdict):
     assert difference == f"{mean - 10:+.3f}".replace("-", "\N{MINUS SIGN}")
 
 
-@pytest.mark.parametrize("name", ["skip_inpainting_restorer", "portrait_lambda_0.01"])
+@pytest.mark.parametrize("name", ["skip_inpainting_restorer", "portrait_codec"])
 def test_a_shipped_model_is_measured_and_what_was_not_is_named(
     name, monkeypatch, capsys
 ):
