@@ -206,14 +206,15 @@ class RatePosition(tf.keras.layers.Layer):
         self._last, self.usual = rates - 1.0, usual
 
     def call(self, inputs, training=False):
-        """Draws uniform positions, or takes the usual one."""
+        """Draws positions, the first and the last as often as others, or the usual."""
         images, key = inputs
         shape = tf.shape(images)[:1]
         if not training:
             return tf.fill(shape, tf.constant(self.usual, tf.float32))
         # A salt of its own, beside those of `Quantization`.
         seed = tf.add(tf.cast(key[0], tf.int32), [2, 0])
-        return tf.random.stateless_uniform(shape, seed, 0.0, self._last)
+        drawn = tf.random.stateless_uniform(shape, seed, -0.5, self._last + 0.5)
+        return tf.clip_by_value(drawn, 0.0, self._last)
 
 
 @tf.keras.utils.register_keras_serializable("facemend")

@@ -127,6 +127,8 @@ class TestGains:
         ]
         np.testing.assert_array_equal(found[0], found[1])
         assert np.abs(found[0] - found[2]).mean() > 1
-        counts, _ = np.histogram(found[0], 5, (0, 5))
-        assert counts.sum() == 500 and counts.min() > 70
+        # As often near each of the six rates, and the ends themselves.
+        counts, _ = np.histogram(found[0], np.arange(-0.5, 6))
+        assert counts.sum() == 500 and counts.min() > 60
+        assert 25 < (found[0] == 0).sum() < 60 and 25 < (found[0] == 5).sum() < 60
         np.testing.assert_array_equal(layer([images, tf.zeros([500, 2])]), [3.0] * 500)
