@@ -186,6 +186,25 @@ def test_compress_and_open_again(url, face, tmp_path):
     np.testing.assert_array_equal(pixels.decode(found, name), decoded)
 
 
+def test_a_codec_of_several_rates_has_a_quality(serve, face):
+    several, single = tiny_codec.build_rates(), tiny_codec.build()
+    codecs = {"single": single, "several": several}
+    tab = Visitor(serve(Models({}, codecs, {})), "Compress")
+    original = pixels.read(face)
+    tab.upload(face)
+    assert tab.props("Quality")["value"] == several.rates.usual
+    for quality in (40, 90):
+        tab.set("Quality", quality)
+        tab.press("Compress")
+        data = several.at(quality).compress(original)
+        assert tab.download("Download .fmc")[1] == data
+        assert f"several, quality {quality}<" in tab.text()
+    tab.set("Codec", "single")
+    assert not tab.sees("Quality")
+    tab.press("Compress")
+    assert tab.download("Download .fmc")[1] == single.compress(original)
+
+
 def test_compare_on_a_drawn_face(url):
     tab = Visitor(url, "Compare")
     tab.select("Drawn faces", 1)
