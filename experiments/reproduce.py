@@ -344,10 +344,12 @@ def documents(
 
 
 def _models(folder: pathlib.Path) -> str:
-    """A row a shipped model, of its entry and its card's head."""
+    """A row a model that is offered, of its entry and its card's head."""
     columns = ["Name", "Task", "Measured", "MB", "Trained on", "Terms"]
     rows = []
     for entry in zoo.read_index(folder).values():
+        if entry.retired:
+            continue
         metrics = cards.claimed((folder / entry.card).read_text())["metrics"]
         measured = (
             f"{metric['name']} {metric['value']:.4g}" for metric in metrics[-_SHOWN:]
