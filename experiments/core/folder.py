@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
@@ -21,6 +22,11 @@ from experiments.core.config import RunConfig
 from experiments.core.environment import environment, shareable
 from serving import file_lock
 from serving.export import saved_model
+
+# In a label: such as ", 158 epochs", last.
+_LENGTH = re.compile(r", [\d,]+ (epoch|step)s?$")
+# Parts of a report in which a label is no run's.
+_NOT_OF_THE_RUN = ("title", "subtitle", "citation", "environment", "published")
 
 
 class RunFolder:
@@ -294,7 +300,8 @@ class FinishedRun:
 def read_finished(folders: Sequence[pathlib.Path]) -> list[FinishedRun]:
     """Reads the reports of runs; a FileNotFoundError if one has not been evaluated.
 
-    A run that differs from an earlier one by its seed alone is labeled with the seed.
+    A run that differs from an earlier one by its seed alone is labeled with the seed. A
+    length that all runs share is left out of their labels.
     """
     runs = []
     for path in folders:
@@ -306,7 +313,7 @@ def read_finished(folders: Sequence[pathlib.Path]) -> list[FinishedRun]:
         runs.append(
             FinishedRun(RunFolder(path), Evaluation.load(values), report.read(results))
         )
-    return _seeds_apart(runs)
+    return _seeds_apart(_lengths_aside(runs))
 
 
 def _seeds_apart(runs: Sequence[FinishedRun]) -> list[FinishedRun]:
@@ -321,13 +328,33 @@ def _seeds_apart(runs: Sequence[FinishedRun]) -> list[FinishedRun]:
     return apart
 
 
+def _lengths_aside(runs: Sequence[FinishedRun]) -> Sequence[FinishedRun]:
+    """Drops a length from labels that all of several runs share: it is said below."""
+    lengths = [_LENGTH.search(run.label) for run in runs]
+    if len(runs) < 2 or None in lengths or len({found[0] for found in lengths}) > 1:
+        return runs
+    return [
+        _renamed(run, run.label[: found.start()]) for run, found in zip(runs, lengths)
+    ]
+
+
 def _renamed(run: FinishedRun, label: str) -> FinishedRun:
-    values = {
-        label if name == run.label else name: keys
-        for name, keys in run.evaluation.values.items()
-    }
+    """The run under another label, in its values and wherever its report names it."""
+
+    def renamed(value: Any) -> Any:
+        if isinstance(value, str):
+            return value.replace(run.label, label)
+        if isinstance(value, Mapping):
+            return {renamed(key): renamed(each) for key, each in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [renamed(each) for each in value]
+        return value
+
+    kept = {key: value for key, value in run.report.items() if key in _NOT_OF_THE_RUN}
     return dataclasses.replace(
         run,
-        evaluation=dataclasses.replace(run.evaluation, values=values),
-        report={**run.report, "ours": [label, *run.report["ours"][1:]]},
+        evaluation=dataclasses.replace(
+            run.evaluation, values=renamed(run.evaluation.values)
+        ),
+        report={**renamed(run.report), **kept},
     )

@@ -58,6 +58,52 @@ def test_it_has_the_numbers_and_the_curves_of_every_run(runs, compared):
         assert (compared / "plots" / f"learning-{name}.png").exists()
 
 
+def relabeled(run, place, label):
+    """A copy of a run that had another label when it was evaluated."""
+    copy = shutil.copytree(run, place)
+    results = copy / "report" / "results.json"
+    (ours,) = json.loads(results.read_text())["ours"]
+    results.write_text(results.read_text().replace(ours, label))
+    path = copy / "report" / "evaluation.npz"
+    found = Evaluation.load(path)
+    values = {name.replace(ours, label): found.values[name] for name in found.values}
+    values[f"{label}, 4 bits"] = values[label]
+    Evaluation(found.names, values, found.hole_ratio, found.fingerprint).save(path)
+    return copy
+
+
+def test_a_length_that_all_share_is_left_out(runs, tmp_path):
+    long = [
+        relabeled(run, tmp_path / name, f"{name}, 1,158 epochs")
+        for run, name in zip(runs, "ab")
+    ]
+    found = read_finished(long)
+    assert [run.label for run in found] == ["a", "b"]
+    for run, name in zip(found, "ab"):
+        assert {name, f"{name}, 4 bits"} <= run.evaluation.values.keys()
+        assert name in run.report["summary"]
+        for key in ("summary", "tables", "statements", "claims", "pictures"):
+            assert "1,158 epochs" not in json.dumps(run.report[key]), key
+    # One run alone, or runs of several lengths, keep theirs.
+    assert read_finished(long[:1])[0].label == "a, 1,158 epochs"
+    other = relabeled(runs[1], tmp_path / "c", "c, 2 epochs")
+    labels = [run.label for run in read_finished([long[0], other])]
+    assert labels == ["a, 1,158 epochs", "c, 2 epochs"]
+
+
+def test_a_seed_is_in_the_name_of_every_row(runs, tmp_path):
+    again = relabeled(runs[0], tmp_path / "again", "model 3")
+    results = again / "report" / "results.json"
+    changed = json.loads(results.read_text())
+    changed["environment"]["config"]["seed"] = 7
+    results.write_text(json.dumps(changed))
+    first, second = read_finished([runs[0], again])
+    assert (first.label, second.label) == ("model 3", "model 3, seed 7")
+    assert second.repeats == "model 3" and "model 3" in first.evaluation.values
+    assert "model 3, seed 7, 4 bits" in second.evaluation.values
+    assert second.report["title"] == first.report["title"]
+
+
 def test_it_shows_the_same_faces_by_all(runs, compared):
     pictures = json.loads((compared / "results.json").read_text())["pictures"]
     one, two = (
