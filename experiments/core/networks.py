@@ -14,7 +14,7 @@ import tensorflow as tf
 from data_pipeline import sources
 from experiments.core.config import SystemConfig
 from experiments.core.folder import RunFolder
-from serving.export import saved_model
+from serving.export import codec, saved_model
 from serving.zoo import zoo
 from training import checkpoints, trainer
 
@@ -118,6 +118,11 @@ def exported(
         raise ValueError(
             f"--initial={name} is a network of {facts['paper']}; pass one of "
             f"{system.name}."
+        )
+    if facts.get(codec.READS_ONLY):
+        raise ValueError(
+            f"--initial={name} is a codec that is kept to read its files; its encoder "
+            "is gone. Pass another one."
         )
     other = system.configuration(facts["config"])
     # Built first, because that registers the layers that the export has.

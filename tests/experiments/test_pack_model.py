@@ -14,7 +14,8 @@ import tiny_serving
 from data_pipeline import sources
 from data_pipeline.datasets import lfw
 from experiments import pack_model
-from experiments.core import cards
+from experiments.core import cards, networks
+from experiments.core.system import load
 from serving.codec import container
 from serving.export import codec as codec_export
 from serving.export import saved_model
@@ -237,6 +238,8 @@ class TestRetired:
         np.testing.assert_array_equal(reader.decompress(data), codec.decompress(data))
         with pytest.raises(ValueError, match="writes none. Take another codec"):
             reader.compress(image)
+        with pytest.raises(ValueError, match=f"--initial={NAME} is a codec that is k"):
+            networks.exported(load("portrait_autoencoder"), NAME)
         card = (output / entry.card).read_text()
         assert "## Retired" in card
         pack_model.retire(NAME, output)  # again, which changes nothing
