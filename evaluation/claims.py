@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import statistics
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,10 +46,11 @@ class Trained:
     history: Mapping[str, Sequence[float]] = dataclasses.field(default_factory=dict)
 
     def spread(self, key: str, last: int = 5) -> float | None:
-        """Mean absolute change of a metric between the last validations.
+        """Mean absolute change of a metric, or a loss, between the last validations.
 
         Where the metric was validated in other regions alone, the largest of theirs;
-        None if nowhere twice. The validation before training does not count.
+        None if nowhere twice. The validation before training does not count. A loss
+        is named by the first letters of its terms, such as "d_", and is their sum.
         """
         metric = key.rpartition("/")[2]
         columns = {
@@ -57,6 +58,9 @@ class Trained:
             for name, values in self.history.items()
             if name.startswith("val_") and name.rpartition("/")[2] == metric
         }
+        if not columns:
+            terms = [v for name, v in self.history.items() if name.startswith(key)]
+            columns = {key: [sum(values) for values in zip(*terms)]}
         own = columns.get(f"val_{key}")
         found = [
             statistics.fmean(changes)
@@ -99,11 +103,13 @@ class Evidence:
       evaluation: Of several restorers.
       trained: {restorer: how it was trained}; rows without an entry are baselines.
       floors: Restorers that any trained network should beat.
+      commands: {network: flags that train it, such as "--preset=model3"}.
     """
 
     evaluation: Evaluation
     trained: Mapping[str, Trained] = dataclasses.field(default_factory=dict)
     floors: Collection[str] = ()
+    commands: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def beats(
         self, a: str, b: str, key: str, *, claim: str | None = None, early: bool = False
@@ -174,26 +180,54 @@ class Evidence:
         evidence: str,
         networks: Sequence[str],
         *,
+        key: str = "",
+        margin: Callable[..., float | None] | None = None,
         early: bool = False,
     ) -> Claim:
-        """A claim that was checked elsewhere: "cannot tell" if a network is short.
+        """A claim that was checked elsewhere, under the same rule.
 
         Args:
           claim: The sentence.
           verdict: As its own rule has it.
           evidence: A sentence with its numbers.
           networks: The trained ones that it is about.
+          key: The metric that it is about, such as "raw/lpips", or a loss as
+            `Trained.spread` has it. Floors have no losses.
+          margin: How far the claim is met, in the unit of `key`, and below 0 how far it
+            is missed. It is given the networks' names of one seed, and returns None
+            where that seed does not say. Without one seeds do not count.
           early: Whether it may hold early.
         """
-        reasons = [] if early and verdict == HOLDS else self._short(networks)
-        return _concluded(claim, verdict, evidence.rstrip("."), reasons)
+        said, reasons = evidence.rstrip("."), []
+        if not (early and verdict == HOLDS):
+            reasons += [*self._short(networks), *self._below_floors(networks, key)]
+        rows = (self._by_seed(networks) or [networks]) if margin else []
+        margins = [found for row in rows if (found := margin(*row)) is not None]
+        if margins:
+            more, unsettled = self._over_seeds(networks, key, margins, margins[0])
+            said += more and f"; margin{more[1:]}"
+            reasons += unsettled
+        return _concluded(claim, verdict, said, reasons)
+
+    def missing(self, restorer: str, key: str = "") -> str:
+        """What would measure a restorer, or a metric of it that was not measured."""
+        if key and restorer in self.evaluation.values:
+            flag = registry.metric_of(key).flag
+            again = f"--stages=evaluate{f' {flag}' if flag else ''}"
+            return (
+                f"{restorer} was evaluated without {registry.label(key)}: {again} "
+                "measures it."
+            )
+        if restorer in self.commands:
+            return f"There is no run {restorer}: {self.commands[restorer]} trains it."
+        return f"There is no row {restorer}: --stages=evaluate of these runs makes it."
 
     def _difference(self, claim: str, a: str, b: str, key: str) -> dict:
         """The paired difference, or a claim that was not measured."""
-        for restorer in (a, b):
+        # A network that is missing says more than a baseline that came with it.
+        for restorer in sorted((a, b), key=lambda name: name not in self.commands):
             if key not in self.evaluation.values.get(restorer, {}):
-                why = f"There is no {registry.label(key)} of {restorer} in this run."
-                return not_measured(claim, why)
+                return not_measured(claim, self.missing(restorer, key))
         found = compare(self.evaluation, a, b, key)
         if not found["count"]:
             why = f"{registry.title(key)} is undefined on every image."
@@ -218,30 +252,49 @@ class Evidence:
             reasons.append("too few images")
         if not (early and verdict == HOLDS):
             reasons += [*self._short(pair), *self._below_floors(pair, key)]
-        seeds = self._seed_differences(pair, key)
+        more, unsettled = self._over_seeds(
+            pair, key, self._seed_differences(pair, key), found["mean"], limit
+        )
+        return _concluded(claim, verdict, evidence + more, [*reasons, *unsettled])
+
+    def _over_seeds(
+        self,
+        networks: Sequence[str],
+        key: str,
+        seeds: Sequence[float],
+        first: float,
+        limit: float = 0.0,
+    ) -> tuple[str, list[str]]:
+        """What the seeds add to the evidence, and why they tell nothing.
+
+        `seeds` are differences in a metric, or a loss, and `first` that of one seed.
+        """
         if len(seeds) >= ENOUGH_SEEDS:
             center, half = student(seeds)
             interval = {"mean": center, "low": center - half, "high": center + half}
             digits = registry.metric_of(key).digits
             said = tables.with_interval(interval, digits, signed=True)
-            evidence += f"; over {len(seeds)} seeds {said}"
-            if abs(center - limit) <= half:
-                limit_said = "0" if not limit else f"{limit:g}"
-                reasons.append(f"the interval over seeds includes {limit_said}")
-        elif trained := [self.trained[name] for name in pair if name in self.trained]:
-            spreads = [network.spread(key) for network in trained]
-            counted = tables.counted(max(len(seeds), 1), "seed")
-            if None in spreads:
-                reasons.append(
-                    f"{counted}, and no two validations show how far this metric moves "
-                    "from one to the next"
-                )
-            elif abs(found["mean"] - limit) < max(spreads):
-                reasons.append(
-                    f"{counted}, and the difference is smaller than the spread between "
-                    f"neighboring validations, {max(spreads):.2g}"
-                )
-        return _concluded(claim, verdict, evidence, reasons)
+            more = f"; over {len(seeds)} seeds {said}"
+            if abs(center - limit) > half:
+                return more, []
+            limit_said = "0" if not limit else f"{limit:g}"
+            return more, [f"the interval over seeds includes {limit_said}"]
+        trained = [self.trained[name] for name in networks if name in self.trained]
+        if not trained:
+            return "", []
+        spreads = [network.spread(key) for network in trained]
+        counted = tables.counted(max(len(seeds), 1), "seed")
+        if None in spreads:
+            return "", [
+                f"{counted}, and no two validations show how far this metric moves "
+                "from one to the next"
+            ]
+        if abs(first - limit) >= max(spreads):
+            return "", []
+        return "", [
+            f"{counted}, and the difference is smaller than the spread between "
+            f"neighboring validations, {max(spreads):.2g}"
+        ]
 
     def _numbers(self, found: Mapping, pair: tuple[str, str], key: str) -> str:
         """Both means and their difference, in words."""
@@ -272,17 +325,17 @@ class Evidence:
         )
         return [f"trained for {said}"]
 
-    def _below_floors(self, pair: Sequence[str], key: str) -> list[str]:
+    def _below_floors(self, networks: Sequence[str], key: str) -> list[str]:
         """A reason for each network that is worse than a floor."""
         sign = 1.0 if registry.metric_of(key).higher_is_better else -1.0
         means = {
             name: sign * float(np.nanmean(self.evaluation.values[name][key]))
-            for name in {*pair, *self.floors}
+            for name in {*networks, *self.floors}
             if np.isfinite(self.evaluation.values.get(name, {}).get(key, np.nan)).any()
         }
         reasons = []
-        for name in pair:
-            if name not in self.trained:
+        for name in networks:
+            if name not in self.trained or name not in means:
                 continue
             above = [f for f in self.floors if means.get(f, -math.inf) > means[name]]
             if above:
@@ -290,15 +343,20 @@ class Evidence:
                 reasons.append(f"{name} is worse than {best} here")
         return reasons
 
+    def _by_seed(self, networks: Sequence[str]) -> list[tuple[str, ...]]:
+        """The networks' rows, seed by seed."""
+        rows = (
+            self.trained[name].seeds if name in self.trained else ()
+            for name in networks
+        )
+        return [*zip(*rows)]
+
     def _seed_differences(self, pair: tuple[str, str], key: str) -> list[float]:
         """Difference of the means, seed by seed."""
-        rows = [
-            self.trained[name].seeds if name in self.trained else () for name in pair
-        ]
         return [
             float(np.nanmean(self.evaluation.values[a][key]))
             - float(np.nanmean(self.evaluation.values[b][key]))
-            for a, b in zip(*rows)
+            for a, b in self._by_seed(pair)
             if all(key in self.evaluation.values.get(row, {}) for row in (a, b))
         ]
 

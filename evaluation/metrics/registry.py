@@ -66,12 +66,14 @@ class Metric:
       label: Display name with its unit.
       higher_is_better: Direction of improvement; None where there is none.
       digits: Decimals worth showing.
+      flag: Without which it is not measured; "" if it always is.
     """
 
     name: str
     label: str
     higher_is_better: bool | None
     digits: int
+    flag: str = ""
 
     @property
     def short(self) -> str:
@@ -92,19 +94,19 @@ METRICS = {
         Metric("ms_ssim", "MS-SSIM", higher_is_better=True, digits=3),
         Metric("ms_ssim_3", "MS-SSIM (3 scales)", higher_is_better=True, digits=3),
         Metric("ms_ssim_5w", "MS-SSIM (5, shrunk)", higher_is_better=True, digits=3),
-        Metric("lpips", "LPIPS", higher_is_better=False, digits=3),
+        Metric("lpips", "LPIPS", False, digits=3, flag="--lpips_weights=FILE"),
         # Of `evaluation.codecs.round_trips`.
         Metric("bytes", "Bytes", higher_is_better=False, digits=0),
         Metric("bits_per_pixel", "Bits per pixel", higher_is_better=False, digits=3),
         # Of `evaluation.metrics.vif`.
         Metric("vif", "VIF", higher_is_better=True, digits=3),
         # Of `experiments.portrait_autoencoder.report`; lower is not always better.
-        Metric("mse_uint8_wrap", "MSE with 8-bit overflow", None, digits=5),
+        Metric("mse_uint8_wrap", "MSE with 8-bit overflow", None, 5, "--uint8_wrap"),
         # Of `experiments.pyramid_cgan.report`.
         Metric("seam_percent", "Seam (%)", higher_is_better=False, digits=2),
         # Of `evaluation.attributes` and `evaluation.metrics.identity`.
-        Metric("attribute_accuracy", "Attribute accuracy (%)", True, digits=1),
-        Metric("identity", "Identity similarity", higher_is_better=True, digits=3),
-        Metric("verified_percent", "Same person (%)", True, digits=1),
+        Metric("attribute_accuracy", "Attribute accuracy (%)", True, 1, "--judge=DIR"),
+        Metric("identity", "Identity similarity", True, 3, "--embedding=DIR"),
+        Metric("verified_percent", "Same person (%)", True, 1, "--embedding=DIR"),
     )
 }

@@ -303,7 +303,24 @@ class System(abc.ABC):
             length, short = self._length(run, columns)
             seeds = [other.label for other in runs if other.repeats == run.repeats]
             trained[run.label] = Trained(length, short, seeds, columns)
-        return Evidence(evaluation, trained, self.floors)
+        return Evidence(evaluation, trained, self.floors, self._commands(runs))
+
+    def _commands(self, runs: Sequence[FinishedRun]) -> dict[str, str]:
+        """{network: flags that train it on the data of these runs}."""
+        found, sets = {}, {run.config.get("dataset") for run in runs} - {None}
+        (dataset,) = sets if len(sets) == 1 else ("",)
+        configs = {
+            preset: self.config_class(**self.presets[preset])
+            for preset in (*self.reproduced, *self.presets)
+        }
+        # Of the presets that the paper's tables are made of, one on this data first.
+        named = sorted(self.reproduced, key=lambda p: configs[p].dataset != dataset)
+        for preset in (*named, *configs):
+            config, flags = configs[preset], f"--preset={preset}"
+            if dataset and config.dataset != dataset:
+                flags += f" --dataset={dataset}"
+            found.setdefault(self.label(config), flags)
+        return found
 
     def _length(self, run: FinishedRun, columns: Mapping) -> tuple[str, bool]:
         """Such as "8 of 40 epochs", and whether that is less than published."""

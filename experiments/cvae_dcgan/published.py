@@ -238,9 +238,16 @@ def _masking(evidence: Evidence, network: str) -> list[claims.Claim]:
     A direction holds, or does not, where all readings agree; otherwise nobody can tell,
     because the paper does not say which images it masked.
     """
+    missing = evidence.missing(network)
+    if network in evidence.evaluation.values:
+        missing = (
+            f"{network} was evaluated without masks of faces: --stages=evaluate "
+            "--face_masks=auto measures it."
+        )
     return [
         _in_all_readings(
             f"Masking {verb} the {network}'s {what}",
+            missing,
             {
                 images: _masked(evidence, network, metric, verb, region)
                 for region, images in _READINGS.items()
@@ -269,15 +276,20 @@ def _masked(
     return paired.beats(better, worse, metric)
 
 
-def _in_all_readings(claim: str, readings: Mapping[str, claims.Claim]) -> claims.Claim:
-    """The verdict that all readings share, or that nobody can tell."""
+def _in_all_readings(
+    claim: str, missing: str, readings: Mapping[str, claims.Claim]
+) -> claims.Claim:
+    """The verdict that all readings share, or that nobody can tell.
+
+    `missing` is why none was measured.
+    """
     found = {
         images: each
         for images, each in readings.items()
         if each["verdict"] != claims.UNKNOWN
     }
     if not found:
-        return claims.not_measured(claim, "No run of it has masks.")
+        return claims.not_measured(claim, missing)
     said = " ".join(
         f"{images[0].upper()}{images[1:]} masked: {each['verdict']}. {each['evidence']}"
         for images, each in found.items()
@@ -341,6 +353,7 @@ def _future_work(evidence: Evidence) -> list[claims.Claim]:
     ]
     raw = claims.not_measured(
         "Future work: training on raw images instead of JPEG files changes the result",
-        "No run: it takes CelebA's lossless release, img_align_celeba_png.",
+        "There is no such run: --preset=cvae --data_dir=DIR trains one, where DIR has "
+        "CelebA's lossless release, img_align_celeba_png, and not the JPEG files.",
     )
     return [*losses, raw]

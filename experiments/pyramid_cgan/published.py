@@ -179,9 +179,13 @@ def check_claims(evidence: Evidence) -> list[claims.Claim]:
     return [*best, *consistent, *parts, *literal]
 
 
+# Columns of a history by name.
+History = Mapping[str, Sequence[float]]
+
+
 def check_histories(
     evidence: Evidence,
-    histories: Mapping[str, Mapping[str, Sequence[float]]],
+    histories: Mapping[str, History],
     *,
     on_fake: Collection[str],
 ) -> list[claims.Claim]:
@@ -220,62 +224,107 @@ _DRAWN = [LABELS[key] for key in ("b", "c", "d")]
 _ONE_EACH = "means over the last tenth of the steps of one run each"
 
 
+def _loss(late: Mapping[str, float], prefix: str) -> float | None:
+    """The sum of a network's terms in the last tenth; None if there is none."""
+    terms = [value for name, value in late.items() if name.startswith(prefix)]
+    return sum(terms) if terms else None
+
+
+def _without(evidence: Evidence, late: Mapping, labels: Sequence[str], key: str) -> str:
+    """What would measure this loss of these runs; "" if all have it."""
+    for label in labels:
+        if label not in late:
+            return evidence.missing(label)
+        if _loss(late[label], key) is None:
+            way = "images with attributes, or --classes=identity, give"
+            way = way if key.startswith("c_") else "--preset=d gives"
+            return f"{label} was trained without this loss: {way} it."
+    return ""
+
+
 def _similar(
     evidence: Evidence, late: Mapping, prefix: str, on_fake: Collection[str]
 ) -> claims.Claim:
     """Whether the three models of Fig. 4 have similar losses of one network."""
     claim = f"(b), (c) and (d) have a similar loss of the {_NETWORKS[prefix]} (Fig. 4)"
-    losses = [
-        sum(found)
-        for label in _DRAWN
-        if (found := [v for k, v in late.get(label, {}).items() if k[:2] == prefix])
-    ]
-    if len(losses) < len(_DRAWN):
-        return claims.not_measured(claim, "One of the runs has no such loss.")
+    if why := _without(evidence, late, _DRAWN, prefix):
+        return claims.not_measured(claim, why)
     if prefix == "c_" and 0 < len(on_fake & set(_DRAWN)) < len(_DRAWN):
         return claims.not_measured(claim, _MIXED)
-    shown = [f"{loss:.4f}" for loss in losses]
+
+    def margin(*labels: str) -> float | None:
+        losses = [_loss(late.get(label, {}), prefix) for label in labels]
+        if None in losses:
+            return None
+        return SIMILAR * max(losses) - (max(losses) - min(losses))
+
+    shown = [f"{_loss(late[label], prefix):.4f}" for label in _DRAWN]
     said = (
         f"{shown[0]}, {shown[1]} and {shown[2]}, {_ONE_EACH}; similar means less than "
         f"{SIMILAR:.0%} of the largest apart"
     )
-    similar = max(losses) - min(losses) < SIMILAR * max(losses)
-    verdict = claims.HOLDS if similar else claims.FAILS
-    return evidence.weigh(claim, verdict, said, _DRAWN)
+    verdict = claims.HOLDS if margin(*_DRAWN) > 0 else claims.FAILS
+    return evidence.weigh(claim, verdict, said, _DRAWN, key=prefix, margin=margin)
 
 
-def _converged(evidence: Evidence, histories: Mapping) -> claims.Claim:
+def _converged(evidence: Evidence, histories: Mapping[str, History]) -> claims.Claim:
     """Whether the three models of Fig. 4 converge within `FAST` steps."""
     claim = "(b), (c) and (d) all converge fast (Fig. 4)"
-    reached = []
+    by_step = {label: _errors(columns) for label, columns in histories.items()}
     for label in _DRAWN:
-        columns = histories.get(label, {})
-        errors = {
-            step: error
-            for step, error in zip(columns.get("step", ()), columns.get(_ERROR, ()))
-            if math.isfinite(error)
-        }
-        if 0 not in errors or len(errors) < 2:
-            why = f"There is no run {label} with its error before the first step."
+        if label not in by_step:
+            return claims.not_measured(claim, evidence.missing(label))
+        if not by_step[label]:
+            why = f"{label} has no error before its first step: a new run measures it."
             return claims.not_measured(claim, why)
-        end = errors[max(errors)]
-        # Nine tenths of what is taken away.
-        near = end + 0.1 * (errors[0] - end)
-        improved = end < errors[0]
-        steps = [step for step, error in errors.items() if error <= near]
-        reached.append(min(steps) if improved else math.inf)
-    shown = [f"{step:,.0f}" if math.isfinite(step) else "no" for step in reached]
+
+    def margin(*labels: str) -> float | None:
+        found = [by_step.get(label) for label in labels]
+        return min(map(_ahead, found)) if all(found) else None
+
+    steps = [_reached(by_step[label]) for label in _DRAWN]
+    shown = [f"{step:,.0f}" if math.isfinite(step) else "no" for step in steps]
     said = (
         "Nine tenths of what a run takes off the validation error (hole L1) are gone "
         f"after {shown[0]}, {shown[1]} and {shown[2]} steps; fast means at most "
         f"{FAST:,} of the paper's 5,000"
     )
-    verdict = claims.HOLDS if max(reached) <= FAST else claims.FAILS
-    return evidence.weigh(claim, verdict, said, _DRAWN)
+    verdict = claims.HOLDS if max(steps) <= FAST else claims.FAILS
+    key = _ERROR.removeprefix("val_")
+    return evidence.weigh(claim, verdict, said, _DRAWN, key=key, margin=margin)
+
+
+def _errors(columns: History) -> dict[float, float]:
+    """Step -> validation error; {} unless before the first step and later as well."""
+    pairs = zip(columns.get("step", ()), columns.get(_ERROR, ()))
+    found = {step: error for step, error in pairs if math.isfinite(error)}
+    return found if 0 in found and len(found) > 1 else {}
+
+
+def _near(errors: Mapping[float, float]) -> float:
+    """The error at which nine tenths of what a run takes off are gone."""
+    end = errors[max(errors)]
+    return end + 0.1 * (errors[0] - end)
+
+
+def _reached(errors: Mapping[float, float]) -> float:
+    """The step at which they are; infinite if the error did not fall."""
+    if errors[max(errors)] >= errors[0]:
+        return math.inf
+    return min(step for step, error in errors.items() if error <= _near(errors))
+
+
+def _ahead(errors: Mapping[float, float]) -> float:
+    """How far below that error the run comes in time, or how far it rose in all."""
+    if errors[max(errors)] >= errors[0]:
+        return errors[0] - errors[max(errors)]
+    in_time = min(error for step, error in errors.items() if step <= FAST)
+    return _near(errors) - in_time
 
 
 _MIXED = (
-    "Some of the classifiers have learned from restored images and others have not."
+    "Some of the classifiers have learned from restored images and others have not: "
+    "all runs need --classifier_on_fake."
 )
 
 
@@ -293,16 +342,16 @@ def _classified(
         f"({worse}) (Fig. 4)"
     )
     networks = [LABELS[key] for key in (better, worse)]
-    values = [late.get(label, {}).get(name) for label in networks]
-    if None in values:
-        return claims.not_measured(claim, "One of the runs has no such loss.")
+    if why := _without(evidence, late, networks, name):
+        return claims.not_measured(claim, why)
+    values = [late[label][name] for label in networks]
     learned = [label in on_fake for label in networks]
     if any(learned) and not all(learned):
         return claims.not_measured(claim, _MIXED)
     if name == "c_real" and not any(learned):
         why = (
             "The classifiers have learned from real images alone, so that no generator "
-            "can make a difference."
+            "can make a difference: runs with --classifier_on_fake measure it."
         )
         return claims.not_measured(claim, why)
     said = f"{values[0]:.4f} and {values[1]:.4f}, {_ONE_EACH}"
@@ -310,4 +359,9 @@ def _classified(
     if abs(values[0] - values[1]) < SAME * values[1]:
         verdict = claims.CANNOT_TELL
         said += f"; less than {SAME:.0%} apart is called the same"
-    return evidence.weigh(claim, verdict, said, networks)
+
+    def margin(better: str, worse: str) -> float | None:
+        losses = [late.get(label, {}).get(name) for label in (worse, better)]
+        return None if None in losses else losses[0] - losses[1]
+
+    return evidence.weigh(claim, verdict, said, networks, key=name, margin=margin)

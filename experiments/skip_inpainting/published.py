@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from data_pipeline.decoded import DecodedSplit
 from evaluation import claims, subsets
+from evaluation.bootstrap import ENOUGH
 from evaluation.claims import Evidence
+from evaluation.metrics import registry
 from evaluation.report import pictures
 from evaluation.report.pictures import Figure
 from evaluation.tables import Table, with_interval
@@ -201,32 +204,70 @@ def _convergence(evidence: Evidence) -> list[claims.Claim]:
     """What the validation metrics by epoch say of models 2 and 3."""
     faster = "Model 3 converges faster than model 2 (whole image)"
     clear = "Model 3's known pixels are clear in early epochs (whole image)"
-    pair = ("model 3", "model 2")
-    by_epoch = [_validation(evidence, name, "raw/lpips") for name in pair]
-    if not all(by_epoch):
-        why = "Models 2 and 3 have no LPIPS by epoch."
+    pair, key = ("model 3", "model 2"), "raw/lpips"
+    by_epoch = {name: _validation(evidence, name, key) for name in evidence.trained}
+    for name in pair:
+        if name not in by_epoch:
+            why = evidence.missing(name)
+        elif not any(by_epoch[name]):  # an epoch after the first
+            flag = registry.metric_of(key).flag
+            why = f"{name} has no LPIPS by epoch: a new run with {flag} records it."
+        else:
+            continue
         return [claims.not_measured(claim, why) for claim in (faster, clear)]
-    three, two = by_epoch
-    last = max(two)
+    three, two = (by_epoch[name] for name in pair)
+    last, first = max(two), _first(three)
     reached = [epoch for epoch, value in three.items() if value <= two[last]]
     said = f"LPIPS of validation images: model 2 ends at {two[last]:.3f} (epoch {last}"
     if reached:
         said += f"), which model 3 reaches in epoch {min(reached)}"
     else:
         said += f"), which model 3 does not reach in {max(three)} epochs"
-    first = min(epoch for epoch in three if epoch)
     sooner = bool(reached) and min(reached) < last
+
+    def margin(ahead: Callable[..., float], three: str, two: str) -> float | None:
+        found = [by_epoch.get(name, {}) for name in (three, two)]
+        return ahead(*found) if all(map(any, found)) else None
+
     return [
-        evidence.weigh(faster, _verdict(sooner), said, pair),
+        evidence.weigh(
+            faster,
+            _verdict(sooner),
+            said,
+            pair,
+            key=key,
+            margin=functools.partial(margin, _ahead_before),
+        ),
         evidence.weigh(
             clear,
             _verdict(three[first] < two[last]),
             f"LPIPS of validation images: model 3 {three[first]:.3f} after epoch "
             f"{first}, model 2 {two[last]:.3f} after epoch {last}",
             pair,
+            key=key,
+            margin=functools.partial(margin, _ahead_at_first),
             early=True,
         ),
     ]
+
+
+ByEpoch = Mapping[int, float]
+
+
+def _first(by_epoch: ByEpoch) -> int:
+    return min(epoch for epoch in by_epoch if epoch)
+
+
+def _ahead_before(three: ByEpoch, two: ByEpoch) -> float:
+    """How far model 3 comes below model 2's last value before that epoch."""
+    last = max(two)
+    before = [value for epoch, value in three.items() if epoch < last]
+    return two[last] - min(before, default=math.inf)
+
+
+def _ahead_at_first(three: ByEpoch, two: ByEpoch) -> float:
+    """How far model 3 is below model 2's last value after its first epoch."""
+    return two[max(two)] - three[_first(three)]
 
 
 FIGURE = "As Figs. 7 and 8 of the paper"
@@ -251,31 +292,47 @@ def figures(labels: Sequence[str]) -> list[Figure]:
 def check_pose(evidence: Evidence, runs: Sequence[FinishedRun]) -> claims.Claim:
     """Whether the final design is worse on frontal faces than on turned ones."""
     claim = "The reconstruction is relatively poor for front faces (Sec. 6, model 3)"
-    name = "model 3"
-    found = [run.report.get("groups", {}) for run in runs if run.label == name]
-    found = [groups[subsets.BY_YAW] for groups in found if subsets.BY_YAW in groups]
-    if not found:
-        why = "There is no model 3, or nobody knows where its test images' faces look."
+    name, key = "model 3", "hole/l1_percent"
+    found = {run.label: run.report.get("groups", {}) for run in runs}
+    if name not in found:
+        return claims.not_measured(claim, evidence.missing(name))
+    if subsets.BY_YAW not in found[name]:
+        why = (
+            f"{name} was evaluated without landmarks, which say where a face looks: "
+            "--stages=evaluate finds them once `make extras EXTRAS=face` has been run."
+        )
         return claims.not_measured(claim, why)
-    contrast = subsets.frontal_less_turned(found[0], name, "hole/l1_percent")
-    if contrast is None:
-        why = "There are too few frontal or turned faces."
+
+    def contrast(label: str) -> dict[str, float] | None:
+        groups = found.get(label, {}).get(subsets.BY_YAW)
+        # A run that repeats another has the rows of its own report.
+        return groups and subsets.frontal_less_turned(groups, name, key)
+
+    def margin(label: str) -> float | None:
+        measured = contrast(label)
+        return measured and measured["mean"]
+
+    faces = contrast(name)
+    if faces is None:
+        why = (
+            f"There are too few faces: it takes {ENOUGH} test images within "
+            f"{subsets.FRONTAL}° and {ENOUGH} others."
+        )
         return claims.not_measured(claim, why)
     verdict = claims.CANNOT_TELL
-    if contrast["low"] > 0 or contrast["high"] < 0:
-        verdict = _verdict(contrast["low"] > 0)
+    if faces["low"] > 0 or faces["high"] < 0:
+        verdict = _verdict(faces["low"] > 0)
     said = (
         f"Hole L1 (%) of frontal faces, within {subsets.FRONTAL}°, less that of all "
-        f"others: {with_interval(contrast, 2, signed=True)}; "
-        f"{contrast['frontal']:,} and {contrast['turned']:,} faces"
+        f"others: {with_interval(faces, 2, signed=True)}; "
+        f"{faces['frontal']:,} and {faces['turned']:,} faces"
     )
-    return evidence.weigh(claim, verdict, said, [name])
+    return evidence.weigh(claim, verdict, said, [name], key=key, margin=margin)
 
 
 def _validation(evidence: Evidence, name: str, key: str) -> dict[int, float]:
     """Epoch -> the metric on validation images; {} where it was not recorded."""
-    trained = evidence.trained.get(name)
-    columns = trained.history if trained else {}
+    columns = evidence.trained[name].history
     pairs = zip(columns.get("epoch", ()), columns.get(f"val_{key}", ()))
     return {int(epoch): value for epoch, value in pairs if math.isfinite(value)}
 

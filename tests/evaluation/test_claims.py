@@ -119,6 +119,82 @@ def test_claims_checked_elsewhere_obey_the_same_rule(early):
     assert full == {"claim": "A claim", "verdict": FAILS, "evidence": "It is 1."}
 
 
+@pytest.mark.parametrize("early", [False, True])
+def test_claims_checked_elsewhere_heed_floors_in_the_metric_that_they_name(early):
+    rows = {"a": VALUES, "b": VALUES + 1, "mean face": VALUES + 0.5}
+    above = evidence(rows, trained={"a": FULL, "b": FULL}, floors=["mean face"])
+    for verdict in (HOLDS, FAILS):
+        found = above.weigh("C", verdict, "It is", ["a", "b"], key=L1, early=early)
+        stands = early and verdict == HOLDS
+        assert found["verdict"] == (HOLDS if stands else CANNOT_TELL)
+        assert ("b is worse than mean face here" in found["evidence"]) != stands
+        for other in ({"networks": ["a"], "key": L1}, {"networks": ["a", "b"]}):
+            found = above.weigh("C", verdict, "It is", **other, early=early)
+            assert found["verdict"] == verdict
+    # No floor has a loss, nor has the evaluation.
+    assert above.weigh("C", FAILS, "It is", ["b"], key="d_")["verdict"] == FAILS
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_claims_checked_elsewhere_heed_the_spread_between_validations(early):
+    moving = {"step": (0, 1, 2), f"val_{L1}": (99.0, 5.0, 7.0)}
+    losses = {"step": (0, 1, 2), "d_real": (np.nan, 1.0, 2.0), "d_fake": (9, 3.0, 4.0)}
+    made = {"a": Trained("40 epochs", history={**losses, **moving})}
+    one = Evidence(evidence({"a": VALUES}).evaluation, made)
+
+    def told(margin, key=L1):
+        found = one.weigh(
+            "C", HOLDS, "It is", ["a"], key=key, margin=lambda _: margin, early=early
+        )
+        return found["verdict"], found["evidence"]
+
+    assert told(2.1) == (HOLDS, "It is.")
+    for small in (1.9, -1.9):
+        verdict, said = told(small)
+        assert verdict == CANNOT_TELL and "1 seed" in said and "validations, 2." in said
+    # Both terms of a loss rise by 1.
+    assert told(2.1, "d_")[0] == HOLDS and told(1.9, "d_")[0] == CANNOT_TELL
+    verdict, said = told(9.0, "g_")
+    assert verdict == CANNOT_TELL and "no two validations" in said
+    # A number of parameters has neither margin nor spread.
+    assert one.weigh("C", HOLDS, "It is", ["a"])["verdict"] == HOLDS
+
+
+@pytest.mark.parametrize(
+    "margins, verdict",
+    [
+        ((1.0, 1.1, 0.9), HOLDS),
+        ((1.0, -0.8, 0.3), CANNOT_TELL),  # the first seed alone would hold
+        ((1.0, 1.1, None), HOLDS),  # of two seeds the first counts, as of one
+    ],
+)
+def test_claims_checked_elsewhere_are_asked_of_every_seed(margins, verdict):
+    seeds = [f"a, seed {number}" for number in range(len(margins))]
+    trained = dict.fromkeys(seeds, Trained("40 epochs", seeds=seeds, history=STEADY))
+    asked = evidence(dict.fromkeys(seeds, VALUES), trained=trained)
+    found = asked.weigh(
+        *("C", HOLDS, "It is", seeds[:1]),
+        key=L1,
+        margin=dict(zip(seeds, margins)).get,
+    )
+    assert found["verdict"] == verdict
+    assert ("over 3 seeds" in found["evidence"]) == (None not in margins)
+
+
+def test_what_was_not_measured_says_what_would_measure_it():
+    rows = evidence({"a": VALUES, "Telea": VALUES})
+    rows = Evidence(rows.evaluation, commands={"b": "--preset=b", "a": "--preset=a"})
+    for key, pair, said in (
+        (L1, ("Telea", "b"), "There is no run b: --preset=b trains it."),
+        (L1, ("mean face", "b"), "There is no run b: --preset=b trains it."),
+        (L1, ("a", "mean face"), "no row mean face: --stages=evaluate of these"),
+        (PSNR, ("a", "Telea"), "a was evaluated without hole PSNR (dB): --stages=eval"),
+        ("raw/lpips", ("a", "Telea"), "--stages=evaluate --lpips_weights=FILE meas"),
+    ):
+        found = rows.beats(*pair, key)
+        assert found["verdict"] == UNKNOWN and said in found["evidence"]
+
+
 def test_a_network_below_a_floor_tells_nothing():
     values = {"a": VALUES, "b": VALUES + 1, "mean face": VALUES + 0.5}
     for key, sign in ((L1, 1), (PSNR, -1)):

@@ -1,5 +1,6 @@
 import json
 import pathlib
+import re
 import types
 
 import numpy as np
@@ -81,6 +82,40 @@ def test_results_have_a_row_for_every_claim_and_the_published_tables(name):
     assert results["published"] == json.loads(
         json.dumps(strict(system.published_tables))
     )
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["cvae_dcgan", "multiscale_context_encoder", "pyramid_cgan", "skip_inpainting"],
+)
+def test_what_was_not_measured_names_the_preset_that_would_measure_it(name):
+    system = papers.load(name)
+    nothing = system.evidence(Evaluation((), {}, np.zeros(0), ""), [])
+    rows = [
+        *system.check_claims(nothing), *system.joint_findings(nothing, []).claims
+    ]  # fmt: skip
+    unknown = [row for row in rows if row["verdict"] == claims.UNKNOWN]
+    assert len(unknown) > 5
+    for row in unknown:
+        named = re.findall(r"--preset=(\w+)", row["evidence"])
+        assert named and set(named) <= set(system.presets), row
+
+
+def test_a_missing_network_is_trained_on_the_data_of_the_others():
+    system = papers.load("multiscale_context_encoder")
+    for dataset, flags in (
+        ("lfw", "--preset=lfw_concat"),
+        ("celeb_a_hq", "--preset=celebahq_concat"),
+        ("faces", "--preset=celebahq_concat --dataset=faces"),
+    ):
+        run = types.SimpleNamespace(
+            label="multi-scale (add)",
+            config={"dataset": dataset},
+            history={},
+            repeats="",
+        )
+        found = system.evidence(Evaluation((), {}, np.zeros(0), ""), [run])
+        assert found.commands["multi-scale (concat)"] == flags
 
 
 def test_runs_are_gathered_ours_first_with_claims_checked(system, tmp_path):

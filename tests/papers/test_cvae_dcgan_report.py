@@ -463,6 +463,24 @@ class TestDiscriminators:
                 expected in (HOLDS, FAILS) and label == "DCGAN"
             )
 
+    @pytest.mark.parametrize(
+        ("highest", "verdict"),
+        [(1.10, HOLDS), (1.17, CANNOT_TELL), (1.22, CANNOT_TELL), (1.4, FAILS)],
+    )
+    def test_one_seed_near_the_bound_tells_nothing(self, highest, verdict):
+        """From epoch to epoch it moves by half of the way from lowest to highest."""
+        half = (1.05 + highest) / 2
+        totals = [2.0, half, highest, half, 1.05, half, highest]
+        columns = {"step": range(1, 8), "d_real": np.array(totals) - 0.5}
+        made = Trained("30 epochs", history={**columns, "d_fake": [0.5] * 7})
+        evidence = Evidence(Evaluation([], {}, np.ones(0), "f"), {"DCGAN": made})
+        epochs = [(math.exp(0.5 - total), 1 - math.exp(-0.5)) for total in totals]
+        runs = self.runs(DCGAN=epochs)
+        assert runs["DCGAN"].loss == pytest.approx(totals)
+        (claim,) = discriminator.check_joint_claims(evidence, runs, {})
+        assert claim["verdict"] == verdict
+        assert ("1 seed, and" in claim["evidence"]) == (verdict == CANNOT_TELL)
+
     def test_a_tenth_of_the_guessing_loss_is_the_bound(self):
         for share, kind in ((0.99, "GUESSES"), (1.01, "MOVES")):
             low = math.exp(-LN2 + share * 0.2 * LN2)  # of originals

@@ -466,9 +466,10 @@ def test_it_is_said_what_the_printed_losses_do(tmp_path):
     assert not SYSTEM.joint_findings(Evidence(runs[0].evaluation), runs[:1]).statements
 
 
-def of_histories(histories, *, on_fake=(), trained=None):
+def of_histories(histories, *, on_fake=(), trained=None, values=None, floors=()):
     """{claim: verdict} of histories by configuration."""
-    evidence = Evidence(Evaluation([], {}, np.ones(0), "f"), trained or {})
+    evaluation = Evaluation([], values or {}, np.ones(0), "f")
+    evidence = Evidence(evaluation, trained or {}, floors)
     return {
         claim["claim"]: claim["verdict"]
         for claim in published.check_histories(
@@ -539,3 +540,55 @@ def test_nine_tenths_of_the_error_are_gone_by_a_thousand_steps(errors, verdict):
     assert of_histories(histories)["(b), (c) and (d) all converge fast (Fig. 4)"] == (
         verdict
     )
+
+
+def as_trained(histories):
+    """Networks that have these histories behind them, of the whole length."""
+    return {
+        published.LABELS[key]: Trained("5,000 steps", history=columns)
+        for key, columns in histories.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "move, lower, similar",
+    [(0.05, "holds", "does not hold"), (0.2, "holds", "cannot tell"),
+     (0.4, "cannot tell", "cannot tell")],
+)  # fmt: skip
+def test_losses_that_move_more_than_they_differ_tell_nothing(move, lower, similar):
+    """(c) and (d) have 0.7, (b) 1.0: 0.3 lower, and 0.1 more than 20% apart."""
+    histories = {
+        key: {"step": [0, 1, 2], "c_fake": [np.nan, end + move, end]}
+        for key, end in (("b", 1.0), ("c", 0.7), ("d", 0.7))
+    }
+    both = {"on_fake": "bcd", "trained": as_trained(histories)}
+    found = of_histories(histories, **both)
+    claim = "The classifier's loss on restored images is lower with (d) than with (b)"
+    assert found[f"{claim} (Fig. 4)"] == lower
+    claim = "(b), (c) and (d) have a similar loss of the classifier (Fig. 4)"
+    assert found[claim] == similar
+    assert of_histories(histories, on_fake="bcd")[claim] == "does not hold"
+
+
+@pytest.mark.parametrize(
+    "within, floor, verdict",
+    [
+        (7.7, 11.0, "holds"),  # below 9.2, where nine tenths are gone
+        (7.7, 7.0, "cannot tell"),  # a floor is better
+        (9.0, 11.0, "cannot tell"),  # by less than validations differ
+        (9.7, 11.0, "cannot tell"),
+        (10.7, 11.0, "does not hold"),
+    ],
+)
+def test_convergence_heeds_floors_and_validations(within, floor, verdict):
+    key = "hole/l1_percent"
+    columns = {"step": [0, 1000, 4000, 5000], f"val_{key}": [20.0, within, 8.5, 8.0]}
+    histories = dict.fromkeys("bcd", columns)
+    values = {label: {key: np.array([8.0])} for label in LABELS}
+    found = of_histories(
+        histories,
+        trained=as_trained(histories),
+        values={**values, "Telea": {key: np.array([floor])}},
+        floors=["Telea"],
+    )
+    assert found["(b), (c) and (d) all converge fast (Fig. 4)"] == verdict

@@ -48,9 +48,11 @@ def test_the_export_of_a_patch_model_fills_one_square(smoke_run):
         served(image=image, mask=mask)
 
 
-def by_epoch(**lpips):
-    """Evidence of networks of these validation values, from epoch 0 on."""
-    nothing = Evaluation((), {}, np.zeros(0), "")
+def by_epoch(floor=9.0, ended=None, **lpips):
+    """Evidence of networks of these validation values, from epoch 0 on.
+
+    Their test images have `ended`, or the last of these, and a floor has `floor`.
+    """
     trained = {
         f"model {name[-1]}": claims.Trained(
             "40 epochs",
@@ -59,46 +61,84 @@ def by_epoch(**lpips):
         )
         for name, found in lpips.items()
     }
-    return claims.Evidence(nothing, trained)
+    values = {
+        name: {"raw/lpips": np.array([ended or run.history["val_raw/lpips"][-1]])}
+        for name, run in trained.items()
+        if run.history["val_raw/lpips"]
+    }
+    values["mean face"] = {"raw/lpips": np.array([floor])}
+    evaluation = Evaluation(("0.jpg",), values, np.ones(1), "")
+    return claims.Evidence(evaluation, trained, ["mean face"])
 
 
 @pytest.mark.parametrize(
     "three, two, faster, clear",
     [
         # The end of model 2 is reached in epoch 1, and undercut at once.
-        ((1.0, 0.3, 0.2, 0.1), (1.0, 0.6, 0.5, 0.4), "holds", "holds"),
+        ((1.0, 0.3, 0.2, 0.1), (1.0, 0.6, 0.5, 0.45), "holds", "holds"),
         # Reached, but only when model 2 is there as well.
-        ((1.0, 0.9, 0.6, 0.3), (1.0, 0.6, 0.5, 0.4), "does not hold", "does not hold"),
-        ((1.0, 0.9, 0.8, 0.7), (1.0, 0.6, 0.5, 0.4), "does not hold", "does not hold"),
+        ((1.0, 0.7, 0.65, 0.4), (1.0, 0.6, 0.5, 0.4), *["does not hold"] * 2),
+        ((1.0, 0.9, 0.8, 0.7), (1.0, 0.6, 0.5, 0.4), *["does not hold"] * 2),
+        # Ahead, and behind, by less than a validation differs from the next.
+        ((1.0, 0.4, 0.4, 0.1), (1.0, 0.6, 0.5, 0.45), *["cannot tell"] * 2),
+        ((1.0, 0.6, 0.5, 0.1), (1.0, 0.6, 0.5, 0.45), *["cannot tell"] * 2),
         # What is clear at once holds early; what comes later cannot be told.
         ((1.0, 0.3, 0.2), (1.0, 0.6, 0.5), "cannot tell", "holds"),
-        ((1.0,), (), "not measured", "not measured"),
+        ((1.0, 0.3), (1.0, 0.6), *["cannot tell"] * 2),  # nobody knows the spread
+        ((1.0,), (1.0,), *["not measured"] * 2),
+        ((1.0,), (), *["not measured"] * 2),
     ],
 )
 def test_validation_by_epoch_says_which_model_converges_faster(
     three, two, faster, clear
 ):
-    evidence = by_epoch(model_3=three, model_2=two)
+    assert of_convergence(by_epoch(model_3=three, model_2=two)) == (faster, clear)
+
+
+def of_convergence(evidence):
     found = {c["claim"]: c["verdict"] for c in published.check_claims(evidence)}
-    assert found["Model 3 converges faster than model 2 (whole image)"] == faster
     (early,) = (v for name, v in found.items() if "clear in early epochs" in name)
-    assert early == clear
+    return found["Model 3 converges faster than model 2 (whole image)"], early
+
+
+def test_a_model_below_a_floor_does_not_converge_but_may_be_clear_early():
+    curves = {"model_3": (1.0, 0.3, 0.2, 0.1), "model_2": (1.0, 0.6, 0.5, 0.45)}
+    assert of_convergence(by_epoch(floor=0.4, **curves)) == ("cannot tell", "holds")
 
 
 @pytest.mark.parametrize(
-    "frontal, turned, verdict",
-    [(9.0, 7.0, "holds"), (7.0, 9.0, "does not hold"), (7.1, 7.0, "cannot tell")],
+    "frontal, turned, floor, verdict",
+    [
+        (9.0, 7.0, 8.5, "holds"),
+        (7.0, 9.0, 8.5, "does not hold"),
+        (7.1, 7.0, 8.5, "cannot tell"),
+        (9.0, 7.0, 7.5, "cannot tell"),  # as a whole it is worse than the floor
+        (8.0, 7.0, 8.5, "cannot tell"),  # validations are as far apart
+    ],
 )
-def test_front_faces_are_poor_if_their_error_is_higher(frontal, turned, verdict):
+def test_front_faces_are_poor_if_their_error_is_higher(frontal, turned, floor, verdict):
+    key = "hole/l1_percent"
+
     def group(mean):
         entry = {"mean": mean, "low": mean - 0.5, "high": mean + 0.5, "count": 40}
-        return {"summary": {"model 3": {"hole/l1_percent": entry}}}
+        return {"summary": {"model 3": {key: entry}}}
 
     groups = {f"frontal, within {subsets.FRONTAL}°": group(frontal)}
     groups["turned further"] = group(turned)
     run = types.SimpleNamespace(
         label="model 3", report={"groups": {subsets.BY_YAW: {"groups": groups}}}
     )
-    claim = published.check_pose(by_epoch(model_3=(1.0, 0.5, 0.4, 0.4)), [run])
+    rows = {"model 3": {key: np.array([8.0])}, "mean face": {key: np.array([floor])}}
+    history = {"epoch": (0, 1, 2), f"val_{key}": (20.0, 9.2, 8.0)}
+    evidence = claims.Evidence(
+        Evaluation(("0.jpg",), rows, np.ones(1), ""),
+        {"model 3": claims.Trained("40 epochs", history=history)},
+        ["mean face"],
+    )
+    claim = published.check_pose(evidence, [run])
     assert claim["verdict"] == verdict
     assert "40 and 40 faces" in claim["evidence"]
+    away = types.SimpleNamespace(label="model 3", report={})
+    for runs, said in (([], "no row model 3"), ([away], "without landmarks")):
+        claim = published.check_pose(claims.Evidence(Evaluation((), {}, [], "")), runs)
+        assert claim["verdict"] == "not measured" and said in claim["evidence"]
