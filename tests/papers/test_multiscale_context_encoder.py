@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import pathlib
 
 import numpy as np
 import pytest
@@ -16,7 +17,10 @@ from evaluation.tables import Table
 from experiments.core import results
 from experiments.multiscale_context_encoder import published, report
 from experiments.multiscale_context_encoder.system import SYSTEM
+from models import cost, discriminators
 from serving.export import saved_model
+
+ROOT = pathlib.Path(__file__).parents[2]
 
 # Any preset's network, cut to what a test waits for.
 TINY = {
@@ -41,6 +45,35 @@ def test_earlier_runs_had_the_generators_rate_and_momentum():
     assert (config.discriminator_rate, config.discriminator_momentum) == (1.0, 0.9)
     typed = SYSTEM.typed({"environment": {"preset": "lfw_add", "config": old}})
     assert "--discriminator_rate=1.0 --discriminator_momentum=0.9" in typed
+
+
+def costs_on_the_page():
+    """{preset: (parameters, multiply-adds)} of docs/papers, as text."""
+    page = (ROOT / "docs" / "papers" / f"{SYSTEM.name}.md").read_text("utf-8")
+    table = page.partition("| network |")[2].partition("\n\n")[0].splitlines()[2:]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
+    return {
+        preset.strip("`"): tuple(numbers)
+        for _, presets, *numbers in rows
+        for preset in presets.split(", ")
+    }
+
+
+def cost_of(network):
+    return f"{network.count_params():,}", f"{cost.multiply_adds(network):,}"
+
+
+def test_the_page_has_what_every_network_costs():
+    found = costs_on_the_page()
+    assert found.pop("all") == cost_of(discriminators.build_context_discriminator())
+    assert {*found, "paper", "cpu", "smoke"} == set(SYSTEM.presets)
+    built = {}  # as many as there are different networks
+    for preset, numbers in found.items():
+        config = make(preset)
+        label = SYSTEM.label(config)
+        if label not in built:
+            built[label] = cost_of(SYSTEM.build_network(config))
+        assert numbers == built[label], preset
 
 
 def test_its_figures_have_the_columns_of_the_papers():
