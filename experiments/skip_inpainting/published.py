@@ -299,7 +299,7 @@ def check_pose(evidence: Evidence, runs: Sequence[FinishedRun]) -> claims.Claim:
     if subsets.BY_YAW not in found[name]:
         why = (
             f"{name} was evaluated without landmarks, which say where a face looks: "
-            "--stages=evaluate finds them once `make extras EXTRAS=face` has been run."
+            "--stages=evaluate finds them once make extras EXTRAS=face has run."
         )
         return claims.not_measured(claim, why)
 
