@@ -123,7 +123,9 @@ def _check(
     )
     costs = found["costs"] if found else {}
     if best not in costs or other not in costs:
-        return claims.not_measured(claim, "No run has --first_epoch_seeds.")
+        return claims.not_measured(
+            claim, "No run has --first_epoch_seeds; --preset=learning_rates does."
+        )
     gains = np.subtract(costs[other], costs[best])
     gain, seeds = _interval(gains), counted(len(gains), "seed")
     means = [number(1e4 * float(np.mean(costs[rate])), 2) for rate in (best, other)]

@@ -212,7 +212,11 @@ def check_other_images(
         parts = [part for part in found if part["kind"] == kind]
         made += [_almost(evidence, label, claim, part) for part in parts]
         if not parts:
-            why = "No run has measured such images."
+            way = {
+                "photographs": "on LFW or CelebA measures crops of its photographs",
+                "drawn": "without --other_images draws them",
+            }
+            why = f"No run has measured such images: --preset=n192 {way[kind]}."
             made.append(claims.not_measured(claim, why))
     return made
 
@@ -247,7 +251,7 @@ def _collapse(evidence: Evidence, label: str) -> list[claims.Claim]:
     values, halved = evidence.evaluation.values, "bicubic 2×"
     run = next((name for name in values if name.startswith(label)), None)
     if run is None or halved not in values:
-        why = f"There is no run {label}." if run is None else f"There is no {halved}."
+        why = evidence.missing(label if run is None else halved)
         return [claims.not_measured(claim, why) for claim in (collapses, black)]
     level = float(np.mean(values[run]["raw/level_percent"]))
     error = float(np.mean(values[run]["raw/mse"]))
