@@ -22,7 +22,7 @@ NOT_WINDOWS = "sys_platform != 'win32' and platform_machine != 'aarch64'"
 
 setuptools.setup(
     name="facemend",
-    version="1.1.0",
+    version="1.2.0",
     description="Restores and compresses faces: five published systems in TensorFlow",
     long_description=(Path(__file__).parent / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
