@@ -20,7 +20,8 @@ gathers runs by hand. Runs that were evaluated on the same images and holes, whi
 fingerprint says, stand in one table. All text that is written comes from
 results/<paper>.json; without --runs the documents are only written again from there.
 With --runs charts of several runs are drawn into docs/pictures. What `facemend
-rate_distortion` has measured of codecs is added with --rate_distortion.
+rate_distortion` has measured of codecs is added with --rate_distortion. With --add runs
+join those of before, whose folders need not be there any more.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ from experiments.core.results import (
     draw_curves,
     draw_faces,
     draw_figures,
+    is_of,
     page_blocks,
     rates_table,
     render,
@@ -83,6 +85,12 @@ def main() -> None:
     flags.DEFINE_string("check", "", "Run folder to compare with results/.")
     flags.DEFINE_string("paper", None, f"One of {', '.join(names())}.")
     flags.DEFINE_list("runs", [], "Run folders; the first of each table leads it.")
+    flags.DEFINE_bool(
+        "add",
+        False,
+        "With --runs: they join the runs that stand on the same images, and do not "
+        "take their place.",
+    )
     flags.DEFINE_string(
         "picture",
         "",
@@ -125,7 +133,7 @@ def reproduce() -> None:
     results = json.loads(path.read_text()) if path.exists() else {}
     if given.runs:
         folders = [pathlib.Path(path).expanduser() for path in given.runs]
-        results = gather(system, folders, root / PICTURES, results)
+        results = gather(system, folders, root / PICTURES, results, add=given.add)
     if given.rate_distortion:
         results["rate_distortion"] = coded(pathlib.Path(given.rate_distortion))
     target = root / PICTURES
@@ -220,12 +228,14 @@ def gather(
     folders: Sequence[pathlib.Path],
     pictures: pathlib.Path,
     before: Mapping | None = None,
+    *,
+    add: bool = False,
 ) -> dict:
     """The results of several runs, as results/<paper>.json has them.
 
     Runs on the same images, cropped alike, make a set, which takes the place of the one
-    on these images in `before`, the results until now; other sets stay. `pictures` is
-    the folder of charts of several runs.
+    on these images in `before`, the results until now, or with `add` joins it; other
+    sets stay. `pictures` is the folder of charts of several runs.
 
     Raises:
       FileNotFoundError: If a run has not been evaluated.
@@ -241,7 +251,8 @@ def gather(
     for images, runs in made.items():
         place = [*found].index(images) if images in found else len(found)
         prefix = f"{system.name}_{place + 1}" if place else system.name
-        found[images] = _compared(system, runs, pictures, prefix)
+        known, fresh = found.get(images), _compared(system, runs, pictures, prefix)
+        found[images] = _joined(system, known, fresh) if add and known else fresh
         told = found[images]["claims"]
         if place and all(claim["verdict"] == UNKNOWN for claim in told):
             found[images]["claims"] = []  # such as of a network that is not the paper's
@@ -280,6 +291,37 @@ def _compared(
             "folded": found.folded,
             "note": found.note,
         },
+        "cost": cost_table(system, runs),
+        "summary": {name: summary[name] for name in order},
+    }
+
+
+def _joined(system: System, known: Mapping, fresh: Mapping) -> dict:
+    """A set and further runs on its images, whose rows of before they replace.
+
+    A claim is told as the further runs have it, if they have measured it. What compares
+    them with the earlier ones is not: of these there are no values of single images.
+    """
+    labels = [run["label"] for run in fresh["runs"]]
+    runs = [run for run in known["runs"] if run["label"] not in labels]
+    runs += fresh["runs"]
+    told = {
+        claim["claim"]: claim
+        for claim in fresh["claims"]
+        if claim["verdict"] != UNKNOWN
+    }
+    summary = {
+        name: values
+        for name, values in known["summary"].items()
+        if not is_of(name, labels)
+    }
+    summary |= fresh["summary"]
+    ours = [run["label"] for run in runs]
+    order = sorted(summary, key=lambda name: not is_of(name, ours))
+    return {
+        **known,
+        "runs": runs,
+        "claims": [told.get(claim["claim"], claim) for claim in known["claims"]],
         "cost": cost_table(system, runs),
         "summary": {name: summary[name] for name in order},
     }

@@ -185,7 +185,7 @@ def _measured(system: System, runs: Mapping) -> dict:
     ]
     kinds = {
         name: "ours"
-        if name in ours
+        if results_text.is_of(name, ours)
         else "floor"
         if name in system.floors
         else "baseline"

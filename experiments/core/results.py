@@ -59,7 +59,7 @@ def compared(system: System, results: Mapping) -> dict[str, str]:
         return dict.fromkeys(("measured", "baseline", "published"), tables.DASH)
     run = next(run for run in runs["runs"] if run["label"] == best)
     shown = f"{_value(runs, best, key)} ({best}; {_trained(system, run)})"
-    floor = _best(runs, [n for n in runs["summary"] if n not in ours], key)
+    floor = _best(runs, [n for n in runs["summary"] if not is_of(n, ours)], key)
     # The better of the two, ours where they are equal.
     ahead = "better: " if floor and _best(runs, [best, floor], key) == floor else ""
     return {
@@ -164,11 +164,20 @@ def _joint(results: Mapping) -> Mapping:
 def _measured(system: System, results: Mapping, rows: Sequence[str]) -> str:
     """Some rows of what was measured, with the columns that any row has."""
     summary = results["summary"]
-    labels = {run["label"]: f"**{run['label']}** (ours)" for run in results["runs"]}
-    labels = {key: tables.Markdown(value) for key, value in labels.items()}
+    ours = [run["label"] for run in results["runs"]]
+    labels = {
+        name: tables.Markdown(f"**{name}** (ours)")
+        for name in summary
+        if is_of(name, ours)
+    }
     keys = (*system.headline, *system.tabled)
     keys = [key for key in keys if any(key in values for values in summary.values())]
     return tables.results_table(summary, rows, keys, labels=labels)
+
+
+def is_of(row: str, labels: Sequence[str]) -> bool:
+    """Whether a row is one of these runs', such as "CVAE" or "CVAE, 4 bits"."""
+    return any(row == label or row.startswith(f"{label}, ") for label in labels)
 
 
 def _made(system: System, results: Mapping, labels: Sequence[str]) -> list[str]:

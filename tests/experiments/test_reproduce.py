@@ -166,6 +166,42 @@ def test_runs_on_other_images_have_a_table_of_their_own(system, tmp_path):
     assert shown.count("| not measured |") == open_claims[0]
 
 
+def test_a_run_joins_those_whose_folders_are_gone(system, tmp_path):
+    runs = [
+        fake_run(tmp_path / "3", "model 3", 0.2),
+        fake_run(tmp_path / "2", "model 2", 0.3),
+    ]
+    before = json.loads(json.dumps(reproduce.gather(system, runs, tmp_path)))
+    further = [
+        fake_run(tmp_path / "1", "model 1", 0.4),
+        fake_run(tmp_path / "again", "model 2", 0.1),
+    ]
+    results = reproduce.gather(system, further, tmp_path, before, add=True)
+    (joined,) = json.loads(json.dumps(results))["sets"]
+    labels = [run["label"] for run in joined["runs"]]
+    assert labels == ["model 3", "model 1", "model 2"]
+    assert [*joined["summary"]] == ["model 3", "model 1", "model 2", "Telea"]
+    means = {name: row["hole/lpips"]["mean"] for name, row in joined["summary"].items()}
+    assert means == {"model 3": 0.2, "model 1": 0.4, "model 2": 0.1, "Telea": 0.5}
+    assert [row[0] for row in joined["cost"]["rows"]] == labels
+    # What is about earlier runs stays as it was told.
+    (old,) = before["sets"]
+    fresh = reproduce.gather(system, further, tmp_path)["sets"][0]
+    for was, now, new in zip(old["claims"], joined["claims"], fresh["claims"]):
+        assert now == (was if new["verdict"] == claims.UNKNOWN else new)
+    # Without it, further runs take the place of the earlier ones.
+    (alone,) = reproduce.gather(system, further, tmp_path, before)["sets"]
+    assert [*alone["summary"]] == ["model 1", "model 2", "Telea"]
+
+
+def test_rows_of_a_run_are_ours_as_well():
+    labels = ["CVAE", "N = 192"]
+    assert results_text.is_of("CVAE", labels)
+    assert results_text.is_of("CVAE, 4 bits", labels)
+    assert not results_text.is_of("CVAE2", labels)
+    assert not results_text.is_of("bicubic 2×", labels)
+
+
 def test_the_same_images_cropped_otherwise_are_others(system, tmp_path):
     def gathered(before, crop):
         run = fake_run(tmp_path / crop, "model 3", 0.2, crop=crop)
