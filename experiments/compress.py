@@ -269,6 +269,11 @@ def _open(options: Options) -> Codec:
         bits=options.bits,
         max_pixels=limits.max_padded(),
     )
+    if isinstance(opened, ImageCodec) and not opened.writes:
+        raise ValueError(
+            f"--model={options.model} is kept to read its files and writes none. Leave "
+            "the flag out, or pass another codec."
+        )
     if options.quality == -1:
         return opened
     if not isinstance(opened, ImageCodec):

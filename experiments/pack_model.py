@@ -225,8 +225,8 @@ def retire(name: str, output: pathlib.Path) -> None:
             if not np.array_equal(writer.decompress(file), reader.decompress(file)):
                 raise ValueError(f"{name} alone would draw other pictures.")
         data = path.read_bytes()
-    if not card.endswith(_RETIRED):
-        card = f"{card.rstrip()}\n{_RETIRED}"
+    start, heading, rest = card.partition("\n## ")
+    card = f"{start}{_RETIRED}{heading}{rest}"
     write(data, card, dataclasses.replace(entry, retired=True), output)
 
 

@@ -31,7 +31,7 @@ class ImageCodec(Codec):
 
     Args:
       analysis: image [1, h, w, 3] in [0, 1] -> latents [1, h / 16, w / 16, N], float32,
-        for any h and w that are multiples of 16.
+        for any h and w that are multiples of 16; None of a codec that reads alone.
       synthesis: latents -> image, float32, clipped to [0, 1] here.
       tables: Of the N channels, or their hyperprior.
       model_id: See `Codec`.
@@ -43,7 +43,7 @@ class ImageCodec(Codec):
 
     def __init__(
         self,
-        analysis: Callable,
+        analysis: Callable | None,
         synthesis: Callable,
         tables: EntropyTables | Hyperprior,
         model_id: bytes,
@@ -61,6 +61,11 @@ class ImageCodec(Codec):
     def rates(self) -> Rates | None:
         """Those of a codec whose files have a quality."""
         return self.tables.rates if isinstance(self.tables, Hyperprior) else None
+
+    @property
+    def writes(self) -> bool:
+        """Whether it compresses; otherwise it is kept to read its files."""
+        return self._analysis is not None
 
     def at(self, quality: int) -> ImageCodec:
         """This codec as it writes files of a quality, 0 to 100; it reads all.
@@ -104,6 +109,10 @@ class ImageCodec(Codec):
 
     def _latents(self, image: np.ndarray) -> np.ndarray:
         self._check(image)
+        if not self.writes:
+            raise ValueError(
+                "This codec is kept to read its files and writes none. Take another."
+            )
         height, width = map(container.cells, image.shape[:2])
         latents = np.empty((height, width, self.tables.channels), np.float32)
         for rows, columns in itertools.product(_cuts(height), _cuts(width)):

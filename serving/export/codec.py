@@ -163,11 +163,6 @@ def load_image_codec(
 
     # As closures, because a signature borrows the variables of the model.
     def analyze(image: tf.Tensor) -> tf.Tensor:
-        if config.get(READS_ONLY):
-            raise ValueError(
-                f"{config.get('name', folder)} is kept to read its files and writes "
-                "none. Take another codec."
-            )
         latents = _call(model.signatures["analysis"], image=image)
         return tf.cast(latents, tf.float32)
 
@@ -180,6 +175,7 @@ def load_image_codec(
         return _call(model.signatures["hyper_analysis"], latents=latents)
 
     options = {"hyper_analysis": hyper_analyze, "max_pixels": max_pixels}
+    analyze = None if config.get(READS_ONLY) else analyze
     return ImageCodec(analyze, synthesize, tables, model_id, **options)
 
 

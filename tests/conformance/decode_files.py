@@ -16,7 +16,7 @@ from serving.export import codec
 from serving.zoo import zoo
 
 FILES = pathlib.Path(__file__).parent / "files"
-# A payload alone, whose tables lie beside it, until such a codec is shipped.
+# A payload alone, whose tables lie beside it: of before such a codec was shipped.
 HYPERPRIOR, CELLS = "hyperprior", (13, 10)
 
 

@@ -28,7 +28,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 INDEX = FILES / "files.json"
 EXPECTED = json.loads(INDEX.read_text())
 # Importing TensorFlow takes seconds, so one process decodes a file of each kind.
-KINDS = ("portrait_codec", "cvae_6", HYPERPRIOR)
+KINDS = ("portrait_codec", "portrait_lambda_0.01", "cvae_6", HYPERPRIOR)
 SETTINGS = {
     "without oneDNN, one thread": {
         "TF_ENABLE_ONEDNN_OPTS": "0",

@@ -13,7 +13,7 @@ import tiny_serving
 
 from data_pipeline import sources
 from data_pipeline.datasets import lfw
-from experiments import pack_model
+from experiments import compress, pack_model
 from experiments.core import cards, networks
 from experiments.core.system import load
 from serving.codec import container
@@ -236,8 +236,11 @@ class TestRetired:
         assert NAME not in zoo.names() and zoo.writer(codec.model_id) == NAME
         reader = codec_export.load(zoo.resolve(NAME))
         np.testing.assert_array_equal(reader.decompress(data), codec.decompress(data))
-        with pytest.raises(ValueError, match="writes none. Take another codec"):
+        with pytest.raises(ValueError, match="writes none. Take another"):
             reader.compress(image)
+        options = compress.Options(model=NAME, input=".", output=str(output / "out"))
+        with pytest.raises(ValueError, match=f"--model={NAME} is kept to read"):
+            compress._open(options)
         with pytest.raises(ValueError, match=f"--initial={NAME} is a codec that is k"):
             networks.exported(load("portrait_autoencoder"), NAME)
         card = (output / entry.card).read_text()

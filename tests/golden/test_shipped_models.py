@@ -56,11 +56,13 @@ def test_a_restorer_gives_the_same_pixels(name, face, tmp_path):
 
 
 @pytest.mark.parametrize("name", GOLDEN["decoded"])
-def test_a_codec_reads_its_old_files_and_writes_such(name, face):
+def test_a_codec_reads_its_old_files_and_writes_such_unless_retired(name, face):
     data = (HERE / "files" / f"{name}.fmc").read_bytes()
     opened = codec.load(zoo.resolve(name))
     decoded = opened.decompress(data)
     assert decoded.shape == face.shape
     assert_like(decoded, GOLDEN["decoded"][name]["thumbnail"])
+    if name not in zoo.names():
+        return  # retired
     # Rounding on another processor may move single latents by one.
     assert len(opened.compress(face)) == pytest.approx(len(data), rel=0.02)
