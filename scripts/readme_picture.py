@@ -21,7 +21,8 @@ from serving.photo.faces import FaceRestorer
 from serving.photo.finder import FaceFinder
 from serving.photo.restorer import PhotoRestorer
 
-CODEC, RESTORER = "portrait_lambda_0.001", "skip_inpainting_restorer"
+CODEC, RESTORER = "portrait_codec", "skip_inpainting_restorer"
+BYTES = 5000  # of a compressed photograph, at most
 SHOWN = 1.05  # heights of a face, from the eyes up and down
 
 
@@ -43,7 +44,7 @@ def main(target: pathlib.Path) -> None:
 
 def row(image, codec, restore, find) -> list:
     """Titles and pictures of one photograph."""
-    file = codec.compress(image)
+    file = codec.compress_to(image, BYTES)
     jpeg = image_formats.available()["JPEG"]
     _, other = jpeg.nearest(image, len(file))
     landmarks = max(find(image), key=lambda face: face[:, 0].max() - face[:, 0].min())

@@ -87,9 +87,13 @@ class PortraitAutoencoder(ReconstructionSystem):
         """Size of the code relative to the image, as a sentence."""
         if config.entropy != "none":
             error = {"mse": "255² · MSE", "ms_ssim": "(1 − MS-SSIM)"}[config.distortion]
+            paid, every = f"{config.lmbda:g} · {error}", ""
+            if rates := config.lmbdas:
+                paid = f"λ · {error}"
+                every = f" for every λ from {rates[0]:g} to {rates[-1]:g}"
             return (
-                f"Trained to make bits per pixel + {config.lmbda:g} · {error} small; "
-                "its files hold range-coded bytes."
+                f"Trained to make bits per pixel + {paid} small{every}; its files hold "
+                "range-coded bytes."
             )
         side = config.image_size // portrait_autoencoder.REDUCTION
         values, numbers = 3 * config.image_size**2, side**2 * config.channels
