@@ -86,7 +86,7 @@ class Options(FileOptions):
     model: str = hp_like(FileOptions, "model", MODEL)
     quality: int = hp(
         -1,
-        "Of the files of a codec that has several rates: 0 makes the smallest files, "
+        "How good files of a codec of several rates are: 0 makes the smallest files, "
         "100 the best pictures; -1 takes the codec's usual one.",
     )
     target_bytes: int = hp(

@@ -24,7 +24,11 @@ from serving.page.models import Models
 from serving.zoo import zoo
 
 RED = (255, 0, 0)
-CODECS = {"small": tiny_codec.build(0), "large": tiny_codec.build(1)}
+CODECS = {
+    "small": tiny_codec.build(0),
+    "large": tiny_codec.build(1),
+    "several": tiny_codec.build_rates(),
+}
 EMPTY = "The restored picture appears here"
 
 
@@ -186,12 +190,15 @@ def test_compress_and_open_again(url, face, tmp_path):
     np.testing.assert_array_equal(pixels.decode(found, name), decoded)
 
 
-def test_a_codec_of_several_rates_has_a_quality(serve, face):
-    several, single = tiny_codec.build_rates(), tiny_codec.build()
-    codecs = {"single": single, "several": several}
-    tab = Visitor(serve(Models({}, codecs, {})), "Compress")
-    original = pixels.read(face)
+def test_a_codec_of_several_rates_has_a_quality(url, face):
+    tab, several, original = (
+        Visitor(url, "Compress"),
+        CODECS["several"],
+        pixels.read(face),
+    )
     tab.upload(face)
+    assert not tab.sees("Quality")
+    tab.set("Codec", "several")
     assert tab.props("Quality")["value"] == several.rates.usual
     for quality in (40, 90):
         tab.set("Quality", quality)
@@ -199,10 +206,10 @@ def test_a_codec_of_several_rates_has_a_quality(serve, face):
         data = several.at(quality).compress(original)
         assert tab.download("Download .fmc")[1] == data
         assert f"several, quality {quality}<" in tab.text()
-    tab.set("Codec", "single")
+    tab.set("Codec", "small")
     assert not tab.sees("Quality")
     tab.press("Compress")
-    assert tab.download("Download .fmc")[1] == single.compress(original)
+    assert tab.download("Download .fmc")[1] == CODECS["small"].compress(original)
 
 
 def test_compare_on_a_drawn_face(url):
