@@ -86,8 +86,8 @@ class Options(FileOptions):
     model: str = hp_like(FileOptions, "model", MODEL)
     quality: int = hp(
         -1,
-        "How good files of a codec of several rates are: 0 makes the smallest files, "
-        "100 the best pictures; -1 takes the codec's usual one.",
+        "Quality of the files, with a codec of several rates: 0 makes the smallest "
+        "files, 100 the best pictures; -1 takes the codec's default.",
     )
     target_bytes: int = hp(
         0,
@@ -278,8 +278,8 @@ def _open(options: Options) -> Codec:
         return opened
     if not isinstance(opened, ImageCodec):
         raise ValueError(
-            f"--quality is not of {options.model}, whose files are all of a size; "
-            "--bits chooses it."
+            f"--quality does not apply to {options.model}, whose files are all of one "
+            "size; --bits chooses it."
         )
     return opened.at(options.quality)
 

@@ -63,7 +63,7 @@ class Options(file_jobs.RestoreOptions):
     codec_quality: int = hp(
         -1,
         "For compress with a codec of several rates: 0 makes the smallest files, 100 "
-        "the best pictures; -1 takes the codec's usual one.",
+        "the best pictures; -1 takes the codec's default.",
     )
     timeout: float = hp(30.0, "Seconds to wait for each answer.")
     overwrite: bool = hp(

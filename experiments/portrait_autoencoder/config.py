@@ -186,7 +186,7 @@ class Config(ReconstructionConfig):
         (),
         "λ of several rates, rising, which one codec with a hyperprior learns "
         "together: its files then have a quality, from 0 (the first) to 100 (the "
-        "last). Losses are weighed by the root of --lmbda / λ; --lmbda is the rate of "
+        "last). Losses are weighted by the root of --lmbda / λ; --lmbda is the rate of "
         "validation.",
     )
     batch_size: int = hp(50, "Images a step, over all replicas.", published="50")

@@ -243,7 +243,9 @@ def test_a_codec_without_qualities_is_not_asked_for_one(run, run_any, tmp_path):
 def test_a_codec_of_faces_has_bits_instead(run_any, tmp_path):
     write(tmp_path / "photos" / "a.png")
     latents = tiny_latents.export(tmp_path)[0]
-    with pytest.raises(ValueError, match="--quality is not of .*; --bits chooses it"):
+    with pytest.raises(
+        ValueError, match="--quality does not apply .*; --bits chooses it"
+    ):
         run_any("compress", model=latents, quality=50)
 
 
